@@ -1,0 +1,183 @@
+//! Account events, venue-neutral: replies to requests, order updates, positions, balances.
+//!
+//! In: what decoders read. Out: plain values. Never: a verdict that the exchange did not give.
+
+use crate::ids::{Asset, ClientOrderId, ExchangeOrderId, InstrumentId, TradeId};
+use crate::order::{Liquidity, OrderState, OrderType, Side, TimeInForce};
+use crate::units::{Money, Price, Quantity, UtcMs};
+use crate::{wire_enum, wire_struct};
+
+wire_enum! {
+    /// Which request a reply belongs to.
+    pub enum RequestKind {
+        /// Place one order.
+        Place = "PLACE",
+        /// Cancel one order.
+        Cancel = "CANCEL",
+        /// Amend one order.
+        Amend = "AMEND",
+        /// Query one order.
+        Query = "QUERY",
+    }
+}
+
+wire_enum! {
+    /// The outcome classes of a request (`denied locally` never reaches a reply).
+    pub enum ReplyOutcome {
+        /// The exchange says that it is done; `state` tells what.
+        Confirmed = "CONFIRMED",
+        /// The exchange says that it was not done.
+        Rejected = "REJECTED",
+        /// Time-out, 5xx "unknown", -1006, -1007, broken connection, unparseable reply (I3).
+        Unresolved = "UNRESOLVED",
+    }
+}
+
+wire_struct! {
+    /// The answer to one of our requests.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct OrderReply {
+        /// What was asked.
+        pub request: RequestKind,
+        /// How it ended.
+        pub outcome: ReplyOutcome,
+        /// Our order.
+        pub client_order_id: ClientOrderId,
+        /// Its instrument.
+        pub instrument: InstrumentId,
+        /// The exchange's id; 0 when not told.
+        pub exchange_order_id: ExchangeOrderId,
+        /// State after it; `Submitted` when not told.
+        pub state: OrderState,
+        /// Filled so far, as told; 0 when not told.
+        pub cumulative_quantity: Quantity,
+        /// The exchange's error code; 0 without.
+        pub error_code: i64,
+    }
+}
+
+wire_enum! {
+    /// What happened in an order update.
+    pub enum Execution {
+        /// Entered.
+        New = "NEW",
+        /// Cancelled.
+        Canceled = "CANCELED",
+        /// Filled, wholly or in part.
+        Trade = "TRADE",
+        /// Ended by its terms.
+        Expired = "EXPIRED",
+        /// Changed.
+        Amendment = "AMENDMENT",
+        /// Liquidation by the exchange.
+        Liquidation = "LIQUIDATION",
+        /// Refused.
+        Rejected = "REJECTED",
+    }
+}
+
+wire_struct! {
+    /// One event of the private stream about one order.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct OrderUpdate {
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// The order's client id (ours or foreign).
+        pub client_order_id: ClientOrderId,
+        /// The exchange's id.
+        pub exchange_order_id: ExchangeOrderId,
+        /// What happened.
+        pub execution: Execution,
+        /// State after it.
+        pub state: OrderState,
+        /// Side.
+        pub side: Side,
+        /// Type.
+        pub order_type: OrderType,
+        /// Lifetime.
+        pub time_in_force: TimeInForce,
+        /// Reduce-only.
+        pub reduce_only: bool,
+        /// Limit price; 0 without.
+        pub price: Price,
+        /// Original quantity.
+        pub quantity: Quantity,
+        /// Filled so far.
+        pub cumulative_quantity: Quantity,
+        /// Filled by this event; 0 when it is no trade.
+        pub last_quantity: Quantity,
+        /// Price of this fill.
+        pub last_price: Price,
+        /// 0 when it is no trade.
+        pub trade_id: TradeId,
+        /// Maker or taker in this fill.
+        pub liquidity: Liquidity,
+        /// Fee of this fill, positive = paid.
+        pub commission: Money,
+        /// Asset of the fee; empty without.
+        pub commission_asset: Asset,
+        /// Realised profit of this fill as the exchange counts it, before fees.
+        pub realized: Money,
+        /// When it happened.
+        pub transaction_time: UtcMs,
+        /// When the exchange sent it.
+        pub event_time: UtcMs,
+    }
+}
+
+wire_struct! {
+    /// A position as the exchange states it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct PositionReport {
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// Signed lots.
+        pub quantity: Quantity,
+        /// Entry price times 1e8, in quote units per base unit (lies between ticks).
+        pub entry_price_e8: i64,
+        /// When the exchange changed it last.
+        pub update_time: UtcMs,
+    }
+}
+
+wire_struct! {
+    /// A balance as the exchange states it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BalanceReport {
+        /// Which asset.
+        pub asset: Asset,
+        /// Wallet balance (futures), free + locked (spot).
+        pub wallet: Money,
+        /// When the exchange sent it.
+        pub event_time: UtcMs,
+    }
+}
+
+wire_struct! {
+    /// An open order as the exchange lists it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct OpenOrderReport {
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// The order's client id (ours or foreign).
+        pub client_order_id: ClientOrderId,
+        /// The exchange's id.
+        pub exchange_order_id: ExchangeOrderId,
+        /// State.
+        pub state: OrderState,
+        /// Side.
+        pub side: Side,
+        /// Type.
+        pub order_type: OrderType,
+        /// Lifetime.
+        pub time_in_force: TimeInForce,
+        /// Reduce-only.
+        pub reduce_only: bool,
+        /// Limit price.
+        pub price: Price,
+        /// Original quantity.
+        pub quantity: Quantity,
+        /// Filled so far.
+        pub cumulative_quantity: Quantity,
+    }
+}

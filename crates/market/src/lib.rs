@@ -1,0 +1,40 @@
+//! The words and units of Fulcrum.
+//!
+//! In: nothing. Out: the types that every other crate speaks with: units, decimal text,
+//! instruments, orders, reason codes, market and account events, journal records, pages.
+//! Never: I/O, allocation, floats in money, anything that knows the exchange's field names.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod account;
+pub mod codec;
+pub mod decimal;
+pub mod event;
+pub mod ids;
+pub mod instrument;
+pub mod order;
+pub mod page;
+pub mod reason;
+pub mod record;
+pub mod units;
+
+pub use account::{
+    BalanceReport, Execution, OpenOrderReport, OrderReply, OrderUpdate, PositionReport,
+    ReplyOutcome, RequestKind,
+};
+pub use codec::{CodecError, Reader, Wire, Writer};
+pub use decimal::{DecimalError, parse_decimal, parse_signed_decimal, write_decimal};
+pub use event::{AggTrade, BookTicker, DepthUpdate, Level, MarkPrice, Trade};
+pub use ids::{
+    ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId, Symbol, TradeId, UpdateId,
+};
+pub use instrument::{Filters, Instrument, InstrumentStatus, Instruments, Market, Step};
+pub use order::{
+    CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest, Side,
+    TimeInForce,
+};
+pub use reason::{BookState, DenialCode, NonAction, TradingState};
+pub use units::{Money, MonoNs, Price, Quantity, Rate, UtcMs, UtcNs};

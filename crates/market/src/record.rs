@@ -1,0 +1,365 @@
+//! Journal records: what the engine decided and learned, as control keeps it.
+//!
+//! In: facts from the engine. Out: a versioned encoding that any build since can read. Never:
+//! a length or tag that is trusted without a check.
+
+use crate::account::RequestKind;
+use crate::ids::{
+    ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId, Symbol, TradeId,
+};
+use crate::instrument::Market;
+use crate::order::{CancelOrder, Certainty, Liquidity, NewOrder, OrderState, PendingRequest, Side};
+use crate::reason::{BookReason, BookState, DenialCode, ExitReason, StateReason, TradingState};
+use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
+use crate::{wire_enum, wire_struct, wire_union};
+
+/// Version of the encoding; grows with every change of this file.
+pub const RECORD_VERSION: u16 = 1;
+
+/// Most bytes of one encoded record with its header.
+pub const RECORD_BYTES_MAX: usize = 512;
+
+wire_struct! {
+    /// A record with where and when it was made.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct JournalRecord {
+        /// [`RECORD_VERSION`] of the writer.
+        pub version: u16,
+        /// Dense over one segment generation; ingest is idempotent by (generation, sequence).
+        pub sequence: u64,
+        /// The input event behind it.
+        pub input_sequence: u64,
+        /// Engine time.
+        pub time: MonoNs,
+        /// Engine's estimate of UTC; 0 before the first clock sample.
+        pub utc: UtcNs,
+        /// First eight bytes of the configuration's SHA-256.
+        pub config_hash: u64,
+        /// The fact.
+        pub body: Record,
+    }
+}
+
+wire_union! {
+    /// What can be journalled.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Record {
+        /// An instrument of the start-up table, so that a reader can name and scale the rest.
+        Instrument(InstrumentRecord) = 1,
+        /// An order that passed risk; written before its first byte is sent (I25).
+        Intent(Intent) = 2,
+        /// A cancel that was decided.
+        CancelIntent(CancelOrder) = 3,
+        /// An order that risk refused.
+        Denial(Denial) = 4,
+        /// A change on one of the three axes.
+        OrderChange(OrderChange) = 5,
+        /// A fill, applied once (I6).
+        Fill(Fill) = 6,
+        /// A trading state change.
+        TradingState(TradingStateChange) = 7,
+        /// A book state change.
+        BookState(BookStateChange) = 8,
+        /// A finished trade, entry to exit.
+        TradeClosed(TradeClosed) = 9,
+        /// A finished reconciliation.
+        Reconciled(Reconciled) = 10,
+        /// A position, after a fill or adoption.
+        Position(PositionRecord) = 11,
+        /// The rolling hash of the engine's outputs, once in a while.
+        OutputHash(OutputHash) = 12,
+        /// An order at the exchange that we adopted at start.
+        Adopted(Adopted) = 13,
+        /// The wallet as the exchange states it.
+        Wallet(WalletRecord) = 14,
+    }
+}
+
+wire_struct! {
+    /// Names and steps of an instrument.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct InstrumentRecord {
+        /// Its index in this generation.
+        pub instrument: InstrumentId,
+        /// Futures or spot.
+        pub market: Market,
+        /// Symbol.
+        pub symbol: Symbol,
+        /// Tick mantissa and decimals.
+        pub tick: crate::instrument::Step,
+        /// Lot mantissa and decimals.
+        pub lot: crate::instrument::Step,
+    }
+}
+
+wire_enum! {
+    /// Which kind of input made the engine decide.
+    pub enum TriggerKind {
+        /// A book difference; the id is its last update id.
+        Depth = "depth",
+        /// A book ticker; the id is its update id.
+        BookTicker = "bookTicker",
+        /// A trade; the id is its trade id.
+        Trade = "trade",
+        /// A mark price; no id.
+        MarkPrice = "markPrice",
+        /// A deadline, a reply, a fill or a command; no id.
+        Other = "other",
+    }
+}
+
+wire_struct! {
+    /// The input behind a decision, so that latency can be measured from outside too.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Trigger {
+        /// Which kind.
+        pub kind: TriggerKind,
+        /// The exchange's id of it; 0 without.
+        pub id: u64,
+    }
+}
+
+wire_struct! {
+    /// An order that passed risk, and what triggered it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Intent {
+        /// The order.
+        pub order: NewOrder,
+        /// The input behind it.
+        pub trigger: Trigger,
+    }
+}
+
+wire_struct! {
+    /// A refused order.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Denial {
+        /// The order as it would have been; its client id is empty.
+        pub order: NewOrder,
+        /// Why.
+        pub code: DenialCode,
+    }
+}
+
+wire_struct! {
+    /// An order's place on its three axes after a change.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct OrderChange {
+        /// Which order.
+        pub client_order_id: ClientOrderId,
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// Whose.
+        pub strategy: StrategyId,
+        /// The decision behind it.
+        pub intent: IntentId,
+        /// The exchange's id; 0 while unknown.
+        pub exchange_order_id: ExchangeOrderId,
+        /// First axis.
+        pub state: OrderState,
+        /// Second axis.
+        pub pending: PendingRequest,
+        /// Third axis.
+        pub certainty: Certainty,
+        /// Filled so far.
+        pub cumulative_quantity: Quantity,
+        /// The request whose reply changed it, if one did.
+        pub request: Option<RequestKind>,
+        /// The exchange's error code; 0 without.
+        pub error_code: i64,
+    }
+}
+
+wire_struct! {
+    /// One fill.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Fill {
+        /// Which order (ours or the exchange's own, I15).
+        pub client_order_id: ClientOrderId,
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// Whose; 255 for orders that are not ours.
+        pub strategy: StrategyId,
+        /// Side.
+        pub side: Side,
+        /// Unique per symbol.
+        pub trade_id: TradeId,
+        /// Price.
+        pub price: Price,
+        /// Quantity.
+        pub quantity: Quantity,
+        /// Fee in the quote asset, positive = paid.
+        pub fee: Money,
+        /// Realised profit by our own count, before fees.
+        pub realized: Money,
+        /// Maker or taker.
+        pub liquidity: Liquidity,
+        /// When it happened at the exchange.
+        pub transaction_time: UtcMs,
+    }
+}
+
+wire_struct! {
+    /// The trading state moved.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct TradingStateChange {
+        /// Before.
+        pub from: TradingState,
+        /// After.
+        pub to: TradingState,
+        /// Why.
+        pub reason: StateReason,
+    }
+}
+
+wire_struct! {
+    /// A book's state moved.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BookStateChange {
+        /// Which book.
+        pub instrument: InstrumentId,
+        /// Before.
+        pub from: BookState,
+        /// After.
+        pub to: BookState,
+        /// Why.
+        pub reason: BookReason,
+    }
+}
+
+wire_struct! {
+    /// A position of a strategy went back to flat.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct TradeClosed {
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// Whose.
+        pub strategy: StrategyId,
+        /// Side of the entry.
+        pub side: Side,
+        /// Largest size held.
+        pub quantity: Quantity,
+        /// Realised profit before fees.
+        pub realized: Money,
+        /// Fees of all its fills.
+        pub fees: Money,
+        /// Time held.
+        pub held_ns: u64,
+        /// Why it ended.
+        pub reason: ExitReason,
+    }
+}
+
+wire_struct! {
+    /// What a reconciliation found.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Reconciled {
+        /// Open orders of ours that were adopted.
+        pub adopted: u32,
+        /// Open orders of ours that are being cancelled.
+        pub cancelled: u32,
+        /// Open orders of others, left alone.
+        pub foreign: u32,
+        /// Positions that differed from ours.
+        pub position_differences: u32,
+    }
+}
+
+wire_struct! {
+    /// A position of the account in one instrument.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct PositionRecord {
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// Signed lots.
+        pub quantity: Quantity,
+        /// Sum of price times quantity of what is held, in ticks times lots, signed.
+        pub cost_tick_lots: i128,
+        /// Realised profit since start, before fees.
+        pub realized: Money,
+        /// Fees since start, positive = paid.
+        pub fees: Money,
+    }
+}
+
+wire_struct! {
+    /// The hash up to and including an input.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct OutputHash {
+        /// Last input included.
+        pub input_sequence: u64,
+        /// Rolling hash.
+        pub hash: u64,
+    }
+}
+
+wire_struct! {
+    /// An open order of an earlier life that goes on under our care.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Adopted {
+        /// The order.
+        pub client_order_id: ClientOrderId,
+        /// Its instrument.
+        pub instrument: InstrumentId,
+        /// Side.
+        pub side: Side,
+        /// Price.
+        pub price: Price,
+        /// Quantity.
+        pub quantity: Quantity,
+        /// Filled so far.
+        pub cumulative_quantity: Quantity,
+        /// True when it is cancelled rather than kept.
+        pub cancelled: bool,
+    }
+}
+
+wire_struct! {
+    /// The wallet balance in the quote asset.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct WalletRecord {
+        /// As the exchange states it.
+        pub wallet: Money,
+        /// When.
+        pub event_time: UtcMs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{CodecError, Wire};
+
+    #[test]
+    fn a_record_survives_the_trip_and_damage_is_an_error() {
+        let record = JournalRecord {
+            version: RECORD_VERSION,
+            sequence: 7,
+            input_sequence: 9,
+            time: MonoNs(1),
+            utc: UtcNs(2),
+            config_hash: 3,
+            body: Record::TradingState(TradingStateChange {
+                from: TradingState::Halted,
+                to: TradingState::Active,
+                reason: StateReason::Reconciled,
+            }),
+        };
+        let mut bytes = [0; RECORD_BYTES_MAX];
+        let length = record.to_bytes(&mut bytes).unwrap();
+        assert_eq!(JournalRecord::from_bytes(&bytes[..length]), Ok(record));
+        assert_eq!(
+            JournalRecord::from_bytes(&bytes[..length - 1]),
+            Err(CodecError::Truncated)
+        );
+        assert_eq!(
+            JournalRecord::from_bytes(&bytes[..=length]),
+            Err(CodecError::Trailing)
+        );
+        bytes[length - 1] = 99;
+        assert_eq!(
+            JournalRecord::from_bytes(&bytes[..length]),
+            Err(CodecError::BadDiscriminant(99))
+        );
+    }
+}

@@ -1,0 +1,340 @@
+//! What enters the engine: one event at a time, each with a dense sequence and a time.
+//!
+//! In: bytes of a ring or an input log. Out: events that borrow their levels. Never: a length
+//! that is trusted without a check.
+
+use market::account::{BalanceReport, OpenOrderReport, OrderReply, OrderUpdate, PositionReport};
+use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
+use market::{
+    CodecError, InstrumentId, Market, MonoNs, Reader, Side, UpdateId, UtcNs, Wire, Writer,
+    wire_enum, wire_struct,
+};
+
+/// Most levels (both sides together) in one event.
+pub const LEVELS_MAX: usize = 4096;
+
+/// Most bytes of one encoded event.
+pub const EVENT_BYTES_MAX: usize = LEVELS_MAX * 16 + 256;
+
+/// One input with its place in the total order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Event<'a> {
+    /// Dense: the next event has the next number.
+    pub sequence: u64,
+    /// Monotonic time at which the engine's turn began; never goes back.
+    pub time: MonoNs,
+    /// What happened.
+    pub input: Input<'a>,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Input<'a> {
+    /// A book difference.
+    Depth(DepthUpdate<'a>),
+    /// Best bid and ask.
+    BookTicker(BookTicker),
+    /// A trade.
+    Trade(Trade),
+    /// An aggregate trade.
+    AggTrade(AggTrade),
+    /// Mark price and funding.
+    MarkPrice(MarkPrice),
+    /// A snapshot begins; its levels follow.
+    SnapshotBegin(SnapshotBegin),
+    /// Some levels of one side, best first.
+    SnapshotLevels(SnapshotLevels<'a>),
+    /// The snapshot is complete.
+    SnapshotEnd(InstrumentId),
+    /// A message of this instrument's book could not be parsed.
+    ParseFailure(InstrumentId),
+    /// A stream went up or down.
+    Stream(StreamChange),
+    /// The answer to one of our requests.
+    OrderReply(OrderReply),
+    /// An order event of the private stream.
+    OrderUpdate(OrderUpdate),
+    /// A position as the exchange states it.
+    Position(PositionReport),
+    /// A balance as the exchange states it.
+    Balance(BalanceReport),
+    /// Reconciliation begins: open orders and positions follow.
+    ReconcileBegin,
+    /// One open order at the exchange.
+    OpenOrder(OpenOrderReport),
+    /// Reconciliation is complete: what was not listed is not open.
+    ReconcileEnd,
+    /// A verb of the operator or of a policy.
+    Command(Command),
+    /// A sample of the wall clock, corrected to the exchange's time.
+    Clock(UtcNs),
+    /// Fill level of the journal ring in per mille, told when it crosses a threshold.
+    JournalLevel(u16),
+    /// A deadline passed; nothing else happened.
+    Time,
+}
+
+wire_struct! {
+    /// Start of a snapshot.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct SnapshotBegin {
+        /// Whose book.
+        pub instrument: InstrumentId,
+        /// The book version.
+        pub last_update_id: UpdateId,
+        /// True when the snapshot lists the whole side, so that nothing beyond it is unknown.
+        pub complete: bool,
+    }
+}
+
+/// A run of snapshot levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotLevels<'a> {
+    /// Whose book.
+    pub instrument: InstrumentId,
+    /// Which side.
+    pub side: Side,
+    /// Best first.
+    pub levels: &'a [Level],
+}
+
+wire_enum! {
+    /// The engine's sources.
+    pub enum StreamKind {
+        /// Market data.
+        Market = "market",
+        /// Private events.
+        User = "user",
+        /// Order requests and replies.
+        Orders = "orders",
+    }
+}
+
+wire_struct! {
+    /// A stream went up or down.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct StreamChange {
+        /// Which.
+        pub stream: StreamKind,
+        /// Of which part of the venue.
+        pub market: Market,
+        /// True when it is live.
+        pub up: bool,
+    }
+}
+
+wire_enum! {
+    /// Verbs, with one meaning everywhere.
+    pub enum Command {
+        /// ACTIVE once reconciled.
+        Start = "start",
+        /// REDUCING: no entries, exits go on.
+        Pause = "pause",
+        /// ACTIVE, unless latched.
+        Resume = "resume",
+        /// REDUCING, all cancelled, positions closed.
+        Flatten = "flatten",
+        /// HALTED after cancelling all own orders; positions are kept.
+        Stop = "stop",
+        /// KILLED: latched, all cancelled, positions closed.
+        Kill = "kill",
+        /// All own orders cancelled, the state unchanged.
+        CancelAll = "cancel",
+        /// Control is gone beyond its grace: REDUCING.
+        ControlLost = "control_lost",
+        /// Control is back.
+        ControlBack = "control_back",
+    }
+}
+
+macro_rules! input_codec {
+    ($($tag:literal => $variant:ident,)*) => {
+        fn encode_plain(input: &Input<'_>, writer: &mut Writer<'_>) -> Result<(), CodecError> {
+            match input {
+                $(Input::$variant(value) => { writer.u8($tag)?; value.encode(writer) })*
+                Input::ReconcileBegin => writer.u8(40),
+                Input::ReconcileEnd => writer.u8(41),
+                Input::Time => writer.u8(42),
+                Input::JournalLevel(level) => { writer.u8(43)?; writer.u16(*level) }
+                Input::Depth(depth) => {
+                    writer.u8(1)?;
+                    depth.header.encode(writer)?;
+                    encode_levels(depth.bids, writer)?;
+                    encode_levels(depth.asks, writer)
+                }
+                Input::SnapshotLevels(run) => {
+                    writer.u8(2)?;
+                    run.instrument.encode(writer)?;
+                    run.side.encode(writer)?;
+                    encode_levels(run.levels, writer)
+                }
+            }
+        }
+
+        fn decode_input<'a>(
+            reader: &mut Reader<'_>, levels: &'a mut [Level],
+        ) -> Result<Input<'a>, CodecError> {
+            Ok(match reader.u8()? {
+                $($tag => Input::$variant(Wire::decode(reader)?),)*
+                40 => Input::ReconcileBegin,
+                41 => Input::ReconcileEnd,
+                42 => Input::Time,
+                43 => Input::JournalLevel(reader.u16()?),
+                1 => {
+                    let header = DepthHeader::decode(reader)?;
+                    let bid_count = decode_levels(reader, levels)?;
+                    let (bids, rest) = levels.split_at_mut(bid_count);
+                    let ask_count = decode_levels(reader, rest)?;
+                    Input::Depth(DepthUpdate { header, bids, asks: &rest[..ask_count] })
+                }
+                2 => {
+                    let instrument = InstrumentId::decode(reader)?;
+                    let side = Side::decode(reader)?;
+                    let count = decode_levels(reader, levels)?;
+                    Input::SnapshotLevels(SnapshotLevels {
+                        instrument, side, levels: &levels[..count],
+                    })
+                }
+                other => return Err(CodecError::BadDiscriminant(other)),
+            })
+        }
+    };
+}
+input_codec! {
+    3 => BookTicker,
+    4 => Trade,
+    5 => AggTrade,
+    6 => MarkPrice,
+    7 => SnapshotBegin,
+    8 => SnapshotEnd,
+    9 => ParseFailure,
+    10 => Stream,
+    11 => OrderReply,
+    12 => OrderUpdate,
+    13 => Position,
+    14 => Balance,
+    15 => OpenOrder,
+    16 => Command,
+    17 => Clock,
+}
+
+impl<'a> Event<'a> {
+    /// Encodes into `buffer` and returns the used length.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLong`] when the buffer is too small.
+    pub fn to_bytes(&self, buffer: &mut [u8]) -> Result<usize, CodecError> {
+        let mut writer = Writer::new(buffer);
+        writer.u64(self.sequence)?;
+        self.time.encode(&mut writer)?;
+        encode_plain(&self.input, &mut writer)?;
+        Ok(writer.length())
+    }
+
+    /// Decodes an event that fills `bytes` exactly; its levels go to `levels`.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are no event, or hold more levels than `levels` has room for.
+    pub fn from_bytes(bytes: &[u8], levels: &'a mut [Level]) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes);
+        let sequence = reader.u64()?;
+        let time = MonoNs::decode(&mut reader)?;
+        let input = decode_input(&mut reader, levels)?;
+        if reader.remaining() != 0 {
+            return Err(CodecError::Trailing);
+        }
+        Ok(Self {
+            sequence,
+            time,
+            input,
+        })
+    }
+}
+
+impl Input<'_> {
+    /// True for inputs that come from market streams: the input log may drop these, and no other.
+    #[must_use]
+    pub const fn is_market_data(&self) -> bool {
+        matches!(
+            self,
+            Self::Depth(_)
+                | Self::BookTicker(_)
+                | Self::Trade(_)
+                | Self::AggTrade(_)
+                | Self::MarkPrice(_)
+        )
+    }
+}
+
+fn encode_levels(levels: &[Level], writer: &mut Writer<'_>) -> Result<(), CodecError> {
+    writer.u32(u32::try_from(levels.len()).map_err(|_| CodecError::TooLong)?)?;
+    levels.iter().try_for_each(|level| level.encode(writer))
+}
+
+fn decode_levels(reader: &mut Reader<'_>, levels: &mut [Level]) -> Result<usize, CodecError> {
+    let count = reader.u32()? as usize;
+    let target = levels.get_mut(..count).ok_or(CodecError::TooLong)?;
+    for level in target {
+        *level = Level::decode(reader)?;
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Price, Quantity, UtcMs};
+
+    #[test]
+    fn events_survive_the_trip_and_damage_is_an_error() {
+        let bids = [Level {
+            price: Price(1),
+            quantity: Quantity(2),
+        }];
+        let asks = [
+            Level {
+                price: Price(3),
+                quantity: Quantity(4),
+            },
+            Level {
+                price: Price(5),
+                quantity: Quantity(0),
+            },
+        ];
+        let header = DepthHeader {
+            instrument: InstrumentId(1),
+            first_update_id: UpdateId(10),
+            last_update_id: UpdateId(12),
+            previous_update_id: UpdateId(9),
+            event_time: UtcMs(5),
+            transaction_time: UtcMs(4),
+        };
+        let inputs = [
+            Input::Depth(DepthUpdate {
+                header,
+                bids: &bids,
+                asks: &asks,
+            }),
+            Input::SnapshotLevels(SnapshotLevels {
+                instrument: InstrumentId(1),
+                side: Side::Sell,
+                levels: &asks,
+            }),
+            Input::Time,
+            Input::Command(Command::Kill),
+        ];
+        for input in inputs {
+            let event = Event {
+                sequence: 3,
+                time: MonoNs(9),
+                input,
+            };
+            let mut bytes = [0; 512];
+            let length = event.to_bytes(&mut bytes).unwrap();
+            let mut levels = [Level::default(); 8];
+            assert_eq!(Event::from_bytes(&bytes[..length], &mut levels), Ok(event));
+            let mut few = [Level::default(); 8];
+            assert!(Event::from_bytes(&bytes[..length - 1], &mut few).is_err());
+        }
+    }
+}

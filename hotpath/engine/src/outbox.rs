@@ -1,0 +1,75 @@
+//! What leaves the engine: requests for the sessions, records for the journal.
+//!
+//! In: decisions of one step. Out: a bounded list that the shell empties after each step. Never:
+//! silent loss; a full list is a broken bound and counted.
+
+use crate::approved::Approved;
+use market::record::Record;
+use market::{CancelOrder, InstrumentId, NewOrder, NonAction, StrategyId, wire_union};
+
+/// Most requests of one step.
+pub const REQUESTS_MAX: usize = 128;
+
+wire_union! {
+    /// What the engine asks of the world.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Request {
+        /// Place an order that passed risk.
+        Place(Approved<NewOrder>) = 1,
+        /// Cancel an order.
+        Cancel(CancelOrder) = 2,
+        /// Ask what became of an order of unknown fate.
+        Query(CancelOrder) = 3,
+        /// Fetch a snapshot of a book.
+        Snapshot(InstrumentId) = 4,
+        /// Fetch open orders, positions and balances: ReconcileBegin to ReconcileEnd.
+        Reconcile(InstrumentId) = 5,
+    }
+}
+
+/// Receives what the engine notes beside its requests. A backtest uses [`NoObserver`] and pays
+/// nothing.
+pub trait Observer {
+    /// A fact for the journal.
+    fn record(&mut self, record: &Record);
+    /// A strategy had a look and did nothing.
+    fn non_action(&mut self, strategy: StrategyId, instrument: InstrumentId, reason: NonAction);
+}
+
+/// Notes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn record(&mut self, _: &Record) {}
+    fn non_action(&mut self, _: StrategyId, _: InstrumentId, _: NonAction) {}
+}
+
+/// Where a step puts its results.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox<O = NoObserver> {
+    /// Requests in order of decision.
+    pub requests: heapless::Vec<Request, REQUESTS_MAX>,
+    /// Requests that found no room; each is a broken bound.
+    pub overflowed: u64,
+    /// Who is told of facts.
+    pub observer: O,
+}
+
+impl<O: Observer> Outbox<O> {
+    /// An empty outbox that tells `observer`.
+    pub fn new(observer: O) -> Self {
+        Self {
+            requests: heapless::Vec::new(),
+            overflowed: 0,
+            observer,
+        }
+    }
+
+    /// Adds a request.
+    pub fn push(&mut self, request: Request) {
+        if self.requests.push(request).is_err() {
+            self.overflowed += 1;
+        }
+    }
+}
