@@ -1,1 +1,22 @@
-//! Placeholder: replaced by its first module.
+//! The one configuration file: as written -> as checked.
+//!
+//! In: TOML text and the name of its file. Out: [`Settings`], or every error at once with file,
+//! line, key, what was found and what is allowed. Never: a default for a key that is misspelt,
+//! a float for money, a secret.
+#![forbid(unsafe_code)]
+
+mod checked;
+mod strategies;
+mod written;
+
+pub use checked::{
+    BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, InstrumentKey,
+    Mode, OpenOrdersAtStart, RiskSettings, Settings, VenueSettings,
+};
+pub use strategies::{
+    DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, StrategyKind, StrategySettings,
+};
+pub use written::{Problem, SettingsError};
+
+#[cfg(test)]
+mod tests;

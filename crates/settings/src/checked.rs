@@ -1,0 +1,541 @@
+//! The file as checked: every key with its unit, range and default.
+//!
+//! In: the sections of the file. Out: [`Settings`] that the processes use without further doubt.
+//! Never: ticks and lots; those belong to instruments, which only the exchange knows.
+
+use crate::strategies::StrategySettings;
+use crate::written::{Problem, Section, SettingsError, parse};
+use market::{Market, Money, Rate, Symbol};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Largest number of instruments of one engine.
+const INSTRUMENTS_MAX: usize = 64;
+
+/// What real money is at stake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The simulated exchange.
+    Paper,
+    /// The exchange's own test network.
+    Testnet,
+    /// Real money.
+    Live,
+}
+
+/// How bytes reach the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HotIo {
+    /// Gateways on their own threads, rings to the engine.
+    Threads,
+}
+
+/// What the engine thread does while nothing comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineWait {
+    /// Polls without pause: lowest latency, one whole core.
+    Spin,
+    /// Gives the core away between polls: for small machines.
+    Yield,
+}
+
+/// What happens to our own orders that a start finds at the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenOrdersAtStart {
+    /// They are cancelled.
+    Cancel,
+    /// They go on under the engine's care.
+    Adopt,
+}
+
+/// Where the exchange is and how to log on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenueSettings {
+    /// Base of USD-M REST, no trailing slash.
+    pub usdm_rest_url: String,
+    /// Base of USD-M streams.
+    pub usdm_stream_url: String,
+    /// USD-M WebSocket API.
+    pub usdm_ws_api_url: String,
+    /// Base of spot REST.
+    pub spot_rest_url: String,
+    /// Base of spot streams.
+    pub spot_stream_url: String,
+    /// Spot WebSocket API.
+    pub spot_ws_api_url: String,
+    /// File with the API key.
+    pub api_key_file: Option<PathBuf>,
+    /// File with the secret (HMAC) or the PEM private key (Ed25519).
+    pub api_secret_file: Option<PathBuf>,
+    /// Extra trusted certificate authority.
+    pub ca_file: Option<PathBuf>,
+    /// How long an order request may be under way, and so how long its fate may stay unknown.
+    pub recv_window_ms: u64,
+    /// Speed of the depth stream: 0 (undocumented), 100, 250 or 500.
+    pub depth_interval_ms: u64,
+}
+
+/// The hot path process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HotPathSettings {
+    /// How bytes reach the engine.
+    pub hot_io: HotIo,
+    /// Core of the engine thread; `None`: the last one.
+    pub engine_core: Option<usize>,
+    /// What it does while nothing comes.
+    pub engine_wait: EngineWait,
+    /// Time between checkpoints of the engine's state.
+    pub checkpoint_minutes: u64,
+    /// How long control may be gone before REDUCING.
+    pub control_grace_s: u64,
+    /// ACTIVE at once after reconciliation, or HALTED until the operator's `start`.
+    pub start_active: bool,
+    /// What happens to our orders that a start finds.
+    pub open_orders_at_start: OpenOrdersAtStart,
+}
+
+/// An instrument to trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstrumentKey {
+    /// Futures or spot.
+    pub market: Market,
+    /// Symbol, as the exchange writes it.
+    pub symbol: Symbol,
+}
+
+/// Order books and signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookSettings {
+    /// Ticks of the window of each side, a power of two.
+    pub window_ticks: u64,
+    /// Age at which a book is stale.
+    pub stale_after_ms: u64,
+    /// Whether bookTicker sharpens the book between depth events.
+    pub fusion: bool,
+    /// Levels of each side in the imbalance.
+    pub signal_levels: u64,
+}
+
+/// Limits of the pre-trade controls and breakers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RiskSettings {
+    /// Largest notional of one order.
+    pub order_notional_max: Money,
+    /// Largest position of one instrument, open orders included.
+    pub position_notional_max: Money,
+    /// Most open orders of one instrument.
+    pub open_orders_max: u64,
+    /// Most open orders of the account.
+    pub open_orders_account_max: u64,
+    /// New orders, amends and cancels in any 10 s; below the exchange's own limit.
+    pub orders_per_10s_max: u64,
+    /// The same per minute.
+    pub orders_per_minute_max: u64,
+    /// Largest distance of a price from mid, as a share.
+    pub collar: Rate,
+    /// Widest spread at which entries are made, as a share.
+    pub spread_max: Rate,
+    /// Loss of a day, realised and unrealised, that stops entries.
+    pub daily_loss_max: Money,
+    /// Fall from the high-water mark that stops entries.
+    pub drawdown_max: Money,
+    /// Hour, UTC, at which the day of the daily loss begins.
+    pub day_starts_at_hour_utc: u64,
+}
+
+/// Fee rates for break-even figures; fills carry their own fees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeSettings {
+    /// Maker.
+    pub maker: Rate,
+    /// Taker.
+    pub taker: Rate,
+}
+
+/// The control process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlSettings {
+    /// Address of `/metrics`.
+    pub metrics_listen: String,
+    /// Address of the API and `/health`.
+    pub api_listen: String,
+}
+
+/// A configuration without doubt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Paper, testnet or live.
+    pub mode: Mode,
+    /// Name of the account; part of paths and labels.
+    pub account: String,
+    /// The exchange.
+    pub venue: VenueSettings,
+    /// The hot path process.
+    pub hot_path: HotPathSettings,
+    /// What to trade, at most 64.
+    pub instruments: Vec<InstrumentKey>,
+    /// Books and signals.
+    pub book: BookSettings,
+    /// Who trades.
+    pub strategies: Vec<StrategySettings>,
+    /// Limits.
+    pub risk: RiskSettings,
+    /// Fee rates.
+    pub fees: FeeSettings,
+    /// The control process.
+    pub control: ControlSettings,
+    /// SHA-256 of the file's bytes.
+    pub sha256: [u8; 32],
+}
+
+impl Settings {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`SettingsError`] shows every problem with its line.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::check(&file, &text),
+            Err(source) => Err(SettingsError::Unreadable { file, source }),
+        }
+    }
+
+    /// Checks the text of a file.
+    ///
+    /// # Errors
+    /// [`SettingsError`] shows every problem with its line.
+    pub fn check(file: &str, text: &str) -> Result<Self, SettingsError> {
+        let document = parse(file, text)?;
+        let mut problems = Vec::new();
+        let settings = check_root(
+            text,
+            Section::root(text, document.as_table()),
+            &mut problems,
+        );
+        if problems.is_empty() {
+            return Ok(settings);
+        }
+        problems.sort_by_key(|one| one.line);
+        Err(SettingsError::Invalid {
+            file: file.to_string(),
+            problems,
+        })
+    }
+
+    /// First eight bytes of the file's hash, as journal records carry it.
+    #[must_use]
+    pub fn short_hash(&self) -> u64 {
+        u64::from_be_bytes(self.sha256[..8].try_into().expect("32 bytes hold 8"))
+    }
+}
+
+fn check_root(text: &str, mut root: Section<'_>, problems: &mut Vec<Problem>) -> Settings {
+    let modes = [
+        ("paper", Mode::Paper),
+        ("testnet", Mode::Testnet),
+        ("live", Mode::Live),
+    ];
+    let mode = root.word("mode", Mode::Paper, &modes, problems);
+    let account = check_account(&mut root, problems);
+    check_live_confirmation(&mut root, mode, &account, problems);
+    let venue_section = root.section("venue", problems);
+    let venue = check_venue(venue_section, mode, problems);
+    let hot_path_section = root.section("hot_path", problems);
+    let hot_path = check_hot_path(hot_path_section, problems);
+    let instruments = check_instruments(&mut root, problems);
+    let book_section = root.section("book", problems);
+    let book = check_book(book_section, problems);
+    let mut strategies = Vec::new();
+    for section in root.sections("strategy", problems) {
+        strategies.push(StrategySettings::check(section, &instruments, problems));
+    }
+    let risk_section = root.section("risk", problems);
+    let risk = check_risk(risk_section, problems);
+    let mut fee_section = root.section("fees", problems);
+    let fees = FeeSettings {
+        maker: Rate(fee_section.decimal("maker_ratio", "0.0002", ("0", "0.01"), problems)),
+        taker: Rate(fee_section.decimal("taker_ratio", "0.0005", ("0", "0.01"), problems)),
+    };
+    fee_section.finish(problems);
+    let mut control_section = root.section("control", problems);
+    let control = ControlSettings {
+        metrics_listen: listen(
+            &mut control_section,
+            "metrics_listen",
+            "127.0.0.1:9464",
+            problems,
+        ),
+        api_listen: listen(
+            &mut control_section,
+            "api_listen",
+            "127.0.0.1:8080",
+            problems,
+        ),
+    };
+    control_section.finish(problems);
+    root.finish(problems);
+    let sha256 = Sha256::digest(text.as_bytes()).into();
+    Settings {
+        mode,
+        account,
+        venue,
+        hot_path,
+        instruments,
+        book,
+        strategies,
+        risk,
+        fees,
+        control,
+        sha256,
+    }
+}
+
+fn check_account(root: &mut Section<'_>, problems: &mut Vec<Problem>) -> String {
+    let account = root.text("account", "default", problems);
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if account.is_empty() || account.len() > 32 || !account.bytes().all(plain) {
+        root.reject("account", "1 to 32 of a-z, 0-9 and -", problems);
+    }
+    account
+}
+
+fn check_live_confirmation(
+    root: &mut Section<'_>,
+    mode: Mode,
+    account: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let confirmed = root.text("live_account", "", problems);
+    if mode == Mode::Live && confirmed != account {
+        let allowed = format!("\"{account}\", to confirm that this account trades real money");
+        root.reject("live_account", &allowed, problems);
+    }
+}
+
+fn check_venue(mut section: Section<'_>, mode: Mode, problems: &mut Vec<Problem>) -> VenueSettings {
+    let mut url = |index: usize, key: &str, schemes: [&str; 2]| {
+        let value = section.text(key, default_urls(mode)[index], problems);
+        let plain = value.strip_suffix('/').unwrap_or(&value).to_string();
+        if !schemes.iter().any(|scheme| plain.starts_with(scheme)) {
+            section.reject(
+                key,
+                &format!("a URL that begins with {}", schemes.join(" or ")),
+                problems,
+            );
+        } else if mode == Mode::Live && !is_binance(&plain) {
+            section.reject(
+                key,
+                "a host of binance.com over TLS, because mode is live",
+                problems,
+            );
+        } else if mode == Mode::Paper && is_binance(&plain) {
+            section.reject(key, "a simulated exchange, because mode is paper", problems);
+        }
+        plain
+    };
+    let rest = ["http://", "https://"];
+    let stream = ["ws://", "wss://"];
+    let usdm_rest_url = url(0, "usdm_rest_url", rest);
+    let usdm_stream_url = url(1, "usdm_stream_url", stream);
+    let usdm_ws_api_url = url(2, "usdm_ws_api_url", stream);
+    let spot_rest_url = url(3, "spot_rest_url", rest);
+    let spot_stream_url = url(4, "spot_stream_url", stream);
+    let spot_ws_api_url = url(5, "spot_ws_api_url", stream);
+    let mut file = |key: &str| {
+        let name = section.text(key, "", problems);
+        (!name.is_empty()).then(|| PathBuf::from(name))
+    };
+    let (api_key_file, api_secret_file) = (file("api_key_file"), file("api_secret_file"));
+    let ca_file = file("ca_file");
+    let recv_window_ms = section.whole("recv_window_ms", 1_000, (100, 1_000), problems);
+    let depth_interval_ms = section.whole("depth_interval_ms", 100, (0, 500), problems);
+    if ![0, 100, 250, 500].contains(&depth_interval_ms) {
+        section.reject("depth_interval_ms", "0 | 100 | 250 | 500", problems);
+    }
+    section.finish(problems);
+    VenueSettings {
+        usdm_rest_url,
+        usdm_stream_url,
+        usdm_ws_api_url,
+        spot_rest_url,
+        spot_stream_url,
+        spot_ws_api_url,
+        api_key_file,
+        api_secret_file,
+        ca_file,
+        recv_window_ms,
+        depth_interval_ms,
+    }
+}
+
+/// USD-M REST, streams, WebSocket API, then the same for spot.
+fn default_urls(mode: Mode) -> [&'static str; 6] {
+    match mode {
+        Mode::Paper => [
+            "http://127.0.0.1:8900",
+            "ws://127.0.0.1:8900",
+            "ws://127.0.0.1:8900/ws-fapi/v1",
+            "http://127.0.0.1:8901",
+            "ws://127.0.0.1:8901",
+            "ws://127.0.0.1:8901/ws-api/v3",
+        ],
+        Mode::Testnet => [
+            "https://demo-fapi.binance.com",
+            "wss://demo-fstream.binance.com",
+            "wss://testnet.binancefuture.com/ws-fapi/v1",
+            "https://testnet.binance.vision",
+            "wss://stream.testnet.binance.vision",
+            "wss://ws-api.testnet.binance.vision/ws-api/v3",
+        ],
+        Mode::Live => [
+            "https://fapi.binance.com",
+            "wss://fstream.binance.com",
+            "wss://ws-fapi.binance.com/ws-fapi/v1",
+            "https://api.binance.com",
+            "wss://stream.binance.com:9443",
+            "wss://ws-api.binance.com:443/ws-api/v3",
+        ],
+    }
+}
+
+/// Live trading talks to Binance over TLS or not at all.
+fn is_binance(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    (scheme == "https" || scheme == "wss")
+        && (host == "binance.com" || host.ends_with(".binance.com"))
+}
+
+fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotPathSettings {
+    let waits = [("spin", EngineWait::Spin), ("yield", EngineWait::Yield)];
+    let policies = [
+        ("cancel", OpenOrdersAtStart::Cancel),
+        ("adopt", OpenOrdersAtStart::Adopt),
+    ];
+    let core = section.whole("engine_core", u64::MAX, (0, 1_023), problems);
+    let settings = HotPathSettings {
+        hot_io: section.word(
+            "hot_io",
+            HotIo::Threads,
+            &[("threads", HotIo::Threads)],
+            problems,
+        ),
+        engine_core: (core != u64::MAX).then_some(core as usize),
+        engine_wait: section.word("engine_wait", EngineWait::Spin, &waits, problems),
+        checkpoint_minutes: section.whole("checkpoint_minutes", 10, (1, 1_440), problems),
+        control_grace_s: section.whole("control_grace_s", 60, (1, 3_600), problems),
+        start_active: section.flag("start_active", true, problems),
+        open_orders_at_start: section.word(
+            "open_orders_at_start",
+            OpenOrdersAtStart::Cancel,
+            &policies,
+            problems,
+        ),
+    };
+    section.finish(problems);
+    settings
+}
+
+fn check_instruments(root: &mut Section<'_>, problems: &mut Vec<Problem>) -> Vec<InstrumentKey> {
+    let markets = [("usdm", Market::UsdM), ("spot", Market::Spot)];
+    let mut instruments: Vec<InstrumentKey> = Vec::new();
+    for mut section in root.sections("instrument", problems) {
+        let market = section.word("market", Market::UsdM, &markets, problems);
+        let text = section.required_text("symbol", problems);
+        match Symbol::new(text.as_bytes()) {
+            Some(symbol) if !symbol.is_empty() => {
+                let key = InstrumentKey { market, symbol };
+                if instruments.contains(&key) {
+                    section.reject("symbol", "each symbol of a market once", problems);
+                } else {
+                    instruments.push(key);
+                }
+            }
+            _ => section.reject("symbol", "1 to 32 bytes of text", problems),
+        }
+        section.finish(problems);
+    }
+    if instruments.is_empty() || instruments.len() > INSTRUMENTS_MAX {
+        root.reject(
+            "instrument",
+            "1 to 64 tables written [[instrument]]",
+            problems,
+        );
+    }
+    instruments
+}
+
+fn check_book(mut section: Section<'_>, problems: &mut Vec<Problem>) -> BookSettings {
+    let window_ticks = section.whole("window_ticks", 65_536, (1_024, 1_048_576), problems);
+    if !window_ticks.is_power_of_two() {
+        section.reject(
+            "window_ticks",
+            "a power of two from 1024 to 1048576",
+            problems,
+        );
+    }
+    let settings = BookSettings {
+        window_ticks,
+        stale_after_ms: section.whole("stale_after_ms", 3_000, (100, 60_000), problems),
+        fusion: section.flag("fusion", true, problems),
+        signal_levels: section.whole("signal_levels", 5, (1, 50), problems),
+    };
+    section.finish(problems);
+    settings
+}
+
+fn check_risk(mut section: Section<'_>, problems: &mut Vec<Problem>) -> RiskSettings {
+    let money = ("0", "10000000");
+    let settings = RiskSettings {
+        order_notional_max: Money(section.decimal(
+            "max_order_notional_usdt",
+            "5000",
+            money,
+            problems,
+        )),
+        position_notional_max: Money(section.decimal(
+            "max_position_notional_usdt",
+            "10000",
+            money,
+            problems,
+        )),
+        open_orders_max: section.whole("max_open_orders", 20, (1, 200), problems),
+        open_orders_account_max: section.whole(
+            "max_open_orders_account",
+            100,
+            (1, 1_000),
+            problems,
+        ),
+        orders_per_10s_max: section.whole("max_orders_per_10s", 150, (1, 290), problems),
+        orders_per_minute_max: section.whole("max_orders_per_minute", 600, (1, 1_150), problems),
+        collar: Rate(section.decimal("price_collar_bps", "100", ("1", "1000"), problems) / 10_000),
+        spread_max: Rate(
+            section.decimal("max_spread_bps", "20", ("0.1", "1000"), problems) / 10_000,
+        ),
+        daily_loss_max: Money(section.decimal("daily_loss_usdt", "500", money, problems)),
+        drawdown_max: Money(section.decimal("drawdown_usdt", "1000", money, problems)),
+        day_starts_at_hour_utc: section.whole("day_starts_at_hour_utc", 0, (0, 23), problems),
+    };
+    section.finish(problems);
+    settings
+}
+
+fn listen(
+    section: &mut Section<'_>,
+    key: &str,
+    default: &str,
+    problems: &mut Vec<Problem>,
+) -> String {
+    let value = section.text(key, default, problems);
+    if value.parse::<std::net::SocketAddr>().is_err() {
+        section.reject(
+            key,
+            "an address and port, such as \"127.0.0.1:9464\"",
+            problems,
+        );
+    }
+    value
+}

@@ -1,0 +1,209 @@
+//! Strategies in the file: who trades what, with which parameters.
+//!
+//! In: one `[[strategy]]` table. Out: [`StrategySettings`]. Never: a symbol that no
+//! `[[instrument]]` names.
+
+use crate::checked::InstrumentKey;
+use crate::written::{Problem, Section};
+use market::{Market, Money, Rate};
+
+/// One strategy of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrategySettings {
+    /// Name in logs, labels and the ledger.
+    pub name: String,
+    /// What it trades; indices into the instruments.
+    pub instruments: Vec<usize>,
+    /// Which strategy, with its parameters.
+    pub kind: StrategyKind,
+}
+
+/// The strategies that exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrategyKind {
+    /// Follows the order book imbalance.
+    Imbalance(ImbalanceSettings),
+    /// Exercises the order path.
+    Dummy(DummySettings),
+}
+
+/// How a position is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryStyle {
+    /// Post-only at the best price, repriced while the signal holds.
+    Maker,
+    /// Immediate-or-cancel with a collar.
+    Taker,
+}
+
+/// What a signal against the position does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlipPolicy {
+    /// Closes it after the minimum hold.
+    Exit,
+    /// Leaves it to profit target, stop and time.
+    Hold,
+}
+
+/// Parameters of `imbalance`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImbalanceSettings {
+    /// Buys above this ratio, in 1e-8.
+    pub buy_above: Rate,
+    /// Sells below this ratio, in 1e-8.
+    pub sell_below: Rate,
+    /// Notional of an entry.
+    pub order_notional: Money,
+    /// Profit target, as a share of the entry price.
+    pub take_profit: Rate,
+    /// Stop, as a share of the entry price.
+    pub stop_loss: Rate,
+    /// Age before the signal may close a trade.
+    pub signal_exit_after_ms: u64,
+    /// Age at which a trade is closed.
+    pub time_exit_after_ms: u64,
+    /// Pause after a trade.
+    pub cooldown_ms: u64,
+    /// Maker or taker.
+    pub entry: EntryStyle,
+    /// How far a taker entry or a stop may reach past the touch.
+    pub taker_collar: Rate,
+    /// What a signal against the position does.
+    pub on_flip: FlipPolicy,
+}
+
+/// Parameters of `dummy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DummySettings {
+    /// Time between two orders.
+    pub interval_ms: u64,
+    /// How long each rests before it is cancelled.
+    pub rest_ms: u64,
+    /// Notional of each order.
+    pub order_notional: Money,
+    /// Distance from the touch, as a share.
+    pub distance: Rate,
+}
+
+impl StrategySettings {
+    pub(crate) fn check(
+        mut section: Section<'_>,
+        instruments: &[InstrumentKey],
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let kinds = [("imbalance", true), ("dummy", false)];
+        if section.required_text("kind", problems).is_empty() {
+            section.finish(&mut Vec::new());
+            let kind = StrategyKind::Dummy(check_dummy(&mut Section::empty(), problems));
+            return Self {
+                name: String::new(),
+                instruments: Vec::new(),
+                kind,
+            };
+        }
+        let is_imbalance = section.word("kind", true, &kinds, problems);
+        let default_name = if is_imbalance { "imbalance" } else { "dummy" };
+        let name = section.text("name", default_name, problems);
+        let traded = check_symbols(&mut section, instruments, problems);
+        let kind = if is_imbalance {
+            StrategyKind::Imbalance(check_imbalance(&mut section, problems))
+        } else {
+            StrategyKind::Dummy(check_dummy(&mut section, problems))
+        };
+        section.finish(problems);
+        Self {
+            name,
+            instruments: traded,
+            kind,
+        }
+    }
+}
+
+fn check_symbols(
+    section: &mut Section<'_>,
+    instruments: &[InstrumentKey],
+    problems: &mut Vec<Problem>,
+) -> Vec<usize> {
+    let markets = [("usdm", Market::UsdM), ("spot", Market::Spot)];
+    let market = section.word("market", Market::UsdM, &markets, problems);
+    let mut traded = Vec::new();
+    for symbol in section.texts("symbols", problems) {
+        let place = instruments
+            .iter()
+            .position(|one| one.market == market && one.symbol.as_str() == symbol);
+        match place {
+            Some(index) => traded.push(index),
+            None => {
+                let allowed = format!("symbols with an [[instrument]] of market {market}");
+                section.reject("symbols", &allowed, problems);
+            }
+        }
+    }
+    if traded.is_empty() {
+        traded = (0..instruments.len())
+            .filter(|index| instruments[*index].market == market)
+            .collect();
+    }
+    traded
+}
+
+fn check_imbalance(section: &mut Section<'_>, problems: &mut Vec<Problem>) -> ImbalanceSettings {
+    let share = ("0.1", "1000");
+    let bps = |value: i64| Rate(value / 10_000);
+    let entries = [("maker", EntryStyle::Maker), ("taker", EntryStyle::Taker)];
+    let flips = [("exit", FlipPolicy::Exit), ("hold", FlipPolicy::Hold)];
+    let settings = ImbalanceSettings {
+        buy_above: Rate(section.decimal("buy_above_ratio", "3", ("1.01", "1000"), problems)),
+        sell_below: Rate(section.decimal("sell_below_ratio", "0.33", ("0.001", "0.99"), problems)),
+        order_notional: Money(section.decimal(
+            "order_notional_usdt",
+            "1000",
+            ("1", "1000000"),
+            problems,
+        )),
+        take_profit: bps(section.decimal("take_profit_bps", "20", share, problems)),
+        stop_loss: bps(section.decimal("stop_loss_bps", "15", share, problems)),
+        signal_exit_after_ms: section.whole(
+            "signal_exit_after_ms",
+            5_000,
+            (0, 3_600_000),
+            problems,
+        ),
+        time_exit_after_ms: section.whole(
+            "time_exit_after_ms",
+            60_000,
+            (100, 86_400_000),
+            problems,
+        ),
+        cooldown_ms: section.whole("cooldown_ms", 1_000, (0, 3_600_000), problems),
+        entry: section.word("entry", EntryStyle::Maker, &entries, problems),
+        taker_collar: bps(section.decimal("taker_collar_bps", "5", ("0.1", "100"), problems)),
+        on_flip: section.word("on_flip", FlipPolicy::Exit, &flips, problems),
+    };
+    if settings.time_exit_after_ms <= settings.signal_exit_after_ms {
+        section.reject(
+            "time_exit_after_ms",
+            "more than signal_exit_after_ms",
+            problems,
+        );
+    }
+    settings
+}
+
+fn check_dummy(section: &mut Section<'_>, problems: &mut Vec<Problem>) -> DummySettings {
+    let settings = DummySettings {
+        interval_ms: section.whole("interval_ms", 1_000, (10, 3_600_000), problems),
+        rest_ms: section.whole("rest_ms", 500, (1, 3_600_000), problems),
+        order_notional: Money(section.decimal(
+            "order_notional_usdt",
+            "200",
+            ("1", "1000000"),
+            problems,
+        )),
+        distance: Rate(section.decimal("distance_bps", "20", ("0", "500"), problems) / 10_000),
+    };
+    if settings.rest_ms >= settings.interval_ms {
+        section.reject("rest_ms", "less than interval_ms", problems);
+    }
+    settings
+}

@@ -1,0 +1,373 @@
+//! The file as written: a walk over its keys that remembers lines and collects every problem.
+//!
+//! In: TOML text. Out: typed values by key, and problems with their line. Never: an early exit
+//! at the first problem, a number that passes through a float where it is money.
+
+use market::decimal::parse_decimal;
+use std::collections::BTreeSet;
+use toml_edit::{Document, Item, Table, TableLike};
+
+/// One thing that is wrong in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Line, counted from 1; 0 for a key that is missing.
+    pub line: usize,
+    /// Full key, such as `risk.daily_loss_usdt`.
+    pub key: String,
+    /// What was found.
+    pub found: String,
+    /// What is allowed.
+    pub allowed: String,
+}
+
+/// Why a file is no configuration; shows every problem.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("{file}: cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{file}: not valid TOML: {message}")]
+    NotToml {
+        /// The file.
+        file: String,
+        /// Where and why.
+        message: String,
+    },
+    /// The file is TOML, but not an acceptable configuration.
+    #[error("{}", list(file, problems))]
+    Invalid {
+        /// The file.
+        file: String,
+        /// Everything that is wrong.
+        problems: Vec<Problem>,
+    },
+}
+
+fn list(file: &str, problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|one| {
+            let place = if one.line == 0 {
+                file.to_string()
+            } else {
+                format!("{file}:{}", one.line)
+            };
+            format!(
+                "{place}: `{}`: found {}; allowed: {}",
+                one.key, one.found, one.allowed
+            )
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// A table of the file with the keys that have been asked for so far.
+pub(crate) struct Section<'a> {
+    text: &'a str,
+    path: String,
+    table: Option<&'a dyn TableLike>,
+    line: usize,
+    known: BTreeSet<String>,
+}
+
+/// The whole file, parsed.
+pub(crate) fn parse<'a>(file: &str, text: &'a str) -> Result<Document<&'a str>, SettingsError> {
+    Document::parse(text).map_err(|error| SettingsError::NotToml {
+        file: file.to_string(),
+        message: error.to_string().trim_end().to_string(),
+    })
+}
+
+impl<'a> Section<'a> {
+    /// The root table.
+    pub(crate) fn root(text: &'a str, table: &'a Table) -> Self {
+        Self {
+            text,
+            path: String::new(),
+            table: Some(table),
+            line: 1,
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// A section without keys: every read gives its default.
+    pub(crate) fn empty() -> Self {
+        Self {
+            text: "",
+            path: String::new(),
+            table: None,
+            line: 0,
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// Full name of a key of this section.
+    fn name(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_string()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    /// The sub-table `[key]`; an absent one reads as empty.
+    pub(crate) fn section(&mut self, key: &str, problems: &mut Vec<Problem>) -> Section<'a> {
+        let path = self.name(key);
+        let item = self.item(key);
+        let table = item.and_then(Item::as_table_like);
+        if let (Some(item), None) = (item, table) {
+            problems.push(self.problem(key, item, "a table"));
+        }
+        let line = item.map_or(self.line, |item| self.line_of(item));
+        Section {
+            text: self.text,
+            path,
+            table,
+            line,
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// Every `[[key]]` in order.
+    pub(crate) fn sections(&mut self, key: &str, problems: &mut Vec<Problem>) -> Vec<Section<'a>> {
+        let path = self.name(key);
+        let Some(item) = self.item(key) else {
+            return Vec::new();
+        };
+        let Some(tables) = item.as_array_of_tables() else {
+            problems.push(self.problem(key, item, &format!("tables written [[{path}]]")));
+            return Vec::new();
+        };
+        tables
+            .iter()
+            .enumerate()
+            .map(|(index, table)| Section {
+                text: self.text,
+                path: format!("{path}[{index}]"),
+                table: Some(table),
+                line: table
+                    .span()
+                    .map_or(0, |span| line_at(self.text, span.start)),
+                known: BTreeSet::new(),
+            })
+            .collect()
+    }
+
+    /// Text, or `default`.
+    pub(crate) fn text(&mut self, key: &str, default: &str, problems: &mut Vec<Problem>) -> String {
+        match self.item(key) {
+            None => default.to_string(),
+            Some(item) => item.as_str().map(str::to_string).unwrap_or_else(|| {
+                problems.push(self.problem(key, item, "text in quotes"));
+                default.to_string()
+            }),
+        }
+    }
+
+    /// Text that must be there.
+    pub(crate) fn required_text(&mut self, key: &str, problems: &mut Vec<Problem>) -> String {
+        if self.item(key).is_none() {
+            problems.push(Problem {
+                line: self.line,
+                key: self.name(key),
+                found: "nothing".to_string(),
+                allowed: "text in quotes (the key is required)".to_string(),
+            });
+        }
+        self.text(key, "", problems)
+    }
+
+    /// One word of a closed list, or `default`.
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        key: &str,
+        default: T,
+        words: &[(&str, T)],
+        problems: &mut Vec<Problem>,
+    ) -> T {
+        let Some(item) = self.item(key) else {
+            return default;
+        };
+        let found = item.as_str().unwrap_or_default();
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == found) {
+            return *value;
+        }
+        let list: Vec<String> = words
+            .iter()
+            .map(|(word, _)| format!("\"{word}\""))
+            .collect();
+        problems.push(self.problem(key, item, &list.join(" | ")));
+        default
+    }
+
+    /// True or false, or `default`.
+    pub(crate) fn flag(&mut self, key: &str, default: bool, problems: &mut Vec<Problem>) -> bool {
+        let Some(item) = self.item(key) else {
+            return default;
+        };
+        item.as_bool().unwrap_or_else(|| {
+            problems.push(self.problem(key, item, "true | false"));
+            default
+        })
+    }
+
+    /// A whole number from `low` to `high`, or `default`.
+    pub(crate) fn whole(
+        &mut self,
+        key: &str,
+        default: u64,
+        (low, high): (u64, u64),
+        problems: &mut Vec<Problem>,
+    ) -> u64 {
+        let Some(item) = self.item(key) else {
+            return default;
+        };
+        match item
+            .as_integer()
+            .and_then(|value| u64::try_from(value).ok())
+        {
+            Some(value) if (low..=high).contains(&value) => value,
+            _ => {
+                problems.push(self.problem(
+                    key,
+                    item,
+                    &format!("a whole number from {low} to {high}"),
+                ));
+                default
+            }
+        }
+    }
+
+    /// An exact decimal in units of 1e-8 from `low` to `high` (texts), or `default` (a text). The
+    /// number is read from the file's own characters, so that no float ever touches it.
+    pub(crate) fn decimal(
+        &mut self,
+        key: &str,
+        default: &str,
+        (low, high): (&str, &str),
+        problems: &mut Vec<Problem>,
+    ) -> i64 {
+        let exact = |text: &str| parse_decimal(text.as_bytes(), 8);
+        let fallback = exact(default).expect("defaults are decimals");
+        let Some(item) = self.item(key) else {
+            return fallback;
+        };
+        let (low_value, high_value) = (
+            exact(low).expect("bounds are decimals"),
+            exact(high).expect("bounds are decimals"),
+        );
+        let written = self.written(item);
+        match exact(&written.trim_matches('"').replace('_', "")) {
+            Ok(value) if (low_value..=high_value).contains(&value) => value,
+            _ => {
+                let allowed = format!("a decimal number from {low} to {high}, at most 8 decimals");
+                problems.push(self.problem(key, item, &allowed));
+                fallback
+            }
+        }
+    }
+
+    /// A list of texts; empty when absent.
+    pub(crate) fn texts(&mut self, key: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+        let Some(item) = self.item(key) else {
+            return Vec::new();
+        };
+        let texts = item.as_array().and_then(|array| {
+            array
+                .iter()
+                .map(|value| value.as_str().map(str::to_string))
+                .collect::<Option<Vec<_>>>()
+        });
+        texts.unwrap_or_else(|| {
+            problems.push(self.problem(key, item, "a list of texts, such as [\"BTCUSDT\"]"));
+            Vec::new()
+        })
+    }
+
+    /// A problem with a value that was read, found by a later check.
+    pub(crate) fn reject(&mut self, key: &str, allowed: &str, problems: &mut Vec<Problem>) {
+        let problem = match self.item(key) {
+            Some(item) => self.problem(key, item, allowed),
+            None => Problem {
+                line: self.line,
+                key: self.name(key),
+                found: "nothing".to_string(),
+                allowed: allowed.to_string(),
+            },
+        };
+        problems.push(problem);
+    }
+
+    /// Reports every key that nobody asked for, with the nearest known one.
+    pub(crate) fn finish(self, problems: &mut Vec<Problem>) {
+        let Some(table) = self.table else { return };
+        for (key, item) in table.iter().filter(|(key, _)| !self.known.contains(*key)) {
+            let near = self.known.iter().min_by_key(|known| distance(known, key));
+            let allowed = match near {
+                Some(near) if distance(near, key) <= 3 => format!("did you mean `{near}`?"),
+                _ => format!("one of {}", Vec::from_iter(self.known.clone()).join(", ")),
+            };
+            let mut problem = self.problem(key, item, &allowed);
+            problem.found = "an unknown key".to_string();
+            problems.push(problem);
+        }
+    }
+
+    fn item(&mut self, key: &str) -> Option<&'a Item> {
+        self.known.insert(key.to_string());
+        self.table.and_then(|table| table.get(key))
+    }
+
+    fn problem(&self, key: &str, item: &Item, allowed: &str) -> Problem {
+        let found = self.written(item);
+        let found = if found.len() > 60 {
+            format!("a {}", item.type_name())
+        } else {
+            found
+        };
+        Problem {
+            line: self.line_of(item),
+            key: self.name(key),
+            found,
+            allowed: allowed.to_string(),
+        }
+    }
+
+    fn written(&self, item: &Item) -> String {
+        item.span().map_or_else(
+            || format!("a {}", item.type_name()),
+            |span| self.text[span].trim().to_string(),
+        )
+    }
+
+    fn line_of(&self, item: &Item) -> usize {
+        item.span()
+            .map_or(self.line, |span| line_at(self.text, span.start))
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text[..offset].bytes().filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Edit distance, for suggestions.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, left) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, right) in other.iter().enumerate() {
+            let cost = diagonal + usize::from(left != *right);
+            diagonal = row[column + 1];
+            row[column + 1] = cost.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
