@@ -1,0 +1,4 @@
+//! Entry of the control process.
+fn main() {
+    println!("fulcrum-control {}", env!("CARGO_PKG_VERSION"));
+}
