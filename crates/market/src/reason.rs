@@ -151,6 +151,12 @@ wire_enum! {
         StrategyLatched = "STRATEGY_LATCHED",
         /// The order would be smaller than the exchange's minimum.
         SizeTooSmall = "SIZE_TOO_SMALL",
+        /// A sell without a position, where the market knows no short positions.
+        ShortNotAllowed = "SHORT_NOT_ALLOWED",
+        /// Waiting after the exchange refused an order.
+        RejectBackoff = "REJECT_BACKOFF",
+        /// Waiting after risk denied the same order; the denial itself is counted once.
+        DeniedRecently = "DENIED_RECENTLY",
     }
 }
 
