@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod approved;
+pub mod book;
 pub mod event;
 pub mod outbox;
 
