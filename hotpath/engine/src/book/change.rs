@@ -2,7 +2,8 @@
 //!
 //! In: nothing. Out: plain values. Never: state.
 
-use market::{BookReason, BookState, NonAction, Quantity};
+use market::reason::BookReason;
+use market::{BookState, NonAction, Quantity};
 
 /// What one call did to a book.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,9 +4,10 @@
 
 use super::{BookChange, BookConfig, BookStats, Imbalance, SignalInvalid};
 use crate::event::SnapshotBegin;
+use market::reason::BookReason;
 use market::{
-    BookReason, BookState, BookTicker, CodecError, DepthUpdate, InstrumentId, Level, Market,
-    MonoNs, Side, UpdateId,
+    BookState, BookTicker, CodecError, DepthUpdate, InstrumentId, Level, Market, MonoNs, Side,
+    UpdateId,
 };
 
 /// One instrument's book.
