@@ -1,1 +1,26 @@
-//! Placeholder: replaced by its first module.
+//! The fill simulator: what a venue does with our orders, given the liquidity of a market.
+//!
+//! In: the market as recorded or generated (depth, book tickers, trades, mark prices, in ticks
+//! and lots) and our orders. Out: order events, fills, positions, fees, wallet, each exact.
+//! Never: I/O, clocks, randomness, floats in money, an exchange's spelling.
+//!
+//! The market's liquidity is given; our orders are an overlay that never changes it. A taker
+//! walks the book and cannot use the same liquidity twice before the stream refreshes it. A
+//! maker waits behind the quantity that stood at its price when it came ([`view`], [`queue`]).
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod order;
+pub mod queue;
+pub mod rejection;
+pub mod venue;
+pub mod view;
+
+mod checks;
+mod execution;
+
+pub use account::{Account, Fees, Position};
+pub use order::{Expiry, Fill, Order, PlaceOrder};
+pub use rejection::Rejection;
+pub use venue::{AccountChange, OrderEvent, Output, Venue, VenueConfig};
+pub use view::MarketView;

@@ -1,0 +1,401 @@
+//! What happens to orders once they exist: entry, fills, ends.
+//!
+//! In: accepted orders, market events. Out: state changes with their events, in the order of a
+//! private stream (`NEW`, then for each fill the account before its trade). Never: a check that
+//! could still refuse.
+
+use market::ids::Asset;
+use market::{
+    Execution, Liquidity, Money, OrderState, OrderType, OrderUpdate, Price, Quantity, Side,
+    TimeInForce, Trade, TradeId, UtcMs,
+};
+
+use crate::account::price_e8;
+use crate::order::{Expiry, Fill, Order, PlaceOrder};
+use crate::queue::QueuePosition;
+use crate::venue::{AccountChange, OrderEvent, Output, Venue};
+use crate::view::reaches;
+
+/// Lots of the market that reached one of our resting orders.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MakerMatch {
+    pub(crate) id: u64,
+    pub(crate) quantity: Quantity,
+}
+
+impl Venue {
+    /// Enters a checked order: NEW, what it takes, then it rests or expires.
+    pub(crate) fn enter(
+        &mut self,
+        now: UtcMs,
+        id: u64,
+        request: &PlaceOrder,
+        out: &mut Vec<Output>,
+    ) {
+        let order = Order {
+            id: market::ExchangeOrderId(id),
+            request: *request,
+            state: OrderState::Accepted,
+            filled: Quantity::ZERO,
+            filled_tick_lots: 0,
+            queue: QueuePosition::default(),
+            expiry: Expiry::None,
+            created: now,
+            updated: now,
+        };
+        self.orders.insert(id, order);
+        self.by_client.insert(request.client_order_id, id);
+        self.open[usize::from(request.instrument.0)].push(id);
+        self.tell(&order, Execution::New, now, out);
+        self.take(now, id, out);
+        self.rest_or_expire(now, id, out);
+    }
+
+    /// Changes an open order; as a new arrival it may take.
+    pub(crate) fn change(
+        &mut self,
+        now: UtcMs,
+        id: u64,
+        price: Price,
+        quantity: Quantity,
+        out: &mut Vec<Output>,
+    ) {
+        let index = usize::from(self.orders[&id].request.instrument.0);
+        let order = self.orders.get_mut(&id).expect("checked as open");
+        let changed = PlaceOrder {
+            price,
+            quantity,
+            ..order.request
+        };
+        let filled = order.filled;
+        // The order itself must not count as one that it would meet.
+        self.open[index].retain(|open| *open != id);
+        let post_only = changed.time_in_force == TimeInForce::PostOnly;
+        let crosses = post_only && self.would_take(&changed);
+        self.open[index].push(id);
+        if quantity <= filled || crosses {
+            self.end_canceled(now, id, out);
+            return;
+        }
+        let order = self.orders.get_mut(&id).expect("checked as open");
+        order.request = changed;
+        order.updated = now;
+        let told = *order;
+        self.tell(&told, Execution::Amendment, now, out);
+        self.take(now, id, out);
+        self.rest_or_expire(now, id, out);
+    }
+
+    pub(crate) fn end_canceled(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
+        self.end(now, id, OrderState::Canceled, Expiry::None, out);
+    }
+
+    /// The market's quantity at a price changed: our queues there cannot be longer.
+    pub(crate) fn level_changed(
+        &mut self,
+        index: usize,
+        side: Side,
+        price: Price,
+        quantity: Quantity,
+    ) {
+        for id in &self.open[index] {
+            let order = self.orders.get_mut(id).expect("open orders are kept");
+            if order.request.side == side && order.request.price == price {
+                order.queue.level_changed(quantity.0);
+            }
+        }
+    }
+
+    /// A trade of others: first our orders at better prices, then those in its queue.
+    pub(crate) fn match_trade(&mut self, now: UtcMs, trade: &Trade, out: &mut Vec<Output>) {
+        let index = usize::from(trade.instrument.0);
+        let maker_side = trade.aggressor.opposite();
+        let mut volume = trade.quantity.0;
+        for id in self.open_by_priority(index) {
+            let order = self.orders.get_mut(&id).expect("open orders are kept");
+            let request = order.request;
+            let reached = request.side == maker_side
+                && !order.state.is_final()
+                && reaches(maker_side, request.price, trade.price);
+            if !reached || volume == 0 {
+                continue;
+            }
+            let lots = if request.price == trade.price {
+                order.queue.trade(volume)
+            } else {
+                volume
+            };
+            let quantity = Quantity(lots.min(order.remaining().0));
+            if quantity.0 > 0 {
+                volume -= quantity.0;
+                self.fill_maker(now, MakerMatch { id, quantity }, out);
+            }
+        }
+    }
+
+    /// Open orders by price, best first, then by arrival.
+    pub(crate) fn open_by_priority(&self, index: usize) -> Vec<u64> {
+        let mut ids = self.open[index].clone();
+        // Stable: arrivals at one price keep their order.
+        ids.sort_by_key(|id| {
+            let request = &self.orders[id].request;
+            -request.side.sign() * request.price.0
+        });
+        ids
+    }
+
+    /// Fills a resting order at its own price.
+    pub(crate) fn fill_maker(&mut self, now: UtcMs, reached: MakerMatch, out: &mut Vec<Output>) {
+        let price = self.orders[&reached.id].request.price;
+        self.fill(
+            now,
+            reached.id,
+            price,
+            reached.quantity,
+            Liquidity::Maker,
+            out,
+        );
+    }
+
+    /// Walks the book for an arriving order; own resting orders in its way expire first.
+    fn take(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
+        let order = self.orders[&id];
+        let request = order.request;
+        let index = usize::from(request.instrument.0);
+        let limit = (request.order_type == OrderType::Limit).then_some(request.price);
+        let takes = self.views[index].quote(request.side, limit, order.remaining());
+        self.expire_own_in_the_way(now, &order, limit, takes.last().map(|take| take.price), out);
+        for take in takes {
+            if self.orders[&id].state.is_final() {
+                break;
+            }
+            self.views[index].consume(request.side, take.price, take.quantity);
+            self.fill(now, id, take.price, take.quantity, Liquidity::Taker, out);
+        }
+    }
+
+    /// Self-trade prevention in its documented default, EXPIRE_MAKER.
+    fn expire_own_in_the_way(
+        &mut self,
+        now: UtcMs,
+        order: &Order,
+        limit: Option<Price>,
+        worst_taken: Option<Price>,
+        out: &mut Vec<Output>,
+    ) {
+        let request = order.request;
+        let index = usize::from(request.instrument.0);
+        let Some(reach) = limit.or(worst_taken) else {
+            return;
+        };
+        for own in self.open_by_priority(index) {
+            let other = &self.orders[&own].request;
+            if other.side != request.side && reaches(request.side, reach, other.price) {
+                self.end(now, own, OrderState::Expired, Expiry::SelfTrade, out);
+            }
+        }
+    }
+
+    fn rest_or_expire(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
+        let order = self.orders[&id];
+        if order.state.is_final() {
+            return;
+        }
+        let request = order.request;
+        let expiry = match (request.order_type, request.time_in_force) {
+            (OrderType::Market, _) => Expiry::MarketRest,
+            (_, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill) => {
+                Expiry::ImmediateOrCancel
+            }
+            _ => {
+                let view = &self.views[usize::from(request.instrument.0)];
+                let standing = view.quantity_at(request.side, request.price);
+                let order = self.orders.get_mut(&id).expect("just read");
+                order.queue = QueuePosition::behind(standing.0);
+                return;
+            }
+        };
+        self.end(now, id, OrderState::Expired, expiry, out);
+    }
+
+    /// One fill: account first, then its event, then what it makes of reduce-only orders.
+    fn fill(
+        &mut self,
+        now: UtcMs,
+        id: u64,
+        price: Price,
+        quantity: Quantity,
+        liquidity: Liquidity,
+        out: &mut Vec<Output>,
+    ) {
+        let request = self.orders[&id].request;
+        let index = usize::from(request.instrument.0);
+        let quantity = self.reducible(&request, quantity);
+        if quantity.is_zero() {
+            self.end(now, id, OrderState::Expired, Expiry::ReduceOnly, out);
+            return;
+        }
+        let instrument = self.instruments[index];
+        let (realized, commission) =
+            self.account
+                .book_fill(&instrument, request.side, price, quantity, liquidity);
+        let fill = Fill {
+            trade_id: self.take_trade_id(),
+            order_id: market::ExchangeOrderId(id),
+            instrument: request.instrument,
+            side: request.side,
+            liquidity,
+            price,
+            quantity,
+            commission,
+            realized,
+            time: now,
+        };
+        self.remember_fill(fill);
+        let order = self.orders.get_mut(&id).expect("only open orders fill");
+        order.filled += quantity;
+        order.filled_tick_lots += i128::from(price.0) * i128::from(quantity.0);
+        order.updated = now;
+        order.state = if order.remaining().is_zero() {
+            OrderState::Filled
+        } else {
+            OrderState::PartiallyFilled
+        };
+        assert!(order.filled <= request.quantity);
+        let told = *order;
+        if told.state.is_final() {
+            self.close(id);
+        }
+        out.push(Output::Account(self.account_change(index, now)));
+        self.tell_fill(&told, &fill, out);
+        self.expire_idle_reduce_only(now, index, out);
+    }
+
+    /// What a fill may be: a reduce-only order never goes beyond flat.
+    fn reducible(&self, request: &PlaceOrder, quantity: Quantity) -> Quantity {
+        if !request.reduce_only {
+            return quantity;
+        }
+        let position = self.account.positions[usize::from(request.instrument.0)].quantity;
+        if position.0.signum() * request.side.sign() >= 0 {
+            return Quantity::ZERO;
+        }
+        quantity.min(position.magnitude())
+    }
+
+    /// Resting reduce-only orders with nothing left to reduce expire.
+    fn expire_idle_reduce_only(&mut self, now: UtcMs, index: usize, out: &mut Vec<Output>) {
+        let position = self.account.positions[index].quantity;
+        let idle: Vec<u64> = self.open[index]
+            .iter()
+            .copied()
+            .filter(|id| {
+                let request = &self.orders[id].request;
+                request.reduce_only && position.0.signum() * request.side.sign() >= 0
+            })
+            .collect();
+        for id in idle {
+            self.end(now, id, OrderState::Expired, Expiry::ReduceOnly, out);
+        }
+    }
+
+    fn end(
+        &mut self,
+        now: UtcMs,
+        id: u64,
+        state: OrderState,
+        expiry: Expiry,
+        out: &mut Vec<Output>,
+    ) {
+        let order = self.orders.get_mut(&id).expect("only open orders end");
+        debug_assert!(!order.state.is_final() && state.is_final());
+        order.state = state;
+        order.expiry = expiry;
+        order.updated = now;
+        let told = *order;
+        self.close(id);
+        let execution = if state == OrderState::Canceled {
+            Execution::Canceled
+        } else {
+            Execution::Expired
+        };
+        self.tell(&told, execution, now, out);
+    }
+
+    fn account_change(&self, index: usize, now: UtcMs) -> AccountChange {
+        let instrument = &self.instruments[index];
+        let position = &self.account.positions[index];
+        AccountChange {
+            instrument: instrument.id,
+            quantity: position.quantity,
+            entry_price_e8: position.entry_price_e8(instrument),
+            realized: position.realized,
+            unrealized: self.unrealized(instrument.id),
+            wallet: self.account.wallet,
+            time: now,
+        }
+    }
+
+    fn tell(&self, order: &Order, execution: Execution, now: UtcMs, out: &mut Vec<Output>) {
+        let update = self.update(order, execution, now);
+        out.push(Output::Order(self.event(order, update)));
+    }
+
+    fn tell_fill(&self, order: &Order, fill: &Fill, out: &mut Vec<Output>) {
+        let update = OrderUpdate {
+            last_quantity: fill.quantity,
+            last_price: fill.price,
+            trade_id: fill.trade_id,
+            liquidity: fill.liquidity,
+            commission: fill.commission,
+            commission_asset: Asset::new(b"USDT").expect("four bytes"),
+            realized: fill.realized,
+            ..self.update(order, Execution::Trade, fill.time)
+        };
+        out.push(Output::Order(self.event(order, update)));
+    }
+
+    fn event(&self, order: &Order, update: OrderUpdate) -> OrderEvent {
+        OrderEvent {
+            update,
+            average_price_e8: self.average_price_e8(order),
+            expiry: order.expiry,
+            created: order.created,
+        }
+    }
+
+    /// Average fill price times 1e8; 0 without a fill.
+    #[must_use]
+    pub fn average_price_e8(&self, order: &Order) -> i64 {
+        let instrument = &self.instruments[usize::from(order.request.instrument.0)];
+        let money = instrument.money(order.filled_tick_lots);
+        price_e8(instrument, i128::from(money.0), order.filled)
+    }
+
+    fn update(&self, order: &Order, execution: Execution, now: UtcMs) -> OrderUpdate {
+        let request = &order.request;
+        OrderUpdate {
+            instrument: request.instrument,
+            client_order_id: request.client_order_id,
+            exchange_order_id: order.id,
+            execution,
+            state: order.state,
+            side: request.side,
+            order_type: request.order_type,
+            time_in_force: request.time_in_force,
+            reduce_only: request.reduce_only,
+            price: request.price,
+            quantity: request.quantity,
+            cumulative_quantity: order.filled,
+            last_quantity: Quantity::ZERO,
+            last_price: Price(0),
+            trade_id: TradeId(0),
+            liquidity: Liquidity::Taker,
+            commission: Money::ZERO,
+            commission_asset: Asset::EMPTY,
+            realized: Money::ZERO,
+            transaction_time: now,
+            event_time: now,
+        }
+    }
+}
