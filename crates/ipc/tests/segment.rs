@@ -1,0 +1,103 @@
+//! A segment in one process: what is written at one end comes out at the other.
+//!
+//! In: temporary directories. Out: verdicts. Never: another process (see `processes.rs`).
+#![cfg(not(loom))]
+
+use ipc::{HotpathState, Segment, SegmentLayout};
+
+mod directory;
+use directory::Directory;
+
+fn small() -> SegmentLayout {
+    SegmentLayout {
+        journal_slots: 64,
+        input_log_slots: 64,
+        market_log_slots: 64,
+        command_slots: 16,
+        instrument_pages: 2,
+        counters: 8,
+        histograms: 2,
+        identity: "paper/simulated/main".into(),
+    }
+}
+
+#[test]
+fn everything_written_by_the_maker_is_read_through_the_file() {
+    let directory = Directory::new("everything");
+    let path = directory.path().join("1.segment");
+    let made = Segment::create(&path, &small(), 11, 22, 1).unwrap();
+    let opened = Segment::open(&path).unwrap();
+    assert_eq!(
+        (opened.build_id(), opened.config_hash(), opened.generation()),
+        (11, 22, 1)
+    );
+    assert_eq!(opened.layout(), &small());
+
+    let mut buffer = [0; 256];
+    made.journal_producer().unwrap().try_push(b"order").unwrap();
+    made.input_log_producer()
+        .unwrap()
+        .try_push(&[7; 200])
+        .unwrap();
+    assert!(made.market_log_producer().unwrap().push(5, b"depth"));
+    let mut journal = opened.journal_consumer().unwrap();
+    assert_eq!(
+        journal.read(&mut buffer).unwrap().unwrap().payload,
+        b"order"
+    );
+    let mut input_log = opened.input_log_consumer().unwrap();
+    assert_eq!(
+        input_log.read(&mut buffer).unwrap().unwrap().payload,
+        [7; 200]
+    );
+    let mut market_log = opened.market_log_consumer().unwrap();
+    assert_eq!(
+        market_log.read(&mut buffer).unwrap().unwrap().payload,
+        b"depth"
+    );
+
+    opened
+        .command_producer()
+        .unwrap()
+        .try_push(3, b"pause")
+        .unwrap();
+    let mut commands = made.command_consumer().unwrap();
+    assert_eq!(commands.pop(&mut buffer).unwrap(), Some((3, &b"pause"[..])));
+
+    made.instrument_page_writer(1).unwrap().write(b"BTCUSDT");
+    assert_eq!(
+        opened.instrument_page(0).unwrap().read(&mut buffer),
+        Ok(None)
+    );
+    assert_eq!(
+        opened.instrument_page(1).unwrap().read(&mut buffer),
+        Ok(Some(7))
+    );
+    assert_eq!(&buffer[..7], b"BTCUSDT");
+    assert!(opened.instrument_page(2).is_none());
+    made.account_page_writer().unwrap().write(b"account");
+    assert_eq!(opened.account_page().read(&mut buffer), Ok(Some(7)));
+
+    let denied = made.counters().register("orders_denied_total").unwrap();
+    denied.add(2);
+    denied.add(3);
+    let latency = made.histograms().register("tick_to_order_seconds").unwrap();
+    latency.record(1_000);
+    let counters: Vec<_> = opened.counters().iter().collect();
+    assert_eq!(counters, [("orders_denied_total".to_owned(), 5)]);
+    let (name, snapshot) = opened.histograms().iter().next().unwrap();
+    assert_eq!(
+        (name.as_str(), snapshot.max_ns()),
+        ("tick_to_order_seconds", 1_000)
+    );
+
+    made.beat_hotpath(123);
+    opened.beat_control(456);
+    made.set_hotpath_state(HotpathState::Running);
+    assert_eq!(
+        (opened.hotpath_heartbeat_ns(), made.control_heartbeat_ns()),
+        (123, 456)
+    );
+    assert_eq!(opened.hotpath_state(), HotpathState::Running);
+    assert_eq!(opened.hotpath_pid(), u64::from(std::process::id()));
+}
