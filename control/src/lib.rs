@@ -1,1 +1,7 @@
-//! Placeholder: replaced by its first module.
+//! The control process: everything that may be slow.
+//!
+//! In: the segments that the hot path leaves in shared memory, the settings. Out: the ledger,
+//! the input log, metrics, health, the live table. Never: anything that the hot path waits for.
+
+pub mod figure;
+pub mod ledger;
