@@ -1,0 +1,30 @@
+//! Bytes of market streams and snapshots to `market` events.
+//!
+//! In: frames as they come off the wire, in any key order. Out: events in ticks and lots, or the
+//! kind of the error. Never: an allocation, a panic, a guess.
+//!
+//! The usual key order is read in one pass; nothing depends on it. Unknown fields are skipped
+//! whatever they hold. A field that is known may stand once.
+
+mod book_ticker;
+mod depth;
+mod error;
+mod field;
+mod mark_price;
+mod snapshot;
+mod stream;
+mod trade;
+
+pub use book_ticker::decode_book_ticker;
+pub use depth::decode_depth;
+pub use error::DecodeError;
+pub use mark_price::decode_mark_price;
+pub use snapshot::{LevelRuns, SNAPSHOT_LEVELS_MAX, Snapshot, SnapshotHeader, decode_snapshot};
+pub use stream::{ControlReply, OtherEvent, StreamMessage, decode_stream_message, instrument_hint};
+pub use trade::{decode_agg_trade, decode_trade};
+
+#[allow(unused_imports, reason = "user data reads them")]
+pub(crate) use field::{
+    NUMBER_BYTES_MAX, instrument_of, money, positive_price, positive_quantity, price, quantity,
+    rate, required, set, signed_decimal, symbol_of, text_of, time,
+};

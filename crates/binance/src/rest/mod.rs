@@ -1,0 +1,54 @@
+//! REST: calls to send and their answers.
+//!
+//! In: what is wanted; bodies of answers. Out: method, path, query and weight; words of `market`.
+//! Never: on the way of an order; this is the cold path and may allocate.
+
+mod account;
+mod call;
+mod exchange_info;
+mod order;
+
+pub use account::{
+    AccountState, Balances, Positions, parse_account, parse_balances, parse_listen_key,
+    parse_positions,
+};
+pub use call::{
+    Call, ListenKeyAction, Method, account, balances, cancel_all, cancel_order, depth,
+    exchange_info, listen_key, open_orders, place_order, positions, query_order, time, user_trades,
+};
+pub use exchange_info::{
+    ExchangeInfo, ListedInstrument, RequestLimit, parse_exchange_info, parse_time,
+};
+pub use order::{
+    Failure, OpenOrders, UserTrade, parse_failure, parse_open_orders, parse_order,
+    parse_user_trades,
+};
+
+/// Why an answer is not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestError {
+    /// Not JSON, or JSON of another shape.
+    #[error("answer of another shape: {0}")]
+    Shape(String),
+    /// A field holds a value that this program does not know or cannot hold.
+    #[error("field {field:?} holds {found:?}")]
+    Value {
+        /// Name of the field.
+        field: &'static str,
+        /// What it holds.
+        found: String,
+    },
+}
+
+impl From<serde_json::Error> for RestError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Shape(error.to_string())
+    }
+}
+
+pub(crate) fn bad_value(field: &'static str, found: &str) -> RestError {
+    RestError::Value {
+        field,
+        found: found.chars().take(64).collect(),
+    }
+}

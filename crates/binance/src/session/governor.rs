@@ -1,0 +1,159 @@
+//! Request weight: stay below the exchange's limit, and silent while it says so.
+//!
+//! In: the weight of what we want to send, headers and statuses of what came back. Out: send now,
+//! or not before. Never: a request between a 429 or 418 and its Retry-After (I20).
+
+use super::{HttpReply, Now, SECOND_NS};
+use market::MonoNs;
+
+/// The weight budget of one market.
+#[derive(Clone, Copy, Debug)]
+pub struct Governor {
+    limit: u32,
+    used: u32,
+    minute: i64,
+    blocked_until: MonoNs,
+    banned: bool,
+}
+
+/// Share of the exchange's limit that we use ourselves, in per cent.
+const OWN_SHARE_PERCENT: u32 = 80;
+
+/// How long a 429 without Retry-After silences us: the window that it speaks of.
+const TOO_MANY_S: u32 = 60;
+
+/// How long a 418 without Retry-After silences us: the shortest ban.
+const BANNED_S: u32 = 120;
+
+impl Governor {
+    /// A budget of `limit` weight a minute at the exchange (2,400 futures, 6,000 spot).
+    #[must_use]
+    pub const fn new(limit: u32) -> Self {
+        Self {
+            limit,
+            used: 0,
+            minute: 0,
+            blocked_until: MonoNs(0),
+            banned: false,
+        }
+    }
+
+    /// Takes `weight` from the budget, or says when to ask again.
+    ///
+    /// # Errors
+    /// The moment before which nothing may be sent.
+    pub fn admit(&mut self, weight: u32, now: Now) -> Result<(), MonoNs> {
+        if now.mono < self.blocked_until {
+            return Err(self.blocked_until);
+        }
+        self.banned = false;
+        self.roll(now);
+        if self.used + weight > self.limit * OWN_SHARE_PERCENT / 100 {
+            let to_next_minute_ms = 60_000 - now.server.0.rem_euclid(60_000);
+            return Err(now.mono.after(to_next_minute_ms.unsigned_abs() * 1_000_000));
+        }
+        self.used += weight;
+        Ok(())
+    }
+
+    /// Reads what a reply says about limits.
+    pub fn on_reply(&mut self, reply: &HttpReply<'_>, now: Now) {
+        self.roll(now);
+        if let Some(used) = reply.used_weight {
+            self.used = used;
+        }
+        let silence_s = match reply.status {
+            429 => reply.retry_after_s.unwrap_or(TOO_MANY_S),
+            418 => reply.retry_after_s.unwrap_or(BANNED_S),
+            _ => return,
+        };
+        self.banned |= reply.status == 418;
+        let until = now.mono.after(u64::from(silence_s) * SECOND_NS);
+        self.blocked_until = self.blocked_until.max(until);
+    }
+
+    /// Weight used in this minute.
+    #[must_use]
+    pub const fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// End of the silence, if one holds.
+    #[must_use]
+    pub fn blocked_until(&self, now: MonoNs) -> Option<MonoNs> {
+        (now < self.blocked_until).then_some(self.blocked_until)
+    }
+
+    /// True after a 418, until its end.
+    #[must_use]
+    pub const fn is_banned(&self) -> bool {
+        self.banned
+    }
+
+    /// The exchange's window is the clock minute.
+    fn roll(&mut self, now: Now) {
+        let minute = now.server.0.div_euclid(60_000);
+        if minute != self.minute {
+            self.minute = minute;
+            self.used = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::UtcMs;
+
+    fn now(seconds: u64) -> Now {
+        Now {
+            mono: MonoNs(seconds * SECOND_NS),
+            server: UtcMs(seconds as i64 * 1000),
+        }
+    }
+
+    fn reply(status: u16, retry_after_s: Option<u32>, used_weight: Option<u32>) -> HttpReply<'static> {
+        HttpReply {
+            status,
+            retry_after_s,
+            used_weight,
+            body: b"",
+        }
+    }
+
+    #[test]
+    fn the_budget_lasts_a_minute_and_the_header_is_the_truth() {
+        let mut governor = Governor::new(100);
+        assert_eq!(governor.admit(50, now(10)), Ok(()));
+        governor.on_reply(&reply(200, None, Some(75)), now(10));
+        assert_eq!(governor.admit(10, now(11)), Err(MonoNs(60 * SECOND_NS)));
+        assert_eq!(governor.admit(80, now(60)), Ok(()));
+    }
+
+    #[test]
+    fn after_429_and_418_nothing_goes_before_retry_after() {
+        let cases = [
+            (429, Some(7), 7),
+            (429, None, 60),
+            (418, Some(300), 300),
+            (418, None, 120),
+        ];
+        for (status, retry_after, silence) in cases {
+            let mut governor = Governor::new(100);
+            governor.on_reply(&reply(status, retry_after, None), now(1));
+            let end = 1 + silence;
+            assert_eq!(governor.is_banned(), status == 418);
+            assert_eq!(governor.admit(1, now(end - 1)), Err(MonoNs(end * SECOND_NS)));
+            assert_eq!(governor.admit(1, now(end)), Ok(()), "{status}");
+            assert!(!governor.is_banned());
+        }
+    }
+
+    #[test]
+    fn a_shorter_silence_never_ends_a_longer_one() {
+        let mut governor = Governor::new(100);
+        governor.on_reply(&reply(418, Some(100), None), now(1));
+        governor.on_reply(&reply(429, Some(1), None), now(2));
+        assert_eq!(governor.admit(1, now(50)), Err(MonoNs(101 * SECOND_NS)));
+    }
+}

@@ -1,0 +1,248 @@
+//! Life of one WebSocket connection: when to connect, when it counts as dead, how long to wait.
+//!
+//! In: what the shell saw happen and the time. Out: connect or close. Never: two connections of
+//! one link at a time; the shell drops the socket when it is told to close, and says no more.
+
+use super::{Backoff, MILLISECOND_NS, SECOND_NS};
+use market::MonoNs;
+
+market::wire_enum! {
+    /// Why a connection ended, as the metric's label writes it.
+    pub enum CloseReason {
+        /// It could not be opened.
+        ConnectFailed = "connect_failed",
+        /// It was not open in time.
+        ConnectTimeout = "connect_timeout",
+        /// The other side closed it, or it broke.
+        Disconnected = "disconnected",
+        /// Alive, but without data for too long.
+        Silent = "silent",
+        /// Old enough to be replaced before the exchange ends it.
+        Rotated = "rotated",
+        /// The exchange said that it is shutting down.
+        ServerShutdown = "server_shutdown",
+        /// The listen key is gone.
+        KeyExpired = "key_expired",
+        /// The log-on was refused or not answered.
+        LogonFailed = "logon_failed",
+    }
+}
+
+/// What the shell has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkAction {
+    /// Open the connection; answer with `on_connected` or `on_disconnected`.
+    Connect,
+    /// Drop the connection or the attempt; no answer is expected.
+    Close(CloseReason),
+}
+
+/// The times of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// A connection attempt may take this long.
+    pub connect_timeout_ns: u64,
+    /// Without data for this long it counts as dead; 0 = silence is normal.
+    pub silence_ns: u64,
+    /// It is replaced at this age, before the exchange's 24 h.
+    pub rotate_after_ns: u64,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+impl Default for LinkSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout_ns: 10 * SECOND_NS,
+            silence_ns: 0,
+            rotate_after_ns: 23 * 3600 * SECOND_NS + 1800 * SECOND_NS,
+            seed: 1,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting(MonoNs),
+    Connecting(MonoNs),
+    Up { since: MonoNs, heard: MonoNs },
+}
+
+/// One connection's life.
+#[derive(Clone, Debug)]
+pub struct Link {
+    settings: LinkSettings,
+    backoff: Backoff,
+    state: State,
+}
+
+/// A connection that lived this long forgives the failures before it.
+const PROVEN_NS: u64 = 10 * SECOND_NS;
+
+impl Link {
+    /// A link that connects at the first poll.
+    #[must_use]
+    pub fn new(settings: LinkSettings) -> Self {
+        Self {
+            settings,
+            backoff: Backoff::new(100 * MILLISECOND_NS, 30 * SECOND_NS, settings.seed),
+            state: State::Waiting(MonoNs(0)),
+        }
+    }
+
+    /// True while the connection is open.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+
+    /// The shell has opened the connection.
+    pub fn on_connected(&mut self, now: MonoNs) {
+        self.state = State::Up {
+            since: now,
+            heard: now,
+        };
+    }
+
+    /// Data arrived.
+    pub fn on_data(&mut self, now: MonoNs) {
+        if let State::Up { heard, .. } = &mut self.state {
+            *heard = now;
+        }
+    }
+
+    /// The connection ended or could not be opened. True when it had been open.
+    pub fn on_disconnected(&mut self, now: MonoNs) -> bool {
+        let was_up = match self.state {
+            State::Waiting(_) => return false,
+            State::Connecting(_) => false,
+            State::Up { since, .. } => {
+                if now.since(since) >= PROVEN_NS {
+                    self.backoff.succeed();
+                }
+                true
+            }
+        };
+        self.state = State::Waiting(now.after(self.backoff.fail()));
+        was_up
+    }
+
+    /// Ends the connection from this side; the shell must drop the socket.
+    pub fn close(&mut self, reason: CloseReason, now: MonoNs) -> LinkAction {
+        self.on_disconnected(now);
+        LinkAction::Close(reason)
+    }
+
+    /// What is due now.
+    pub fn poll(&mut self, now: MonoNs) -> Option<LinkAction> {
+        match self.state {
+            State::Waiting(until) if now >= until => {
+                self.state = State::Connecting(now.after(self.settings.connect_timeout_ns));
+                Some(LinkAction::Connect)
+            }
+            State::Connecting(until) if now >= until => {
+                Some(self.close(CloseReason::ConnectTimeout, now))
+            }
+            State::Up { since, heard } => {
+                let silence_ns = self.settings.silence_ns;
+                if silence_ns > 0 && now.since(heard) >= silence_ns {
+                    Some(self.close(CloseReason::Silent, now))
+                } else if now.since(since) >= self.settings.rotate_after_ns {
+                    Some(self.close(CloseReason::Rotated, now))
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// When `poll` has to be called at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> MonoNs {
+        match self.state {
+            State::Waiting(until) | State::Connecting(until) => until,
+            State::Up { since, heard } => {
+                let rotation = since.after(self.settings.rotate_after_ns);
+                if self.settings.silence_ns > 0 {
+                    rotation.min(heard.after(self.settings.silence_ns))
+                } else {
+                    rotation
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Link {
+        Link::new(LinkSettings {
+            silence_ns: 5 * SECOND_NS,
+            ..LinkSettings::default()
+        })
+    }
+
+    const fn at(seconds: u64) -> MonoNs {
+        MonoNs(seconds * SECOND_NS)
+    }
+
+    #[test]
+    fn connects_once_and_gives_up_after_the_timeout() {
+        let mut link = link();
+        assert_eq!(link.poll(at(1)), Some(LinkAction::Connect));
+        assert_eq!(link.poll(at(2)), None);
+        assert_eq!(link.next_deadline(), at(11));
+        assert_eq!(
+            link.poll(at(11)),
+            Some(LinkAction::Close(CloseReason::ConnectTimeout))
+        );
+        assert_eq!(link.poll(at(12)), Some(LinkAction::Connect));
+    }
+
+    #[test]
+    fn silence_closes_a_connection_that_is_alive_but_dead() {
+        let mut link = link();
+        link.poll(at(1));
+        link.on_connected(at(1));
+        link.on_data(at(3));
+        assert_eq!(link.poll(at(7)), None);
+        assert_eq!(
+            link.poll(at(8)),
+            Some(LinkAction::Close(CloseReason::Silent))
+        );
+        assert!(!link.is_up());
+    }
+
+    #[test]
+    fn quick_failures_wait_longer_each_time() {
+        let mut link = link();
+        let mut now = at(1);
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            assert_eq!(link.poll(now), Some(LinkAction::Connect));
+            link.on_connected(now);
+            assert!(link.on_disconnected(now));
+            assert!(!link.on_disconnected(now), "told twice, counted once");
+            waits.push(link.next_deadline().since(now));
+            now = link.next_deadline();
+        }
+        assert!(waits[0] <= 100 * MILLISECOND_NS);
+        assert!(waits[11] >= 15 * SECOND_NS && waits[11] <= 30 * SECOND_NS);
+    }
+
+    #[test]
+    fn a_connection_is_replaced_before_its_last_day_ends() {
+        let mut link = Link::new(LinkSettings::default());
+        link.poll(at(0));
+        link.on_connected(at(0));
+        let age = link.next_deadline();
+        assert!(age < at(24 * 3600));
+        assert_eq!(
+            link.poll(age),
+            Some(LinkAction::Close(CloseReason::Rotated))
+        );
+    }
+}

@@ -1,0 +1,401 @@
+//! The order connection: WebSocket API requests and what became of each.
+//!
+//! In: orders to place, cancel or query, reply frames, the end of the connection, the time. Out:
+//! frames to write, and exactly one verdict a request at first (a late answer follows as what it
+//! is: evidence). Never: a request sent twice, a silent loss: what was written and not answered
+//! is `Unresolved` (I3), what was not written is `Rejected` with [`NOT_SENT`].
+
+use super::{CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS};
+use crate::orders::{ReplyId, RequestEncoder, RequestId, Stamp, WireRequest, decode_reply};
+use crate::sign::Credentials;
+use market::{
+    CancelOrder, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Instruments, Market,
+    MonoNs, NewOrder, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
+};
+
+/// Error code of a request that never left: no connection, or the exchange wants silence. The
+/// exchange's own codes are negative.
+pub const NOT_SENT: i64 = 1;
+
+/// Requests under way; a power of two.
+const PENDING_MAX: usize = 2048;
+
+/// `recvWindow` of cancels and queries: they are wanted however late.
+const CANCEL_WINDOW_MS: u32 = 5_000;
+
+/// A log-on may take this long.
+const LOGON_TIMEOUT_NS: u64 = 5 * SECOND_NS;
+
+/// Takes what the order connection learns.
+pub trait OrderEvents {
+    /// What became of a request; `took_ns` from writing it to its answer, where there is one.
+    fn reply(&mut self, reply: OrderReply, took_ns: Option<u64>);
+    /// Orders can, or cannot, be sent.
+    fn stream(&mut self, market: Market, up: bool);
+    /// A frame that could not be read or matched.
+    fn unreadable(&mut self);
+}
+
+/// What an order session is told once.
+#[derive(Clone, Debug)]
+pub struct OrderSessionSettings {
+    /// Futures or spot.
+    pub market: Market,
+    /// Key and secret.
+    pub credentials: Credentials,
+    /// `recvWindow` of orders.
+    pub recv_window_ms: u32,
+    /// Without a reply for this long a request is unresolved.
+    pub reply_timeout_ns: u64,
+    /// Seed of the reconnect jitter.
+    pub seed: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    sequence: u64,
+    request: RequestKind,
+    client_order_id: ClientOrderId,
+    instrument: InstrumentId,
+    written: MonoNs,
+    told: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Logon {
+    NotNeeded,
+    Wanted,
+    Waiting { deadline: MonoNs },
+    Done,
+}
+
+/// One order connection.
+#[derive(Debug)]
+pub struct OrderSession {
+    settings: OrderSessionSettings,
+    encoder: RequestEncoder,
+    link: Link,
+    logon: Logon,
+    pending: Vec<Option<Pending>>,
+    next_sequence: u64,
+    oldest: u64,
+    heard: MonoNs,
+    silent_until: MonoNs,
+}
+
+impl OrderSession {
+    /// A session that connects at its first poll.
+    #[must_use]
+    pub fn new(settings: OrderSessionSettings) -> Self {
+        let logon = if settings.credentials.signer.can_log_on() {
+            Logon::Wanted
+        } else {
+            Logon::NotNeeded
+        };
+        Self {
+            encoder: RequestEncoder::new(settings.credentials.clone()),
+            link: Link::new(LinkSettings {
+                seed: settings.seed,
+                ..LinkSettings::default()
+            }),
+            logon,
+            pending: vec![None; PENDING_MAX],
+            next_sequence: 1,
+            oldest: 1,
+            heard: MonoNs(0),
+            silent_until: MonoNs(0),
+            settings,
+        }
+    }
+
+    /// True when orders can be sent.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.link.is_up() && matches!(self.logon, Logon::NotNeeded | Logon::Done)
+    }
+
+    /// What is due now.
+    pub fn poll(&mut self, now: Now, events: &mut impl OrderEvents) -> Option<LinkAction> {
+        let was_ready = self.is_ready();
+        let action = self.link.poll(now.mono).or_else(|| self.overdue(now, events));
+        if matches!(action, Some(LinkAction::Close(_))) {
+            self.lose(was_ready, events);
+        }
+        action
+    }
+
+    /// When `poll` has to be called at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> MonoNs {
+        let mut deadline = self.link.next_deadline();
+        if let Logon::Waiting { deadline: logon } = self.logon {
+            deadline = deadline.min(logon);
+        }
+        match self.first_open() {
+            Some(first) => deadline.min(first.written.after(self.settings.reply_timeout_ns)),
+            None => deadline,
+        }
+    }
+
+    /// The connection is open. `out` receives the log-on, where the key has one.
+    pub fn on_connected(&mut self, now: Now, out: &mut Vec<u8>, events: &mut impl OrderEvents) {
+        self.link.on_connected(now.mono);
+        self.heard = now.mono;
+        if self.logon == Logon::NotNeeded {
+            events.stream(self.settings.market, true);
+            return;
+        }
+        let stamp = self.stamp(CANCEL_WINDOW_MS, now);
+        let sequence = self.take_sequence();
+        self.encoder.logon(out, sequence, stamp);
+        self.logon = Logon::Waiting {
+            deadline: now.mono.after(LOGON_TIMEOUT_NS),
+        };
+    }
+
+    /// The connection ended or could not be opened: whatever was under way is unresolved (I3).
+    pub fn on_disconnected(&mut self, now: Now, events: &mut impl OrderEvents) {
+        let was_ready = self.is_ready();
+        if self.link.on_disconnected(now.mono) {
+            self.lose(was_ready, events);
+        }
+    }
+
+    /// Places an order: `out` holds the frame to write when this is true.
+    pub fn place(
+        &mut self,
+        order: &NewOrder,
+        instrument: &Instrument,
+        now: Now,
+        out: &mut Vec<u8>,
+        events: &mut impl OrderEvents,
+    ) -> bool {
+        let (request, id) = (RequestKind::Place, order.client_order_id);
+        let Some(sequence) = self.admit(request, id, instrument, now, events) else {
+            return false;
+        };
+        let stamp = self.stamp(self.settings.recv_window_ms, now);
+        self.encoder.place(out, sequence, instrument, order, stamp);
+        true
+    }
+
+    /// Cancels an order: `out` holds the frame to write when this is true.
+    pub fn cancel(
+        &mut self,
+        order: &CancelOrder,
+        instrument: &Instrument,
+        now: Now,
+        out: &mut Vec<u8>,
+        events: &mut impl OrderEvents,
+    ) -> bool {
+        let (request, id) = (RequestKind::Cancel, order.client_order_id);
+        let Some(sequence) = self.admit(request, id, instrument, now, events) else {
+            return false;
+        };
+        let stamp = self.stamp(CANCEL_WINDOW_MS, now);
+        self.encoder.cancel(out, sequence, instrument, order, stamp);
+        true
+    }
+
+    /// Asks what became of an order: `out` holds the frame to write when this is true.
+    pub fn query(
+        &mut self,
+        order: &CancelOrder,
+        instrument: &Instrument,
+        now: Now,
+        out: &mut Vec<u8>,
+        events: &mut impl OrderEvents,
+    ) -> bool {
+        let (request, id) = (RequestKind::Query, order.client_order_id);
+        let Some(sequence) = self.admit(request, id, instrument, now, events) else {
+            return false;
+        };
+        let stamp = self.stamp(CANCEL_WINDOW_MS, now);
+        self.encoder.query(out, sequence, instrument, order, stamp);
+        true
+    }
+
+    /// One text frame.
+    pub fn on_frame(
+        &mut self,
+        bytes: &[u8],
+        now: Now,
+        instruments: &Instruments<'_>,
+        events: &mut impl OrderEvents,
+    ) -> Option<LinkAction> {
+        self.heard = now.mono;
+        self.link.on_data(now.mono);
+        let Ok(reply) = decode_reply(bytes) else {
+            // Which request it answered is not known: that one runs into its time-out.
+            events.unreadable();
+            return None;
+        };
+        self.note_silence(reply.status, reply.error.and_then(|one| one.retry_after_ms), now);
+        let ReplyId::Ours(RequestId { kind, sequence }) = reply.id else {
+            events.unreadable();
+            return None;
+        };
+        if kind == WireRequest::Logon {
+            return self.on_logon(reply.status, now, events);
+        }
+        let slot = &mut self.pending[sequence as usize % PENDING_MAX];
+        match slot.take_if(|one| one.sequence == sequence) {
+            Some(one) => match instruments.get(one.instrument) {
+                Some(instrument) => {
+                    let verdict = reply.order_reply(one.request, one.client_order_id, instrument);
+                    events.reply(verdict, Some(now.mono.since(one.written)));
+                }
+                None => events.unreadable(),
+            },
+            None => events.unreadable(),
+        }
+        self.settle();
+        None
+    }
+
+    fn on_logon(
+        &mut self,
+        status: u16,
+        now: Now,
+        events: &mut impl OrderEvents,
+    ) -> Option<LinkAction> {
+        if !matches!(self.logon, Logon::Waiting { .. }) {
+            events.unreadable();
+            return None;
+        }
+        if status == 200 {
+            self.logon = Logon::Done;
+            self.encoder.set_logged_on(true);
+            events.stream(self.settings.market, true);
+            return None;
+        }
+        let action = self.link.close(CloseReason::LogonFailed, now.mono);
+        self.lose(false, events);
+        Some(action)
+    }
+
+    /// After 429 or 418 nothing goes out before Retry-After (I20).
+    fn note_silence(&mut self, status: u16, retry_after_ms: Option<u64>, now: Now) {
+        if status != 429 && status != 418 {
+            return;
+        }
+        let wait_ms = retry_after_ms
+            .map(|until| until.saturating_sub(now.server.0.unsigned_abs()))
+            .unwrap_or(if status == 418 { 120_000 } else { 10_000 });
+        let until = now.mono.after(wait_ms.saturating_mul(MILLISECOND_NS));
+        self.silent_until = self.silent_until.max(until);
+    }
+
+    /// A sequence for a request that may go out now, or its verdict.
+    fn admit(
+        &mut self,
+        request: RequestKind,
+        client_order_id: ClientOrderId,
+        instrument: &Instrument,
+        now: Now,
+        events: &mut impl OrderEvents,
+    ) -> Option<u64> {
+        let one = Pending {
+            sequence: self.next_sequence,
+            request,
+            client_order_id,
+            instrument: instrument.id,
+            written: now.mono,
+            told: false,
+        };
+        if !self.is_ready() || now.mono < self.silent_until {
+            events.reply(verdict(&one, ReplyOutcome::Rejected, NOT_SENT), None);
+            return None;
+        }
+        let sequence = self.take_sequence();
+        let slot = &mut self.pending[sequence as usize % PENDING_MAX];
+        if let Some(old) = slot.replace(one).filter(|old| !old.told) {
+            events.reply(verdict(&old, ReplyOutcome::Unresolved, 0), None);
+        }
+        Some(sequence)
+    }
+
+    /// Requests without answer for too long are unresolved; when nothing at all was heard since
+    /// the oldest of them, the connection is dead.
+    fn overdue(&mut self, now: Now, events: &mut impl OrderEvents) -> Option<LinkAction> {
+        if let Logon::Waiting { deadline } = self.logon
+            && now.mono >= deadline
+        {
+            return Some(self.link.close(CloseReason::LogonFailed, now.mono));
+        }
+        let mut dead = false;
+        self.settle();
+        while let Some(first) = self.first_open().copied() {
+            if now.mono.since(first.written) < self.settings.reply_timeout_ns {
+                break;
+            }
+            dead |= self.heard < first.written;
+            events.reply(verdict(&first, ReplyOutcome::Unresolved, 0), None);
+            if let Some(slot) = &mut self.pending[first.sequence as usize % PENDING_MAX] {
+                slot.told = true;
+            }
+            self.settle();
+        }
+        (dead && self.link.is_up()).then(|| self.link.close(CloseReason::Silent, now.mono))
+    }
+
+    /// Everything under way is unresolved and the log-on is gone.
+    fn lose(&mut self, was_ready: bool, events: &mut impl OrderEvents) {
+        if was_ready {
+            events.stream(self.settings.market, false);
+        }
+        for sequence in self.oldest..self.next_sequence {
+            let slot = &mut self.pending[sequence as usize % PENDING_MAX];
+            if let Some(one) = slot.take_if(|one| one.sequence == sequence)
+                && !one.told
+            {
+                events.reply(verdict(&one, ReplyOutcome::Unresolved, 0), None);
+            }
+        }
+        self.pending.fill(None);
+        self.oldest = self.next_sequence;
+        self.encoder.set_logged_on(false);
+        if self.logon != Logon::NotNeeded {
+            self.logon = Logon::Wanted;
+        }
+    }
+
+    /// The oldest request without verdict. All have the same time-out, so it is due first.
+    fn first_open(&self) -> Option<&Pending> {
+        let slot = self.pending[self.oldest as usize % PENDING_MAX].as_ref();
+        slot.filter(|one| one.sequence == self.oldest && !one.told)
+    }
+
+    /// Moves `oldest` past requests that have their verdict.
+    fn settle(&mut self) {
+        while self.oldest < self.next_sequence && self.first_open().is_none() {
+            self.oldest += 1;
+        }
+    }
+
+    const fn take_sequence(&mut self) -> u64 {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        sequence
+    }
+
+    const fn stamp(&self, recv_window_ms: u32, now: Now) -> Stamp {
+        Stamp {
+            timestamp: now.server,
+            recv_window_ms,
+        }
+    }
+}
+
+const fn verdict(one: &Pending, outcome: ReplyOutcome, error_code: i64) -> OrderReply {
+    OrderReply {
+        request: one.request,
+        outcome,
+        client_order_id: one.client_order_id,
+        instrument: one.instrument,
+        exchange_order_id: ExchangeOrderId(0),
+        state: OrderState::Submitted,
+        cumulative_quantity: Quantity::ZERO,
+        error_code,
+    }
+}
