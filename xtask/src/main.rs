@@ -1,2 +1,51 @@
-//! Development commands.
-fn main() {}
+//! Fulcrum's development commands.
+//!
+//! In: a command line. Out: a running demo, a set-up machine, a tested or tidied tree, with exit
+//! codes that scripts can trust. Never: work outside of the repository and its target folder.
+#![forbid(unsafe_code)]
+
+mod demo;
+mod evidence;
+mod process;
+mod setup;
+mod suites;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Fulcrum's development commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Trade a recorded or generated market on this machine, and compare with the exchange.
+    Demo(demo::Options),
+    /// Install what tests and demo need; say what is missing where it cannot.
+    Setup,
+    /// Run the tests of every change, or a named longer suite.
+    Test(suites::Options),
+    /// Check the rules of the house.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Setup => setup::run(),
+        Command::Test(options) => suites::run(&options),
+        Command::Tidy => tidy::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The demo: a simulated exchange, the hot path and control, on free loopback ports.
+//!
+//! In: which market, for how long. Out: a live table, then a summary or one JSON object; exit 0
+//! only if all ended cleanly and the exchange agrees. Never: a port or file that is not its own.
+
+mod account;
+mod configuration;
+mod report;
+mod run;
+mod summary;
+
+pub(crate) use run::run;
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Options of the demo.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Seconds to trade after ready; without it, until Ctrl-C.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Recordings to replay instead of the generated market (several files, separated by commas).
+    #[arg(long, value_delimiter = ',')]
+    capture: Vec<PathBuf>,
+    /// Seed of the exchange.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Speed of the market's time.
+    #[arg(long, default_value = "1")]
+    speed: String,
+    /// Who trades.
+    #[arg(long, value_enum, default_value_t = Strategy::Imbalance)]
+    strategy: Strategy,
+    /// Which part of the venue.
+    #[arg(long, value_enum, default_value_t = MarketChoice::Usdm)]
+    market: MarketChoice,
+    /// Print one JSON object instead of the table.
+    #[arg(long)]
+    json: bool,
+    /// Keep the state directory of an earlier run instead of starting anew.
+    #[arg(long)]
+    keep: bool,
+    /// Faults that the exchange injects, such as drop-depth:500.
+    #[arg(long)]
+    fault: Option<String>,
+    /// Make the engine thread allocate this often, to see that the counter counts.
+    #[arg(long, default_value_t = 0)]
+    inject_allocation: u64,
+    /// Count and skip broken lines of a recording.
+    #[arg(long)]
+    skip_bad: bool,
+    /// Directory of the state; default `target/fulcrum/demo`.
+    #[arg(long)]
+    state_dir: Option<PathBuf>,
+}
+
+/// Strategies of the demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Strategy {
+    /// Order book imbalance.
+    Imbalance,
+    /// Exercises the order path.
+    Dummy,
+}
+
+/// Parts of the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MarketChoice {
+    /// USD-M futures.
+    Usdm,
+    /// Spot.
+    Spot,
+}

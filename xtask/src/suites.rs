@@ -1,0 +1,258 @@
+//! Tests: what every change runs, and the longer suites on demand.
+//!
+//! In: a suite's name and the parts that must be there. Out: a table of steps with their times,
+//! exit 0 only if all passed. Never: a required part that is skipped in silence.
+
+use crate::process::{Failure, cargo, exists, line_of, root, run as run_to_end, target_dir};
+use crate::{evidence, setup, tidy};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Options of `cargo xtask test`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// A longer suite instead of the one of every change.
+    #[arg(long, value_enum)]
+    suite: Option<Suite>,
+    /// Parts that must be there; elsewhere their tests are skipped by name.
+    #[arg(long, value_delimiter = ',')]
+    require: Vec<Part>,
+}
+
+/// The longer suites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Rings and pages under Miri.
+    Miri,
+    /// Every fuzz target for a minute.
+    Fuzz,
+}
+
+/// Parts that a machine may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Prometheus and promtool from Debian, and the Python parser.
+    Prometheus,
+    /// The recordings.
+    Captures,
+}
+
+/// Seconds of each fuzz target.
+const FUZZ_SECONDS: u32 = 60;
+
+/// Runs a suite.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    match options.suite {
+        None => every_change(&options.require),
+        Some(Suite::Miri) => miri(),
+        Some(Suite::Fuzz) => fuzz(),
+    }
+}
+
+/// Sets up, and fails where a required part is missing; names what will be skipped.
+fn check_parts(required: &[Part]) -> Result<(), Failure> {
+    let lacking = setup::run_quietly();
+    let has_prometheus =
+        exists("prometheus") && exists("promtool") && setup::python_judge().is_file();
+    for (part, there, name) in [
+        (Part::Prometheus, has_prometheus, "prometheus"),
+        (
+            Part::Captures,
+            has_captures(),
+            "captures (FULCRUM_CAPTURES)",
+        ),
+    ] {
+        if !there && required.contains(&part) {
+            let list = lacking.join(", ");
+            return Err(Failure::Said(format!(
+                "required, but missing: {name}; {list}"
+            )));
+        }
+        if !there {
+            println!("skipped: tests that need {name}");
+        }
+    }
+    Ok(())
+}
+
+fn every_change(required: &[Part]) -> Result<(), Failure> {
+    check_parts(required)?;
+    let mut steps = Steps::default();
+    steps.step("tidy", tidy::run);
+    steps.command("format", cargo().args(["fmt", "--all", "--check"]));
+    steps.command(
+        "lints",
+        cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    );
+    steps.command(
+        "documents",
+        cargo().env("RUSTDOCFLAGS", "-D warnings").args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--locked",
+            "--quiet",
+        ]),
+    );
+    steps.command("loom", &mut loom());
+    steps.command(
+        "tests",
+        cargo().args(["test", "--workspace", "--exclude", "tests", "--locked"]),
+    );
+    steps.command(
+        "binaries",
+        cargo()
+            .args([
+                "build",
+                "--release",
+                "--locked",
+                "--bins",
+                "-p",
+                "hotpath",
+                "-p",
+                "control",
+            ])
+            .args(["-p", "simulated-exchange", "-p", "xtask"]),
+    );
+    steps.command(
+        "oracles and real processes",
+        cargo()
+            .env("FULCRUM_BINARIES", target_dir().join("release"))
+            .env("FULCRUM_PYTHON_JUDGE", setup::python_judge())
+            .args([
+                "test",
+                "--release",
+                "--locked",
+                "-p",
+                "tests",
+                "--",
+                "--test-threads=1",
+            ]),
+    );
+    steps.finish()
+}
+
+fn loom() -> Command {
+    let mut command = cargo();
+    command
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("CARGO_TARGET_DIR", target_dir().join("loom"))
+        .args([
+            "test",
+            "--release",
+            "--locked",
+            "-p",
+            "ipc",
+            "--test",
+            "loom",
+        ]);
+    command
+}
+
+fn has_captures() -> bool {
+    let folder = std::env::var_os("FULCRUM_CAPTURES")
+        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    folder.is_dir()
+}
+
+fn miri() -> Result<(), Failure> {
+    let toolchain = "nightly";
+    run_to_end(
+        Command::new("rustup")
+            .args(["toolchain", "install", toolchain, "-c", "miri"])
+            .args(["-c", "rust-src", "--profile", "minimal"]),
+    )?;
+    let begun = Instant::now();
+    run_to_end(
+        Command::new("cargo")
+            .current_dir(root())
+            .env("CARGO_TARGET_DIR", target_dir().join("miri"))
+            .args(["+nightly", "miri", "test", "-p", "ipc", "--lib"]),
+    )?;
+    let result = json!({ "passed": true, "seconds": begun.elapsed().as_secs() });
+    evidence::record("miri", &["crates/ipc"], result)
+}
+
+fn fuzz() -> Result<(), Failure> {
+    let folder = root().join("crates/binance/fuzz");
+    if !exists("cargo-fuzz") {
+        run_to_end(cargo().args(["install", "--quiet", "--locked", "cargo-fuzz"]))?;
+    }
+    let mut targets: Vec<String> = std::fs::read_dir(folder.join("fuzz_targets"))
+        .map_err(|source| Failure::File {
+            path: folder.clone(),
+            source,
+        })?
+        .flatten()
+        .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    targets.sort();
+    let mut results = Vec::new();
+    for target in &targets {
+        println!("fuzz: {target}, {FUZZ_SECONDS} s");
+        let limit = format!("-max_total_time={FUZZ_SECONDS}");
+        run_to_end(Command::new("cargo").current_dir(&folder).args([
+            "+nightly",
+            "fuzz",
+            "run",
+            target,
+            "--",
+            &limit,
+            "-print_final_stats=1",
+        ]))?;
+        results.push(json!({ "target": target, "seconds": FUZZ_SECONDS, "findings": 0 }));
+    }
+    evidence::record("fuzz", &["crates/binance", "crates/market"], json!(results))
+}
+
+/// The steps of a run, each with its outcome and time.
+#[derive(Default)]
+struct Steps {
+    done: Vec<(String, bool, Duration)>,
+}
+
+impl Steps {
+    fn command(&mut self, name: &str, command: &mut Command) {
+        println!("\n== {name}: {}", line_of(command));
+        self.step(name, || run_to_end(command));
+    }
+
+    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<(), Failure>) {
+        let begun = Instant::now();
+        let outcome = work();
+        if let Err(failure) = &outcome {
+            eprintln!("{name}: {failure}");
+        }
+        self.done
+            .push((name.to_string(), outcome.is_ok(), begun.elapsed()));
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        println!();
+        for (name, passed, took) in &self.done {
+            let word = if *passed { "passed" } else { "FAILED" };
+            println!("{word}  {:>5.1} s  {name}", took.as_secs_f64());
+        }
+        let failed = self.done.iter().filter(|(_, passed, _)| !passed).count();
+        println!(
+            "\nsteps: {} passed, {failed} failed",
+            self.done.len() - failed
+        );
+        if failed == 0 {
+            Ok(())
+        } else {
+            Err(Failure::Said(format!("{failed} steps failed")))
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The rules of the house that no compiler checks.
+//!
+//! In: the tracked files. Out: every breach with its file and line, or silence. Never: a change.
+
+use crate::process::{Failure, cargo, output, read, root};
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Longest Rust file.
+const LINES_MAX: usize = 800;
+
+/// File names that explain nothing.
+const EMPTY_NAMES: [&str; 5] = ["utils", "common", "helpers", "misc", "manager"];
+
+/// The only files that may say `unsafe`.
+const UNSAFE_FILES: &[&str] = &[];
+
+/// Checks everything.
+pub(crate) fn run() -> Result<(), Failure> {
+    let files = tracked_files()?;
+    let mut breaches = Vec::new();
+    for file in &files {
+        let Ok(text) = std::fs::read_to_string(root().join(file)) else {
+            continue;
+        };
+        check_text(file, &text, &mut breaches);
+        if file.ends_with(".rs") {
+            check_rust(file, &text, &mut breaches);
+        }
+    }
+    check_architecture(&files, &mut breaches)?;
+    check_specification(&files, &mut breaches)?;
+    check_dependencies(&mut breaches)?;
+    crate::evidence::report_stale()?;
+    if breaches.is_empty() {
+        println!("tidy: {} files, no breach", files.len());
+        return Ok(());
+    }
+    for breach in &breaches {
+        eprintln!("{breach}");
+    }
+    Err(Failure::Said(format!("tidy: {} breaches", breaches.len())))
+}
+
+fn tracked_files() -> Result<Vec<String>, Failure> {
+    let list = output(
+        Command::new("git")
+            .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+            .current_dir(root()),
+    )?;
+    Ok(list.lines().map(str::to_string).collect())
+}
+
+fn check_text(file: &str, text: &str, breaches: &mut Vec<String>) {
+    if file.ends_with(".lock") || file == "xtask/src/tidy.rs" {
+        return;
+    }
+    for (index, line) in text.lines().enumerate() {
+        let place = format!("{file}:{}", index + 1);
+        for path in ["/work/", "/root/", "/farm/", "/home/"] {
+            if line.contains(path) {
+                breaches.push(format!("{place}: a path of one machine: {path}"));
+            }
+        }
+        if file.ends_with(".rs") {
+            for word in ["TODO", "FIXME", "XXX"] {
+                if line.contains(word) {
+                    breaches.push(format!("{place}: `{word}`: do it, or write an issue"));
+                }
+            }
+        }
+    }
+}
+
+fn check_rust(file: &str, text: &str, breaches: &mut Vec<String>) {
+    let lines = text.lines().count();
+    if lines > LINES_MAX {
+        breaches.push(format!("{file}: {lines} lines; {LINES_MAX} is the wall"));
+    }
+    if !text.starts_with("//!") {
+        breaches.push(format!(
+            "{file}: does not open with a `//!` that says in, out and never"
+        ));
+    }
+    let mut parts = file.split(['/', '.']);
+    if let Some(name) = parts.find(|part| EMPTY_NAMES.contains(part)) {
+        breaches.push(format!(
+            "{file}: `{name}` fits anything and explains nothing"
+        ));
+    }
+    let says_unsafe = text
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with("//"))
+        .any(|line| {
+            line.contains("unsafe {") || line.contains("unsafe impl") || line.contains("unsafe fn")
+        });
+    if says_unsafe && !UNSAFE_FILES.contains(&file) {
+        breaches.push(format!(
+            "{file}: `unsafe` outside of the list in xtask/src/tidy.rs"
+        ));
+    }
+    for (index, line) in text.lines().enumerate() {
+        if line.contains("#[allow(") && !line.contains("reason") && !line.ends_with("#[allow(") {
+            breaches.push(format!("{file}:{}: `allow` without a reason", index + 1));
+        }
+    }
+}
+
+/// Every path in backticks exists, and the drawn graph is cargo's.
+fn check_architecture(files: &[String], breaches: &mut Vec<String>) -> Result<(), Failure> {
+    let text = read(&root().join("ARCHITECTURE.md"))?;
+    let known: BTreeSet<&str> = files.iter().map(String::as_str).collect();
+    for (index, line) in text.lines().enumerate() {
+        for word in line.split('`').skip(1).step_by(2) {
+            let is_path = word.contains('/')
+                && !word.contains([' ', '<', '*', ':', '$', '{'])
+                && !word.starts_with(['/', '.', '-'])
+                && !word.starts_with("target/");
+            let folder = word.trim_end_matches('/');
+            let exists = known.contains(folder)
+                || files
+                    .iter()
+                    .any(|file| file.starts_with(&format!("{folder}/")));
+            if is_path && !exists {
+                breaches.push(format!(
+                    "ARCHITECTURE.md:{}: no such path: {word}",
+                    index + 1
+                ));
+            }
+        }
+    }
+    let drawn = drawn_graph(&text);
+    let real = real_graph()?;
+    for (name, needs) in &real {
+        match drawn.get(name) {
+            None => breaches.push(format!(
+                "ARCHITECTURE.md: the graph has no line for `{name}`"
+            )),
+            Some(lines) if lines != needs => breaches.push(format!(
+                "ARCHITECTURE.md: `{name}` is drawn on {lines:?}, cargo says {needs:?}"
+            )),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Lines `name -> a b c` between the fences of the block that opens with ```graph.
+fn drawn_graph(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let block = text
+        .split("```graph")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    block
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.split_once("->"))
+        .map(|(name, needs)| {
+            (
+                name.trim().to_string(),
+                needs.split_whitespace().map(str::to_string).collect(),
+            )
+        })
+        .collect()
+}
+
+fn real_graph() -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
+    let text = output(cargo().args(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let value: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::Said(format!("cargo metadata: {error}")))?;
+    let mut graph = BTreeMap::new();
+    for package in value["packages"].as_array().into_iter().flatten() {
+        let needs = package["dependencies"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|one| one["kind"].is_null() && one["path"].is_string())
+            .filter_map(|one| one["name"].as_str().map(str::to_string))
+            .collect();
+        graph.insert(
+            package["name"].as_str().unwrap_or_default().to_string(),
+            needs,
+        );
+    }
+    Ok(graph)
+}
+
+/// Each number of SPECIFICATION.md names a test that exists, or says "not yet tested".
+fn check_specification(files: &[String], breaches: &mut Vec<String>) -> Result<(), Failure> {
+    let text = read(&root().join("SPECIFICATION.md"))?;
+    let mut sources = String::new();
+    for file in files.iter().filter(|file| file.ends_with(".rs")) {
+        sources.push_str(&std::fs::read_to_string(root().join(file)).unwrap_or_default());
+    }
+    let rows = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.starts_with("| "));
+    for (index, line) in rows {
+        let holder = line
+            .trim_end_matches('|')
+            .rsplit('|')
+            .next()
+            .unwrap_or_default()
+            .trim();
+        if holder.starts_with("held by") || holder.starts_with("---") || holder == "not yet tested"
+        {
+            continue;
+        }
+        let names: Vec<&str> = holder.split('`').skip(1).step_by(2).collect();
+        if names.is_empty() {
+            breaches.push(format!("SPECIFICATION.md:{}: no test named", index + 1));
+        }
+        for name in names.iter().filter(|name| !name.starts_with("cargo ")) {
+            if !sources.contains(&format!("fn {name}(")) {
+                breaches.push(format!("SPECIFICATION.md:{}: no test `{name}`", index + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every dependency of the workspace has its line in docs/dependencies.md.
+fn check_dependencies(breaches: &mut Vec<String>) -> Result<(), Failure> {
+    let manifest = read(&root().join("Cargo.toml"))?;
+    let page = read(&root().join("docs/dependencies.md"))?;
+    let block = manifest
+        .split("[workspace.dependencies]")
+        .nth(1)
+        .unwrap_or_default();
+    let block = block.split("\n[").next().unwrap_or_default();
+    for line in block
+        .lines()
+        .filter(|line| line.contains('=') && !line.contains("path ="))
+    {
+        let name = line.split('=').next().unwrap_or_default().trim();
+        if !page.contains(&format!("| `{name}` |")) {
+            breaches.push(format!("docs/dependencies.md: no line for `{name}`"));
+        }
+    }
+    Ok(())
+}
