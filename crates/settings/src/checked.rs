@@ -131,6 +131,8 @@ pub struct RiskSettings {
     pub orders_per_10s_max: u64,
     /// The same per minute.
     pub orders_per_minute_max: u64,
+    /// Share of both that only cancels and reducing orders may use.
+    pub reserved_share: Rate,
     /// Largest distance of a price from mid, as a share.
     pub collar: Rate,
     /// Widest spread at which entries are made, as a share.
@@ -511,6 +513,12 @@ fn check_risk(mut section: Section<'_>, problems: &mut Vec<Problem>) -> RiskSett
         ),
         orders_per_10s_max: section.whole("max_orders_per_10s", 150, (1, 290), problems),
         orders_per_minute_max: section.whole("max_orders_per_minute", 600, (1, 1_150), problems),
+        reserved_share: Rate(section.decimal(
+            "reserved_share_ratio",
+            "0.2",
+            ("0.05", "0.9"),
+            problems,
+        )),
         collar: Rate(section.decimal("price_collar_bps", "100", ("1", "1000"), problems) / 10_000),
         spread_max: Rate(
             section.decimal("max_spread_bps", "20", ("0.1", "1000"), problems) / 10_000,

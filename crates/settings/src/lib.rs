@@ -14,7 +14,8 @@ pub use checked::{
     Mode, OpenOrdersAtStart, RiskSettings, Settings, VenueSettings,
 };
 pub use strategies::{
-    DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, StrategyKind, StrategySettings,
+    DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,
+    StrategySettings,
 };
 pub use written::{Problem, SettingsError};
 

@@ -39,10 +39,21 @@ pub enum EntryStyle {
 /// What a signal against the position does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlipPolicy {
-    /// Closes it after the minimum hold.
+    /// Closes it after the minimum hold; the cooldown applies.
     Exit,
+    /// Closes it and enters the other side without a pause.
+    Reverse,
     /// Leaves it to profit target, stop and time.
     Hold,
+}
+
+/// What happens to the rest of a partly filled entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartialEntry {
+    /// It goes on working while the signal holds.
+    Complete,
+    /// It is given up; what has filled is the trade.
+    Keep,
 }
 
 /// Parameters of `imbalance`.
@@ -64,12 +75,18 @@ pub struct ImbalanceSettings {
     pub time_exit_after_ms: u64,
     /// Pause after a trade.
     pub cooldown_ms: u64,
+    /// Pause after an entry order that ended without a fill.
+    pub retry_after_ms: u64,
     /// Maker or taker.
     pub entry: EntryStyle,
+    /// A maker entry follows the touch once it is this far away.
+    pub reprice_ticks: u64,
     /// How far a taker entry or a stop may reach past the touch.
     pub taker_collar: Rate,
     /// What a signal against the position does.
     pub on_flip: FlipPolicy,
+    /// What happens to the rest of a partly filled entry.
+    pub on_partial_entry: PartialEntry,
 }
 
 /// Parameters of `dummy`.
@@ -151,7 +168,15 @@ fn check_imbalance(section: &mut Section<'_>, problems: &mut Vec<Problem>) -> Im
     let share = ("0.1", "1000");
     let bps = |value: i64| Rate(value / 10_000);
     let entries = [("maker", EntryStyle::Maker), ("taker", EntryStyle::Taker)];
-    let flips = [("exit", FlipPolicy::Exit), ("hold", FlipPolicy::Hold)];
+    let flips = [
+        ("exit", FlipPolicy::Exit),
+        ("reverse", FlipPolicy::Reverse),
+        ("hold", FlipPolicy::Hold),
+    ];
+    let partials = [
+        ("complete", PartialEntry::Complete),
+        ("keep", PartialEntry::Keep),
+    ];
     let settings = ImbalanceSettings {
         buy_above: Rate(section.decimal("buy_above_ratio", "3", ("1.01", "1000"), problems)),
         sell_below: Rate(section.decimal("sell_below_ratio", "0.33", ("0.001", "0.99"), problems)),
@@ -176,9 +201,17 @@ fn check_imbalance(section: &mut Section<'_>, problems: &mut Vec<Problem>) -> Im
             problems,
         ),
         cooldown_ms: section.whole("cooldown_ms", 1_000, (0, 3_600_000), problems),
+        retry_after_ms: section.whole("retry_after_ms", 250, (0, 3_600_000), problems),
         entry: section.word("entry", EntryStyle::Maker, &entries, problems),
+        reprice_ticks: section.whole("reprice_ticks", 1, (1, 10_000), problems),
         taker_collar: bps(section.decimal("taker_collar_bps", "5", ("0.1", "100"), problems)),
         on_flip: section.word("on_flip", FlipPolicy::Exit, &flips, problems),
+        on_partial_entry: section.word(
+            "on_partial_entry",
+            PartialEntry::Complete,
+            &partials,
+            problems,
+        ),
     };
     if settings.time_exit_after_ms <= settings.signal_exit_after_ms {
         section.reject(
