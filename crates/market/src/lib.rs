@@ -36,5 +36,7 @@ pub use order::{
     CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest, Side,
     TimeInForce,
 };
-pub use reason::{BookState, DenialCode, NonAction, TradingState};
+pub use reason::{
+    BookReason, BookState, DenialCode, ExitReason, NonAction, StateReason, TradingState,
+};
 pub use units::{Money, MonoNs, Price, Quantity, Rate, UtcMs, UtcNs};

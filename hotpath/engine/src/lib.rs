@@ -8,9 +8,20 @@
 
 pub mod approved;
 pub mod book;
+pub mod config;
+pub mod engine;
 pub mod event;
+pub mod hash;
+pub mod orders;
 pub mod outbox;
+pub mod planner;
+pub mod position;
+pub mod risk;
+pub mod signal;
+pub mod strategy;
 
 pub use approved::Approved;
+pub use config::EngineConfig;
+pub use engine::{CheckpointError, Engine};
 pub use event::{Event, Input};
 pub use outbox::{NoObserver, Observer, Outbox, Request};

@@ -1,0 +1,217 @@
+//! What the engine is told once, at start-up, in market units.
+//!
+//! In: plain numbers from settings and the exchange's instrument table. Out: [`EngineConfig`].
+//! Never: a change while running; a new configuration is a new engine.
+
+use crate::book::BookConfig;
+use crate::strategy::dummy::DummyParameters;
+use crate::strategy::imbalance::ImbalanceParameters;
+use market::ids::Asset;
+use market::{Instrument, InstrumentId, Money, Rate};
+
+/// Most instruments of one engine.
+pub const INSTRUMENTS_MAX: usize = 64;
+
+/// Most strategies of one engine.
+pub const STRATEGIES_MAX: usize = 32;
+
+/// Everything that fixes the engine's behaviour.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The start-up table; `instruments[i].id` is `i`. At most [`INSTRUMENTS_MAX`].
+    pub instruments: Vec<Instrument>,
+    /// Sizes of every book.
+    pub book: BookConfig,
+    /// How signals are taken from books.
+    pub signal: SignalConfig,
+    /// Who trades; a strategy's id is its index. At most [`STRATEGIES_MAX`].
+    pub strategies: Vec<StrategyConfig>,
+    /// Limits.
+    pub risk: RiskConfig,
+    /// Fee rates, for figures and for fees in an asset that cannot be converted.
+    pub fees: FeeConfig,
+    /// Order life.
+    pub orders: OrdersConfig,
+    /// ACTIVE at once after reconciliation, or HALTED until the operator's `start`.
+    pub start_active: bool,
+    /// The asset that profits and fees are counted in.
+    pub quote_asset: Asset,
+    /// Hash of the settings file; stands in checkpoints beside the engine's own fingerprint.
+    pub config_hash: u64,
+}
+
+/// How signals are taken from books.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalConfig {
+    /// Levels of each side in the imbalance.
+    pub levels: usize,
+    /// Age of the last book change at which the signal is no longer valid.
+    pub stale_after_ns: u64,
+}
+
+/// One strategy and what it trades.
+#[derive(Clone, Debug)]
+pub struct StrategyConfig {
+    /// Name in logs and labels.
+    pub name: String,
+    /// What it trades.
+    pub instruments: Vec<InstrumentId>,
+    /// Which strategy, with its parameters.
+    pub parameters: StrategyParameters,
+}
+
+/// The strategies that exist.
+#[derive(Clone, Copy, Debug)]
+pub enum StrategyParameters {
+    /// Follows the order book imbalance.
+    Imbalance(ImbalanceParameters),
+    /// Exercises the order path.
+    Dummy(DummyParameters),
+}
+
+/// Limits of the pre-trade controls and of the breakers. 0 never means "no limit".
+#[derive(Clone, Copy, Debug)]
+pub struct RiskConfig {
+    /// Largest quantity of one order, in lots of each instrument; `None`: the exchange's filter.
+    pub order_quantity_max: Option<market::Quantity>,
+    /// Largest notional of one order.
+    pub order_notional_max: Money,
+    /// Largest position of one instrument with all its open orders of one side, in lots.
+    pub position_quantity_max: Option<market::Quantity>,
+    /// The same as a notional.
+    pub position_notional_max: Money,
+    /// Most open orders of one instrument.
+    pub open_orders_max: u32,
+    /// Most open orders of the account.
+    pub open_orders_account_max: u32,
+    /// Messages (new, amend, cancel) in any 10 seconds.
+    pub orders_per_10s_max: u32,
+    /// Messages in any minute.
+    pub orders_per_minute_max: u32,
+    /// Share of both budgets that only cancels and reducing orders may use.
+    pub reserved_share: Rate,
+    /// Largest distance of a price from mid and from mark, as a share.
+    pub collar: Rate,
+    /// Widest spread at which entries are made, as a share of mid.
+    pub spread_max: Rate,
+    /// Loss since the trade day began, realised and unrealised, fees included.
+    pub daily_loss_max: Money,
+    /// Fall of equity from its high-water mark.
+    pub drawdown_max: Money,
+    /// Hour, UTC, at which the trade day begins (0..24).
+    pub day_starts_at_hour_utc: u8,
+}
+
+/// Fee rates.
+#[derive(Clone, Copy, Debug)]
+pub struct FeeConfig {
+    /// Resting.
+    pub maker: Rate,
+    /// Aggressing.
+    pub taker: Rate,
+}
+
+/// Order life: ids, table, time limits.
+#[derive(Clone, Debug)]
+pub struct OrdersConfig {
+    /// Our prefix of client ids: at most 16 ASCII letters or digits.
+    pub client_id_prefix: String,
+    /// Durable number of this start; ids of two starts never meet (I2).
+    pub client_id_epoch: u32,
+    /// Orders that the table remembers, live and final; a power of two.
+    pub capacity: usize,
+    /// The window in which the exchange may still accept a request (I4).
+    pub recv_window_ns: u64,
+    /// A request without reply becomes UNKNOWN after this time.
+    pub reply_timeout_ns: u64,
+    /// What happens to own open orders that a start finds.
+    pub open_orders_at_start: OpenOrdersAtStart,
+}
+
+/// What happens to own open orders that a start finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenOrdersAtStart {
+    /// They are cancelled.
+    Cancel,
+    /// They go on under the engine's care.
+    Adopt,
+}
+
+impl EngineConfig {
+    /// A configuration for `instruments` with the default limits and nobody trading.
+    #[must_use]
+    pub fn new(instruments: Vec<Instrument>) -> Self {
+        Self {
+            instruments,
+            book: BookConfig::default(),
+            signal: SignalConfig::default(),
+            strategies: Vec::new(),
+            risk: RiskConfig::default(),
+            fees: FeeConfig::default(),
+            orders: OrdersConfig::default(),
+            start_active: true,
+            quote_asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            config_hash: 0,
+        }
+    }
+
+    /// Hash of everything in here: a checkpoint of another configuration is refused.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = crate::hash::RollingHash::default();
+        hash.bytes(format!("{self:?}").as_bytes());
+        hash.value()
+    }
+}
+
+impl Default for SignalConfig {
+    fn default() -> Self {
+        Self {
+            levels: 5,
+            stale_after_ns: 3_000_000_000,
+        }
+    }
+}
+
+impl Default for RiskConfig {
+    fn default() -> Self {
+        Self {
+            order_quantity_max: None,
+            order_notional_max: Money::from_whole(5_000),
+            position_quantity_max: None,
+            position_notional_max: Money::from_whole(10_000),
+            open_orders_max: 20,
+            open_orders_account_max: 100,
+            orders_per_10s_max: 150,
+            orders_per_minute_max: 600,
+            reserved_share: Rate(20_000_000),
+            collar: Rate(1_000_000),
+            spread_max: Rate(200_000),
+            daily_loss_max: Money::from_whole(500),
+            drawdown_max: Money::from_whole(1_000),
+            day_starts_at_hour_utc: 0,
+        }
+    }
+}
+
+impl Default for FeeConfig {
+    fn default() -> Self {
+        Self {
+            maker: Rate(20_000),
+            taker: Rate(50_000),
+        }
+    }
+}
+
+impl Default for OrdersConfig {
+    fn default() -> Self {
+        Self {
+            client_id_prefix: "fu".to_string(),
+            client_id_epoch: 0,
+            capacity: 1_024,
+            recv_window_ns: 1_000_000_000,
+            reply_timeout_ns: 3_000_000_000,
+            open_orders_at_start: OpenOrdersAtStart::Cancel,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Orders: three axes of state, one table of transitions, fills applied once.
+//!
+//! In: decisions, replies, order events, time. Out: what is live, what is unknown, what to query.
+//! Never: a step back (I5), a second sending of an unknown order (I3), a reused id (I2).
+
+mod fills;
+mod order;
+mod table;
+mod transitions;
+
+pub use fills::FillWindow;
+pub use order::{NEVER, Order};
+pub use table::{OrderCounters, OrderTable};
+pub use transitions::{Evidence, Verdict, verdict};

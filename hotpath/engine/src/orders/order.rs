@@ -1,0 +1,88 @@
+//! One order with everything that is known of it.
+//!
+//! In: what the table writes. Out: how much of it can still trade. Never: a guess.
+
+use crate::strategy::Purpose;
+use market::{
+    Certainty, ExchangeOrderId, MonoNs, NewOrder, OrderState, PendingRequest, Quantity,
+    TimeInForce, wire_struct,
+};
+
+/// A time that never comes.
+pub const NEVER: MonoNs = MonoNs(u64::MAX);
+
+wire_struct! {
+    /// One order of ours.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Order {
+        /// As it was sent, or as it was adopted.
+        pub new: NewOrder,
+        /// Index of the strategy's assignment to the instrument.
+        pub assignment: u16,
+        /// Its place in the strategy's desired orders.
+        pub slot: u8,
+        /// What it is for.
+        pub purpose: Purpose,
+        /// The exchange's id; 0 while unknown.
+        pub exchange_order_id: ExchangeOrderId,
+        /// First axis.
+        pub state: OrderState,
+        /// Second axis.
+        pub pending: PendingRequest,
+        /// Third axis.
+        pub certainty: Certainty,
+        /// Sum of the fills that were applied.
+        pub filled: Quantity,
+        /// Largest cumulative quantity that the exchange has told.
+        pub told: Quantity,
+        /// Part of `filled` for which no trade was ever told.
+        pub synthetic: Quantity,
+        /// When it was sent.
+        pub submitted_at: MonoNs,
+        /// When something is due: a reply, a query, missing fills; [`NEVER`] for nothing.
+        pub wake: MonoNs,
+        /// When the last query was sent.
+        pub queried_at: MonoNs,
+        /// Answers "not found" that count (I4).
+        pub not_found: u8,
+        /// When fills began to be missing; [`NEVER`] while none are.
+        pub unsettled_since: MonoNs,
+        /// It is to be cancelled whatever the strategy wants.
+        pub cancel_wanted: bool,
+        /// Listed by the running reconciliation.
+        pub listed: bool,
+    }
+}
+
+impl Order {
+    /// True when nothing is left to happen: a final state and every fill applied.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.state.is_final() && self.filled >= self.told
+    }
+
+    /// Lots that may still trade, or have traded without our knowing the fill.
+    #[must_use]
+    pub fn exposure(&self) -> Quantity {
+        if self.state.is_final() {
+            Quantity((self.told.0 - self.filled.0).max(0))
+        } else {
+            Quantity((self.new.quantity.0 - self.filled.0).max(0))
+        }
+    }
+
+    /// True for orders that can rest at the exchange: only these are worth a cancel.
+    #[must_use]
+    pub fn can_rest(&self) -> bool {
+        matches!(
+            self.new.time_in_force,
+            TimeInForce::GoodTillCancel | TimeInForce::PostOnly
+        ) && self.new.order_type == market::OrderType::Limit
+    }
+
+    /// True when a cancel may be sent: none is under way and the order is not over.
+    #[must_use]
+    pub fn can_cancel(&self) -> bool {
+        !self.state.is_final() && self.pending != PendingRequest::Cancel
+    }
+}

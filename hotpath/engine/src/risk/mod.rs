@@ -1,0 +1,4 @@
+//! Risk: the last word before an order leaves.
+//!
+//! In: an order and everything that speaks against it. Out: [`crate::Approved`] or a denial.
+//! Never: a limit that blocks a cancel or an order that reduces (I18).
