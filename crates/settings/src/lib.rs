@@ -7,16 +7,18 @@
 
 mod checked;
 mod strategies;
+mod venue;
 mod written;
 
 pub use checked::{
     BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, InstrumentKey,
-    Mode, OpenOrdersAtStart, RiskSettings, Settings, VenueSettings,
+    Mode, OpenOrdersAtStart, RiskSettings, Settings,
 };
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,
     StrategySettings,
 };
+pub use venue::VenueSettings;
 pub use written::{Problem, SettingsError};
 
 #[cfg(test)]

@@ -97,3 +97,16 @@ fn text_that_is_not_toml_says_where() {
         .to_string();
     assert!(error.contains("line 1"), "{error}");
 }
+
+#[test]
+fn the_example_shows_the_true_defaults() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/fulcrum.example.toml"
+    );
+    let example = Settings::read(std::path::Path::new(path)).unwrap();
+    let short = "[[instrument]]\nsymbol = \"BTCUSDT\"\n[[strategy]]\nkind = \"imbalance\"\n";
+    let mut defaults = Settings::check("short.toml", short).unwrap();
+    defaults.sha256 = example.sha256;
+    assert_eq!(example, defaults);
+}
