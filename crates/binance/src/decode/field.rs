@@ -7,8 +7,7 @@ use super::DecodeError;
 use crate::json::{Cursor, Quoted};
 use market::instrument::NumberError;
 use market::{
-    Instrument, Instruments, Market, Money, Price, Quantity, Rate, Symbol, UtcMs,
-    parse_signed_decimal,
+    Instrument, Instruments, Market, Money, Price, Quantity, Rate, UtcMs, parse_signed_decimal,
 };
 
 /// Longest text of a number. Nothing that the exchange sends comes near it.
@@ -55,11 +54,6 @@ pub(crate) fn instrument_of<'i>(
         .text(&mut buffer)
         .and_then(|symbol| instruments.find(market, symbol))
         .ok_or(DecodeError::UnknownSymbol)
-}
-
-/// A symbol, whether known or not.
-pub(crate) fn symbol_of(text: Quoted<'_>, name: &'static str) -> Result<Symbol, DecodeError> {
-    text_of(text, name)
 }
 
 /// A short text.
@@ -115,6 +109,31 @@ pub(crate) fn positive_quantity(
         Quantity(0) => Err(DecodeError::Number(name)),
         quantity => Ok(quantity),
     }
+}
+
+/// A quantity of either sign.
+pub(crate) fn signed_quantity(
+    text: Quoted<'_>,
+    instrument: &Instrument,
+    name: &'static str,
+) -> Result<Quantity, DecodeError> {
+    on_grid(text, name, |text| match text.strip_prefix(b"-") {
+        Some(digits) => instrument.quantity_from_text(digits).map(|lots| -lots),
+        None => instrument.quantity_from_text(text),
+    })
+}
+
+/// An average price at 1e-8. Digits beyond are cut: the exchange rounds averages itself.
+pub(crate) fn average_price(text: Quoted<'_>, name: &'static str) -> Result<i64, DecodeError> {
+    let mut buffer = [0; NUMBER_BYTES_MAX];
+    let text = text.text(&mut buffer).ok_or(DecodeError::Number(name))?;
+    let dot = text.iter().position(|&byte| byte == b'.');
+    let end = dot.map_or(text.len(), |dot| (dot + 9).min(text.len()));
+    let (kept, cut) = text.split_at(end);
+    if !cut.iter().all(u8::is_ascii_digit) {
+        return Err(DecodeError::Number(name));
+    }
+    parse_signed_decimal(kept, 8).map_err(|_| DecodeError::Number(name))
 }
 
 /// An amount of money, either sign, exact to 1e-8.

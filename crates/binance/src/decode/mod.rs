@@ -23,8 +23,8 @@ pub use snapshot::{LevelRuns, SNAPSHOT_LEVELS_MAX, Snapshot, SnapshotHeader, dec
 pub use stream::{ControlReply, OtherEvent, StreamMessage, decode_stream_message, instrument_hint};
 pub use trade::{decode_agg_trade, decode_trade};
 
-#[allow(unused_imports, reason = "user data reads them")]
 pub(crate) use field::{
-    NUMBER_BYTES_MAX, instrument_of, money, positive_price, positive_quantity, price, quantity,
-    rate, required, set, signed_decimal, symbol_of, text_of, time,
+    NUMBER_BYTES_MAX, average_price, instrument_of, money, positive_price, positive_quantity,
+    price, quantity, rate, required, set, signed_decimal, signed_quantity, text_of, time,
 };
+pub(crate) use mark_price::nearest_tick;

@@ -1,0 +1,315 @@
+//! Private events as the exchange writes them, for the simulated exchange.
+//!
+//! In: order updates, balances, positions. Out: event text in live key order, decimals without
+//! trailing zeros. Never: a field that the exchange always sends left out.
+
+use crate::encode::JsonText;
+use crate::word;
+use market::ids::Asset;
+use market::{
+    Execution, Instrument, Liquidity, Market, Money, OrderState, OrderUpdate, Price, Quantity,
+    UtcMs,
+};
+
+/// An order update with what only the exchange knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderUpdateDetail<'a> {
+    /// What we read of it.
+    pub update: &'a OrderUpdate,
+    /// Average price of all fills times 1e8; 0 without.
+    pub average_price_e8: i64,
+    /// Notional of the open buy orders of the symbol.
+    pub bids_notional: Money,
+    /// Notional of the open sell orders of the symbol.
+    pub asks_notional: Money,
+    /// Expiry reason: 0 none, 1 self-trade prevention, 2 rest of an IOC, 4 reduce-only, 5
+    /// liquidation, 9 rest of a market order. 1 makes the state `EXPIRED_IN_MATCH`.
+    pub expiry_reason: u8,
+}
+
+/// A changed balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceDetail {
+    /// Asset.
+    pub asset: Asset,
+    /// Wallet balance.
+    pub wallet: Money,
+    /// Change that is neither profit nor fee: transfers, funding.
+    pub change: Money,
+}
+
+/// A changed one-way position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PositionDetail<'a> {
+    /// Which.
+    pub instrument: &'a Instrument,
+    /// Signed lots.
+    pub quantity: Quantity,
+    /// Entry price times 1e8.
+    pub entry_price_e8: i64,
+    /// Break-even price times 1e8.
+    pub break_even_e8: i64,
+    /// Profit realised so far, before fees.
+    pub realized: Money,
+    /// Profit not realised yet.
+    pub unrealized: Money,
+    /// Asset of the margin.
+    pub margin_asset: Asset,
+}
+
+/// A change of the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountUpdateDetail<'a> {
+    /// The exchange's word: `ORDER`, `FUNDING_FEE`, `DEPOSIT`, …
+    pub reason: &'a str,
+    /// Balances that changed.
+    pub balances: &'a [BalanceDetail],
+    /// Positions that changed.
+    pub positions: &'a [PositionDetail<'a>],
+    /// When it happened.
+    pub transaction_time: UtcMs,
+    /// When it is sent.
+    pub event_time: UtcMs,
+}
+
+/// Appends `ORDER_TRADE_UPDATE`.
+pub fn encode_order_update(
+    out: &mut Vec<u8>,
+    instrument: &Instrument,
+    detail: &OrderUpdateDetail<'_>,
+) {
+    let update = detail.update;
+    let mut json = JsonText::new(out);
+    json.open();
+    json.text("e", b"ORDER_TRADE_UPDATE");
+    json.integer("T", update.transaction_time.0);
+    json.integer("E", update.event_time.0);
+    json.open_member("o");
+    json.text("s", instrument.symbol.as_bytes());
+    json.text("c", update.client_order_id.as_bytes());
+    json.text("S", update.side.as_str().as_bytes());
+    json.text("o", update.order_type.as_str().as_bytes());
+    json.text("f", update.time_in_force.as_str().as_bytes());
+    short_quantity(&mut json, "q", instrument, update.quantity);
+    short_price(&mut json, "p", instrument, update.price);
+    json.short_decimal("ap", detail.average_price_e8, 8);
+    json.text("sp", b"0");
+    json.text("x", execution_word(update.execution).as_bytes());
+    json.text("X", final_word(detail).as_bytes());
+    json.id("i", update.exchange_order_id.0);
+    short_quantity(&mut json, "l", instrument, update.last_quantity);
+    short_quantity(&mut json, "z", instrument, update.cumulative_quantity);
+    short_price(&mut json, "L", instrument, update.last_price);
+    wire_money(&mut json, "n", update.commission);
+    if !update.commission_asset.is_empty() {
+        json.text("N", update.commission_asset.as_bytes());
+    }
+    json.integer("T", update.transaction_time.0);
+    json.id("t", update.trade_id.0);
+    json.short_decimal("b", detail.bids_notional.0, 8);
+    json.short_decimal("a", detail.asks_notional.0, 8);
+    json.boolean("m", update.liquidity == Liquidity::Maker);
+    json.boolean("R", update.reduce_only);
+    json.text("wt", b"CONTRACT_PRICE");
+    json.text("ot", update.order_type.as_str().as_bytes());
+    json.text("ps", b"BOTH");
+    json.boolean("cp", false);
+    wire_money(&mut json, "rp", update.realized);
+    json.boolean("pP", false);
+    json.integer("si", 0).integer("ss", 0);
+    json.text("V", b"EXPIRE_MAKER").text("pm", b"NONE");
+    json.integer("gtd", 0);
+    json.decimal("er", i64::from(detail.expiry_reason), 0);
+    json.close().close();
+}
+
+/// Appends `TRADE_LITE` for a fill.
+pub fn encode_trade_lite(out: &mut Vec<u8>, instrument: &Instrument, update: &OrderUpdate) {
+    use market::decimal::TEXT_MAX;
+    let mut buffer = [0; TEXT_MAX];
+    let mut json = JsonText::new(out);
+    json.open();
+    json.text("e", b"TRADE_LITE");
+    json.integer("E", update.event_time.0);
+    json.integer("T", update.transaction_time.0);
+    json.text("s", instrument.symbol.as_bytes());
+    json.text("q", instrument.write_quantity(update.quantity, &mut buffer));
+    json.text("p", instrument.write_price(update.price, &mut buffer));
+    json.boolean("m", update.liquidity == Liquidity::Maker);
+    json.text("c", update.client_order_id.as_bytes());
+    json.text("S", update.side.as_str().as_bytes());
+    json.text("L", instrument.write_price(update.last_price, &mut buffer));
+    json.text(
+        "l",
+        instrument.write_quantity(update.last_quantity, &mut buffer),
+    );
+    json.id("t", update.trade_id.0);
+    json.id("i", update.exchange_order_id.0);
+    json.close();
+}
+
+/// Appends `ACCOUNT_UPDATE`.
+pub fn encode_account_update(out: &mut Vec<u8>, detail: &AccountUpdateDetail<'_>) {
+    let mut json = JsonText::new(out);
+    json.open();
+    json.text("e", b"ACCOUNT_UPDATE");
+    json.integer("T", detail.transaction_time.0);
+    json.integer("E", detail.event_time.0);
+    json.open_member("a");
+    json.open_list("B");
+    for balance in detail.balances {
+        json.open();
+        json.text("a", balance.asset.as_bytes());
+        json.short_decimal("wb", balance.wallet.0, 8);
+        json.short_decimal("cw", balance.wallet.0, 8);
+        json.short_decimal("bc", balance.change.0, 8);
+        json.close();
+    }
+    json.close_list();
+    json.open_list("P");
+    for position in detail.positions {
+        let lot = position.instrument.lot;
+        json.open();
+        json.text("s", position.instrument.symbol.as_bytes());
+        json.short_decimal(
+            "pa",
+            position.quantity.0 * lot.mantissa,
+            u32::from(lot.decimals),
+        );
+        json.short_decimal("ep", position.entry_price_e8, 8);
+        wire_money(&mut json, "cr", position.realized);
+        json.short_decimal("up", position.unrealized.0, 8);
+        json.text("mt", b"cross")
+            .text("iw", b"0")
+            .text("ps", b"BOTH");
+        json.text("ma", position.margin_asset.as_bytes());
+        json.short_decimal("bep", position.break_even_e8, 8);
+        json.close();
+    }
+    json.close_list();
+    json.text("m", detail.reason.as_bytes());
+    json.close().close();
+}
+
+/// Appends `listenKeyExpired`.
+pub fn encode_listen_key_expired(out: &mut Vec<u8>, listen_key: &str, event_time: UtcMs) {
+    let mut json = JsonText::new(out);
+    json.open();
+    json.text("e", b"listenKeyExpired");
+    json.integer("E", event_time.0);
+    json.text("listenKey", listen_key.as_bytes());
+    json.close();
+}
+
+/// Appends spot's `executionReport`, with eight decimals throughout.
+pub fn encode_execution_report(
+    out: &mut Vec<u8>,
+    instrument: &Instrument,
+    detail: &OrderUpdateDetail<'_>,
+) {
+    use market::decimal::TEXT_MAX;
+    const NOTHING: &[u8] = b"0.00000000";
+    debug_assert!(instrument.market == Market::Spot);
+    let update = detail.update;
+    let (order_type, lifetime) =
+        word::type_and_lifetime(Market::Spot, update.order_type, update.time_in_force);
+    let canceled = update.execution == Execution::Canceled;
+    let mut buffer = [0; TEXT_MAX];
+    let mut json = JsonText::new(out);
+    json.open();
+    json.text("e", b"executionReport");
+    json.integer("E", update.event_time.0);
+    json.text("s", instrument.symbol.as_bytes());
+    // A cancel has an id of its own; the order's stands in `C`.
+    let own_id = if canceled {
+        b"cancel"
+    } else {
+        update.client_order_id.as_bytes()
+    };
+    json.text("c", own_id);
+    json.text("S", update.side.as_str().as_bytes());
+    json.text("o", order_type.as_bytes());
+    json.text("f", lifetime.unwrap_or("GTC").as_bytes());
+    json.text("q", instrument.write_quantity(update.quantity, &mut buffer));
+    json.text("p", instrument.write_price(update.price, &mut buffer));
+    json.text("P", NOTHING).text("F", NOTHING);
+    json.integer("g", -1);
+    let original = if canceled {
+        update.client_order_id.as_bytes()
+    } else {
+        b""
+    };
+    json.text("C", original);
+    json.text("x", execution_word(update.execution).as_bytes());
+    json.text("X", final_word(detail).as_bytes());
+    json.text("r", b"NONE");
+    json.id("i", update.exchange_order_id.0);
+    json.text(
+        "l",
+        instrument.write_quantity(update.last_quantity, &mut buffer),
+    );
+    json.text(
+        "z",
+        instrument.write_quantity(update.cumulative_quantity, &mut buffer),
+    );
+    json.text("L", instrument.write_price(update.last_price, &mut buffer));
+    wire_money(&mut json, "n", update.commission);
+    if update.commission_asset.is_empty() {
+        json.raw("N", b"null");
+    } else {
+        json.text("N", update.commission_asset.as_bytes());
+    }
+    json.integer("T", update.transaction_time.0);
+    if update.trade_id.0 == 0 {
+        json.integer("t", -1);
+    } else {
+        json.id("t", update.trade_id.0);
+    }
+    json.integer("I", 0);
+    json.boolean("w", !update.state.is_final());
+    json.boolean("m", update.liquidity == Liquidity::Maker);
+    json.boolean("M", false);
+    json.integer("O", update.transaction_time.0);
+    let paid = instrument.notional(update.last_price, update.last_quantity);
+    json.text("Z", NOTHING);
+    json.decimal("Y", paid.0, 8);
+    json.text("Q", NOTHING);
+    json.integer("W", update.transaction_time.0);
+    json.text("V", b"EXPIRE_MAKER");
+    json.close();
+}
+
+const fn execution_word(execution: Execution) -> &'static str {
+    match execution {
+        Execution::Liquidation => "CALCULATED",
+        other => other.as_str(),
+    }
+}
+
+fn final_word(detail: &OrderUpdateDetail<'_>) -> &'static str {
+    if detail.update.state == OrderState::Expired && detail.expiry_reason == 1 {
+        "EXPIRED_IN_MATCH"
+    } else {
+        word::state_word(detail.update.state)
+    }
+}
+
+/// Commission and profit keep eight decimals, but nothing is a plain 0.
+fn wire_money(json: &mut JsonText<'_>, name: &str, money: Money) {
+    json.decimal(name, money.0, if money == Money::ZERO { 0 } else { 8 });
+}
+
+fn short_price(json: &mut JsonText<'_>, name: &str, instrument: &Instrument, price: Price) {
+    let tick = instrument.tick;
+    json.short_decimal(name, price.0 * tick.mantissa, u32::from(tick.decimals));
+}
+
+fn short_quantity(
+    json: &mut JsonText<'_>,
+    name: &str,
+    instrument: &Instrument,
+    quantity: Quantity,
+) {
+    let lot = instrument.lot;
+    json.short_decimal(name, quantity.0 * lot.mantissa, u32::from(lot.decimals));
+}
