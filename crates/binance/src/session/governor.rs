@@ -112,7 +112,11 @@ mod tests {
         }
     }
 
-    fn reply(status: u16, retry_after_s: Option<u32>, used_weight: Option<u32>) -> HttpReply<'static> {
+    fn reply(
+        status: u16,
+        retry_after_s: Option<u32>,
+        used_weight: Option<u32>,
+    ) -> HttpReply<'static> {
         HttpReply {
             status,
             retry_after_s,
@@ -143,7 +147,10 @@ mod tests {
             governor.on_reply(&reply(status, retry_after, None), now(1));
             let end = 1 + silence;
             assert_eq!(governor.is_banned(), status == 418);
-            assert_eq!(governor.admit(1, now(end - 1)), Err(MonoNs(end * SECOND_NS)));
+            assert_eq!(
+                governor.admit(1, now(end - 1)),
+                Err(MonoNs(end * SECOND_NS))
+            );
             assert_eq!(governor.admit(1, now(end)), Ok(()), "{status}");
             assert!(!governor.is_banned());
         }

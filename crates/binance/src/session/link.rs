@@ -23,6 +23,8 @@ market::wire_enum! {
         ServerShutdown = "server_shutdown",
         /// The listen key is gone.
         KeyExpired = "key_expired",
+        /// A private event could not be read: what it said must be asked for.
+        Unreadable = "unreadable",
         /// The log-on was refused or not answered.
         LogonFailed = "logon_failed",
     }

@@ -5,7 +5,9 @@
 //! that could not be read.
 
 use super::{CloseReason, Link, LinkAction, LinkSettings, SECOND_NS};
-use crate::decode::{DecodeError, OtherEvent, StreamMessage, decode_stream_message, instrument_hint};
+use crate::decode::{
+    DecodeError, OtherEvent, StreamMessage, decode_stream_message, instrument_hint,
+};
 use market::{Instrument, InstrumentId, Instruments, Level, Market, MonoNs};
 
 /// Which part of the streams a connection carries.
@@ -275,7 +277,8 @@ mod tests {
             self.0.push(format!("error {}", error.reason()));
         }
         fn stream(&mut self, market: Market, up: bool) {
-            self.0.push(format!("{market} {}", if up { "up" } else { "down" }));
+            self.0
+                .push(format!("{market} {}", if up { "up" } else { "down" }));
         }
     }
 
@@ -342,11 +345,13 @@ mod tests {
             (br#"{"e":"listStatus"}"#, &[]),
         ];
         let instruments = Instruments(&table);
-        let mut session =
-            MarketSession::new(MarketRoute::Public, "ws://h", &instruments, 100, 1);
+        let mut session = MarketSession::new(MarketRoute::Public, "ws://h", &instruments, 100, 1);
         for (frame, expected) in cases {
             let mut seen = Seen::default();
-            assert_eq!(session.on_frame(frame, at(1), &instruments, &mut seen), None);
+            assert_eq!(
+                session.on_frame(frame, at(1), &instruments, &mut seen),
+                None
+            );
             assert_eq!(seen.0, expected, "{}", String::from_utf8_lossy(frame));
         }
     }
@@ -356,8 +361,7 @@ mod tests {
         let table = table();
         let instruments = Instruments(&table);
         let mut seen = Seen::default();
-        let mut session =
-            MarketSession::new(MarketRoute::Public, "ws://h", &instruments, 100, 1);
+        let mut session = MarketSession::new(MarketRoute::Public, "ws://h", &instruments, 100, 1);
         assert_eq!(session.poll(at(1), &mut seen), Some(LinkAction::Connect));
         session.on_connected(at(1), &mut seen);
         session.on_disconnected(at(2), &mut seen);

@@ -1,2 +1,31 @@
-//! Poll-style session machines: bytes or replies and the time go in, actions and the next
-//! deadline come out. Never: I/O, a clock of their own.
+//! The session machines: how a conversation with Binance goes, without any I/O.
+//!
+//! In: frames, replies and the time of the caller. Out: what to do next (connect, send, request)
+//! and market or account events in the caller's sink. Never: a socket, a clock, a thread, or an
+//! order that is sent twice.
+//!
+//! Each machine is driven the same way: the shell calls `poll(now)` until it has nothing to do,
+//! sleeps until `next_deadline()` or until bytes arrive, and hands them in. A tokio shell, a
+//! pinned thread and a simulated network drive the same machines.
+
+mod backoff;
+mod governor;
+mod http;
+mod link;
+mod market_session;
+mod order_session;
+mod reconcile;
+mod server_time;
+mod snapshot;
+mod time;
+
+pub use backoff::Backoff;
+pub use governor::Governor;
+pub use http::{HttpOutcome, HttpReply, HttpRequest};
+pub use link::{CloseReason, Link, LinkAction, LinkSettings};
+pub use market_session::{MarketEvents, MarketRoute, MarketSession};
+pub use order_session::{NOT_SENT, OrderEvents, OrderSession, OrderSessionSettings};
+pub use reconcile::{ReconcileEvents, Reconciler};
+pub use server_time::ServerTime;
+pub use snapshot::{SnapshotEvents, SnapshotQueue};
+pub use time::{MILLISECOND_NS, Now, SECOND_NS, earliest};

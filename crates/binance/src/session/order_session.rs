@@ -117,7 +117,10 @@ impl OrderSession {
     /// What is due now.
     pub fn poll(&mut self, now: Now, events: &mut impl OrderEvents) -> Option<LinkAction> {
         let was_ready = self.is_ready();
-        let action = self.link.poll(now.mono).or_else(|| self.overdue(now, events));
+        let action = self
+            .link
+            .poll(now.mono)
+            .or_else(|| self.overdue(now, events));
         if matches!(action, Some(LinkAction::Close(_))) {
             self.lose(was_ready, events);
         }
@@ -230,7 +233,11 @@ impl OrderSession {
             events.unreadable();
             return None;
         };
-        self.note_silence(reply.status, reply.error.and_then(|one| one.retry_after_ms), now);
+        self.note_silence(
+            reply.status,
+            reply.error.and_then(|one| one.retry_after_ms),
+            now,
+        );
         let ReplyId::Ours(RequestId { kind, sequence }) = reply.id else {
             events.unreadable();
             return None;
@@ -399,3 +406,6 @@ const fn verdict(one: &Pending, outcome: ReplyOutcome, error_code: i64) -> Order
         error_code,
     }
 }
+
+#[cfg(test)]
+mod tests;

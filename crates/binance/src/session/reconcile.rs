@@ -99,9 +99,7 @@ impl Reconciler {
             (Part::OpenOrders, market) => rest::open_orders(market, None, &self.credentials, stamp),
             (Part::Positions, _) => rest::positions(&self.credentials, stamp),
             (Part::Balances, Market::UsdM) => rest::balances(&self.credentials, stamp),
-            (Part::Balances, Market::Spot) => {
-                rest::account(Market::Spot, &self.credentials, stamp)
-            }
+            (Part::Balances, Market::Spot) => rest::account(Market::Spot, &self.credentials, stamp),
         };
         if let Err(at) = governor.admit(call.weight, now) {
             self.state = State::Due { part, at };
@@ -218,7 +216,10 @@ fn positions(
     told: &[PositionReport],
     instruments: &Instruments<'_>,
 ) -> impl Iterator<Item = PositionReport> {
-    let futures = instruments.0.iter().filter(|one| one.market == Market::UsdM);
+    let futures = instruments
+        .0
+        .iter()
+        .filter(|one| one.market == Market::UsdM);
     futures.map(|instrument| {
         let found = told.iter().find(|one| one.instrument == instrument.id);
         found.copied().unwrap_or(PositionReport {
@@ -235,7 +236,10 @@ fn describe(outcome: HttpOutcome<'_>) -> String {
         None => "no reply".to_string(),
         Some(reply) => {
             let failure = rest::parse_failure(reply.status, reply.body);
-            format!("status {}: {} ({})", failure.status, failure.message, failure.code)
+            format!(
+                "status {}: {} ({})",
+                failure.status, failure.message, failure.code
+            )
         }
     }
 }
@@ -331,12 +335,18 @@ mod tests {
             ),
         ];
         for (path, body) in bodies {
-            let request = reconciler.poll(now(2), &mut governor, &mut seen).unwrap();
+            let request = reconciler.poll(now(3), &mut governor, &mut seen).unwrap();
             assert_eq!(request.call.path, path);
             assert!(request.call.query.contains("&signature="));
             reconciler.on_reply(ok(body), now(3).mono, &instruments, &mut seen);
         }
-        let expected = ["begin", "position 0 0", "position 1 -5", "balance USDT", "end"];
+        let expected = [
+            "begin",
+            "position 0 0",
+            "position 1 -5",
+            "balance USDT",
+            "end",
+        ];
         assert_eq!(seen.0, expected);
         assert_eq!(reconciler.poll(now(9), &mut governor, &mut seen), None);
     }

@@ -5,8 +5,8 @@
 
 use super::http::success;
 use super::{Backoff, Governor, HttpOutcome, HttpRequest, MILLISECOND_NS, Now, SECOND_NS};
-use crate::rest;
 use crate::decode::decode_snapshot;
+use crate::rest;
 use market::{InstrumentId, Instruments, Level, Market, MonoNs, Side, UpdateId};
 
 /// Takes snapshots.
@@ -189,7 +189,8 @@ mod tests {
 
     impl SnapshotEvents for Seen {
         fn begin(&mut self, instrument: InstrumentId, version: UpdateId, complete: bool) {
-            self.0.push(format!("begin {} {} {complete}", instrument.0, version.0));
+            self.0
+                .push(format!("begin {} {} {complete}", instrument.0, version.0));
         }
         fn levels(&mut self, _: InstrumentId, side: Side, levels: &[Level]) {
             self.0.push(format!("{side} {}", levels.len()));
@@ -243,7 +244,10 @@ mod tests {
         queue.want(InstrumentId(1), now(1_000).mono);
         queue.want(InstrumentId(0), now(1_001).mono);
         let first = queue.poll(now(1_001), &mut governor, &instruments).unwrap();
-        assert_eq!(first.call.target(), "/fapi/v1/depth?limit=1000&symbol=ETHUSDT");
+        assert_eq!(
+            first.call.target(),
+            "/fapi/v1/depth?limit=1000&symbol=ETHUSDT"
+        );
         assert_eq!(queue.poll(now(1_002), &mut governor, &instruments), None);
         let mut seen = Seen::default();
         queue.on_reply(reply(200, BODY), now(1_003).mono, &instruments, &mut seen);
@@ -262,14 +266,21 @@ mod tests {
             None,
             reply(503, b""),
             reply(200, b"{"),
-            reply(200, br#"{"lastUpdateId":7,"bids":[["2.00","1"]],"asks":[["1.10","3"]]}"#),
+            reply(
+                200,
+                br#"{"lastUpdateId":7,"bids":[["2.00","1"]],"asks":[["1.10","3"]]}"#,
+            ),
         ];
         for outcome in cases {
             let mut governor = Governor::new(2400);
             let mut queue = SnapshotQueue::new(Market::UsdM, 2, 1);
             let mut seen = Seen::default();
             queue.want(InstrumentId(0), now(1_000).mono);
-            assert!(queue.poll(now(1_000), &mut governor, &instruments).is_some());
+            assert!(
+                queue
+                    .poll(now(1_000), &mut governor, &instruments)
+                    .is_some()
+            );
             queue.on_reply(outcome, now(1_001).mono, &instruments, &mut seen);
             assert!(seen.0.is_empty());
             let again = queue.next_deadline().unwrap();
@@ -284,7 +295,11 @@ mod tests {
         let mut governor = Governor::new(2400);
         let mut queue = SnapshotQueue::new(Market::UsdM, 2, 1);
         queue.want(InstrumentId(0), now(1_000).mono);
-        assert!(queue.poll(now(1_000), &mut governor, &instruments).is_some());
+        assert!(
+            queue
+                .poll(now(1_000), &mut governor, &instruments)
+                .is_some()
+        );
         let mut seen = Seen::default();
         queue.on_reply(reply(200, BODY), now(1_010).mono, &instruments, &mut seen);
         queue.want(InstrumentId(0), now(1_020).mono);
@@ -298,6 +313,10 @@ mod tests {
         governor.on_reply(&banned, now(1_020));
         assert_eq!(queue.poll(now(2_000), &mut governor, &instruments), None);
         assert!(queue.next_deadline().unwrap() >= now(31_000).mono);
-        assert!(queue.poll(now(31_100), &mut governor, &instruments).is_some());
+        assert!(
+            queue
+                .poll(now(31_100), &mut governor, &instruments)
+                .is_some()
+        );
     }
 }

@@ -1,0 +1,287 @@
+//! What becomes of requests: answered, late, lost.
+//!
+//! In: tables of bytes and times. Out: verdicts. Never: a socket.
+
+use super::*;
+use crate::sign::Signer;
+use market::{
+    Filters, InstrumentStatus, IntentId, OrderType, Price, Side, Step, StrategyId, Symbol,
+    TimeInForce, UtcMs,
+};
+
+#[derive(Default)]
+struct Seen(Vec<String>);
+
+impl OrderEvents for Seen {
+    fn reply(&mut self, reply: OrderReply, took_ns: Option<u64>) {
+        let (outcome, id, code) = (reply.outcome, reply.client_order_id, reply.error_code);
+        let timed = if took_ns.is_some() { " timed" } else { "" };
+        self.0
+            .push(format!("{} {outcome} {id} {code}{timed}", reply.request));
+    }
+    fn stream(&mut self, _: Market, up: bool) {
+        self.0.push(if up { "up" } else { "down" }.to_string());
+    }
+    fn unreadable(&mut self) {
+        self.0.push("unreadable".to_string());
+    }
+}
+
+fn instrument() -> Instrument {
+    Instrument {
+        id: InstrumentId(0),
+        market: Market::UsdM,
+        symbol: Symbol::new(b"BTCUSDT").unwrap(),
+        tick: Step::from_text(b"0.10").unwrap(),
+        lot: Step::from_text(b"0.001").unwrap(),
+        price_decimals: 2,
+        quantity_decimals: 3,
+        status: InstrumentStatus::Trading,
+        filters: Filters::NONE,
+    }
+}
+
+fn order(id: &str) -> NewOrder {
+    NewOrder {
+        client_order_id: ClientOrderId::new(id.as_bytes()).unwrap(),
+        intent: IntentId(1),
+        instrument: InstrumentId(0),
+        strategy: StrategyId(0),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::PostOnly,
+        price: Price(1000),
+        quantity: Quantity(2),
+        reduce_only: false,
+    }
+}
+
+fn now(ms: u64) -> Now {
+    Now {
+        mono: MonoNs(ms * MILLISECOND_NS),
+        server: UtcMs(1_700_000_000_000 + ms as i64),
+    }
+}
+
+fn session(signer: Signer) -> OrderSession {
+    OrderSession::new(OrderSessionSettings {
+        market: Market::UsdM,
+        credentials: Credentials {
+            api_key: "k".to_string(),
+            signer,
+        },
+        recv_window_ms: 1_000,
+        reply_timeout_ns: 3 * SECOND_NS,
+        seed: 1,
+    })
+}
+
+/// A session that is up since 1 ms, and what it said so far.
+fn connected() -> (OrderSession, Seen) {
+    let mut session = session(Signer::hmac(b"s"));
+    let mut seen = Seen::default();
+    assert_eq!(session.poll(now(1), &mut seen), Some(LinkAction::Connect));
+    session.on_connected(now(1), &mut Vec::new(), &mut seen);
+    assert_eq!(std::mem::take(&mut seen.0), ["up"]);
+    (session, seen)
+}
+
+fn place(session: &mut OrderSession, seen: &mut Seen, id: &str, at: u64) -> String {
+    let mut out = Vec::new();
+    session.place(&order(id), &instrument(), now(at), &mut out, seen);
+    String::from_utf8(out).unwrap()
+}
+
+fn answer(session: &mut OrderSession, seen: &mut Seen, frame: &str, at: u64) {
+    let table = [instrument()];
+    let action = session.on_frame(frame.as_bytes(), now(at), &Instruments(&table), seen);
+    assert_eq!(action, None);
+}
+
+const ACCEPTED: &str = r#"{"id":"ID","status":200,"result":{"orderId":9,"clientOrderId":"fuA","status":"NEW","executedQty":"0"}}"#;
+
+#[test]
+fn each_answer_is_matched_to_its_request_in_any_order() {
+    let cases = [
+        (ACCEPTED, "PLACE CONFIRMED fuA 0 timed"),
+        (
+            r#"{"id":"ID","status":400,"error":{"code":-2019,"msg":"Margin is insufficient."}}"#,
+            "PLACE REJECTED fuA -2019 timed",
+        ),
+        (
+            r#"{"id":"ID","status":503,"error":{"code":-1007,"msg":"Timeout"}}"#,
+            "PLACE UNRESOLVED fuA -1007 timed",
+        ),
+        (
+            r#"{"id":"ID","status":200,"result":{"orderId":9,"clientOrderId":"other"}}"#,
+            "PLACE UNRESOLVED fuA 0 timed",
+        ),
+    ];
+    for (frame, expected) in cases {
+        let (mut session, mut seen) = connected();
+        let sent = place(&mut session, &mut seen, "fuA", 10);
+        assert!(sent.contains(r#""method":"order.place""#) && sent.contains("signature"));
+        place(&mut session, &mut seen, "fuB", 11);
+        answer(&mut session, &mut seen, &frame.replace("ID", "p1"), 20);
+        assert_eq!(seen.0, [expected]);
+    }
+}
+
+#[test]
+fn a_request_without_answer_is_unresolved_once_and_a_late_answer_is_evidence() {
+    let (mut session, mut seen) = connected();
+    place(&mut session, &mut seen, "fuA", 10);
+    place(&mut session, &mut seen, "fuB", 20);
+    answer(
+        &mut session,
+        &mut seen,
+        &ACCEPTED.replace("ID", "p2").replace("fuA", "fuB"),
+        30,
+    );
+    assert_eq!(session.next_deadline(), now(3_010).mono);
+    assert_eq!(session.poll(now(3_009), &mut seen), None);
+    assert_eq!(
+        session.poll(now(3_010), &mut seen),
+        None,
+        "the connection has answered"
+    );
+    assert_eq!(session.poll(now(9_000), &mut seen), None);
+    answer(
+        &mut session,
+        &mut seen,
+        &ACCEPTED.replace("ID", "p1"),
+        9_001,
+    );
+    answer(
+        &mut session,
+        &mut seen,
+        &ACCEPTED.replace("ID", "p1"),
+        9_002,
+    );
+    let expected = [
+        "PLACE CONFIRMED fuB 0 timed",
+        "PLACE UNRESOLVED fuA 0",
+        "PLACE CONFIRMED fuA 0 timed",
+        "unreadable",
+    ];
+    assert_eq!(seen.0, expected);
+}
+
+#[test]
+fn a_connection_that_answers_nothing_is_dropped() {
+    let (mut session, mut seen) = connected();
+    place(&mut session, &mut seen, "fuA", 10);
+    let close = Some(LinkAction::Close(CloseReason::Silent));
+    assert_eq!(session.poll(now(3_010), &mut seen), close);
+    assert_eq!(seen.0, ["PLACE UNRESOLVED fuA 0", "down"]);
+}
+
+#[test]
+fn a_lost_connection_leaves_every_request_unresolved_and_repeats_none() {
+    let (mut session, mut seen) = connected();
+    place(&mut session, &mut seen, "fuA", 10);
+    place(&mut session, &mut seen, "fuB", 10);
+    answer(&mut session, &mut seen, &ACCEPTED.replace("ID", "p1"), 11);
+    place(&mut session, &mut seen, "fuC", 12);
+    seen.0.clear();
+    session.on_disconnected(now(13), &mut seen);
+    session.on_disconnected(now(13), &mut seen);
+    assert_eq!(
+        seen.0,
+        ["down", "PLACE UNRESOLVED fuB 0", "PLACE UNRESOLVED fuC 0"]
+    );
+    seen.0.clear();
+    assert_eq!(place(&mut session, &mut seen, "fuD", 14), "");
+    assert_eq!(seen.0, ["PLACE REJECTED fuD 1"]);
+    assert_eq!(
+        session.poll(now(5_000), &mut seen),
+        Some(LinkAction::Connect)
+    );
+    let mut out = Vec::new();
+    session.on_connected(now(5_001), &mut out, &mut seen);
+    assert!(out.is_empty(), "nothing is sent again");
+}
+
+#[test]
+fn after_429_nothing_goes_out_before_retry_after() {
+    let (mut session, mut seen) = connected();
+    place(&mut session, &mut seen, "fuA", 10);
+    let until = now(60_000).server.0;
+    let frame = format!(
+        r#"{{"id":"p1","status":429,"error":{{"code":-1003,"msg":"x","data":{{"serverTime":1,"retryAfter":{until}}}}}}}"#
+    );
+    answer(&mut session, &mut seen, &frame, 20);
+    assert_eq!(place(&mut session, &mut seen, "fuB", 59_999), "");
+    assert_ne!(place(&mut session, &mut seen, "fuC", 60_001), "");
+    assert_eq!(
+        seen.0,
+        ["PLACE REJECTED fuA -1003 timed", "PLACE REJECTED fuB 1"]
+    );
+}
+
+#[test]
+fn an_ed25519_key_logs_on_first_and_orders_then_go_unsigned() {
+    let mut session = session(Signer::ed25519(&[7; 32]));
+    let mut seen = Seen::default();
+    session.poll(now(1), &mut seen);
+    let mut out = Vec::new();
+    session.on_connected(now(1), &mut out, &mut seen);
+    let sent = String::from_utf8(out).unwrap();
+    assert!(sent.contains(r#""method":"session.logon""#) && sent.contains("signature"));
+    assert_eq!(place(&mut session, &mut seen, "fuA", 2), "");
+    assert_eq!(seen.0, ["PLACE REJECTED fuA 1"]);
+    seen.0.clear();
+    answer(
+        &mut session,
+        &mut seen,
+        r#"{"id":"l1","status":200,"result":{}}"#,
+        3,
+    );
+    let sent = place(&mut session, &mut seen, "fuB", 4);
+    assert!(sent.contains("order.place") && !sent.contains("signature"));
+    assert_eq!(seen.0, ["up"]);
+}
+
+#[test]
+fn a_refused_or_missing_log_on_closes_the_connection() {
+    let refused: &[u8] = br#"{"id":"l1","status":401,"error":{"code":-2015,"msg":"x"}}"#;
+    for frame in [Some(refused), None] {
+        let mut session = session(Signer::ed25519(&[7; 32]));
+        let mut seen = Seen::default();
+        session.poll(now(1), &mut seen);
+        session.on_connected(now(1), &mut Vec::new(), &mut seen);
+        let table = [instrument()];
+        let action = match frame {
+            Some(frame) => session.on_frame(frame, now(2), &Instruments(&table), &mut seen),
+            None => session.poll(now(5_001), &mut seen),
+        };
+        assert_eq!(action, Some(LinkAction::Close(CloseReason::LogonFailed)));
+        assert!(!session.is_ready() && seen.0.is_empty());
+    }
+}
+
+#[test]
+fn frames_that_answer_nothing_of_ours_are_counted() {
+    let (mut session, mut seen) = connected();
+    let frames = [
+        "rubbish",
+        r#"{"id":null,"status":401,"error":{"code":-2015,"msg":"x"}}"#,
+        r#"{"id":"p77","status":200,"result":{}}"#,
+    ];
+    for frame in frames {
+        answer(&mut session, &mut seen, frame, 5);
+    }
+    assert_eq!(seen.0, ["unreadable", "unreadable", "unreadable"]);
+}
+
+#[test]
+fn more_requests_than_there_is_room_for_lose_none_silently() {
+    let (mut session, mut seen) = connected();
+    for index in 0..=PENDING_MAX {
+        place(&mut session, &mut seen, &format!("fu{index}"), 10);
+    }
+    assert_eq!(seen.0, ["PLACE UNRESOLVED fu0 0"]);
+    seen.0.clear();
+    session.on_disconnected(now(11), &mut seen);
+    assert_eq!(seen.0.len(), 1 + PENDING_MAX);
+}
