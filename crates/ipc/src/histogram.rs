@@ -15,8 +15,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 use crate::atomic::{AtomicU64, Ordering};
-use crate::counter::{Names, RegisterError};
 use crate::memory::{LINE_WORDS, Line, Region};
+use crate::names::{Names, RegisterError};
 
 /// Most histograms of a segment.
 pub const HISTOGRAMS_MAX: usize = 1 << 10;
@@ -226,6 +226,40 @@ impl HistogramSnapshot {
             *bucket = sum;
         }
         buckets
+    }
+
+    /// The counts of all cells, for keeping them beyond the segment's life.
+    #[must_use]
+    pub fn cells(&self) -> &[u64] {
+        &self.cells
+    }
+
+    /// A snapshot from kept cells; missing ones are 0, and more than there are is none of ours.
+    #[must_use]
+    pub fn from_cells(mut cells: Vec<u64>, sum_ns: u64, max_ns: u64) -> Option<Self> {
+        if cells.len() > CELLS {
+            return None;
+        }
+        cells.resize(CELLS, 0);
+        let count = cells
+            .iter()
+            .fold(0, |sum: u64, cell| sum.wrapping_add(*cell));
+        Some(Self {
+            cells,
+            count,
+            sum_ns,
+            max_ns,
+        })
+    }
+
+    /// Adds what another histogram recorded, as of an earlier generation.
+    pub fn merge(&mut self, other: &Self) {
+        for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
+            *cell = cell.wrapping_add(*more);
+        }
+        self.count = self.count.wrapping_add(other.count);
+        self.sum_ns = self.sum_ns.wrapping_add(other.sum_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
     }
 
     /// What was recorded since `earlier`, a snapshot of the same histogram; the maximum is of all

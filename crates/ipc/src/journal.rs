@@ -4,9 +4,29 @@
 //! In: records. Out: the same records in order; after the reader's death, again from the durable
 //! cursor on. Never: a drop without a count, a wait for the reader.
 
-use crate::slots::{SlotReader, SlotWriter};
+use crate::slots::{SlotReader, SlotWriter, heap};
 
 pub use crate::slots::{Drops, RingError, RingFull};
+
+/// A journal of `slots` 64-byte slots between two threads.
+///
+/// # Panics
+/// When `slots` is not a power of two, or more than 2^26.
+#[must_use]
+pub fn heap_journal(slots: usize) -> (JournalProducer, JournalConsumer) {
+    let (writer, reader) = heap(slots);
+    (JournalProducer::new(writer), JournalConsumer::new(reader))
+}
+
+/// A log that drops when it is full, of `slots` 64-byte slots, between two threads.
+///
+/// # Panics
+/// When `slots` is not a power of two, or more than 2^26.
+#[must_use]
+pub fn heap_log(slots: usize) -> (LossyProducer, JournalConsumer) {
+    let (writer, reader) = heap(slots);
+    (LossyProducer::new(writer), JournalConsumer::new(reader))
+}
 
 /// A place between two records of one ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,6 +193,12 @@ impl JournalConsumer {
     /// Reads again from the durable cursor on, as after a failed transaction.
     pub fn rewind(&mut self) {
         self.reader.rewind();
+    }
+
+    /// What a new process would attach to; a second reader exists in model checks only.
+    #[cfg(loom)]
+    pub fn attach_again(&self) -> Result<Self, RingError> {
+        self.reader.attach_again().map(Self::new)
     }
 
     /// Everything before this is durable.

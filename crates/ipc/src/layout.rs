@@ -6,12 +6,12 @@
 //!
 //! ```text
 //! header | journal | input log | market log | commands | account page | instrument pages
-//!        | counter names | counter values | histogram names | histograms
+//!        | counters | histogram names | histograms
 //! ```
 
-use crate::counter::{COUNTERS_MAX, NAME_LINES};
+use crate::counter::COUNTERS_MAX;
 use crate::histogram::{HISTOGRAM_LINES, HISTOGRAMS_MAX};
-use crate::memory::LINE_WORDS;
+use crate::names::{ENTRY_LINES, table_lines};
 use crate::page::PAGE_LINES;
 use crate::slots::{HEAD_LINES, SLOTS_MAX, ring_lines};
 
@@ -99,8 +99,7 @@ pub(crate) struct Cut {
     pub(crate) commands: Span,
     pub(crate) account_page: Span,
     pub(crate) instrument_pages: Span,
-    pub(crate) counter_names: Span,
-    pub(crate) counter_values: Span,
+    pub(crate) counters: Span,
     pub(crate) histogram_names: Span,
     pub(crate) histograms: Span,
     pub(crate) lines: usize,
@@ -155,9 +154,8 @@ impl SegmentLayout {
             commands: take(ring_lines(self.command_slots)),
             account_page: take(PAGE_LINES),
             instrument_pages: take(PAGE_LINES * self.instrument_pages),
-            counter_names: take(1 + NAME_LINES * self.counters),
-            counter_values: take(self.counters.div_ceil(LINE_WORDS)),
-            histogram_names: take(1 + NAME_LINES * self.histograms),
+            counters: take(table_lines(self.counters)),
+            histogram_names: take(table_lines(self.histograms)),
             histograms: take(HISTOGRAM_LINES * self.histograms),
             lines: next,
         })
@@ -171,7 +169,7 @@ pub(crate) const LAYOUT_HASH: u64 = fnv1a(&[
     HEADER_LINES as u64,
     HEAD_LINES as u64,
     PAGE_LINES as u64,
-    NAME_LINES as u64,
+    ENTRY_LINES as u64,
     HISTOGRAM_LINES as u64,
     IDENTITY_BYTES_MAX as u64,
 ]);

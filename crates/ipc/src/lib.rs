@@ -12,6 +12,7 @@
 //! | [`page`] | one value that one side keeps rewriting (seqlock) |
 //! | [`counter`], [`histogram`] | named cells |
 //! | [`segment`] | the file that holds all of them for one start of the hot path |
+//! | [`log_file`] | the input log on disk |
 //! | [`generation`], [`instance_lock`] | which segments lie in a directory; one live instance |
 
 mod atomic;
@@ -22,14 +23,18 @@ pub mod journal;
 pub mod page;
 pub mod ring;
 
-pub use journal::{Cursor, Drops, Entry, JournalConsumer, JournalProducer, LossyProducer};
-pub use page::{PageError, PageReader, PageWriter};
+pub use journal::{
+    Cursor, Drops, Entry, JournalConsumer, JournalProducer, LossyProducer, heap_journal, heap_log,
+};
+pub use page::{PAGE_BYTES_MAX, PageError, PageReader, PageWriter, heap_page};
 pub use ring::{Consumer, Producer, RECORD_BYTES_MAX, RingError, RingFull, heap_ring};
 
 #[cfg(not(loom))]
 mod header;
 #[cfg(not(loom))]
 mod layout;
+#[cfg(not(loom))]
+mod names;
 
 #[cfg(not(loom))]
 pub mod counter;
@@ -40,17 +45,23 @@ pub mod histogram;
 #[cfg(not(loom))]
 pub mod instance_lock;
 #[cfg(not(loom))]
+pub mod log_file;
+#[cfg(not(loom))]
 pub mod segment;
 
 #[cfg(not(loom))]
 pub use counter::{Counter, Counters, RegisterError};
 #[cfg(not(loom))]
-pub use generation::{Generation, list_generations, next_generation, remove_drained, segment_path};
+pub use generation::{
+    Generation, RemoveError, list_generations, next_generation, remove_drained, segment_path,
+};
 #[cfg(not(loom))]
-pub use histogram::{Histogram, HistogramSnapshot, Histograms};
+pub use histogram::{BUCKETS_NS, Histogram, HistogramSnapshot, Histograms};
 #[cfg(not(loom))]
-pub use instance_lock::InstanceLock;
+pub use instance_lock::{InstanceLock, LockError};
 #[cfg(not(loom))]
 pub use layout::{LayoutError, SegmentLayout};
+#[cfg(not(loom))]
+pub use log_file::{LogError, LogExtent, LogHeader, LogReader, LogWriter};
 #[cfg(not(loom))]
 pub use segment::{Damage, HotpathState, Segment, SegmentError};

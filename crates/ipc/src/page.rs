@@ -47,6 +47,13 @@ pub enum PageError {
     },
 }
 
+/// A page between two threads.
+#[must_use]
+pub fn heap_page() -> (PageWriter, PageReader) {
+    let region = Region::heap(PAGE_LINES);
+    (PageWriter::new(region.clone()), PageReader::new(region))
+}
+
 /// The writing side; there is one.
 pub struct PageWriter {
     region: Region,

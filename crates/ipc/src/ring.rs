@@ -5,8 +5,7 @@
 //! after creation. The reader publishes its progress each quarter of the ring and whenever it
 //! finds nothing, so that the two sides rarely touch each other's lines.
 
-use crate::memory::Region;
-use crate::slots::{SlotReader, SlotWriter, ring_lines};
+use crate::slots::{SlotReader, SlotWriter, heap};
 
 pub use crate::slots::{Drops, RECORD_BYTES_MAX, RingError, RingFull};
 
@@ -16,10 +15,8 @@ pub use crate::slots::{Drops, RECORD_BYTES_MAX, RingError, RingFull};
 /// When `slots` is not a power of two, or more than 2^26.
 #[must_use]
 pub fn heap_ring(slots: usize) -> (Producer, Consumer) {
-    let region = Region::heap(ring_lines(slots));
-    let producer = Producer::new(SlotWriter::new(region.clone()));
-    let reader = SlotReader::attach(region).expect("both cursors of a new ring are 0");
-    (producer, Consumer::new(reader))
+    let (writer, reader) = heap(slots);
+    (Producer::new(writer), Consumer::new(reader))
 }
 
 /// The writing end; there is one.

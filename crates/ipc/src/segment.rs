@@ -13,135 +13,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+mod error;
+mod life;
+
+pub use error::{Damage, SegmentError};
+pub use life::HotpathState;
+
 use crate::atomic::Ordering;
-use crate::counter::{Counters, Names};
+use crate::counter::Counters;
 use crate::header::{Facts, Live, live};
 use crate::histogram::Histograms;
 use crate::journal::{JournalConsumer, JournalProducer, LossyProducer};
-use crate::layout::{Cut, HEADER_LINES, LayoutError, SegmentLayout, Span};
+use crate::layout::{Cut, HEADER_LINES, SegmentLayout, Span};
 use crate::memory::{LINE_BYTES, Region};
+use crate::names::Names;
 use crate::page::{PAGE_LINES, PageReader, PageWriter};
 use crate::ring::{Consumer, Producer, RingError};
 use crate::slots::{SlotReader, SlotWriter};
-
-/// What is wrong with a file that should be a segment.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Damage {
-    /// Not one of our files.
-    #[error("not a Fulcrum segment: it begins with {found:#018x}")]
-    Foreign {
-        /// Its first word.
-        found: u64,
-    },
-    /// Shorter than any segment, or of another length than it says.
-    #[error("truncated or torn: {found} bytes, wanted {wanted}")]
-    Truncated {
-        /// Length of the file.
-        found: u64,
-        /// Length that it should have.
-        wanted: u64,
-    },
-    /// A build with another memory layout made it.
-    #[error(
-        "made by a build with another memory layout: {found:#018x}, this build reads \
-         {wanted:#018x}; drain it with the build that made it"
-    )]
-    OtherLayout {
-        /// Its layout.
-        found: u64,
-        /// Ours.
-        wanted: u64,
-    },
-    /// The header was changed or only written in part.
-    #[error("header damaged: checksum {found:#018x}, wanted {wanted:#018x}")]
-    Checksum {
-        /// Checksum in the header.
-        found: u64,
-        /// Checksum of the header.
-        wanted: u64,
-    },
-    /// The header holds sizes that cannot be.
-    #[error("header damaged: {0}")]
-    Layout(#[from] LayoutError),
-}
-
-/// Why there is no segment, or no such end of it.
-#[derive(Debug, thiserror::Error)]
-pub enum SegmentError {
-    /// The file is not a segment that this build can use.
-    #[error("{path}: {damage}")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        damage: Damage,
-    },
-    /// The wanted sizes are no layout.
-    #[error("{path}: {source}")]
-    Layout {
-        /// The file.
-        path: PathBuf,
-        /// Which size.
-        source: LayoutError,
-    },
-    /// What the system says.
-    #[error("{path}: {action}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// The answer.
-        source: io::Error,
-    },
-    /// Another process reads this segment.
-    #[error("{path}: process {pid} reads this segment already")]
-    ReaderAlive {
-        /// The file.
-        path: PathBuf,
-        /// Its process id.
-        pid: u64,
-    },
-    /// This end was handed out before.
-    #[error("{path}: the {end} of this segment was handed out already")]
-    Taken {
-        /// The file.
-        path: PathBuf,
-        /// Which end.
-        end: &'static str,
-    },
-    /// Only the process that made the segment has this end.
-    #[error("{path}: the {end} belongs to the process that made the segment")]
-    Maker {
-        /// The file.
-        path: PathBuf,
-        /// Which end.
-        end: &'static str,
-    },
-    /// A cursor or a record in the ring is impossible.
-    #[error("{path}: {end}: {source}")]
-    Ring {
-        /// The file.
-        path: PathBuf,
-        /// Which end.
-        end: &'static str,
-        /// What is wrong.
-        source: RingError,
-    },
-}
-
-/// What the hot path says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HotpathState {
-    /// Not ready yet.
-    Starting,
-    /// Its loop runs, or it died in it.
-    Running,
-    /// It ended in order; nothing more will be written.
-    StoppedCleanly,
-    /// A word that no build writes.
-    Unknown(u64),
-}
 
 /// A mapped segment.
 pub struct Segment {
@@ -267,9 +155,8 @@ impl Segment {
     fn new(path: &Path, region: Region, cut: Cut, facts: Facts, made_here: bool) -> Self {
         let part = |span: Span| region.part(span.first, span.count);
         let names = |span, cells| Names::new(part(span), cells, made_here);
-        let counter_names = names(cut.counter_names, facts.layout.counters);
         let histogram_names = names(cut.histogram_names, facts.layout.histograms);
-        let counters = Counters::new(counter_names, part(cut.counter_values));
+        let counters = Counters::new(names(cut.counters, facts.layout.counters));
         let histograms = Histograms::new(histogram_names, part(cut.histograms));
         Self {
             path: path.into(),
@@ -491,128 +378,5 @@ impl Segment {
     #[must_use]
     pub fn histograms(&self) -> &Histograms {
         &self.histograms
-    }
-}
-
-/// Facts and signs of life.
-impl Segment {
-    /// Where the file lies.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The sizes and the identity.
-    #[must_use]
-    pub fn layout(&self) -> &SegmentLayout {
-        &self.facts.layout
-    }
-
-    /// The build that made it.
-    #[must_use]
-    pub fn build_id(&self) -> u64 {
-        self.facts.build_id
-    }
-
-    /// Hash of the configuration that it was started with.
-    #[must_use]
-    pub fn config_hash(&self) -> u64 {
-        self.facts.config_hash
-    }
-
-    /// Number of the start.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.facts.generation
-    }
-
-    /// Length of the file.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.facts.file_bytes
-    }
-
-    /// Pins the whole segment into memory.
-    ///
-    /// # Errors
-    /// What the system says, mostly that the limit on locked memory is too low.
-    pub fn lock_in_memory(&self) -> io::Result<()> {
-        self.region.lock_in_memory()
-    }
-
-    fn live(&self, word: Live) -> &crate::atomic::AtomicU64 {
-        live(self.region.lines(), word)
-    }
-
-    /// The hot path's process id.
-    #[must_use]
-    pub fn hotpath_pid(&self) -> u64 {
-        self.live(Live::HotpathPid).load(Ordering::Relaxed)
-    }
-
-    /// The process id of the last control that attached; 0 before the first.
-    #[must_use]
-    pub fn control_pid(&self) -> u64 {
-        self.live(Live::ControlPid).load(Ordering::Relaxed)
-    }
-
-    /// The hot path lives; `now_ns` is monotonic. Relaxed: a number that only has to arrive.
-    pub fn beat_hotpath(&self, now_ns: u64) {
-        self.live(Live::HotpathHeartbeat)
-            .store(now_ns, Ordering::Relaxed);
-    }
-
-    /// When the hot path last said that it lives; 0 before the first time.
-    #[must_use]
-    pub fn hotpath_heartbeat_ns(&self) -> u64 {
-        self.live(Live::HotpathHeartbeat).load(Ordering::Relaxed)
-    }
-
-    /// Control lives; `now_ns` is monotonic.
-    pub fn beat_control(&self, now_ns: u64) {
-        self.live(Live::ControlHeartbeat)
-            .store(now_ns, Ordering::Relaxed);
-    }
-
-    /// When control last said that it lives; 0 before the first time.
-    #[must_use]
-    pub fn control_heartbeat_ns(&self) -> u64 {
-        self.live(Live::ControlHeartbeat).load(Ordering::Relaxed)
-    }
-
-    /// The hot path says how far it is.
-    pub fn set_hotpath_state(&self, state: HotpathState) {
-        let word = match state {
-            HotpathState::Starting => 0,
-            HotpathState::Running => 1,
-            HotpathState::StoppedCleanly => 2,
-            HotpathState::Unknown(word) => word,
-        };
-        // Release: who sees "stopped" sees the last record before it.
-        self.live(Live::HotpathState).store(word, Ordering::Release);
-    }
-
-    /// How far the hot path is, by its own word: it may have died since.
-    #[must_use]
-    pub fn hotpath_state(&self) -> HotpathState {
-        // Acquire: pairs with the release above.
-        match self.live(Live::HotpathState).load(Ordering::Acquire) {
-            0 => HotpathState::Starting,
-            1 => HotpathState::Running,
-            2 => HotpathState::StoppedCleanly,
-            word => HotpathState::Unknown(word),
-        }
-    }
-
-    /// Latches KILLED here: it holds over the death of either process. Nothing here takes it back.
-    pub fn latch_kill(&self) {
-        // Release: who sees the latch sees what led to it.
-        self.live(Live::KillLatch).store(1, Ordering::Release);
-    }
-
-    /// True once latched; any word but 0 counts.
-    #[must_use]
-    pub fn kill_latched(&self) -> bool {
-        self.live(Live::KillLatch).load(Ordering::Acquire) != 0
     }
 }

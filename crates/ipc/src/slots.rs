@@ -18,6 +18,10 @@
 //! never holds anything but the stamp of its present or its previous lap (0 before its first),
 //! so 31 bits of the position tell them apart, and anything else is damage.
 
+mod error;
+
+pub use error::{Drops, RingError, RingFull};
+
 use crate::atomic::{AtomicU64, Ordering};
 use crate::memory::{LINE_WORDS, Line, Region, load_bytes, store_bytes};
 
@@ -31,6 +35,9 @@ pub(crate) const SLOT_BYTES: usize = (LINE_WORDS - 1) * 8;
 pub(crate) const HEAD_LINES: usize = 4;
 /// Most slots of a ring: positions of two laps must differ in 31 bits.
 pub(crate) const SLOTS_MAX: usize = 1 << 26;
+
+/// No ring gets there in a thousand years; a cursor beyond is damage, and sums below are safe.
+const POSITION_MAX: u64 = 1 << 62;
 
 const STAMP: usize = LINE_WORDS - 1;
 const WRITER_LINE: usize = 0;
@@ -47,90 +54,15 @@ const BYTES_MASK: u64 = (1 << (SEQUENCE_SHIFT - BYTES_SHIFT)) - 1;
 const _: () = assert!((RECORD_BYTES_MAX as u64) <= BYTES_MASK);
 const _: () = assert!((SLOTS_MAX as u64) < 1 << (64 - SEQUENCE_SHIFT - 1));
 
-/// No room: nothing was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "ring full: {needed_slots} slots needed, {free_slots} free, records hold at most {slots_max}"
-)]
-pub struct RingFull {
-    /// Slots that the record needs.
-    pub needed_slots: usize,
-    /// Slots that are free.
-    pub free_slots: usize,
-    /// Slots of the largest record that this ring can ever hold.
-    pub slots_max: usize,
-}
-
-impl RingFull {
-    /// True when the record is too long for this ring, so that waiting does not help.
-    #[must_use]
-    pub const fn never_fits(&self) -> bool {
-        self.needed_slots > self.slots_max
+fn within(cursor: u64, lowest: u64, highest: u64) -> Result<(), RingError> {
+    if (lowest..=highest).contains(&cursor) {
+        return Ok(());
     }
-}
-
-/// What the other side left in the ring is not what the protocol allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RingError {
-    /// The slot holds neither this lap's record nor the previous lap's.
-    #[error("ring damaged: slot at position {position} has sequence {found}, not {expected}")]
-    Sequence {
-        /// Position of the slot.
-        position: u64,
-        /// Low 31 bits that a record here has.
-        expected: u64,
-        /// What is there.
-        found: u64,
-    },
-    /// The record says that it is longer than any record can be.
-    #[error("ring damaged: record at {position} claims {bytes} bytes, at most {bytes_max} fit")]
-    Length {
-        /// Position of the record.
-        position: u64,
-        /// Its claim.
-        bytes: usize,
-        /// The bound.
-        bytes_max: usize,
-    },
-    /// A following slot does not belong to the record.
-    #[error("ring damaged: record at {position} breaks off at slot {slot}")]
-    Torn {
-        /// Position of the record.
-        position: u64,
-        /// Position of the slot that does not belong.
-        slot: u64,
-    },
-    /// The caller's buffer is too small; nothing was consumed.
-    #[error("record at {position} has {bytes} bytes, the buffer only {buffer_bytes}")]
-    Buffer {
-        /// Position of the record.
-        position: u64,
-        /// Its length.
-        bytes: usize,
-        /// The buffer's length.
-        buffer_bytes: usize,
-    },
-    /// A cursor outside of what it may be.
-    #[error("ring cursor {cursor} lies outside of {lowest}..={highest}")]
-    Cursor {
-        /// The cursor.
-        cursor: u64,
-        /// Lowest allowed.
-        lowest: u64,
-        /// Highest allowed.
-        highest: u64,
-    },
-}
-
-/// Records that a writer had to leave out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drops {
-    /// How many.
-    pub total: u64,
-    /// The caller's sequence of the first one; meaningless while `total` is 0.
-    pub first: u64,
-    /// The caller's sequence of the last one; meaningless while `total` is 0.
-    pub last: u64,
+    Err(RingError::Cursor {
+        cursor,
+        lowest,
+        highest,
+    })
 }
 
 const fn stamp(position: u64, kind: u16, bytes: usize) -> u64 {
@@ -231,7 +163,7 @@ pub(crate) struct SlotWriter {
 }
 
 impl SlotWriter {
-    /// The end of a ring that nobody has written yet.
+    /// The writing end of a ring that nobody has written yet.
     pub(crate) fn new(region: Region) -> Self {
         Self {
             slots: Slots::new(region),
@@ -252,6 +184,7 @@ impl SlotWriter {
         let slots = &writer.slots;
         // Acquire: as in `refresh`.
         let freed = slots.freed().load(Ordering::Acquire);
+        within(freed, 0, POSITION_MAX)?;
         let end = freed + slots.capacity;
         let mut tail = freed;
         while tail < end
@@ -259,13 +192,7 @@ impl SlotWriter {
         {
             tail += slots_for(bytes) as u64;
         }
-        if tail > end {
-            return Err(RingError::Cursor {
-                cursor: tail,
-                lowest: freed,
-                highest: end,
-            });
-        }
+        within(tail, freed, end)?;
         for position in tail..end {
             let old = position
                 .checked_sub(slots.capacity)
@@ -283,6 +210,8 @@ impl SlotWriter {
         self.slots.writer_word(word)
     }
 
+    /// Writes a record and publishes it, or nothing.
+    #[inline]
     pub(crate) fn try_push(&mut self, kind: u16, payload: &[u8]) -> Result<(), RingFull> {
         let needed = slots_for(payload.len());
         if self.free() < needed as u64 {
@@ -414,19 +343,19 @@ impl SlotReader {
         // Acquire: what our predecessor knew when it stored the cursor.
         let freed = slots.freed().load(Ordering::Acquire);
         let written = slots.writer_word(WRITTEN).load(Ordering::Relaxed);
-        let lowest = written.saturating_sub(slots.capacity);
-        if !(lowest..=written).contains(&freed) {
-            return Err(RingError::Cursor {
-                cursor: freed,
-                lowest,
-                highest: written,
-            });
-        }
+        within(written, 0, POSITION_MAX)?;
+        within(freed, written.saturating_sub(slots.capacity), written)?;
         Ok(Self {
             slots,
             position: freed,
             freed,
         })
+    }
+
+    /// What a new process would attach to.
+    #[cfg(loom)]
+    pub(crate) fn attach_again(&self) -> Result<Self, RingError> {
+        Self::attach(self.slots.region.clone())
     }
 
     /// Copies the next record out and moves behind it; its slots stay taken.
@@ -481,13 +410,7 @@ impl SlotReader {
     /// # Errors
     /// [`RingError::Cursor`] when it is not between what is freed and what is read.
     pub(crate) fn free_to(&mut self, position: u64) -> Result<(), RingError> {
-        if !(self.freed..=self.position).contains(&position) {
-            return Err(RingError::Cursor {
-                cursor: position,
-                lowest: self.freed,
-                highest: self.position,
-            });
-        }
+        within(position, self.freed, self.position)?;
         self.freed = position;
         // Release: our loads of the slots below come before the writer's next stores to them.
         self.slots.freed().store(position, Ordering::Release);
@@ -524,6 +447,13 @@ impl SlotReader {
     pub(crate) fn drops(&self) -> Drops {
         drops(&self.slots)
     }
+}
+
+/// Both ends of a new ring on the heap.
+pub(crate) fn heap(slots: usize) -> (SlotWriter, SlotReader) {
+    let region = Region::heap(ring_lines(slots));
+    let reader = SlotReader::attach(region.clone()).expect("both cursors of a new ring are 0");
+    (SlotWriter::new(region), reader)
 }
 
 /// Lines that a ring of `slots` takes.

@@ -12,7 +12,7 @@ impl Directory {
     pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("fulcrum-ipc-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
+        std::fs::create_dir_all(&path).expect("the temporary directory is writable");
         Self(path)
     }
 
