@@ -32,7 +32,7 @@ pub type HttpOutcome<'a> = Option<HttpReply<'a>>;
 
 /// The body of a success.
 #[must_use]
-pub fn success(outcome: HttpOutcome<'_>) -> Option<&[u8]> {
+pub(super) fn success(outcome: HttpOutcome<'_>) -> Option<&[u8]> {
     outcome
         .filter(|reply| reply.status == 200)
         .map(|reply| reply.body)

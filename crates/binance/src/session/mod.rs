@@ -18,6 +18,7 @@ mod reconcile;
 mod server_time;
 mod snapshot;
 mod time;
+mod user_session;
 
 pub use backoff::Backoff;
 pub use governor::Governor;
@@ -29,3 +30,4 @@ pub use reconcile::{ReconcileEvents, Reconciler};
 pub use server_time::ServerTime;
 pub use snapshot::{SnapshotEvents, SnapshotQueue};
 pub use time::{MILLISECOND_NS, Now, SECOND_NS, earliest};
+pub use user_session::{UserAction, UserEvents, UserSession};

@@ -20,7 +20,7 @@ pub trait SnapshotEvents {
 }
 
 /// Levels in one run.
-pub const RUN_LEVELS: usize = 512;
+const RUN_LEVELS: usize = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
