@@ -5,7 +5,7 @@
 /// Sizes and limits of one book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BookConfig {
-    /// Ticks of each side's window; a power of two, at least 64.
+    /// Ticks of each side's window; a power of two, at least 256.
     pub window_ticks: usize,
     /// Levels outside of the window that each side can keep.
     pub far_levels_max: usize,
@@ -35,31 +35,33 @@ impl Default for BookConfig {
     }
 }
 
-/// What happened to one book since start-up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BookStats {
-    /// Differences whose content entered the book.
-    pub applied: u64,
-    /// Differences ignored as older than the snapshot or already applied.
-    pub ignored: u64,
-    /// Chains of ids that broke, before and after the first sync.
-    pub gaps: u64,
-    /// Times that the book became usable.
-    pub syncs: u64,
-    /// Snapshots merged under the running book.
-    pub refreshes: u64,
-    /// Snapshots that could not be joined.
-    pub snapshots_rejected: u64,
-    /// Differences dropped from a full hold.
-    pub held_dropped: u64,
-    /// Far levels for which there was no room; the known range shrank to what is kept.
-    pub far_dropped: u64,
-    /// Tickers newer than the book, shown over it.
-    pub tickers_fused: u64,
-    /// Tickers with the book's own version.
-    pub tickers_equal: u64,
-    /// Of those, tickers that disagreed with the book.
-    pub tickers_unequal: u64,
-    /// Tickers without two sane sides.
-    pub tickers_refused: u64,
+market::wire_struct! {
+    /// What happened to one book since start-up.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct BookStats {
+        /// Differences whose content entered the book.
+        pub applied: u64,
+        /// Differences ignored as older than the snapshot or already applied.
+        pub ignored: u64,
+        /// Chains of ids that broke, before and after the first sync.
+        pub gaps: u64,
+        /// Times that the book became usable.
+        pub syncs: u64,
+        /// Snapshots merged under the running book.
+        pub refreshes: u64,
+        /// Snapshots that could not be joined.
+        pub snapshots_rejected: u64,
+        /// Differences dropped from a full hold.
+        pub held_dropped: u64,
+        /// Far levels for which there was no room; the known range shrank to what is kept.
+        pub far_dropped: u64,
+        /// Tickers newer than the book, shown over it.
+        pub tickers_fused: u64,
+        /// Tickers with the book's own version.
+        pub tickers_equal: u64,
+        /// Of those, tickers that disagreed with the book.
+        pub tickers_unequal: u64,
+        /// Tickers without two sane sides.
+        pub tickers_refused: u64,
+    }
 }
