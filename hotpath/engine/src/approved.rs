@@ -11,7 +11,6 @@ pub struct Approved<T>(T);
 
 impl<T> Approved<T> {
     /// Called by `risk` alone, after the last control.
-    #[allow(dead_code, reason = "risk is its only caller")]
     pub(crate) const fn by_risk(order: T) -> Self {
         Self(order)
     }

@@ -1,70 +1,363 @@
-//! Thin landing of the engine's interface; the state machine follows.
+//! The state and the order of a step.
 //!
-//! In: events. Out: requests. Never: an allocation after `new`.
+//! In: events. Out: requests and records. Never: an allocation after `new`.
 
-use crate::config::EngineConfig;
-use crate::event::Event;
+use super::assignment::Assignment;
+use super::emit::Emit;
+use super::instrument::InstrumentState;
+use super::links::{Link, ReconcileRun};
+use crate::config::{EngineConfig, INSTRUMENTS_MAX, STRATEGIES_MAX};
+use crate::event::{Command, Event, Input};
 use crate::hash::RollingHash;
+use crate::orders::{NEVER, OrderCounters, OrderTable};
 use crate::outbox::{Observer, Outbox};
-use market::page::{AccountPage, InstrumentPage};
-use market::{InstrumentId, MonoNs};
+use crate::risk::{Breakers, Throttle, Trading};
+use crate::strategy::{DesiredOrders, Strategy};
+use market::record::{
+    InstrumentRecord, OutputHash, Record, TradingStateChange, Trigger, TriggerKind,
+};
+use market::{
+    InstrumentId, Market, Money, MonoNs, StateReason, StrategyId, TradingState, UtcNs, wire_struct,
+};
+
+/// Who closes what no strategy claims.
+pub const ACCOUNT_DESK: StrategyId = StrategyId(254);
+
+/// Whose fills are those of orders that are not ours.
+pub const FOREIGN: StrategyId = StrategyId(255);
+
+/// Steps from one record of the hash to the next.
+const HASH_RECORD_STEPS: u64 = 1 << 16;
 
 /// The state machine.
 #[derive(Debug)]
 pub struct Engine {
-    config: EngineConfig,
-    hash: RollingHash,
+    pub(super) config: EngineConfig,
+    pub(super) instruments: Vec<InstrumentState>,
+    /// Strategies on instruments, then one desk an instrument.
+    pub(super) assignments: Vec<Assignment>,
+    /// Indices into `assignments`, by instrument; the desk last.
+    pub(super) by_instrument: Vec<Vec<u16>>,
+    pub(super) orders: OrderTable,
+    pub(super) trading: Trading,
+    pub(super) throttle: Throttle,
+    pub(super) breakers: Breakers,
+    /// By market.
+    pub(super) links: [Link; 2],
+    pub(super) run: ReconcileRun,
+    pub(super) facts: EngineFacts,
+    pub(super) hash: RollingHash,
+    /// Room for one strategy's wishes; empty between uses.
+    pub(super) desired: DesiredOrders,
+    /// Instruments to decide on in this step, by bit.
+    pub(super) touched: u64,
+    /// Instruments whose page is not written yet, by bit.
+    pub(super) dirty: u64,
 }
 
-/// Why a checkpoint cannot be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckpointError {
-    /// No checkpoint, or of another version.
-    Foreign,
+wire_struct! {
+    /// Plain facts of the engine.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct EngineFacts {
+        /// Last input stepped.
+        pub sequence: u64,
+        /// Engine time.
+        pub now: MonoNs,
+        /// Last clock sample; 0 before the first.
+        pub utc: UtcNs,
+        /// Engine time of it.
+        pub utc_at: MonoNs,
+        /// Nothing is due before.
+        pub deadline: MonoNs,
+        /// Last intent.
+        pub intent: u64,
+        /// The instruments stand in the journal.
+        pub announced: bool,
+        /// Orders are waiting for a cancel of their own.
+        pub sweeping: bool,
+        /// Realised profit less fees plus funding, since start.
+        pub net_realized: Money,
+        /// Unrealised profit.
+        pub unrealized: Money,
+    }
 }
 
 impl Engine {
     /// A halted engine. The only call that allocates.
+    ///
+    /// # Panics
+    /// When the configuration breaks a bound of [`crate::config`]: it is checked before.
     #[must_use]
     pub fn new(config: EngineConfig) -> Self {
+        assert!(config.instruments.len() <= INSTRUMENTS_MAX);
+        assert!(config.strategies.len() <= STRATEGIES_MAX);
+        let instruments = config
+            .instruments
+            .iter()
+            .enumerate()
+            .map(|(index, one)| {
+                assert_eq!(usize::from(one.id.0), index, "ids are indices");
+                InstrumentState::new(&config.book, one)
+            })
+            .collect();
+        let assignments = assignments(&config);
+        let by_instrument = (0..config.instruments.len())
+            .map(|index| {
+                let here = |one: &usize| usize::from(assignments[*one].instrument.0) == index;
+                let all = (0..assignments.len()).filter(here);
+                all.map(|one| one as u16).collect()
+            })
+            .collect();
+        let has = |market| config.instruments.iter().any(|one| one.market == market);
         Self {
-            config,
+            instruments,
+            by_instrument,
+            orders: OrderTable::new(&config.orders),
+            trading: Trading::new(config.start_active),
+            throttle: Throttle::new(&config.risk),
+            breakers: Breakers::default(),
+            links: [Link::new(has(Market::UsdM)), Link::new(has(Market::Spot))],
+            run: ReconcileRun::default(),
+            facts: EngineFacts {
+                sequence: 0,
+                now: MonoNs(0),
+                utc: UtcNs(0),
+                utc_at: MonoNs(0),
+                deadline: NEVER,
+                intent: 0,
+                announced: false,
+                sweeping: false,
+                net_realized: Money::ZERO,
+                unrealized: Money::ZERO,
+            },
             hash: RollingHash::default(),
+            desired: DesiredOrders::new(),
+            touched: 0,
+            dirty: 0,
+            assignments,
+            config,
         }
     }
-    /// Takes one event.
-    pub fn step<O: Observer>(&mut self, _event: &Event<'_>, _outbox: &mut Outbox<O>) {}
-    /// When a `Time` event is wanted at the latest.
+
+    /// Takes one event; what follows from it goes to `outbox`.
+    pub fn step<O: Observer>(&mut self, event: &Event<'_>, outbox: &mut Outbox<O>) {
+        let mut emit = Emit::new(outbox, self.hash);
+        emit.hash.word(event.sequence);
+        self.facts.sequence = event.sequence;
+        self.facts.now = self.facts.now.max(event.time);
+        self.touched = 0;
+        if !self.facts.announced {
+            self.announce(&mut emit);
+        }
+        self.take_input(&event.input, &mut emit);
+        if self.facts.now >= self.facts.deadline {
+            self.pass_deadlines(&mut emit);
+        }
+        self.watch_limits(&mut emit);
+        if self.facts.sweeping {
+            self.sweep(&mut emit);
+        }
+        self.decide_touched(trigger_of(&event.input), &mut emit);
+        self.facts.deadline = self.facts.deadline.min(self.orders.wake());
+        if event.sequence % HASH_RECORD_STEPS == 0 {
+            let hash = emit.hash.value();
+            emit.record(Record::OutputHash(OutputHash {
+                input_sequence: event.sequence,
+                hash,
+            }));
+        }
+        self.hash = emit.hash;
+        self.dirty |= self.touched;
+    }
+
+    /// When a `Time` event is wanted at the latest; `None` while nothing is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<MonoNs> {
-        None
+        (self.facts.deadline != NEVER).then_some(self.facts.deadline)
     }
-    /// Appends the whole state.
-    pub fn save(&self, _out: &mut Vec<u8>) {}
-    /// An engine with a saved state.
-    ///
-    /// # Errors
-    /// [`CheckpointError`] says what is wrong with it.
-    pub fn load(config: EngineConfig, _bytes: &[u8]) -> Result<Self, CheckpointError> {
-        Ok(Self::new(config))
-    }
+
     /// Rolling hash of all outputs.
     #[must_use]
     pub fn output_hash(&self) -> u64 {
         self.hash.value()
     }
-    /// Instruments whose page changed since the last call, by bit.
+
+    /// Instruments whose page may have changed since the last call, by bit.
     pub fn take_dirty(&mut self) -> u64 {
-        u64::from(!self.config.instruments.is_empty())
+        std::mem::take(&mut self.dirty)
     }
-    /// The page of an instrument.
+
+    /// What the engine was told.
     #[must_use]
-    pub fn instrument_page(&self, _id: InstrumentId) -> InstrumentPage {
-        unreachable!("thin landing")
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
     }
-    /// The page of the account.
+
+    /// Trading state and why.
     #[must_use]
-    pub fn account_page(&self) -> AccountPage {
-        unreachable!("thin landing")
+    pub fn trading_state(&self) -> (TradingState, StateReason) {
+        (self.trading.state, self.trading.reason)
     }
+
+    /// The order table, for a look.
+    #[must_use]
+    pub fn orders(&self) -> &OrderTable {
+        &self.orders
+    }
+
+    /// What happened to orders since start.
+    #[must_use]
+    pub fn order_counters(&self) -> OrderCounters {
+        self.orders.counters
+    }
+
+    /// The book of an instrument, for a look.
+    #[must_use]
+    pub fn book(&self, id: InstrumentId) -> Option<&crate::book::Book> {
+        self.instruments.get(usize::from(id.0)).map(|one| &one.book)
+    }
+
+    fn announce<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
+        self.facts.announced = true;
+        for one in &self.config.instruments {
+            emit.record(Record::Instrument(InstrumentRecord {
+                instrument: one.id,
+                market: one.market,
+                symbol: one.symbol,
+                tick: one.tick,
+                lot: one.lot,
+            }));
+        }
+    }
+
+    fn take_input<O: Observer>(&mut self, input: &Input<'_>, emit: &mut Emit<'_, O>) {
+        match input {
+            Input::Depth(_)
+            | Input::BookTicker(_)
+            | Input::SnapshotBegin(_)
+            | Input::SnapshotLevels(_)
+            | Input::SnapshotEnd(_)
+            | Input::ParseFailure(_) => self.take_book(input, emit),
+            Input::Trade(trade) => self.touch(trade.instrument),
+            Input::AggTrade(trade) => self.touch(trade.instrument),
+            Input::MarkPrice(mark) => self.take_mark(mark),
+            Input::Stream(change) => self.take_stream(change, emit),
+            Input::OrderReply(reply) => self.take_reply(reply, emit),
+            Input::OrderUpdate(update) => self.take_update(update, emit),
+            Input::Position(report) => self.take_position(report),
+            Input::Balance(report) => self.take_balance(report, emit),
+            Input::ReconcileBegin => self.begin_reconcile(),
+            Input::OpenOrder(report) => self.take_open_order(report, emit),
+            Input::ReconcileEnd => self.end_reconcile(emit),
+            Input::Command(command) => self.take_command(*command),
+            Input::Clock(utc) => self.take_clock(*utc),
+            Input::JournalLevel(permille) => self.trading.journal_level(*permille),
+            Input::Time => {}
+        }
+    }
+
+    fn take_command(&mut self, command: Command) {
+        if command == Command::Start {
+            self.breakers.rearm(self.profit());
+        }
+        if self.trading.obey(command) {
+            self.want_cancels();
+        }
+        self.touch_all();
+    }
+
+    fn take_clock(&mut self, utc: UtcNs) {
+        self.facts.utc = utc;
+        self.facts.utc_at = self.facts.now;
+        let profit = self.profit();
+        self.breakers.clock(utc, profit, &self.config.risk);
+    }
+
+    /// Values positions, asks the breakers, tells a new trading state.
+    fn watch_limits<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
+        for index in bits(self.touched) {
+            let instrument = &self.config.instruments[index];
+            self.facts.unrealized += self.instruments[index].revalue(instrument);
+        }
+        let trips = self.breakers.update(self.profit(), &self.config.risk);
+        self.trading.daily_loss |= trips.daily_loss;
+        self.trading.drawdown |= trips.drawdown;
+        if let Some((from, to, reason)) = self.trading.change() {
+            emit.record(Record::TradingState(TradingStateChange {
+                from,
+                to,
+                reason,
+            }));
+            self.touch_all();
+        }
+    }
+
+    /// Profit since start: realised, unrealised, fees and funding.
+    pub(super) fn profit(&self) -> Money {
+        self.facts.net_realized + self.facts.unrealized
+    }
+
+    /// Marks an instrument for a decision in this step.
+    pub(super) fn touch(&mut self, id: InstrumentId) {
+        if usize::from(id.0) < self.instruments.len() {
+            self.touched |= 1 << id.0;
+        }
+    }
+
+    pub(super) fn touch_all(&mut self) {
+        self.touched = match self.instruments.len() {
+            INSTRUMENTS_MAX => u64::MAX,
+            count => (1 << count) - 1,
+        };
+    }
+
+    /// The engine is woken at `when` at the latest.
+    pub(super) fn schedule(&mut self, when: MonoNs) {
+        self.facts.deadline = self.facts.deadline.min(when);
+    }
+
+    pub(super) fn index_of(&self, id: InstrumentId) -> Option<usize> {
+        let index = usize::from(id.0);
+        (index < self.instruments.len()).then_some(index)
+    }
+}
+
+/// Set bits, lowest first.
+pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        (index < 64).then_some(index as usize)
+    })
+}
+
+fn assignments(config: &EngineConfig) -> Vec<Assignment> {
+    let mut all = Vec::new();
+    for (index, strategy) in config.strategies.iter().enumerate() {
+        for instrument in &strategy.instruments {
+            assert!(usize::from(instrument.0) < config.instruments.len());
+            let brain = Strategy::new(&strategy.parameters);
+            all.push(Assignment::new(
+                StrategyId(index as u8),
+                *instrument,
+                Some(brain),
+            ));
+        }
+    }
+    for instrument in &config.instruments {
+        all.push(Assignment::new(ACCOUNT_DESK, instrument.id, None));
+    }
+    all
+}
+
+/// The input that a decision of this step is due to.
+fn trigger_of(input: &Input<'_>) -> Trigger {
+    let (kind, id) = match input {
+        Input::Depth(depth) => (TriggerKind::Depth, depth.header.last_update_id.0),
+        Input::BookTicker(ticker) => (TriggerKind::BookTicker, ticker.update_id.0),
+        Input::Trade(trade) => (TriggerKind::Trade, trade.trade_id.0),
+        Input::MarkPrice(_) => (TriggerKind::MarkPrice, 0),
+        _ => (TriggerKind::Other, 0),
+    };
+    Trigger { kind, id }
 }

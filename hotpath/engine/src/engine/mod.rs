@@ -1,7 +1,27 @@
 //! The engine: one event in, requests and records out.
 //!
 //! In: [`crate::Event`]s. Out: what [`crate::Outbox`] holds. Never: two events at once.
+//!
+//! `core` holds the state and the order of a step; `market_data`, `account`, `links` and
+//! `reconcile` take the inputs; `decide` runs strategies, planner and risk; `deadlines`,
+//! `pages` and `checkpoint` do what their names say.
 
+mod account;
+mod assignment;
+mod checkpoint;
 mod core;
+mod deadlines;
+mod decide;
+mod emit;
+mod fees;
+mod instrument;
+mod links;
+mod market_data;
+mod pages;
+mod place;
+mod reconcile;
+#[cfg(test)]
+mod tests;
 
-pub use self::core::{CheckpointError, Engine};
+pub use self::checkpoint::CheckpointError;
+pub use self::core::{ACCOUNT_DESK, Engine, FOREIGN};

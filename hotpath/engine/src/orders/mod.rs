@@ -10,5 +10,6 @@ mod transitions;
 
 pub use fills::FillWindow;
 pub use order::{NEVER, Order};
+pub(crate) use table::MISSING_FILL_NS;
 pub use table::{OrderCounters, OrderTable};
 pub use transitions::{Evidence, Verdict, verdict};

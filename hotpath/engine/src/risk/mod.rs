@@ -2,3 +2,13 @@
 //!
 //! In: an order and everything that speaks against it. Out: [`crate::Approved`] or a denial.
 //! Never: a limit that blocks a cancel or an order that reduces (I18).
+
+mod breakers;
+mod controls;
+mod throttle;
+mod trading;
+
+pub use breakers::{BreakerTrips, Breakers};
+pub use controls::{BookView, RiskView, check};
+pub use throttle::Throttle;
+pub use trading::Trading;

@@ -1,0 +1,414 @@
+//! Replies, order events, fills, positions, balances.
+//!
+//! In: what the exchange says of our orders and account. Out: order changes, fills, positions.
+//! Never: a verdict that the exchange did not give (I3), a trade twice (I6).
+
+use super::core::{Engine, FOREIGN};
+use super::emit::Emit;
+use super::fees::fee_in_quote;
+use crate::orders::Evidence;
+use crate::outbox::{Observer, Request};
+use crate::position::ClosedTrade;
+use market::record::{Fill, OrderChange, PositionRecord, Record, TradeClosed, WalletRecord};
+use market::{
+    BalanceReport, CancelOrder, Certainty, Execution, ExitReason, Liquidity, Market, Money,
+    OrderReply, OrderState, OrderType, OrderUpdate, PendingRequest, PositionReport, Quantity,
+    ReplyOutcome, RequestKind, TradeId, UtcMs,
+};
+
+/// How long our position may differ from the exchange's statement: fills follow it.
+const MISMATCH_GRACE_NS: u64 = 2_000_000_000;
+/// A cancel that was refused is looked into after this time; the order's end may be on its way.
+const CANCEL_REFUSED_NS: u64 = 200_000_000;
+
+impl Engine {
+    pub(super) fn take_reply<O: Observer>(&mut self, reply: &OrderReply, emit: &mut Emit<'_, O>) {
+        let Some(slot) = self.orders.find(&reply.client_order_id) else {
+            self.orders.counters.forgotten += 1;
+            return;
+        };
+        let now = self.facts.now;
+        if reply.exchange_order_id.0 != 0 {
+            self.orders.get_mut(slot).exchange_order_id = reply.exchange_order_id;
+        }
+        let told = reply.cumulative_quantity;
+        let changed = match (reply.request, reply.outcome) {
+            (RequestKind::Place, ReplyOutcome::Confirmed) => {
+                let evidence = Evidence::of(reply.state).unwrap_or(Evidence::Accept);
+                self.apply(slot, evidence, told)
+            }
+            (RequestKind::Place, ReplyOutcome::Rejected) => {
+                self.apply(slot, Evidence::Reject, told)
+            }
+            (RequestKind::Cancel, ReplyOutcome::Confirmed) => {
+                let evidence = match Evidence::of(reply.state) {
+                    Some(evidence) if reply.state.is_final() => evidence,
+                    _ => Evidence::Cancel,
+                };
+                self.apply(slot, evidence, told)
+            }
+            (RequestKind::Cancel, ReplyOutcome::Rejected) => {
+                if !self.orders.get(slot).state.is_final() {
+                    self.orders.wake_at(slot, now.after(CANCEL_REFUSED_NS));
+                }
+                false
+            }
+            (RequestKind::Query, ReplyOutcome::Confirmed) => {
+                self.orders.get_mut(slot).pending = PendingRequest::None;
+                match Evidence::of(reply.state) {
+                    Some(evidence) => self.apply(slot, evidence, told),
+                    None => false,
+                }
+            }
+            (RequestKind::Query, ReplyOutcome::Rejected) => self.orders.not_found(slot, now),
+            (RequestKind::Place | RequestKind::Cancel, ReplyOutcome::Unresolved) => {
+                self.orders.make_unknown(slot, now)
+            }
+            // An unresolved query is followed by the next; amends are not sent yet.
+            (RequestKind::Query | RequestKind::Amend, _) => false,
+        };
+        if changed || reply.outcome == ReplyOutcome::Rejected {
+            self.record_order(slot, Some(reply.request), reply.error_code, emit);
+        }
+        self.touch(self.orders.get(slot).new.instrument);
+    }
+
+    pub(super) fn take_update<O: Observer>(
+        &mut self,
+        update: &OrderUpdate,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let Some(index) = self.index_of(update.instrument) else {
+            return;
+        };
+        self.touch(update.instrument);
+        let found = self.orders.find(&update.client_order_id);
+        if found.is_none() {
+            let ours = self.orders.is_ours(&update.client_order_id);
+            self.orders.counters.forgotten += u64::from(ours);
+            self.orders.counters.foreign += u64::from(!ours && update.execution == Execution::New);
+        }
+        if is_trade(update) {
+            self.take_trade(index, found, update, emit);
+        }
+        let Some(slot) = found else {
+            return;
+        };
+        self.orders.get_mut(slot).exchange_order_id = update.exchange_order_id;
+        let Some(evidence) = Evidence::of(update.state) else {
+            return;
+        };
+        let was_rejected = self.orders.get(slot).state == OrderState::Rejected;
+        let changed = self.apply(slot, evidence, update.cumulative_quantity);
+        if changed || is_trade(update) {
+            self.record_order(slot, None, 0, emit);
+        }
+        if was_rejected && !update.state.is_final() && emit.has_room(1) {
+            // It was taken for never existing and lives: nobody wants it any more.
+            emit.request(Request::Cancel(self.cancel_of(slot)));
+        }
+    }
+
+    /// Applies evidence, and lets the order's strategy know how it went.
+    pub(super) fn apply(&mut self, slot: u16, evidence: Evidence, told: Quantity) -> bool {
+        let now = self.facts.now;
+        let changed = self.orders.apply(slot, evidence, told, now);
+        let order = self.orders.get(slot);
+        let (assignment, state) = (usize::from(order.assignment), order.state);
+        if changed && evidence == Evidence::Reject {
+            self.assignments[assignment].rejected(now);
+            let wake = self.assignments[assignment].pauses.wake;
+            self.schedule(wake);
+        } else if changed && state != OrderState::Submitted {
+            self.assignments[assignment].accepted();
+        }
+        changed
+    }
+
+    /// A trade of the private stream: ours, or one that moves the account all the same (I15).
+    fn take_trade<O: Observer>(
+        &mut self,
+        index: usize,
+        slot: Option<u16>,
+        update: &OrderUpdate,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let lots = update.last_quantity;
+        if !self.instruments[index].fills.insert(update.trade_id) {
+            self.orders.counters.duplicate_fills += 1;
+            return;
+        }
+        if let Some(slot) = slot {
+            let order = self.orders.get_mut(slot);
+            if order.synthetic >= lots {
+                // Reconciliation booked this quantity without its trade already.
+                order.synthetic -= lots;
+                self.orders.counters.late_fills += 1;
+                return;
+            }
+            if !self.orders.fill(slot, lots, self.facts.now) {
+                return;
+            }
+        }
+        let fill = Fill {
+            client_order_id: update.client_order_id,
+            instrument: update.instrument,
+            strategy: FOREIGN,
+            side: update.side,
+            trade_id: update.trade_id,
+            price: update.last_price,
+            quantity: lots,
+            fee: fee_in_quote(update, &self.config.instruments[index], &self.config),
+            realized: Money::ZERO,
+            liquidity: update.liquidity,
+            transaction_time: update.transaction_time,
+        };
+        self.book_fill(index, slot, fill, emit);
+        let made_by_venue = update.order_type == OrderType::Liquidation
+            || update.execution == Execution::Liquidation;
+        if slot.is_none() && made_by_venue {
+            self.take_from_strategies(index, &fill, emit);
+        }
+    }
+
+    /// Books a fill into the account and, when the order is ours, into its strategy.
+    fn book_fill<O: Observer>(
+        &mut self,
+        index: usize,
+        slot: Option<u16>,
+        mut fill: Fill,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let now = self.facts.now;
+        let instrument = self.config.instruments[index];
+        let state = &mut self.instruments[index];
+        let before = instrument.money(state.position.realized_tick_lots);
+        state
+            .position
+            .apply(fill.side, fill.price, fill.quantity, fill.fee, now);
+        let after = instrument.money(state.position.realized_tick_lots);
+        state.facts.last_fill_at = now;
+        state.facts.fills += u64::from(slot.is_some());
+        fill.realized = after - before;
+        self.facts.net_realized += fill.realized - fill.fee;
+        let owner = slot.map(|slot| *self.orders.get(slot));
+        if let Some(order) = owner {
+            fill.strategy = self.assignments[usize::from(order.assignment)].strategy;
+        }
+        emit.record(Record::Fill(fill));
+        if let Some(order) = owner {
+            let reason = order.purpose.exit_reason();
+            self.book_strategy_fill(usize::from(order.assignment), &fill, reason, emit);
+        }
+        self.record_position(index, emit);
+        self.check_mismatch(index);
+        self.touch(instrument.id);
+    }
+
+    fn book_strategy_fill<O: Observer>(
+        &mut self,
+        assignment: usize,
+        fill: &Fill,
+        reason: ExitReason,
+        emit: &mut Emit<'_, O>,
+    ) {
+        if self.assignments[assignment].is_desk() {
+            return;
+        }
+        let now = self.facts.now;
+        let position = &mut self.assignments[assignment].position;
+        let effect = position.apply(fill.side, fill.price, fill.quantity, fill.fee, now);
+        if let Some(closed) = effect.closed {
+            self.close_trade(assignment, closed, reason, emit);
+        }
+    }
+
+    fn close_trade<O: Observer>(
+        &mut self,
+        assignment: usize,
+        closed: ClosedTrade,
+        reason: ExitReason,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let one = &mut self.assignments[assignment];
+        let instrument = &self.config.instruments[usize::from(one.instrument.0)];
+        let realized = instrument.money(closed.realized_tick_lots);
+        one.position.count_trade(realized > closed.fees);
+        emit.record(Record::TradeClosed(TradeClosed {
+            instrument: one.instrument,
+            strategy: one.strategy,
+            side: closed.side,
+            quantity: closed.peak,
+            realized,
+            fees: closed.fees,
+            held_ns: closed.held_ns,
+            reason,
+        }));
+    }
+
+    /// What the exchange closed by force is taken from the strategies that held it.
+    fn take_from_strategies<O: Observer>(
+        &mut self,
+        index: usize,
+        fill: &Fill,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let mut rest = fill.quantity.0;
+        for place in 0..self.by_instrument[index].len() {
+            let assignment = usize::from(self.by_instrument[index][place]);
+            let held = self.assignments[assignment].position.quantity;
+            if rest == 0 || held.0.signum() != -fill.side.sign() {
+                continue;
+            }
+            let lots = rest.min(held.magnitude().0);
+            rest -= lots;
+            let part = Fill {
+                quantity: Quantity(lots),
+                fee: Money::ZERO,
+                ..*fill
+            };
+            self.book_strategy_fill(assignment, &part, ExitReason::Venue, emit);
+        }
+    }
+
+    /// Books what an order is told to have filled and no trade was ever told for, at its limit
+    /// price: the worst that it can have been.
+    pub(super) fn book_missing_fill<O: Observer>(&mut self, slot: u16, emit: &mut Emit<'_, O>) {
+        let order = *self.orders.get(slot);
+        let lots = order.told - order.filled;
+        let index = usize::from(order.new.instrument.0);
+        let instrument = &self.config.instruments[index];
+        let priced = (order.new.price.0 > 0).then_some(order.new.price);
+        let price = priced.or(self.instruments[index].value_price());
+        let Some(price) = price.filter(|_| lots.0 > 0) else {
+            return;
+        };
+        let notional = instrument.notional(price, lots);
+        if !self.orders.fill(slot, lots, self.facts.now) {
+            return;
+        }
+        self.orders.get_mut(slot).synthetic += lots;
+        let fill = Fill {
+            client_order_id: order.new.client_order_id,
+            instrument: order.new.instrument,
+            strategy: order.new.strategy,
+            side: order.new.side,
+            trade_id: TradeId(0),
+            price,
+            quantity: lots,
+            fee: notional.times(self.config.fees.taker),
+            realized: Money::ZERO,
+            liquidity: Liquidity::Taker,
+            transaction_time: UtcMs(0),
+        };
+        self.book_fill(index, Some(slot), fill, emit);
+    }
+
+    pub(super) fn take_position(&mut self, report: &PositionReport) {
+        let Some(index) = self.index_of(report.instrument) else {
+            return;
+        };
+        let facts = &mut self.instruments[index].facts;
+        facts.exchange_quantity = Some(report.quantity);
+        facts.exchange_entry_e8 = report.entry_price_e8;
+        let market = self.config.instruments[index].market;
+        if self.run.begun && self.run.market == Some(market) {
+            facts.reported = true;
+        } else {
+            self.check_mismatch(index);
+        }
+    }
+
+    /// Opens or closes the grace for a difference between our position and the exchange's.
+    fn check_mismatch(&mut self, index: usize) {
+        let now = self.facts.now;
+        let futures = self.config.instruments[index].market == Market::UsdM;
+        let state = &mut self.instruments[index];
+        let theirs = state.facts.exchange_quantity;
+        let differs = theirs.is_some_and(|theirs| theirs != state.position.quantity);
+        if !differs || !futures {
+            state.facts.mismatch_at = Default::default();
+        } else if state.facts.mismatch_at.0 == 0 {
+            let due = now.after(MISMATCH_GRACE_NS);
+            state.facts.mismatch_at = due;
+            self.schedule(due);
+        }
+    }
+
+    pub(super) fn take_balance<O: Observer>(
+        &mut self,
+        report: &BalanceReport,
+        emit: &mut Emit<'_, O>,
+    ) {
+        if report.asset != self.config.quote_asset {
+            return;
+        }
+        if self.run.begun {
+            self.run.wallet = Some(report.wallet);
+        }
+        emit.record(Record::Wallet(WalletRecord {
+            wallet: report.wallet,
+            event_time: report.event_time,
+        }));
+    }
+
+    pub(super) fn record_order<O: Observer>(
+        &mut self,
+        slot: u16,
+        request: Option<RequestKind>,
+        error_code: i64,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let order = self.orders.get(slot);
+        emit.record(Record::OrderChange(OrderChange {
+            client_order_id: order.new.client_order_id,
+            instrument: order.new.instrument,
+            strategy: order.new.strategy,
+            intent: order.new.intent,
+            exchange_order_id: order.exchange_order_id,
+            state: order.state,
+            pending: order.pending,
+            certainty: order.certainty,
+            cumulative_quantity: order.told,
+            request,
+            error_code,
+        }));
+    }
+
+    pub(super) fn record_position<O: Observer>(&mut self, index: usize, emit: &mut Emit<'_, O>) {
+        let instrument = &self.config.instruments[index];
+        let position = &self.instruments[index].position;
+        emit.record(Record::Position(PositionRecord {
+            instrument: instrument.id,
+            quantity: position.quantity,
+            cost_tick_lots: position.cost_tick_lots,
+            realized: instrument.money(position.realized_tick_lots),
+            fees: position.fees,
+        }));
+    }
+
+    pub(super) fn cancel_of(&self, slot: u16) -> CancelOrder {
+        let order = self.orders.get(slot);
+        CancelOrder {
+            client_order_id: order.new.client_order_id,
+            instrument: order.new.instrument,
+            exchange_order_id: order.exchange_order_id,
+        }
+    }
+
+    /// True when nothing about this market's orders is open: all fates known, all fills booked.
+    pub(super) fn orders_are_clear(&self, market: Market) -> bool {
+        !self.orders.live_orders().any(|order| {
+            let index = usize::from(order.new.instrument.0);
+            let here = self.config.instruments[index].market == market;
+            let open = order.certainty == Certainty::Unknown || order.told > order.filled;
+            here && open
+        })
+    }
+}
+
+fn is_trade(update: &OrderUpdate) -> bool {
+    matches!(update.execution, Execution::Trade | Execution::Liquidation)
+        && update.last_quantity.0 > 0
+        && update.last_price.0 > 0
+}

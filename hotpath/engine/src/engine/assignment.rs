@@ -1,0 +1,112 @@
+//! One strategy on one instrument: its brain, its own position, its pauses.
+//!
+//! In: what happens to its orders. Out: whether it may try again. Never: another's position.
+
+use super::core::ACCOUNT_DESK;
+use crate::orders::NEVER;
+use crate::position::Position;
+use crate::strategy::Strategy;
+use market::{InstrumentId, MonoNs, NonAction, StrategyId, wire_struct};
+
+/// Pause after a rejected order; doubles with each in a row.
+const REJECT_PAUSE_NS: u64 = 100_000_000;
+/// Most doublings: a pause of 6.4 s.
+const REJECT_DOUBLINGS_MAX: u8 = 6;
+/// Pause after a denied entry. Denials are facts of the state, which seldom change faster.
+const DENIED_ENTRY_PAUSE_NS: u64 = 1_000_000_000;
+/// Pause after a denied exit.
+const DENIED_EXIT_PAUSE_NS: u64 = 100_000_000;
+
+/// A strategy's place on an instrument. Without a brain it is the account's own desk, which
+/// closes what no strategy claims.
+#[derive(Clone, Debug)]
+pub(super) struct Assignment {
+    pub(super) strategy: StrategyId,
+    pub(super) instrument: InstrumentId,
+    pub(super) brain: Option<Strategy>,
+    /// The strategy's own part of the account's position.
+    pub(super) position: Position,
+    pub(super) pauses: Pauses,
+}
+
+wire_struct! {
+    /// When a strategy is asked again, and what it must wait for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Pauses {
+        /// When it wants to be asked at the latest.
+        pub wake: MonoNs,
+        /// No entry before.
+        pub entries_until: MonoNs,
+        /// No exit before.
+        pub exits_until: MonoNs,
+        /// Why.
+        pub reason: NonAction,
+        /// Rejected orders in a row.
+        pub rejects: u8,
+    }
+}
+
+impl Assignment {
+    pub(super) fn new(
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        brain: Option<Strategy>,
+    ) -> Self {
+        Self {
+            strategy,
+            instrument,
+            brain,
+            position: Position::default(),
+            pauses: Pauses {
+                wake: NEVER,
+                entries_until: MonoNs(0),
+                exits_until: MonoNs(0),
+                reason: NonAction::Cooldown,
+                rejects: 0,
+            },
+        }
+    }
+
+    pub(super) fn is_desk(&self) -> bool {
+        self.strategy == ACCOUNT_DESK
+    }
+
+    /// Why an order must wait, if it must.
+    pub(super) fn paused(&self, reduces: bool, now: MonoNs) -> Option<NonAction> {
+        let until = if reduces {
+            self.pauses.exits_until
+        } else {
+            self.pauses.entries_until
+        };
+        (now < until).then_some(self.pauses.reason)
+    }
+
+    /// The exchange refused an order.
+    pub(super) fn rejected(&mut self, now: MonoNs) {
+        let pause_ns = REJECT_PAUSE_NS << self.pauses.rejects.min(REJECT_DOUBLINGS_MAX);
+        self.pauses.rejects = self.pauses.rejects.saturating_add(1);
+        self.pause(now, pause_ns, pause_ns, NonAction::RejectBackoff);
+    }
+
+    /// Risk refused an order.
+    pub(super) fn denied(&mut self, reduces: bool, now: MonoNs) {
+        let (entry_ns, exit_ns) = if reduces {
+            (0, DENIED_EXIT_PAUSE_NS)
+        } else {
+            (DENIED_ENTRY_PAUSE_NS, 0)
+        };
+        self.pause(now, entry_ns, exit_ns, NonAction::DeniedRecently);
+    }
+
+    /// The exchange took an order.
+    pub(super) fn accepted(&mut self) {
+        self.pauses.rejects = 0;
+    }
+
+    fn pause(&mut self, now: MonoNs, entry_ns: u64, exit_ns: u64, reason: NonAction) {
+        self.pauses.entries_until = self.pauses.entries_until.max(now.after(entry_ns));
+        self.pauses.exits_until = self.pauses.exits_until.max(now.after(exit_ns));
+        self.pauses.reason = reason;
+        self.pauses.wake = self.pauses.wake.min(now.after(entry_ns.max(exit_ns)));
+    }
+}

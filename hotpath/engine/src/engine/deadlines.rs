@@ -1,0 +1,96 @@
+//! What is due: replies that did not come, queries, missing fills, stale books, pauses.
+//!
+//! In: the time. Out: queries, doubts, instruments to decide on; the next deadline. Never: a
+//! request sent again because its answer is late (I3).
+
+use super::core::{Engine, bits};
+use super::emit::Emit;
+use crate::orders::{MISSING_FILL_NS, NEVER};
+use crate::outbox::{Observer, Request};
+use market::{Certainty, MonoNs};
+
+impl Engine {
+    /// Does what is due and finds the next time at which something is.
+    pub(super) fn pass_deadlines<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
+        let now = self.facts.now;
+        self.facts.deadline = NEVER;
+        if self.orders.wake() <= now {
+            self.pass_order_deadlines(emit);
+        }
+        self.ask_reconcile(emit);
+        self.pass_instrument_deadlines();
+        self.pass_pauses();
+        if self.facts.sweeping {
+            self.touch_all();
+        }
+        let links = self.links.iter().map(|link| link.ask_at);
+        let instruments = self.instruments.iter().map(|one| one.wake());
+        let assignments = self.assignments.iter().map(|one| one.pauses.wake);
+        let next = links.chain(instruments).chain(assignments).min();
+        self.schedule(next.unwrap_or(NEVER));
+    }
+
+    fn pass_order_deadlines<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
+        let now = self.facts.now;
+        for index in (0..self.orders.live().len()).rev() {
+            let slot = self.orders.live()[index];
+            if self.orders.get(slot).wake <= now {
+                self.pass_order_deadline(slot, emit);
+            }
+        }
+        self.orders.refresh_wake();
+    }
+
+    fn pass_order_deadline<O: Observer>(&mut self, slot: u16, emit: &mut Emit<'_, O>) {
+        let now = self.facts.now;
+        let order = *self.orders.get(slot);
+        let missing = order.told > order.filled;
+        if missing && now.since(order.unsettled_since) >= MISSING_FILL_NS {
+            self.doubt(self.market_of(&order));
+        }
+        if order.state.is_final() {
+            self.orders.wake_at(slot, now.after(MISSING_FILL_NS));
+        } else if order.certainty == Certainty::Unknown {
+            if emit.has_room(1) {
+                emit.request(Request::Query(self.cancel_of(slot)));
+            }
+            self.orders.queried(slot, now);
+        } else if self.orders.make_unknown(slot, now) {
+            // No reply in time: the request may have taken effect or not.
+            self.record_order(slot, None, 0, emit);
+            self.touch(order.new.instrument);
+        }
+    }
+
+    fn pass_instrument_deadlines(&mut self) {
+        let now = self.facts.now;
+        let stale_ns = self.config.signal.stale_after_ns;
+        let mut doubted = 0u64;
+        for (index, state) in self.instruments.iter_mut().enumerate() {
+            let facts = &mut state.facts;
+            if facts.stale_at != MonoNs(0) && facts.stale_at <= now {
+                let due = state.book.changed_at().after(stale_ns + 1);
+                facts.stale_at = if due > now { due } else { MonoNs(0) };
+                self.touched |= u64::from(due <= now) << index;
+            }
+            if facts.mismatch_at != MonoNs(0) && facts.mismatch_at <= now {
+                facts.mismatch_at = MonoNs(0);
+                doubted |= 1 << index;
+            }
+        }
+        for index in bits(doubted) {
+            self.trading.mismatch = true;
+            self.doubt(self.config.instruments[index].market);
+        }
+    }
+
+    fn pass_pauses(&mut self) {
+        let now = self.facts.now;
+        for one in &mut self.assignments {
+            if one.pauses.wake <= now {
+                one.pauses.wake = NEVER;
+                self.touched |= 1 << one.instrument.0;
+            }
+        }
+    }
+}

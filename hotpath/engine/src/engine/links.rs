@@ -1,0 +1,169 @@
+//! The streams, and when to ask the exchange how things stand.
+//!
+//! In: streams going up and down. Out: reconcile requests, one at a time. Never: an entry while
+//! a stream is down or its reconciliation is not done.
+
+use super::core::Engine;
+use super::emit::Emit;
+use crate::event::{StreamChange, StreamKind};
+use crate::orders::NEVER;
+use crate::outbox::{Observer, Request};
+use market::{BookReason, DenialCode, Market, Money, MonoNs, wire_struct};
+
+/// A reconciliation that does not come back is asked for again.
+const RECONCILE_RETRY_NS: u64 = 10_000_000_000;
+/// Pause before the next look when answers and fills have crossed each other.
+pub(super) const RECONCILE_AGAIN_NS: u64 = 300_000_000;
+
+wire_struct! {
+    /// One part of the venue.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Link {
+        /// An instrument of this market is configured.
+        pub used: bool,
+        /// Market data is live.
+        pub market_up: bool,
+        /// The private stream is live.
+        pub user_up: bool,
+        /// Orders can be sent.
+        pub orders_up: bool,
+        /// We agree with the exchange since the private stream came up.
+        pub reconciled: bool,
+        /// We agreed at least once.
+        pub ever_reconciled: bool,
+        /// When to ask; [`NEVER`] while there is no need.
+        pub ask_at: MonoNs,
+        /// Wallet less our own net profit, as of the last reconciliation.
+        pub wallet_base: Money,
+    }
+}
+
+wire_struct! {
+    /// The reconciliation under way.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct ReconcileRun {
+        /// Which market was asked for; `None` while none is.
+        pub market: Option<Market>,
+        /// When it was asked for.
+        pub requested_at: MonoNs,
+        /// Its answer has begun.
+        pub begun: bool,
+        /// Orders of ours that go on.
+        pub adopted: u32,
+        /// Orders of ours that are cancelled.
+        pub cancelled: u32,
+        /// Orders of others.
+        pub foreign: u32,
+        /// Wallet, once told.
+        pub wallet: Option<Money>,
+    }
+}
+
+impl Link {
+    pub(super) fn new(used: bool) -> Self {
+        Self {
+            used,
+            market_up: false,
+            user_up: false,
+            orders_up: false,
+            reconciled: false,
+            ever_reconciled: false,
+            ask_at: NEVER,
+            wallet_base: Money::ZERO,
+        }
+    }
+
+    /// Whether entries can be made here, or the code that says why not.
+    pub(super) fn ready(&self) -> Result<(), DenialCode> {
+        if !(self.market_up && self.user_up && self.orders_up) {
+            Err(DenialCode::StreamDown)
+        } else if !self.reconciled {
+            Err(DenialCode::StreamReconciling)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn take_stream<O: Observer>(
+        &mut self,
+        change: &StreamChange,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let now = self.facts.now;
+        let link = &mut self.links[change.market as usize];
+        match change.stream {
+            StreamKind::Market => link.market_up = change.up,
+            StreamKind::Orders => link.orders_up = change.up,
+            StreamKind::User => {
+                link.user_up = change.up;
+                // Events may have been missed in between; only the exchange knows.
+                link.reconciled = false;
+                link.ask_at = NEVER;
+                if self.run.market == Some(change.market) {
+                    self.run = Default::default();
+                }
+            }
+        }
+        let link = &mut self.links[change.market as usize];
+        if link.user_up && link.orders_up && !link.reconciled && link.ask_at == NEVER {
+            link.ask_at = now;
+        }
+        if change.stream == StreamKind::Market && !change.up {
+            for index in 0..self.instruments.len() {
+                if self.config.instruments[index].market == change.market {
+                    let book = &mut self.instruments[index].book;
+                    let gone = book.invalidate(BookReason::Disconnected);
+                    self.book_changed(index, gone, emit);
+                }
+            }
+        }
+        self.ask_reconcile(emit);
+        self.touch_all();
+    }
+
+    /// The view of `market` is in doubt: no entries until the exchange has been asked.
+    pub(super) fn doubt(&mut self, market: Market) {
+        let now = self.facts.now;
+        let link = &mut self.links[market as usize];
+        link.reconciled = false;
+        if self.run.market != Some(market) {
+            link.ask_at = link.ask_at.min(now);
+            self.schedule(now);
+        }
+    }
+
+    /// Asks for what is due, one market at a time.
+    pub(super) fn ask_reconcile<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
+        let now = self.facts.now;
+        for market in [Market::UsdM, Market::Spot] {
+            let link = &self.links[market as usize];
+            if !link.used || !link.user_up || link.ask_at > now {
+                continue;
+            }
+            let other_runs = self.run.market.is_some_and(|running| running != market);
+            if other_runs || !emit.has_room(1) {
+                let later = now.after(RECONCILE_AGAIN_NS);
+                self.links[market as usize].ask_at = later;
+                self.schedule(later);
+                continue;
+            }
+            let first = self
+                .config
+                .instruments
+                .iter()
+                .find(|one| one.market == market);
+            let id = first.expect("a used market has an instrument").id;
+            emit.request(Request::Reconcile(id));
+            self.run = ReconcileRun {
+                market: Some(market),
+                requested_at: now,
+                ..ReconcileRun::default()
+            };
+            let again = now.after(RECONCILE_RETRY_NS);
+            self.links[market as usize].ask_at = again;
+            self.schedule(again);
+        }
+    }
+}

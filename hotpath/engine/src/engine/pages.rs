@@ -1,0 +1,112 @@
+//! State pages: what the engine shows of itself.
+//!
+//! In: the state. Out: plain copies for shared memory. Never: a decision.
+
+use super::core::Engine;
+use crate::book::SignalInvalid;
+use crate::signal::Top;
+use market::page::{AccountPage, InstrumentPage};
+use market::units::{ONE, round_div};
+use market::{Certainty, InstrumentId, Level, Money, Price, Rate, UtcNs};
+
+impl Engine {
+    /// The page of an instrument.
+    ///
+    /// # Panics
+    /// When there is no such instrument: ids come from the start-up table.
+    pub fn instrument_page(&mut self, id: InstrumentId) -> InstrumentPage {
+        let index = usize::from(id.0);
+        let instrument = self.config.instruments[index];
+        let levels = self.config.signal.levels;
+        let state = &mut self.instruments[index];
+        let imbalance: Result<_, SignalInvalid> = state.book.imbalance(levels);
+        let state = &self.instruments[index];
+        let top: Option<Top> = state.top();
+        let here = |one: &&crate::orders::Order| one.new.instrument == id;
+        let live = || self.orders.live_orders().filter(here);
+        let strategies = self.by_instrument[index]
+            .iter()
+            .map(|one| &self.assignments[usize::from(*one)].position);
+        let (won, closed) = strategies.fold((0, 0), |(won, closed), one| {
+            (won + one.trades_won, closed + one.trades_closed)
+        });
+        InstrumentPage {
+            instrument: id,
+            market: instrument.market,
+            symbol: instrument.symbol,
+            tick: instrument.tick,
+            lot: instrument.lot,
+            book_state: state.book.state(),
+            update_id: state.book.top_update_id(),
+            book_time: state.book.changed_at(),
+            bid: top.map_or(Level::default(), |top| top.bid),
+            ask: top.map_or(Level::default(), |top| top.ask),
+            imbalance_ratio: imbalance.map_or(f64::NAN, |one| one.ratio()),
+            mark: state.facts.mark.unwrap_or(Price(0)),
+            position: state.position.quantity,
+            cost_tick_lots: state.position.cost_tick_lots,
+            realized: instrument.money(state.position.realized_tick_lots),
+            unrealized: state.facts.unrealized,
+            fees: state.position.fees,
+            orders_open: live().filter(|order| !order.state.is_final()).count() as u32,
+            orders_unknown: live()
+                .filter(|order| order.certainty == Certainty::Unknown)
+                .count() as u32,
+            orders_sent: state.facts.orders_sent,
+            fills: state.facts.fills,
+            trades_won: won,
+            trades_closed: closed,
+            book_gaps: state.facts.book_gaps,
+            book_resyncs: state.facts.book_resyncs,
+        }
+    }
+
+    /// The page of the account.
+    #[must_use]
+    pub fn account_page(&self) -> AccountPage {
+        let used = || self.links.iter().filter(|link| link.used);
+        let base: Money = used().map(|link| link.wallet_base).sum();
+        let wallet = base + self.facts.net_realized;
+        let equity = wallet + self.facts.unrealized;
+        let profit = self.profit();
+        let fall = self.breakers.drawdown(profit);
+        let high = base + self.breakers.high_water;
+        let drawdown = if high.0 > 0 {
+            round_div(i128::from(fall.0) * i128::from(ONE), i128::from(high.0))
+        } else {
+            0
+        };
+        let positions = || self.instruments.iter().map(|one| &one.position);
+        let fees: Money = positions().map(|position| position.fees).sum();
+        let orders_open = self.orders.live_orders();
+        AccountPage {
+            trading_state: self.trading.state,
+            input_sequence: self.facts.sequence,
+            time: self.facts.now,
+            utc: self.utc_now(),
+            output_hash: self.hash.value(),
+            wallet,
+            equity,
+            realized: self.facts.net_realized + fees,
+            unrealized: self.facts.unrealized,
+            fees,
+            drawdown: Rate(drawdown),
+            unknown_ever: self.orders.counters.unknown_ever,
+            unknown_now: self.orders.unknown_now(),
+            orders_open: orders_open.filter(|order| !order.state.is_final()).count() as u32,
+            market_stream_up: used().all(|link| link.market_up),
+            user_stream_up: used().all(|link| link.user_up),
+            reconciled: used().all(|link| link.reconciled),
+        }
+    }
+
+    /// UTC by the last clock sample and the time since; 0 before the first.
+    #[must_use]
+    pub fn utc_now(&self) -> UtcNs {
+        if self.facts.utc == UtcNs(0) {
+            return UtcNs(0);
+        }
+        let since = self.facts.now.since(self.facts.utc_at);
+        UtcNs(self.facts.utc.0 + since as i64)
+    }
+}

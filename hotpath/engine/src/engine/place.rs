@@ -1,0 +1,145 @@
+//! From a wish to an approved order, or to a denial.
+//!
+//! In: a desired order. Out: an intent in the journal and a request, or a denial with its code.
+//! Never: a request without an intent before it (I25).
+
+use super::core::Engine;
+use super::emit::Emit;
+use crate::orders::Order;
+use crate::outbox::{Observer, Request};
+use crate::risk::{BookView, RiskView, check};
+use crate::strategy::Desired;
+use market::record::{Denial, Intent, Record, Trigger};
+use market::{
+    ClientOrderId, DenialCode, Instrument, IntentId, Market, NewOrder, Price, Quantity, Side,
+};
+
+impl Engine {
+    pub(super) fn place<O: Observer>(
+        &mut self,
+        assignment: u16,
+        wanted: &Desired,
+        trigger: Trigger,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let now = self.facts.now;
+        let strategy = self.assignments[usize::from(assignment)].strategy;
+        let id = self.assignments[usize::from(assignment)].instrument;
+        let index = usize::from(id.0);
+        self.facts.intent += 1;
+        let mut new = NewOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            intent: IntentId(self.facts.intent),
+            instrument: id,
+            strategy,
+            side: wanted.side,
+            order_type: wanted.order_type,
+            time_in_force: wanted.time_in_force,
+            price: wanted.price,
+            quantity: wanted.quantity,
+            reduce_only: self.is_reduce_only(index, wanted),
+        };
+        let instrument = self.config.instruments[index];
+        let view = self.risk_view(assignment, &new, wanted.slot, &instrument);
+        let place = self.orders.reserve();
+        let result = match place {
+            Some((slot, client_order_id)) => {
+                new.client_order_id = client_order_id;
+                let risk = &self.config.risk;
+                check(&new, wanted.purpose, &view, risk, &mut self.throttle)
+                    .map(|approved| (slot, approved))
+            }
+            None => Err(DenialCode::OpenOrdersLimit),
+        };
+        match result {
+            Ok((slot, approved)) => {
+                let due = self.orders.reply_due(now);
+                let order = Order {
+                    purpose: wanted.purpose,
+                    ..Order::submitted(new, assignment, wanted.slot, now, due)
+                };
+                self.orders.insert(slot, order);
+                self.instruments[index].facts.orders_sent += 1;
+                emit.record(Record::Intent(Intent {
+                    order: new,
+                    trigger,
+                }));
+                emit.request(Request::Place(approved));
+            }
+            Err(code) => {
+                new.client_order_id = ClientOrderId::EMPTY;
+                emit.record(Record::Denial(Denial { order: new, code }));
+                let one = &mut self.assignments[usize::from(assignment)];
+                one.denied(wanted.purpose.reduces(), now);
+                let wake = one.pauses.wake;
+                self.schedule(wake);
+            }
+        }
+    }
+
+    /// Whether the exchange is to trim the order to the position.
+    ///
+    /// A strategy alone on its instrument always lets it. Several share one position at the
+    /// exchange: what closes one strategy's part may open the account's, and then it is an
+    /// ordinary order; but only while their parts explain the account's position.
+    fn is_reduce_only(&self, index: usize, wanted: &Desired) -> bool {
+        if !wanted.purpose.reduces() || self.config.instruments[index].market == Market::Spot {
+            return false;
+        }
+        let strategies = self.by_instrument[index].len() - 1;
+        let held = self.instruments[index].position.quantity;
+        let covers = held.0.signum() == -wanted.side.sign() && held.magnitude() >= wanted.quantity;
+        strategies <= 1 || covers || held != self.claimed(index)
+    }
+
+    fn risk_view<'a>(
+        &self,
+        assignment: u16,
+        new: &NewOrder,
+        slot: u8,
+        instrument: &'a Instrument,
+    ) -> RiskView<'a> {
+        let state = &self.instruments[usize::from(new.instrument.0)];
+        let age_ns = self.facts.now.since(state.book.changed_at());
+        let mut open_same_side = Quantity::ZERO;
+        let (mut open_orders, mut open_orders_account) = (0, 0);
+        let mut duplicate = false;
+        let mut own_opposite: Option<Price> = None;
+        for order in self.orders.live_orders() {
+            open_orders_account += 1;
+            duplicate |= order.assignment == assignment && order.slot == slot;
+            if order.new.instrument != new.instrument {
+                continue;
+            }
+            open_orders += 1;
+            if order.new.side == new.side {
+                open_same_side += order.exposure();
+            } else if order.can_rest() && !order.state.is_final() {
+                let price = order.new.price;
+                own_opposite = Some(own_opposite.map_or(price, |best| match new.side {
+                    Side::Buy => best.min(price),
+                    Side::Sell => best.max(price),
+                }));
+            }
+        }
+        RiskView {
+            now: self.facts.now,
+            instrument,
+            state: self.trading.state,
+            reason: self.trading.reason,
+            streams: self.links[instrument.market as usize].ready(),
+            book: BookView {
+                state: state.book.state(),
+                fresh: age_ns <= self.config.signal.stale_after_ns,
+                top: state.top(),
+            },
+            mark: state.facts.mark,
+            position: state.position.quantity,
+            open_same_side,
+            open_orders,
+            open_orders_account,
+            duplicate,
+            own_opposite,
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Reconciliation: the exchange's list of orders and positions against ours.
+//!
+//! In: ReconcileBegin, open orders, positions, balances, ReconcileEnd. Out: adopted or cancelled
+//! orders, queries for what was not listed, corrected positions, a report. Never: a correction
+//! while fills or fates are still on their way; it asks again instead.
+
+use super::core::Engine;
+use super::emit::Emit;
+use super::links::RECONCILE_AGAIN_NS;
+use crate::config::OpenOrdersAtStart;
+use crate::orders::{Evidence, NEVER, Order};
+use crate::outbox::{Observer, Request};
+use crate::strategy::Purpose;
+use market::record::{Adopted, Reconciled, Record};
+use market::units::round_div;
+use market::{
+    Certainty, ExchangeOrderId, Instrument, IntentId, Market, MonoNs, NewOrder, OpenOrderReport,
+    OrderState, PendingRequest, Quantity,
+};
+
+/// The slot of orders that no strategy wants: adopted ones.
+const SLOT_ADOPTED: u8 = u8::MAX;
+
+impl Engine {
+    pub(super) fn begin_reconcile(&mut self) {
+        let Some(market) = self.run.market else {
+            return;
+        };
+        self.run.begun = true;
+        (self.run.adopted, self.run.cancelled, self.run.foreign) = (0, 0, 0);
+        for index in 0..self.orders.live().len() {
+            let slot = self.orders.live()[index];
+            self.orders.get_mut(slot).listed = false;
+        }
+        for index in 0..self.instruments.len() {
+            if self.config.instruments[index].market == market {
+                self.instruments[index].facts.reported = false;
+            }
+        }
+    }
+
+    pub(super) fn take_open_order<O: Observer>(
+        &mut self,
+        report: &OpenOrderReport,
+        emit: &mut Emit<'_, O>,
+    ) {
+        if self.index_of(report.instrument).is_none() {
+            self.run.foreign += 1;
+            return;
+        }
+        self.touch(report.instrument);
+        if let Some(slot) = self.orders.find(&report.client_order_id) {
+            self.take_listed(slot, report, emit);
+        } else if self.orders.is_ours(&report.client_order_id) {
+            self.adopt_order(report, emit);
+        } else {
+            self.run.foreign += 1;
+            self.orders.counters.foreign += 1;
+        }
+    }
+
+    /// An order that we know is listed as open.
+    fn take_listed<O: Observer>(
+        &mut self,
+        slot: u16,
+        report: &OpenOrderReport,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let order = self.orders.get_mut(slot);
+        order.listed = true;
+        order.exchange_order_id = report.exchange_order_id;
+        let was_rejected = order.state == OrderState::Rejected;
+        let evidence = Evidence::of(report.state).unwrap_or(Evidence::Accept);
+        // Lists are older than the stream: an order that has ended meanwhile stays ended.
+        if self.apply(slot, evidence, report.cumulative_quantity) {
+            self.record_order(slot, None, 0, emit);
+        }
+        if was_rejected && emit.has_room(1) {
+            emit.request(Request::Cancel(self.cancel_of(slot)));
+        }
+    }
+
+    /// An order of an earlier life.
+    fn adopt_order<O: Observer>(&mut self, report: &OpenOrderReport, emit: &mut Emit<'_, O>) {
+        let Some((slot, _)) = self.orders.reserve() else {
+            self.orders.counters.violations += 1;
+            return;
+        };
+        let cancel = self.config.orders.open_orders_at_start == OpenOrdersAtStart::Cancel;
+        let index = usize::from(report.instrument.0);
+        let desk = *self.by_instrument[index].last().expect("each has a desk");
+        self.facts.intent += 1;
+        let new = NewOrder {
+            client_order_id: report.client_order_id,
+            intent: IntentId(self.facts.intent),
+            instrument: report.instrument,
+            strategy: self.assignments[usize::from(desk)].strategy,
+            side: report.side,
+            order_type: report.order_type,
+            time_in_force: report.time_in_force,
+            price: report.price,
+            quantity: report.quantity,
+            reduce_only: report.reduce_only,
+        };
+        // What it filled before this life is in the position that the exchange states.
+        let order = Order {
+            purpose: Purpose::Entry,
+            exchange_order_id: report.exchange_order_id,
+            state: report.state,
+            pending: PendingRequest::None,
+            filled: report.cumulative_quantity,
+            told: report.cumulative_quantity,
+            cancel_wanted: cancel,
+            listed: true,
+            ..Order::submitted(new, desk, SLOT_ADOPTED, self.facts.now, NEVER)
+        };
+        self.orders.insert(slot, order);
+        self.facts.sweeping |= cancel;
+        self.run.cancelled += u32::from(cancel);
+        self.run.adopted += u32::from(!cancel);
+        emit.record(Record::Adopted(Adopted {
+            client_order_id: report.client_order_id,
+            instrument: report.instrument,
+            side: report.side,
+            price: report.price,
+            quantity: report.quantity,
+            cumulative_quantity: report.cumulative_quantity,
+            cancelled: cancel,
+        }));
+    }
+
+    pub(super) fn end_reconcile<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
+        let Some(market) = self.run.market.filter(|_| self.run.begun) else {
+            return;
+        };
+        let run = self.run;
+        self.run = Default::default();
+        self.doubt_unlisted(market, run.requested_at, emit);
+        self.book_missing_fills(market, run.requested_at, emit);
+        let clear = self.orders_are_clear(market);
+        let differences = match self.adopt_positions(market, run.requested_at, clear, emit) {
+            Some(differences) => differences,
+            None => {
+                let again = self.facts.now.after(RECONCILE_AGAIN_NS);
+                self.links[market as usize].ask_at = again;
+                self.schedule(again);
+                return;
+            }
+        };
+        if let Some(wallet) = run.wallet {
+            self.links[market as usize].wallet_base = wallet - self.facts.net_realized;
+        }
+        let link = &mut self.links[market as usize];
+        link.reconciled = true;
+        link.ever_reconciled = true;
+        link.ask_at = NEVER;
+        self.trading.mismatch = false;
+        self.trading.reconciled = self
+            .links
+            .iter()
+            .all(|link| link.ever_reconciled || !link.used);
+        emit.record(Record::Reconciled(Reconciled {
+            adopted: run.adopted,
+            cancelled: run.cancelled,
+            foreign: run.foreign,
+            position_differences: differences,
+        }));
+        self.touch_all();
+    }
+
+    /// What we hold for open and the exchange did not list has ended, or is not there yet: only
+    /// a query tells.
+    fn doubt_unlisted<O: Observer>(
+        &mut self,
+        market: Market,
+        requested_at: MonoNs,
+        emit: &mut Emit<'_, O>,
+    ) {
+        for index in (0..self.orders.live().len()).rev() {
+            let slot = self.orders.live()[index];
+            let order = self.orders.get(slot);
+            let settled = order.state.is_final() || order.certainty == Certainty::Unknown;
+            let asked = order.pending != PendingRequest::None;
+            let known = self.market_of(order) == market && order.submitted_at < requested_at;
+            if order.listed || settled || asked || !known {
+                continue;
+            }
+            if self.orders.make_unknown(slot, self.facts.now) {
+                self.record_order(slot, None, 0, emit);
+            }
+        }
+    }
+
+    /// Fills that were told of and did not come in their time will not come any more.
+    fn book_missing_fills<O: Observer>(
+        &mut self,
+        market: Market,
+        requested_at: MonoNs,
+        emit: &mut Emit<'_, O>,
+    ) {
+        for index in (0..self.orders.live().len()).rev() {
+            let slot = self.orders.live()[index];
+            let order = self.orders.get(slot);
+            let overdue = order.unsettled_since < requested_at;
+            if overdue && self.market_of(order) == market {
+                self.book_missing_fill(slot, emit);
+            }
+        }
+    }
+
+    /// Number of positions that were corrected; `None` when it is too early to say.
+    fn adopt_positions<O: Observer>(
+        &mut self,
+        market: Market,
+        requested_at: MonoNs,
+        clear: bool,
+        emit: &mut Emit<'_, O>,
+    ) -> Option<u32> {
+        let mut differences = 0;
+        // Spot holdings are balances, not positions: what we did not buy is not ours to sell.
+        if market == Market::Spot {
+            return Some(0);
+        }
+        for index in 0..self.instruments.len() {
+            if self.config.instruments[index].market != market {
+                continue;
+            }
+            let state = &mut self.instruments[index];
+            if !state.facts.reported {
+                state.facts.exchange_quantity = Some(Quantity::ZERO);
+            }
+            state.facts.mismatch_at = MonoNs(0);
+            if state.facts.exchange_quantity == Some(state.position.quantity) {
+                continue;
+            }
+            let moving = state.facts.last_fill_at >= requested_at;
+            if !clear || moving {
+                return None;
+            }
+            differences += 1;
+            self.adopt_position(index, emit);
+        }
+        Some(differences)
+    }
+
+    fn adopt_position<O: Observer>(&mut self, index: usize, emit: &mut Emit<'_, O>) {
+        let now = self.facts.now;
+        let instrument = self.config.instruments[index];
+        let state = &mut self.instruments[index];
+        let theirs = state.facts.exchange_quantity.unwrap_or_default();
+        let cost = cost_of(&instrument, theirs, state.facts.exchange_entry_e8);
+        state.position.adopt(theirs, cost, now);
+        // A single strategy takes the position over, with its exits; several would fight for it.
+        let strategies = self.by_instrument[index].len() - 1;
+        if strategies == 1 {
+            let only = usize::from(self.by_instrument[index][0]);
+            self.assignments[only].position.adopt(theirs, cost, now);
+        }
+        self.record_position(index, emit);
+    }
+
+    pub(super) fn market_of(&self, order: &Order) -> Market {
+        self.config.instruments[usize::from(order.new.instrument.0)].market
+    }
+}
+
+impl Order {
+    /// An order that goes out now.
+    pub(super) fn submitted(
+        new: NewOrder,
+        assignment: u16,
+        slot: u8,
+        now: MonoNs,
+        wake: MonoNs,
+    ) -> Self {
+        Self {
+            new,
+            assignment,
+            slot,
+            purpose: Purpose::Entry,
+            exchange_order_id: ExchangeOrderId(0),
+            state: OrderState::Submitted,
+            pending: PendingRequest::Place,
+            certainty: Certainty::Known,
+            filled: Quantity::ZERO,
+            told: Quantity::ZERO,
+            synthetic: Quantity::ZERO,
+            submitted_at: now,
+            wake,
+            queried_at: MonoNs(0),
+            not_found: 0,
+            unsettled_since: NEVER,
+            cancel_wanted: false,
+            listed: false,
+        }
+    }
+}
+
+/// Cost in ticks times lots of a position that the exchange states with an average price.
+fn cost_of(instrument: &Instrument, quantity: Quantity, entry_price_e8: i64) -> i128 {
+    // One tick is mantissa / 10^decimals, so price_e8 * 10^decimals / (mantissa * 10^8) ticks.
+    let scale = 10i128.pow(u32::from(instrument.tick.decimals));
+    let dividend = i128::from(entry_price_e8) * i128::from(quantity.0) * scale;
+    let divisor = i128::from(instrument.tick.mantissa) * i128::from(market::units::ONE);
+    i128::from(round_div(dividend, divisor))
+}

@@ -1,0 +1,282 @@
+//! The pre-trade controls, in order; the first that speaks against an order names its code.
+//!
+//! In: an order and a view of everything that matters. Out: an approval or a denial code. Never:
+//! a limit that holds back an order that reduces (I18), an increase in REDUCING (I19).
+
+use crate::approved::Approved;
+use crate::config::RiskConfig;
+use crate::risk::Throttle;
+use crate::signal::Top;
+use crate::strategy::Purpose;
+use market::units::ONE;
+use market::{
+    BookState, DenialCode, Instrument, InstrumentStatus, Market, Money, MonoNs, NewOrder,
+    OrderType, Price, Quantity, Rate, Side, StateReason, TradingState,
+};
+
+/// What risk knows of the book behind an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookView {
+    /// Its state.
+    pub state: BookState,
+    /// Whether its last change is young enough.
+    pub fresh: bool,
+    /// The touch; `None` where a side is empty or not known.
+    pub top: Option<Top>,
+}
+
+/// Everything that may speak against an order, at the moment of the decision.
+#[derive(Clone, Copy, Debug)]
+pub struct RiskView<'a> {
+    /// Engine time.
+    pub now: MonoNs,
+    /// The instrument.
+    pub instrument: &'a Instrument,
+    /// Trading state.
+    pub state: TradingState,
+    /// Why it is what it is.
+    pub reason: StateReason,
+    /// Streams live and reconciled, or the code that says which is not.
+    pub streams: Result<(), DenialCode>,
+    /// The book.
+    pub book: BookView,
+    /// Mark price.
+    pub mark: Option<Price>,
+    /// The account's position in the instrument.
+    pub position: Quantity,
+    /// Lots of our live and unknown orders of the same side that may still trade.
+    pub open_same_side: Quantity,
+    /// Live and unknown orders of the instrument.
+    pub open_orders: u32,
+    /// Live and unknown orders of the account.
+    pub open_orders_account: u32,
+    /// A live or unknown order has the same intent (I1).
+    pub duplicate: bool,
+    /// Best price of our resting orders on the other side.
+    pub own_opposite: Option<Price>,
+}
+
+/// Passes an order, or says why not. Takes a message from `throttle` when it passes.
+///
+/// # Errors
+/// The code of the first control that speaks against it.
+pub fn check(
+    order: &NewOrder,
+    purpose: Purpose,
+    view: &RiskView<'_>,
+    config: &RiskConfig,
+    throttle: &mut Throttle,
+) -> Result<Approved<NewOrder>, DenialCode> {
+    let reducing = is_reducing(order, view);
+    check_state(purpose, reducing, view)?;
+    if view.instrument.status != InstrumentStatus::Trading {
+        return Err(DenialCode::InstrumentNotTradable);
+    }
+    if view.duplicate {
+        return Err(DenialCode::DuplicateIntent);
+    }
+    check_filters(order, view)?;
+    if reducing {
+        throttle.take_reserved(view.now);
+        return Ok(Approved::by_risk(*order));
+    }
+    view.streams?;
+    check_book(view, config)?;
+    check_collar(order, view, config)?;
+    check_size(order, view, config)?;
+    check_position(order, view, config)?;
+    check_open_orders(order, view, config)?;
+    if !throttle.take_entry(view.now) {
+        return Err(DenialCode::RateLimitExceeded);
+    }
+    Ok(Approved::by_risk(*order))
+}
+
+/// True when the order cannot increase |position|, even if all open orders fill.
+fn is_reducing(order: &NewOrder, view: &RiskView<'_>) -> bool {
+    let opposes = view.position.0.signum() == -order.side.sign();
+    if order.reduce_only {
+        // The exchange trims it to the position, whatever fills before.
+        return opposes && view.instrument.market == Market::UsdM;
+    }
+    opposes && order.quantity + view.open_same_side <= view.position.magnitude()
+}
+
+fn check_state(purpose: Purpose, reducing: bool, view: &RiskView<'_>) -> Result<(), DenialCode> {
+    match view.state {
+        TradingState::Killed if reducing && purpose == Purpose::OperatorExit => Ok(()),
+        TradingState::Killed => Err(DenialCode::KillLatched),
+        TradingState::Halted => Err(DenialCode::TradingHalted),
+        TradingState::Reducing if !reducing => Err(match view.reason {
+            StateReason::DailyLoss => DenialCode::DailyLossLimit,
+            StateReason::Drawdown => DenialCode::DrawdownLimit,
+            StateReason::JournalFull => DenialCode::JournalFull,
+            StateReason::ControlLost => DenialCode::ControlLost,
+            _ => DenialCode::TradingReducing,
+        }),
+        TradingState::Reducing | TradingState::Active => Ok(()),
+    }
+}
+
+/// What the exchange would refuse for its form; that would cost a message and a rejection.
+fn check_filters(order: &NewOrder, view: &RiskView<'_>) -> Result<(), DenialCode> {
+    let filters = &view.instrument.filters;
+    let is_market = order.order_type == OrderType::Market;
+    if !is_market && !price_is_allowed(order, view) {
+        return Err(DenialCode::FilterPrice);
+    }
+    let most = if is_market && filters.market_quantity_max.0 > 0 {
+        filters.market_quantity_max
+    } else {
+        filters.quantity_max
+    };
+    let over = most.0 > 0 && order.quantity > most;
+    if order.quantity.0 <= 0 || order.quantity < filters.quantity_min || over {
+        return Err(DenialCode::FilterLot);
+    }
+    let worth = reference_price(order, view).map(|price| {
+        let priced = if is_market { price } else { order.price };
+        view.instrument.notional(priced, order.quantity)
+    });
+    let exempt = order.reduce_only && view.instrument.market == Market::UsdM;
+    if !exempt && worth.is_some_and(|worth| worth < filters.notional_min) {
+        return Err(DenialCode::NotionalBelowMinimum);
+    }
+    Ok(())
+}
+
+fn price_is_allowed(order: &NewOrder, view: &RiskView<'_>) -> bool {
+    let filters = &view.instrument.filters;
+    let price = order.price;
+    let low = price.0 <= 0 || price < filters.price_min;
+    let high = filters.price_max.0 > 0 && price > filters.price_max;
+    if low || high {
+        return false;
+    }
+    let Some(mark) = view.mark else {
+        return true;
+    };
+    let scaled = i128::from(price.0) * i128::from(ONE);
+    let bound = |rate: Rate| i128::from(mark.0) * i128::from(rate.0);
+    match order.side {
+        Side::Buy => filters.multiplier_up.0 == 0 || scaled <= bound(filters.multiplier_up),
+        Side::Sell => filters.multiplier_down.0 == 0 || scaled >= bound(filters.multiplier_down),
+    }
+}
+
+fn check_book(view: &RiskView<'_>, config: &RiskConfig) -> Result<(), DenialCode> {
+    match view.book.state {
+        BookState::Empty | BookState::Buffering => return Err(DenialCode::BookUnsynced),
+        BookState::Stale => return Err(DenialCode::BookStale),
+        BookState::Synced => {}
+    }
+    if !view.book.fresh {
+        return Err(DenialCode::BookStale);
+    }
+    let top = view.book.top.ok_or(DenialCode::BookEdge)?;
+    if top.is_crossed() {
+        return Err(DenialCode::BookCrossed);
+    }
+    let spread = 2 * i128::from(top.spread_ticks()) * i128::from(ONE);
+    let widest = i128::from(top.mid_half_ticks()) * i128::from(config.spread_max.0);
+    if spread > widest {
+        return Err(DenialCode::SpreadTooWide);
+    }
+    Ok(())
+}
+
+/// Distance from mid and from mark, in both directions: a fat finger errs in either.
+fn check_collar(
+    order: &NewOrder,
+    view: &RiskView<'_>,
+    config: &RiskConfig,
+) -> Result<(), DenialCode> {
+    if order.order_type == OrderType::Market {
+        return Ok(());
+    }
+    let mid_half_ticks = view.book.top.map(|top| top.mid_half_ticks());
+    let mark_half_ticks = view.mark.map(|mark| 2 * mark.0);
+    for reference in [mid_half_ticks, mark_half_ticks].into_iter().flatten() {
+        let distance = i128::from((2 * order.price.0 - reference).abs()) * i128::from(ONE);
+        if distance > i128::from(reference) * i128::from(config.collar.0) {
+            return Err(DenialCode::PriceCollar);
+        }
+    }
+    Ok(())
+}
+
+fn check_size(
+    order: &NewOrder,
+    view: &RiskView<'_>,
+    config: &RiskConfig,
+) -> Result<(), DenialCode> {
+    if config
+        .order_quantity_max
+        .is_some_and(|most| order.quantity > most)
+    {
+        return Err(DenialCode::QuantityExceedsMaximum);
+    }
+    if worst_notional(order, view, order.quantity) > config.order_notional_max {
+        return Err(DenialCode::NotionalExceedsMaximum);
+    }
+    Ok(())
+}
+
+/// Position plus everything open on the side plus this order, as if all of it filled.
+fn check_position(
+    order: &NewOrder,
+    view: &RiskView<'_>,
+    config: &RiskConfig,
+) -> Result<(), DenialCode> {
+    let held = Quantity(view.position.0 * order.side.sign());
+    let worst = held + view.open_same_side + order.quantity;
+    let is_short_spot = view.instrument.market == Market::Spot && order.side == Side::Sell;
+    let over_quantity = config
+        .position_quantity_max
+        .is_some_and(|most| worst > most);
+    let over_notional = worst_notional(order, view, worst) > config.position_notional_max;
+    if over_quantity || over_notional || is_short_spot {
+        return Err(DenialCode::PositionLimit);
+    }
+    Ok(())
+}
+
+fn check_open_orders(
+    order: &NewOrder,
+    view: &RiskView<'_>,
+    config: &RiskConfig,
+) -> Result<(), DenialCode> {
+    let exchange_max = match view.instrument.filters.open_orders_max {
+        0 => u32::MAX,
+        most => most,
+    };
+    let per_instrument = view.open_orders >= config.open_orders_max.min(exchange_max);
+    if per_instrument || view.open_orders_account >= config.open_orders_account_max {
+        return Err(DenialCode::OpenOrdersLimit);
+    }
+    let crosses_own = view.own_opposite.is_some_and(|own| match order.side {
+        Side::Buy => order.price >= own,
+        Side::Sell => order.price <= own,
+    });
+    if crosses_own {
+        return Err(DenialCode::SelfTrade);
+    }
+    Ok(())
+}
+
+/// The price that the market names: mark, else mid.
+fn reference_price(order: &NewOrder, view: &RiskView<'_>) -> Option<Price> {
+    let mid = view.book.top.map(|top| top.mid());
+    let own = (order.price.0 > 0).then_some(order.price);
+    view.mark.or(mid).or(own)
+}
+
+/// Value of `lots` at the highest price that any source names: rounding never hides risk.
+fn worst_notional(order: &NewOrder, view: &RiskView<'_>, lots: Quantity) -> Money {
+    let ask = view.book.top.map(|top| top.ask.price);
+    let highest = [view.mark, ask]
+        .into_iter()
+        .flatten()
+        .fold(order.price, Price::max);
+    view.instrument.notional(highest, lots)
+}

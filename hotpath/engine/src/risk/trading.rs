@@ -1,0 +1,256 @@
+//! The trading state, as the worst of everything that speaks against trading.
+//!
+//! In: verbs, breakers, levels, reconciliation. Out: ACTIVE, REDUCING, HALTED or KILLED with the
+//! reason. Never: a hidden way back; each flag is cleared by what set it, or by a person.
+
+use crate::event::Command;
+use market::{StateReason, TradingState, wire_struct};
+
+wire_struct! {
+    /// Everything that speaks for or against trading.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Trading {
+        /// Every market agreed with the exchange once (I23).
+        pub reconciled: bool,
+        /// Configured or told to trade.
+        pub armed: bool,
+        /// Told to stop.
+        pub stopped: bool,
+        /// Told to pause or to flatten.
+        pub paused: bool,
+        /// Positions are being closed.
+        pub flattening: bool,
+        /// Latched.
+        pub killed: bool,
+        /// Latched breaker.
+        pub daily_loss: bool,
+        /// Latched breaker.
+        pub drawdown: bool,
+        /// Control is gone beyond its grace.
+        pub control_lost: bool,
+        /// The journal is over its threshold.
+        pub journal_high: bool,
+        /// The journal has no room.
+        pub journal_full: bool,
+        /// An unexplained difference with the exchange is open.
+        pub mismatch: bool,
+        /// As last told.
+        pub state: TradingState,
+        /// As last told.
+        pub reason: StateReason,
+    }
+}
+
+/// Per mille of the journal above which only reducing is allowed.
+const JOURNAL_HIGH_PERMILLE: u16 = 750;
+/// Per mille at which nothing is.
+const JOURNAL_FULL_PERMILLE: u16 = 1_000;
+
+impl Trading {
+    /// HALTED until reconciled.
+    #[must_use]
+    pub const fn new(armed: bool) -> Self {
+        Self {
+            reconciled: false,
+            armed,
+            stopped: false,
+            paused: false,
+            flattening: false,
+            killed: false,
+            daily_loss: false,
+            drawdown: false,
+            control_lost: false,
+            journal_high: false,
+            journal_full: false,
+            mismatch: false,
+            state: TradingState::Halted,
+            reason: StateReason::Startup,
+        }
+    }
+
+    /// Does what a verb says. True when all own orders are to be cancelled.
+    pub fn obey(&mut self, command: Command) -> bool {
+        match command {
+            Command::Start => {
+                // A person looked: breakers are re-armed. The kill latch is not theirs to clear.
+                self.armed = true;
+                self.stopped = false;
+                self.paused = false;
+                self.daily_loss = false;
+                self.drawdown = false;
+                self.flattening = self.killed;
+            }
+            Command::Pause => self.paused = true,
+            Command::Resume => {
+                self.paused = false;
+                self.flattening = self.killed;
+            }
+            Command::Flatten => {
+                self.paused = true;
+                self.flattening = true;
+            }
+            Command::Stop => self.stopped = true,
+            Command::Kill => {
+                self.killed = true;
+                self.flattening = true;
+            }
+            Command::CancelAll => {}
+            Command::ControlLost => self.control_lost = true,
+            Command::ControlBack => self.control_lost = false,
+        }
+        matches!(
+            command,
+            Command::Flatten | Command::Stop | Command::Kill | Command::CancelAll
+        )
+    }
+
+    /// Takes the fill level of the journal.
+    pub fn journal_level(&mut self, permille: u16) {
+        self.journal_high = permille > JOURNAL_HIGH_PERMILLE;
+        self.journal_full = permille >= JOURNAL_FULL_PERMILLE;
+    }
+
+    /// The state before and after with the reason, when either changed since the last call.
+    pub fn change(&mut self) -> Option<(TradingState, TradingState, StateReason)> {
+        let (state, reason) = self.worst();
+        if (state, reason) == (self.state, self.reason) {
+            return None;
+        }
+        let from = self.state;
+        (self.state, self.reason) = (state, reason);
+        Some((from, state, reason))
+    }
+
+    fn worst(&self) -> (TradingState, StateReason) {
+        let flags = [
+            (self.killed, TradingState::Killed, StateReason::Operator),
+            (!self.reconciled, TradingState::Halted, StateReason::Startup),
+            (self.stopped, TradingState::Halted, StateReason::Stopping),
+            (
+                self.journal_full,
+                TradingState::Halted,
+                StateReason::JournalFull,
+            ),
+            (!self.armed, TradingState::Halted, StateReason::NotArmed),
+            (
+                self.daily_loss,
+                TradingState::Reducing,
+                StateReason::DailyLoss,
+            ),
+            (self.drawdown, TradingState::Reducing, StateReason::Drawdown),
+            (
+                self.mismatch,
+                TradingState::Reducing,
+                StateReason::PositionMismatch,
+            ),
+            (
+                self.journal_high,
+                TradingState::Reducing,
+                StateReason::JournalFull,
+            ),
+            (
+                self.control_lost,
+                TradingState::Reducing,
+                StateReason::ControlLost,
+            ),
+            (self.paused, TradingState::Reducing, StateReason::Operator),
+        ];
+        let worst = flags.iter().find(|(set, _, _)| *set);
+        if let Some((_, state, reason)) = worst {
+            return (*state, *reason);
+        }
+        // Free again: the reason is whatever held it before.
+        let reason = match self.reason {
+            StateReason::Startup => StateReason::Reconciled,
+            StateReason::NotArmed | StateReason::Stopping => StateReason::Operator,
+            other => other,
+        };
+        (TradingState::Active, reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Trading {
+        let mut trading = Trading::new(true);
+        trading.reconciled = true;
+        trading.change();
+        trading
+    }
+
+    #[test]
+    fn a_start_is_halted_until_reconciled_and_armed() {
+        let mut trading = Trading::new(false);
+        assert_eq!(trading.change(), None);
+        trading.reconciled = true;
+        let (_, state, reason) = trading.change().unwrap();
+        assert_eq!(
+            (state, reason),
+            (TradingState::Halted, StateReason::NotArmed)
+        );
+        trading.obey(Command::Start);
+        let (_, state, reason) = trading.change().unwrap();
+        assert_eq!(
+            (state, reason),
+            (TradingState::Active, StateReason::Operator)
+        );
+    }
+
+    #[test]
+    fn verbs_lead_to_their_states() {
+        use TradingState::{Active, Halted, Killed, Reducing};
+        // (verbs in order, state after, orders are cancelled by the last)
+        let cases: &[(&[Command], TradingState, bool)] = &[
+            (&[Command::Pause], Reducing, false),
+            (&[Command::Pause, Command::Resume], Active, false),
+            (&[Command::Flatten], Reducing, true),
+            (&[Command::Stop], Halted, true),
+            (&[Command::Stop, Command::Resume], Halted, false),
+            (&[Command::Stop, Command::Start], Active, false),
+            (&[Command::Kill], Killed, true),
+            (&[Command::Kill, Command::Start], Killed, false),
+            (&[Command::Kill, Command::Resume], Killed, false),
+            (&[Command::CancelAll], Active, true),
+            (&[Command::ControlLost], Reducing, false),
+            (&[Command::ControlLost, Command::ControlBack], Active, false),
+        ];
+        for (verbs, state, sweep) in cases {
+            let mut trading = ready();
+            let mut swept = false;
+            for verb in *verbs {
+                swept = trading.obey(*verb);
+            }
+            trading.change();
+            assert_eq!((trading.state, swept), (*state, *sweep), "{verbs:?}");
+        }
+    }
+
+    #[test]
+    fn breakers_stay_latched_over_resume_and_are_cleared_by_start() {
+        let mut trading = ready();
+        trading.daily_loss = true;
+        trading.obey(Command::Pause);
+        trading.obey(Command::Resume);
+        trading.change();
+        assert_eq!(trading.state, TradingState::Reducing);
+        assert_eq!(trading.reason, StateReason::DailyLoss);
+        trading.obey(Command::Start);
+        trading.change();
+        assert_eq!(trading.state, TradingState::Active);
+    }
+
+    #[test]
+    fn a_filling_journal_reduces_then_halts_then_frees() {
+        let mut trading = ready();
+        let mut states = Vec::new();
+        for permille in [700, 760, 1_000, 760, 100] {
+            trading.journal_level(permille);
+            trading.change();
+            states.push(trading.state);
+        }
+        use TradingState::{Active, Halted, Reducing};
+        assert_eq!(states, [Active, Reducing, Halted, Reducing, Active]);
+    }
+}
