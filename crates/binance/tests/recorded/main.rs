@@ -1,0 +1,12 @@
+//! The decoders and encoders against every recorded message and against damaged ones.
+//!
+//! The judge is `reference`: plain serde_json, slow, allocating, written from the documents and
+//! not from the decoders. Without captures the mutation test runs on its built-in samples.
+
+mod captures;
+mod owned;
+mod reference;
+
+mod agreement;
+mod mutation;
+mod round_trip;
