@@ -68,6 +68,9 @@ struct RunningPosition {
     fills_since: u64,
 }
 
+/// Market and symbol of the instruments of the present generation.
+type Names = HashMap<u16, (String, String)>;
+
 /// The open ledger and its single writer.
 pub struct Ledger {
     connection: Connection,
@@ -76,6 +79,7 @@ pub struct Ledger {
     generation: Option<GenerationHeader>,
     last_sequence: Option<u64>,
     positions: HashMap<u16, RunningPosition>,
+    names: Names,
 }
 
 impl Ledger {
@@ -98,6 +102,7 @@ impl Ledger {
             generation: None,
             last_sequence: None,
             positions: HashMap::new(),
+            names: Names::new(),
         })
     }
 
@@ -144,6 +149,7 @@ impl Ledger {
         self.generation = Some(header);
         self.last_sequence = last.map(i64::cast_unsigned);
         self.positions = self.read_positions(header.generation)?;
+        self.names = self.read_names(header.generation)?;
         Ok(self.last_sequence)
     }
 
@@ -173,6 +179,16 @@ impl Ledger {
             )
             .optional()?
             .is_some_and(|drained| drained != 0))
+    }
+
+    fn read_names(&self, generation: u64) -> Result<Names, LedgerError> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT instrument, market, symbol FROM instruments WHERE generation = ?1")?;
+        let rows = statement.query_map([signed(generation)], |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Running positions at the cursor: the last recorded one plus the fills after it.

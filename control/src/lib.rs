@@ -3,5 +3,9 @@
 //! In: the segments that the hot path leaves in shared memory, the settings. Out: the ledger,
 //! the input log, metrics, health, the live table. Never: anything that the hot path waits for.
 
+pub mod attached;
+pub mod drain;
 pub mod figure;
+pub mod input_log;
 pub mod ledger;
+pub mod view;

@@ -4,12 +4,12 @@
 //! that goes back, a fill that is judged; what the engine decided is written as it decided it.
 
 use super::totals::Totals;
-use super::{LedgerError, RunningPosition, signed};
+use super::{LedgerError, Names, RunningPosition, signed};
 use market::record::{
     Adopted, BookStateChange, Denial, Fill, InstrumentRecord, Intent, JournalRecord, OrderChange,
     OutputHash, PositionRecord, Reconciled, Record, TradeClosed, TradingStateChange, WalletRecord,
 };
-use market::{CancelOrder, Certainty, OrderState};
+use market::{CancelOrder, Certainty, InstrumentId, OrderState};
 use rusqlite::{Transaction, params};
 use std::collections::HashMap;
 
@@ -19,6 +19,7 @@ pub(super) struct Facts<'a> {
     pub(super) generation: u64,
     pub(super) totals: &'a mut Totals,
     pub(super) positions: &'a mut HashMap<u16, RunningPosition>,
+    pub(super) names: &'a mut Names,
     pub(super) record: &'a JournalRecord,
 }
 
@@ -35,6 +36,15 @@ struct OrderEvent<'a> {
 }
 
 type Stored = Result<(), LedgerError>;
+
+/// States that only an order has which existed at the exchange.
+const EXISTED: [OrderState; 5] = [
+    OrderState::Accepted,
+    OrderState::PartiallyFilled,
+    OrderState::Filled,
+    OrderState::Canceled,
+    OrderState::Expired,
+];
 
 impl Facts<'_> {
     pub(super) fn store(&mut self) -> Stored {
@@ -64,7 +74,9 @@ impl Facts<'_> {
         signed(self.record.sequence)
     }
 
-    fn instrument(&self, one: &InstrumentRecord) -> Stored {
+    fn instrument(&mut self, one: &InstrumentRecord) -> Stored {
+        let name = (one.market.to_string(), one.symbol.to_string());
+        self.names.insert(one.instrument.0, name);
         self.transaction.execute(
             "INSERT OR REPLACE INTO instruments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
@@ -122,6 +134,12 @@ impl Facts<'_> {
                 .entry(order.strategy.0)
                 .or_default()
                 .orders += 1;
+            let key = self.key(
+                order.instrument,
+                order.side.as_str(),
+                order.order_type.as_str(),
+            );
+            *self.totals.sent.entry(key).or_default() += 1;
         }
         self.order_event(&OrderEvent {
             client_order_id: id,
@@ -133,6 +151,26 @@ impl Facts<'_> {
             request: None,
             error_code: 0,
         })
+    }
+
+    fn name(&self, instrument: InstrumentId) -> (String, String) {
+        self.names.get(&instrument.0).cloned().unwrap_or_default()
+    }
+
+    fn key(&self, instrument: InstrumentId, third: &str, fourth: &str) -> [String; 4] {
+        let (market, symbol) = self.name(instrument);
+        [market, symbol, third.to_string(), fourth.to_string()]
+    }
+
+    fn confirm(&mut self, client_order_id: &str) -> Stored {
+        let first = self
+            .transaction
+            .prepare_cached(
+                "UPDATE orders SET confirmed = 1 WHERE client_order_id = ?1 AND confirmed = 0",
+            )?
+            .execute([client_order_id])?;
+        self.totals.confirmed += first as u64;
+        Ok(())
     }
 
     fn cancel_intent(&self, one: &CancelOrder) -> Stored {
@@ -185,7 +223,15 @@ impl Facts<'_> {
             self.totals.unknown_ever += first as u64;
         }
         if one.state == OrderState::Rejected {
-            *self.totals.rejections.entry(one.error_code).or_default() += 1;
+            let market = self.name(one.instrument).0;
+            *self
+                .totals
+                .rejections
+                .entry((market, one.error_code))
+                .or_default() += 1;
+        }
+        if EXISTED.contains(&one.state) {
+            self.confirm(id)?;
         }
         self.transaction
             .prepare_cached(
@@ -237,6 +283,8 @@ impl Facts<'_> {
         totals.fills += 1;
         totals.realized += one.realized;
         totals.fees += one.fee;
+        let key = self.key(one.instrument, one.side.as_str(), one.liquidity.as_str());
+        *self.totals.filled.entry(key).or_default() += 1;
         let running = self.positions.entry(one.instrument.0).or_default();
         running.lots += one.side.sign() * one.quantity.0;
         running.fills_since += 1;
@@ -318,7 +366,10 @@ impl Facts<'_> {
         Ok(())
     }
 
-    fn reconciled(&self, one: &Reconciled) -> Stored {
+    fn reconciled(&mut self, one: &Reconciled) -> Stored {
+        self.totals.reconciliations += 1;
+        self.totals.position_differences += u64::from(one.position_differences);
+        self.totals.reconciled_utc_ns = self.totals.reconciled_utc_ns.max(self.record.utc.0);
         self.transaction.execute(
             "INSERT INTO reconciliations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
@@ -411,6 +462,7 @@ impl Facts<'_> {
                 self.record.utc.0,
             ],
         )?;
+        self.confirm(id)?;
         self.order_event(&OrderEvent {
             client_order_id: id,
             event: "ADOPTED",

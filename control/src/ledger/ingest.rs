@@ -71,6 +71,7 @@ impl Ledger {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut totals = self.totals.clone();
         let mut positions = self.positions.clone();
+        let mut names = self.names.clone();
         let mut last = self.last_sequence;
         for bytes in batch.records() {
             let (version, sequence) = place_of(bytes).unwrap_or((0, next_after(last)));
@@ -84,6 +85,7 @@ impl Ledger {
                     generation: header.generation,
                     totals: &mut totals,
                     positions: &mut positions,
+                    names: &mut names,
                     record: &record,
                 }
                 .store()?,
@@ -107,6 +109,7 @@ impl Ledger {
         transaction.commit()?;
         self.totals = totals;
         self.positions = positions;
+        self.names = names;
         self.last_sequence = last;
         Ok(())
     }

@@ -126,6 +126,7 @@ CREATE TABLE IF NOT EXISTS orders (
     state TEXT NOT NULL, pending TEXT NOT NULL, certainty TEXT NOT NULL,
     cumulative_lots INTEGER NOT NULL DEFAULT 0, error_code INTEGER NOT NULL DEFAULT 0,
     ever_unknown INTEGER NOT NULL DEFAULT 0, adopted INTEGER NOT NULL DEFAULT 0,
+    confirmed INTEGER NOT NULL DEFAULT 0,
     decided_utc_ns INTEGER NOT NULL, changed_utc_ns INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS orders_by_place ON orders (generation, sequence);

@@ -425,3 +425,37 @@ fn figures_of_the_other_generations_add_up() {
         (4, 20, &[2, 2][..])
     );
 }
+
+#[test]
+fn only_orders_that_existed_at_the_exchange_are_confirmed() {
+    let directory = Directory::new();
+    let mut ledger = directory.open();
+    ledger.turn_to(HEADER).unwrap();
+    let change = |sequence, state, error_code| {
+        let Record::OrderChange(change) = unknown(sequence) else {
+            unreachable!("unknown makes an order change");
+        };
+        Record::OrderChange(OrderChange {
+            state,
+            error_code,
+            certainty: Certainty::Known,
+            ..change
+        })
+    };
+    let records = [
+        story()[0],
+        intent(1, Side::Buy),
+        change(1, OrderState::Accepted, 0),
+        change(1, OrderState::Filled, 0),
+        intent(2, Side::Buy),
+        change(2, OrderState::Rejected, -2019),
+        intent(3, Side::Sell),
+    ];
+    ledger.ingest(&batch(1, &records)).unwrap();
+    let totals = ledger.totals();
+    assert_eq!((totals.orders(), totals.confirmed), (3, 1));
+    assert_eq!(totals.rejections[&("usdm".to_string(), -2019)], 1);
+    let buys = ["usdm", "BTCUSDT", "BUY", "LIMIT"].map(str::to_string);
+    assert_eq!(totals.sent[&buys], 2);
+    assert_eq!(*totals, Totals::read(&ledger.connection).unwrap());
+}

@@ -38,8 +38,20 @@ pub struct Totals {
     pub by_strategy: BTreeMap<u8, StrategyTotals>,
     /// Refused orders by code.
     pub denials: BTreeMap<String, u64>,
-    /// Orders that the exchange refused, by its error code.
-    pub rejections: BTreeMap<i64, u64>,
+    /// Orders that the exchange refused, by market and error code.
+    pub rejections: BTreeMap<(String, i64), u64>,
+    /// Orders that were sent, by market, symbol, side and type.
+    pub sent: BTreeMap<[String; 4], u64>,
+    /// Executions, by market, symbol, side and liquidity.
+    pub filled: BTreeMap<[String; 4], u64>,
+    /// Orders that the exchange confirmed to have existed.
+    pub confirmed: u64,
+    /// Finished reconciliations.
+    pub reconciliations: u64,
+    /// Positions that differed from ours in a reconciliation.
+    pub position_differences: u64,
+    /// UTC of the last reconciliation.
+    pub reconciled_utc_ns: i64,
     /// Orders whose fate was unknown at some time.
     pub unknown_ever: u64,
     /// Fills whose trade id was there before in the same generation (I6).
@@ -102,6 +114,20 @@ impl Totals {
         };
         totals.unread = count("SELECT count(*) FROM unread_records")?;
         totals.unknown_ever = count("SELECT count(*) FROM orders WHERE ever_unknown")?;
+        totals.confirmed = count("SELECT count(*) FROM orders WHERE confirmed")?;
+        totals.read_reconciliations(connection)?;
+        totals.sent = by_four(
+            connection,
+            "SELECT coalesce(i.market, ''), coalesce(i.symbol, ''), o.side, o.order_type, count(*)
+             FROM orders o LEFT JOIN instruments i USING (generation, instrument)
+             WHERE o.adopted = 0 GROUP BY 1, 2, 3, 4",
+        )?;
+        totals.filled = by_four(
+            connection,
+            "SELECT coalesce(i.market, ''), coalesce(i.symbol, ''), f.side, f.liquidity, count(*)
+             FROM fills f LEFT JOIN instruments i USING (generation, instrument)
+             GROUP BY 1, 2, 3, 4",
+        )?;
         totals.read_strategies(connection)?;
         let mut statement = connection.prepare("SELECT code, count(*) FROM denials GROUP BY 1")?;
         let mut rows = statement.query([])?;
@@ -109,24 +135,43 @@ impl Totals {
             let denied: i64 = row.get(1)?;
             totals.denials.insert(row.get(0)?, denied.cast_unsigned());
         }
-        let mut statement = connection.prepare(
-            "SELECT error_code, count(*) FROM order_events
-             WHERE event = 'CHANGE' AND state = 'REJECTED' GROUP BY 1",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let rejected: i64 = row.get(1)?;
-            totals
-                .rejections
-                .insert(row.get(0)?, rejected.cast_unsigned());
-        }
+        totals.read_rejections(connection)?;
         Ok(totals)
     }
 
-    fn read_strategies(&mut self, connection: &Connection) -> Result<(), LedgerError> {
+    fn read_rejections(&mut self, connection: &Connection) -> Result<(), LedgerError> {
         let mut statement = connection.prepare(
-            "SELECT strategy, count(*) FROM orders WHERE intent >= 0 AND adopted = 0 GROUP BY 1",
+            "SELECT coalesce(i.market, ''), e.error_code, count(*) FROM order_events e
+             LEFT JOIN orders o ON o.client_order_id = e.client_order_id
+             LEFT JOIN instruments i
+             ON i.generation = e.generation AND i.instrument = o.instrument
+             WHERE e.event = 'CHANGE' AND e.state = 'REJECTED' GROUP BY 1, 2",
         )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let rejected: i64 = row.get(2)?;
+            let key = (row.get(0)?, row.get(1)?);
+            self.rejections.insert(key, rejected.cast_unsigned());
+        }
+        Ok(())
+    }
+
+    fn read_reconciliations(&mut self, connection: &Connection) -> Result<(), LedgerError> {
+        let (runs, differences, utc_ns): (i64, i64, i64) = connection.query_row(
+            "SELECT count(*), coalesce(sum(position_differences), 0), coalesce(max(utc_ns), 0)
+             FROM reconciliations",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        self.reconciliations = runs.cast_unsigned();
+        self.position_differences = differences.cast_unsigned();
+        self.reconciled_utc_ns = utc_ns;
+        Ok(())
+    }
+
+    fn read_strategies(&mut self, connection: &Connection) -> Result<(), LedgerError> {
+        let mut statement = connection
+            .prepare("SELECT strategy, count(*) FROM orders WHERE adopted = 0 GROUP BY 1")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let orders: i64 = row.get(1)?;
@@ -153,4 +198,13 @@ impl Totals {
         }
         Ok(())
     }
+}
+
+fn by_four(connection: &Connection, sql: &str) -> Result<BTreeMap<[String; 4], u64>, LedgerError> {
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let key = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+        Ok((key, row.get::<_, i64>(4)?.cast_unsigned()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

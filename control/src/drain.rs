@@ -1,0 +1,351 @@
+//! The drain thread: takes everything out of shared memory, oldest generation first.
+//!
+//! In: the account's directory of segments. Out: ledger, input log, and ten times a second the
+//! picture that the others look at. Never: a wait of the hot path for us; a failing disk leaves
+//! records in their rings, where the hot path sees them pile up and reduces by itself.
+
+use crate::attached::{AttachError, Attached, Figures, stored};
+use crate::ledger::{Ledger, LedgerError, StoredHistogram};
+use crate::view::{Durations, Shared, View};
+use ipc::{Generation, HistogramSnapshot, SegmentError, list_generations, remove_drained};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Pause between two looks at empty rings.
+const POLL: Duration = Duration::from_millis(4);
+/// Pause after a failed write.
+const RETRY: Duration = Duration::from_millis(200);
+/// How often the picture is renewed.
+const PICTURE_EVERY: Duration = Duration::from_millis(100);
+/// How often the figures of the present generation are written to the ledger.
+const FIGURES_EVERY: Duration = Duration::from_secs(5);
+
+/// Why the drain cannot go on at all.
+#[derive(Debug, thiserror::Error)]
+pub enum DrainError {
+    /// The ledger and the segments do not belong together.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Where things lie.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Directory of the account's segments.
+    pub run: PathBuf,
+    /// Directory of the input logs.
+    pub input_logs: PathBuf,
+}
+
+impl Places {
+    /// The places of `account` under a state directory.
+    #[must_use]
+    pub fn of(state_dir: &Path, account: &str) -> Self {
+        Self {
+            run: state_dir.join("run").join(account),
+            input_logs: state_dir.join("input-log"),
+        }
+    }
+}
+
+/// The single writer of ledger and input log.
+pub struct Drain {
+    places: Places,
+    ledger: Ledger,
+    shared: Arc<Shared>,
+    current: Option<Attached>,
+    earlier_counters: BTreeMap<String, u64>,
+    earlier_histograms: BTreeMap<String, HistogramSnapshot>,
+    commits: Durations,
+    ledger_errors: u64,
+    input_log_errors: u64,
+    complaint: Option<String>,
+    /// True once the present generation has ended and everything of it is taken in.
+    finished: bool,
+    picture_at: Option<Instant>,
+    figures_at: Instant,
+    retry_at: Option<Instant>,
+}
+
+impl Drain {
+    /// A drain that has attached to nothing yet.
+    #[must_use]
+    pub fn new(places: Places, ledger: Ledger, shared: Arc<Shared>) -> Self {
+        Self {
+            places,
+            ledger,
+            shared,
+            current: None,
+            earlier_counters: BTreeMap::new(),
+            earlier_histograms: BTreeMap::new(),
+            commits: Durations::default(),
+            ledger_errors: 0,
+            input_log_errors: 0,
+            complaint: None,
+            finished: false,
+            picture_at: None,
+            figures_at: Instant::now(),
+            retry_at: None,
+        }
+    }
+
+    /// Drains until `stop`, then takes in what is there and commits.
+    ///
+    /// # Errors
+    /// [`DrainError`] when segments and ledger do not belong together.
+    pub fn run(&mut self, stop: &AtomicBool) -> Result<(), DrainError> {
+        loop {
+            let stopping = stop.load(Ordering::Relaxed);
+            let moved = self.turn(stopping)?;
+            if stopping && !moved {
+                self.save_figures();
+                self.renew_picture();
+                return Ok(());
+            }
+            if !moved {
+                std::thread::sleep(POLL);
+            }
+        }
+    }
+
+    /// One look at everything. True when something was moved.
+    ///
+    /// # Errors
+    /// [`DrainError`].
+    pub fn turn(&mut self, commit_now: bool) -> Result<bool, DrainError> {
+        if self
+            .picture_at
+            .is_none_or(|at| at.elapsed() >= PICTURE_EVERY)
+        {
+            self.choose_generation()?;
+            self.renew_picture();
+        }
+        if self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return Ok(false);
+        }
+        let Some(current) = &mut self.current else {
+            return Ok(false);
+        };
+        current.beat(monotonic_ns());
+        // Before the rings are read: what was written before the end is then surely seen.
+        let ended = current.has_ended();
+        let outcome = drain_once(
+            current,
+            &mut self.ledger,
+            &mut self.commits,
+            commit_now || ended,
+        );
+        match outcome {
+            Ok(moved) => {
+                if ended && !moved && !self.finished && self.is_drained() {
+                    self.finish();
+                }
+                Ok(moved)
+            }
+            Err(error) => {
+                if matches!(error, AttachError::InputLog(_)) {
+                    self.input_log_errors += 1;
+                } else {
+                    self.ledger_errors += 1;
+                }
+                self.complain(&error.to_string());
+                self.retry_at = Some(Instant::now() + RETRY);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Everything that could be seen has been taken in.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.current.as_ref().is_some_and(Attached::is_drained)
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Keeps to the present generation until it has ended and is drained, then turns to the next.
+    fn choose_generation(&mut self) -> Result<(), DrainError> {
+        let generations = match list_generations(&self.places.run) {
+            Ok(generations) => generations,
+            Err(error) => {
+                self.complain(&format!("cannot list segments: {error}"));
+                return Ok(());
+            }
+        };
+        let Some(newest) = generations.last().map(|one| one.number) else {
+            return Ok(());
+        };
+        if let Some(current) = &self.current {
+            let generation = current.generation();
+            if generation >= newest {
+                return Ok(());
+            }
+            if !self.finished {
+                // A newer start holds the account's lock: this one's writer is dead.
+                if !self.is_drained() {
+                    return Ok(());
+                }
+                self.finish();
+            }
+            self.current = None;
+        }
+        for one in &generations {
+            if one.number < newest && self.ledger.is_drained(one.number)? {
+                self.remove(one);
+            } else if self.attach(one)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, one: &Generation) -> Result<bool, DrainError> {
+        match Attached::attach(&one.path, &self.places.input_logs, &mut self.ledger) {
+            Ok(attached) => {
+                let generation = attached.generation();
+                self.earlier_counters = self.ledger.figures_without(generation)?;
+                self.earlier_histograms = snapshots(self.ledger.histograms_without(generation)?);
+                self.current = Some(attached);
+                self.finished = false;
+                self.complaint = None;
+                tracing::info!(generation, path = %one.path.display(), "attached");
+                Ok(true)
+            }
+            Err(AttachError::Ledger(error @ LedgerError::GenerationReused(_))) => Err(error.into()),
+            Err(error) => {
+                self.complain(&format!("cannot attach to {}: {error}", one.path.display()));
+                // A reader that is still alive ends soon; anything else will not get better.
+                Ok(matches!(
+                    error,
+                    AttachError::Segment(SegmentError::ReaderAlive { .. }) | AttachError::Ledger(_)
+                ))
+            }
+        }
+    }
+
+    /// The present generation is complete: keep its figures and say so.
+    fn finish(&mut self) {
+        let Some(current) = &self.current else {
+            return;
+        };
+        let generation = current.generation();
+        self.save_figures();
+        if let Err(error) = self.ledger.mark_drained(generation) {
+            self.complain(&error.to_string());
+            return;
+        }
+        self.finished = true;
+        tracing::info!(
+            generation,
+            records = self.ledger.totals().records,
+            holes = self.ledger.totals().holes,
+            "drained to its end"
+        );
+        self.renew_picture();
+    }
+
+    fn remove(&mut self, one: &Generation) {
+        match remove_drained(&one.path) {
+            Ok(()) => tracing::info!(generation = one.number, "removed a drained segment"),
+            Err(error) => self.complain(&format!("cannot remove a drained segment: {error}")),
+        }
+    }
+
+    fn save_figures(&mut self) {
+        let Some(current) = &self.current else {
+            return;
+        };
+        let Figures {
+            counters,
+            histograms,
+            ..
+        } = current.figures();
+        let histograms: BTreeMap<String, StoredHistogram> = stored(&histograms);
+        let generation = current.generation();
+        if let Err(error) = self.ledger.save_figures(generation, &counters, &histograms) {
+            self.ledger_errors += 1;
+            self.complain(&error.to_string());
+        }
+        self.figures_at = Instant::now();
+    }
+
+    fn renew_picture(&mut self) {
+        if self.figures_at.elapsed() >= FIGURES_EVERY && !self.finished {
+            self.save_figures();
+        }
+        let mut view = View {
+            figures: self.earlier_counters.clone(),
+            histograms: self.earlier_histograms.clone(),
+            totals: self.ledger.totals().clone(),
+            commits: self.commits.clone(),
+            ledger_errors: self.ledger_errors,
+            input_log_errors: self.input_log_errors,
+            ..View::default()
+        };
+        if let Some(current) = &self.current {
+            let figures = current.figures();
+            for (name, value) in figures.counters {
+                *view.figures.entry(name).or_default() += value;
+            }
+            for (name, histogram) in figures.histograms {
+                match view.histograms.get_mut(&name) {
+                    Some(earlier) => earlier.merge(&histogram),
+                    None => {
+                        view.histograms.insert(name, histogram);
+                    }
+                }
+            }
+            view.gauges = figures.gauges;
+            view.account = current.account_page();
+            view.instruments = current.instrument_pages();
+            view.rings = current.rings();
+            view.segment = Some(current.view(monotonic_ns(), self.finished));
+        }
+        self.shared.set(view);
+        self.picture_at = Some(Instant::now());
+    }
+
+    /// Says a trouble once, not with every turn.
+    fn complain(&mut self, trouble: &str) {
+        if self.complaint.as_deref() != Some(trouble) {
+            tracing::error!("{trouble}");
+            self.complaint = Some(trouble.to_string());
+        }
+    }
+}
+
+fn drain_once(
+    current: &mut Attached,
+    ledger: &mut Ledger,
+    commits: &mut Durations,
+    now: bool,
+) -> Result<bool, AttachError> {
+    let records = current.read_journal()?;
+    current.commit(ledger, commits, now)?;
+    let inputs = current.log_inputs()?;
+    Ok(records || inputs)
+}
+
+fn snapshots(stored: BTreeMap<String, StoredHistogram>) -> BTreeMap<String, HistogramSnapshot> {
+    stored
+        .into_iter()
+        .filter_map(|(name, one)| {
+            let snapshot = HistogramSnapshot::from_cells(one.cells, one.sum_ns, one.max_ns)?;
+            Some((name, snapshot))
+        })
+        .collect()
+}
+
+/// CLOCK_MONOTONIC, as the hot path reads it.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
