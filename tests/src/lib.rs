@@ -4,6 +4,8 @@
 //! a look inside a process, a demo that outlives its test.
 #![forbid(unsafe_code)]
 
+pub mod oracle;
+
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
