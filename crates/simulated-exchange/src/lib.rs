@@ -1,1 +1,23 @@
-//! Placeholder: replaced by its first module.
+//! The simulated exchange: Binance's REST, streams and WebSocket API around the fill simulator.
+//!
+//! In: a recording or a seed, requests over real sockets, faults on command. Out: what Binance
+//! would answer and stream. Never: a request to any other machine.
+//!
+//! One exchange core ([`exchange::Exchange`]) runs behind all sockets, on one thread. The market
+//! comes from feeds ([`feed`]), orders meet it in `matching`, [`streams`] publishes, [`api`]
+//! answers, [`server`] moves the bytes.
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod assembly;
+pub mod clock;
+pub mod exchange;
+pub mod faults;
+pub mod feed;
+pub mod floor;
+pub mod options;
+pub mod private;
+pub mod server;
+pub mod streams;
+pub mod user_events;
+pub mod wire_log;

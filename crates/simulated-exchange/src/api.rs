@@ -1,0 +1,14 @@
+//! The request interfaces: REST and the WebSocket API share parameters, checks and handlers.
+
+pub mod account;
+pub mod auth;
+pub mod endpoint;
+pub mod error;
+pub mod exchange_info;
+pub mod market_data;
+pub mod order_object;
+pub mod params;
+pub mod tables;
+pub mod trading;
+pub mod weights;
+pub mod ws_api;

@@ -1,0 +1,111 @@
+//! Orders and fills as REST and the WebSocket API write them (binance.md 1.5).
+//!
+//! In: orders of the venue. Out: JSON objects. Never: a float.
+
+use binance::encode::JsonText;
+use market::decimal::TEXT_MAX;
+use market::{Instrument, OrderState, Price, Quantity, Side};
+use matching::{Expiry, Fill, Order};
+
+/// The state as `status`.
+#[must_use]
+pub fn status(order: &Order) -> &'static str {
+    status_of(order.state, order.expiry)
+}
+
+/// The state as `status` and `X`.
+#[must_use]
+pub fn status_of(state: OrderState, expiry: Expiry) -> &'static str {
+    match state {
+        OrderState::Expired if expiry == Expiry::SelfTrade => "EXPIRED_IN_MATCH",
+        OrderState::Initialized | OrderState::Submitted | OrderState::Accepted => "NEW",
+        OrderState::Denied | OrderState::Rejected => "REJECTED",
+        other => other.as_str(),
+    }
+}
+
+/// A price member at wire precision.
+pub fn price(json: &mut JsonText<'_>, name: &str, instrument: &Instrument, value: Price) {
+    json.text(name, instrument.write_price(value, &mut [0; TEXT_MAX]));
+}
+
+/// A quantity member at wire precision.
+pub fn quantity(json: &mut JsonText<'_>, name: &str, instrument: &Instrument, value: Quantity) {
+    json.text(name, instrument.write_quantity(value, &mut [0; TEXT_MAX]));
+}
+
+/// What a futures answer is for: queries have other fields than actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// POST, PUT, DELETE.
+    Action,
+    /// GET.
+    Query,
+}
+
+/// A futures order.
+pub fn futures(
+    json: &mut JsonText<'_>,
+    instrument: &Instrument,
+    order: &Order,
+    average_price_e8: i64,
+    answer: Answer,
+) {
+    let request = &order.request;
+    json.open();
+    json.id("orderId", order.id.0);
+    json.text("symbol", instrument.symbol.as_bytes());
+    json.text("status", status(order).as_bytes());
+    json.text("clientOrderId", request.client_order_id.as_bytes());
+    price(json, "price", instrument, request.price);
+    json.decimal("avgPrice", average_price_e8 / 1_000, 5);
+    quantity(json, "origQty", instrument, request.quantity);
+    quantity(json, "executedQty", instrument, order.filled);
+    if answer == Answer::Action {
+        quantity(json, "cumQty", instrument, order.filled);
+    }
+    json.decimal("cumQuote", instrument.money(order.filled_tick_lots).0, 8);
+    json.text("timeInForce", request.time_in_force.as_str().as_bytes());
+    json.text("type", request.order_type.as_str().as_bytes());
+    json.boolean("reduceOnly", request.reduce_only);
+    json.boolean("closePosition", false);
+    json.text("side", request.side.as_str().as_bytes());
+    json.text("positionSide", b"BOTH");
+    json.text("stopPrice", b"0");
+    json.text("workingType", b"CONTRACT_PRICE");
+    json.boolean("priceProtect", false);
+    json.text("origType", request.order_type.as_str().as_bytes());
+    json.text("priceMatch", b"NONE");
+    json.text("selfTradePreventionMode", b"EXPIRE_MAKER");
+    json.integer("goodTillDate", 0);
+    if answer == Answer::Query {
+        json.integer("time", order.created.0);
+    }
+    json.integer("updateTime", order.updated.0);
+    json.close();
+}
+
+/// A row of `userTrades`.
+pub fn futures_fill(json: &mut JsonText<'_>, instrument: &Instrument, fill: &Fill) {
+    let maker = fill.liquidity == market::Liquidity::Maker;
+    json.open();
+    json.text("symbol", instrument.symbol.as_bytes());
+    json.id("id", fill.trade_id.0);
+    json.id("orderId", fill.order_id.0);
+    json.text("side", fill.side.as_str().as_bytes());
+    price(json, "price", instrument, fill.price);
+    quantity(json, "qty", instrument, fill.quantity);
+    json.decimal("realizedPnl", fill.realized.0, 8);
+    json.decimal(
+        "quoteQty",
+        instrument.notional(fill.price, fill.quantity).0,
+        8,
+    );
+    json.decimal("commission", fill.commission.0, 8);
+    json.text("commissionAsset", b"USDT");
+    json.integer("time", fill.time.0);
+    json.text("positionSide", b"BOTH");
+    json.boolean("maker", maker);
+    json.boolean("buyer", fill.side == Side::Buy);
+    json.close();
+}

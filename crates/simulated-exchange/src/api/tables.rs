@@ -1,0 +1,126 @@
+//! The endpoints of both markets: path, WebSocket method, security, weight, handler.
+//!
+//! In: what a caller names. Out: the row. Never: logic; each row's handler is elsewhere.
+
+use market::Market;
+
+use super::auth::Security::{Key, None as Open, Signed};
+use super::endpoint::Endpoint;
+use super::params::Params;
+use super::{account, exchange_info, market_data, trading};
+
+/// The row of a REST call.
+#[must_use]
+pub fn rest(market: Market, method: &str, path: &str) -> Option<&'static Endpoint> {
+    let mut rows = rows(market).iter();
+    rows.find(|row| row.path == path && row.method == method && !row.path.is_empty())
+}
+
+/// True when another method would find this path.
+#[must_use]
+pub fn path_exists(market: Market, path: &str) -> bool {
+    rows(market).iter().any(|row| row.path == path)
+}
+
+/// The row of a WebSocket call; `v3/` may stand before the method.
+#[must_use]
+pub fn websocket(market: Market, method: &str) -> Option<&'static Endpoint> {
+    let method = method.strip_prefix("v3/").unwrap_or(method);
+    rows(market)
+        .iter()
+        .find(|row| row.ws_methods.contains(&method))
+}
+
+fn rows(market: Market) -> &'static [Endpoint] {
+    match market {
+        Market::UsdM => USDM,
+        Market::Spot => SPOT,
+    }
+}
+
+/// One row: `"METHOD path" | "ws.method" …, security, weight, orders => handler`.
+macro_rules! endpoints {
+    ($($method:literal $path:literal [$($ws:literal),*] $security:ident $weight:expr, $orders:literal => $handler:path;)*) => {
+        &[$(Endpoint {
+            method: $method,
+            path: $path,
+            ws_methods: &[$($ws),*],
+            security: $security,
+            weight: $weight,
+            orders: $orders,
+            handler: $handler,
+        },)*]
+    };
+}
+
+const ONE: fn(&Params) -> u32 = |_| 1;
+const FIVE: fn(&Params) -> u32 = |_| 5;
+const TWENTY: fn(&Params) -> u32 = |_| 20;
+const THIRTY: fn(&Params) -> u32 = |_| 30;
+const NOTHING: fn(&Params) -> u32 = |_| 0;
+const TEN: fn(&Params) -> u32 = |_| 10;
+const ONE_OR_FORTY: fn(&Params) -> u32 = |params| {
+    if params.get("symbol").is_some() {
+        1
+    } else {
+        40
+    }
+};
+const ONE_OR_TEN: fn(&Params) -> u32 = |params| {
+    if params.get("symbol").is_some() {
+        1
+    } else {
+        10
+    }
+};
+const TWO_OR_FIVE: fn(&Params) -> u32 = |params| if params.get("symbol").is_some() { 2 } else { 5 };
+
+static USDM: &[Endpoint] = endpoints! {
+    "GET" "/fapi/v1/ping" ["ping"] Open ONE, 0 => market_data::ping;
+    "GET" "/fapi/v1/time" ["time"] Open ONE, 0 => market_data::time;
+    "GET" "/fapi/v1/exchangeInfo" [] Open ONE, 0 => exchange_info::usdm;
+    "GET" "/fapi/v1/depth" ["depth"] Open market_data::depth_weight, 0 => market_data::depth;
+    "GET" "/fapi/v1/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FIVE, 0 => market_data::book_ticker;
+    "GET" "/fapi/v1/ticker/price" ["ticker.price"] Open ONE, 0 => market_data::price;
+    "GET" "/fapi/v2/ticker/price" [] Open ONE, 0 => market_data::price;
+    "GET" "/fapi/v1/premiumIndex" [] Open ONE_OR_TEN, 0 => market_data::premium_index;
+    "POST" "/fapi/v1/order" ["order.place"] Signed NOTHING, 1 => trading::place;
+    "POST" "/fapi/v1/order/test" [] Signed NOTHING, 0 => trading::test;
+    "PUT" "/fapi/v1/order" ["order.modify"] Signed NOTHING, 1 => trading::modify;
+    "DELETE" "/fapi/v1/order" ["order.cancel"] Signed ONE, 0 => trading::cancel;
+    "GET" "/fapi/v1/order" ["order.status"] Signed ONE, 0 => trading::query;
+    "GET" "/fapi/v1/openOrder" [] Signed ONE, 0 => trading::query_open;
+    "GET" "/fapi/v1/openOrders" [] Signed ONE_OR_FORTY, 0 => trading::open_orders;
+    "GET" "/fapi/v1/allOrders" [] Signed FIVE, 0 => trading::all_orders;
+    "DELETE" "/fapi/v1/allOpenOrders" [] Signed ONE, 0 => trading::cancel_all;
+    "POST" "/fapi/v1/countdownCancelAll" [] Signed TEN, 0 => trading::countdown;
+    "GET" "/fapi/v1/userTrades" [] Signed FIVE, 0 => trading::user_trades;
+    "GET" "/fapi/v2/positionRisk" ["v1/account.position"] Signed FIVE, 0 => account::position_risk_v2;
+    "GET" "/fapi/v3/positionRisk" ["account.position", "v2/account.position"] Signed FIVE, 0 => account::position_risk_v3;
+    "GET" "/fapi/v2/account" ["account.status"] Signed FIVE, 0 => account::account_v2;
+    "GET" "/fapi/v3/account" ["v2/account.status"] Signed FIVE, 0 => account::account_v3;
+    "GET" "/fapi/v2/balance" [] Signed FIVE, 0 => account::balance;
+    "GET" "/fapi/v3/balance" ["account.balance", "v2/account.balance"] Signed FIVE, 0 => account::balance;
+    "GET" "/fapi/v1/commissionRate" [] Signed TWENTY, 0 => account::commission_rate;
+    "POST" "/fapi/v1/leverage" [] Signed ONE, 0 => account::leverage;
+    "POST" "/fapi/v1/marginType" [] Signed ONE, 0 => account::margin_type;
+    "GET" "/fapi/v1/positionSide/dual" [] Signed THIRTY, 0 => account::position_mode;
+    "POST" "/fapi/v1/positionSide/dual" [] Signed ONE, 0 => account::set_position_mode;
+    "GET" "/fapi/v1/multiAssetsMargin" [] Signed THIRTY, 0 => account::multi_assets;
+    "GET" "/fapi/v1/symbolConfig" [] Signed FIVE, 0 => account::symbol_config;
+    "GET" "/fapi/v1/accountConfig" [] Signed FIVE, 0 => account::account_config;
+    "GET" "/fapi/v1/leverageBracket" [] Signed ONE, 0 => account::leverage_bracket;
+    "GET" "/fapi/v1/income" [] Signed THIRTY, 0 => account::income;
+    "POST" "/fapi/v1/listenKey" ["userDataStream.start"] Key ONE, 0 => account::listen_key_create;
+    "PUT" "/fapi/v1/listenKey" ["userDataStream.ping"] Key ONE, 0 => account::listen_key_renew;
+    "DELETE" "/fapi/v1/listenKey" ["userDataStream.stop"] Key ONE, 0 => account::listen_key_close;
+};
+
+static SPOT: &[Endpoint] = endpoints! {
+    "GET" "/api/v3/ping" ["ping"] Open ONE, 0 => market_data::ping;
+    "GET" "/api/v3/time" ["time"] Open ONE, 0 => market_data::time;
+    "GET" "/api/v3/exchangeInfo" ["exchangeInfo"] Open TWENTY, 0 => exchange_info::spot;
+    "GET" "/api/v3/depth" ["depth"] Open market_data::depth_weight, 0 => market_data::depth;
+    "GET" "/api/v3/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FIVE, 0 => market_data::book_ticker;
+    "GET" "/api/v3/ticker/price" ["ticker.price"] Open TWO_OR_FIVE, 0 => market_data::price;
+};

@@ -1,0 +1,116 @@
+//! From options to a running exchange core: feeds, floors, keys.
+//!
+//! In: options. Out: an exchange whose market starts now. Never: a socket.
+
+use market::{InstrumentId, Market, Money};
+use matching::{Fees, Venue, VenueConfig};
+
+use crate::api::auth::Keys;
+use crate::api::weights::Weights;
+use crate::clock::Clock;
+use crate::exchange::Exchange;
+use crate::faults::Faults;
+use crate::feed::generator::Generator;
+use crate::feed::{Feed, parameters};
+use crate::floor::Floor;
+use crate::options::Options;
+use crate::private::ListenKeys;
+use crate::wire_log::WireLog;
+
+/// Opening wallet of the account in USDT.
+const WALLET_USDT: i64 = 100_000;
+/// Leverage of every symbol at the start, as production has it.
+const LEVERAGE: u32 = 20;
+/// First ids of orders and of our own trades; public trades have others.
+const FIRST_ORDER_ID: u64 = 8_000_000_001;
+const FIRST_TRADE_ID: u64 = 900_000_000_001;
+const MS: i64 = 1_000_000;
+
+/// Why the exchange cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An argument is wrong: exit code 2.
+    #[error("{0}")]
+    Argument(String),
+    /// A file is missing or broken: exit code 1.
+    #[error("{0}")]
+    Input(String),
+}
+
+/// Builds the exchange.
+///
+/// # Errors
+/// [`StartError`].
+pub fn build(options: &Options) -> Result<Exchange, StartError> {
+    let keys = keys(options)?;
+    let (usdm, spot) = feeds(options)?;
+    let clock = Clock::start();
+    let start_ns = clock.now_ns();
+    let rebatch_ns = options.rebatch_depth.map(|ms| i64::from(ms) * MS);
+    let floor = |market, feeds: Vec<Box<dyn Feed>>| {
+        let venue = venue(&feeds);
+        Floor::new(market, venue, feeds, options.speed, rebatch_ns, start_ns)
+    };
+    Ok(Exchange {
+        clock,
+        usdm: floor(Market::UsdM, usdm),
+        spot: floor(Market::Spot, spot),
+        faults: Faults::from_specs(&options.fault),
+        wire: WireLog::default(),
+        keys,
+        listen_keys: ListenKeys::default(),
+        usdm_weights: Weights::new(Market::UsdM),
+        spot_weights: Weights::new(Market::Spot),
+        requests: 0,
+        private_events: 0,
+    })
+}
+
+fn keys(options: &Options) -> Result<Keys, StartError> {
+    let (Some(key), Some(file)) = (&options.api_key, &options.api_secret_file) else {
+        return Ok(Keys::default());
+    };
+    let secret = std::fs::read_to_string(file)
+        .map_err(|error| StartError::Input(format!("{}: {error}", file.display())))?;
+    Keys::new(key.clone(), &secret)
+        .map_err(|error| StartError::Input(format!("{}: {error}", file.display())))
+}
+
+type Feeds = Vec<Box<dyn Feed>>;
+
+fn feeds(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+    let mut both = (Vec::new(), Vec::new());
+    for market in [Market::UsdM, Market::Spot] {
+        for symbol in &options.symbols {
+            let instrument =
+                parameters::instrument(market, symbol).map_err(StartError::Argument)?;
+            let flow = parameters::flow(&instrument);
+            let feed: Box<dyn Feed> = Box::new(Generator::new(instrument, flow, options.seed));
+            match market {
+                Market::UsdM => both.0.push(feed),
+                Market::Spot => both.1.push(feed),
+            }
+        }
+    }
+    Ok(both)
+}
+
+fn venue(feeds: &Feeds) -> Venue {
+    let instruments = feeds
+        .iter()
+        .enumerate()
+        .map(|(index, feed)| {
+            let mut instrument = feed.instrument();
+            instrument.id = InstrumentId(index as u16);
+            instrument
+        })
+        .collect();
+    Venue::new(VenueConfig {
+        instruments,
+        wallet: Money::from_whole(WALLET_USDT),
+        fees: Fees::FIRST_TIER,
+        leverage: LEVERAGE,
+        first_order_id: FIRST_ORDER_ID,
+        first_trade_id: FIRST_TRADE_ID,
+    })
+}

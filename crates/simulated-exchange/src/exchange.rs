@@ -1,0 +1,172 @@
+//! The exchange core: both markets, keys, faults, logs, behind one lock.
+//!
+//! In: the time, requests, connections. Out: frames in queues, answers. Never: a socket; every
+//! method returns at once.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use market::{Market, UtcMs};
+use tokio::sync::Notify;
+
+use crate::api::auth::Keys;
+use crate::api::weights::Weights;
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::floor::Floor;
+use crate::private::ListenKeys;
+use crate::streams::hub::ConnectionId;
+use crate::user_events;
+use crate::wire_log::WireLog;
+
+/// The exchange.
+pub struct Exchange {
+    /// Its time.
+    pub clock: Clock,
+    /// USD-M futures.
+    pub usdm: Floor,
+    /// Spot.
+    pub spot: Floor,
+    /// Active faults.
+    pub faults: Faults,
+    /// Wire-to-wire times.
+    pub wire: WireLog,
+    /// The registered key.
+    pub keys: Keys,
+    /// Futures user streams.
+    pub listen_keys: ListenKeys,
+    /// Request weight of futures.
+    pub usdm_weights: Weights,
+    /// Request weight of spot.
+    pub spot_weights: Weights,
+    /// Requests answered.
+    pub requests: u64,
+    /// Private events sent.
+    pub private_events: u64,
+}
+
+/// The exchange as its sockets share it.
+///
+/// One thread drives everything, so that the lock is never waited for; it only satisfies the
+/// server's `Send` bounds.
+#[derive(Clone)]
+pub struct Shared {
+    exchange: Arc<Mutex<Exchange>>,
+    wake: Arc<Notify>,
+}
+
+impl Shared {
+    /// Shares an exchange.
+    #[must_use]
+    pub fn new(exchange: Exchange) -> Self {
+        Self {
+            exchange: Arc::new(Mutex::new(exchange)),
+            wake: Arc::new(Notify::new()),
+        }
+    }
+
+    /// The exchange, for one short piece of work.
+    ///
+    /// # Panics
+    /// When a piece of work panicked before: the state cannot be trusted any more.
+    pub fn lock(&self) -> MutexGuard<'_, Exchange> {
+        self.exchange.lock().expect("no piece of work panicked")
+    }
+
+    /// Drives the market until the task is dropped.
+    pub async fn run(self) {
+        loop {
+            let (now_ns, next_ns) = {
+                let mut exchange = self.lock();
+                let now_ns = exchange.clock.now_ns();
+                (now_ns, exchange.advance(now_ns))
+            };
+            match next_ns {
+                Some(next_ns) if next_ns <= now_ns => tokio::task::yield_now().await,
+                Some(next_ns) => {
+                    let wait = std::time::Duration::from_nanos((next_ns - now_ns).unsigned_abs());
+                    tokio::time::sleep(wait).await;
+                }
+                None => self.wake.notified().await,
+            }
+        }
+    }
+}
+
+impl Exchange {
+    /// The floor of a market.
+    #[must_use]
+    pub fn floor(&self, market: Market) -> &Floor {
+        match market {
+            Market::UsdM => &self.usdm,
+            Market::Spot => &self.spot,
+        }
+    }
+
+    /// The floor of a market.
+    pub fn floor_mut(&mut self, market: Market) -> &mut Floor {
+        match market {
+            Market::UsdM => &mut self.usdm,
+            Market::Spot => &mut self.spot,
+        }
+    }
+
+    /// Counts of a market.
+    pub fn weights_mut(&mut self, market: Market) -> &mut Weights {
+        match market {
+            Market::UsdM => &mut self.usdm_weights,
+            Market::Spot => &mut self.spot_weights,
+        }
+    }
+
+    /// Handles all that happened until `now_ns`; returns when something happens next.
+    pub fn advance(&mut self, now_ns: i64) -> Option<i64> {
+        let usdm = self.usdm.advance(now_ns, &mut self.faults);
+        let spot = self.spot.advance(now_ns, &mut self.faults);
+        self.send_private(UtcMs(now_ns.div_euclid(1_000_000)));
+        usdm.into_iter().chain(spot).min()
+    }
+
+    /// Sends the private events that wait.
+    pub fn send_private(&mut self, now: UtcMs) {
+        self.send_private_usdm(now);
+        self.spot.outputs.clear();
+    }
+
+    fn send_private_usdm(&mut self, now: UtcMs) {
+        if self.usdm.outputs.is_empty() {
+            return;
+        }
+        let outputs = std::mem::take(&mut self.usdm.outputs);
+        let texts = user_events::futures(&outputs, self.usdm.venue.instruments(), now);
+        for text in texts {
+            if self.faults.on_private_event() {
+                self.expire_listen_key(now);
+            }
+            let Some(key) = self.listen_keys.valid(now).map(str::to_owned) else {
+                return;
+            };
+            for connection in self.listen_keys.listeners(&key) {
+                self.usdm.hub.send(connection, &key, &text);
+                self.private_events += 1;
+            }
+        }
+    }
+
+    /// Ends the listen key and says so to its connections.
+    pub fn expire_listen_key(&mut self, now: UtcMs) {
+        if let Some(key) = self.listen_keys.close() {
+            let text = user_events::listen_key_expired(&key, now);
+            for connection in self.listen_keys.listeners(&key) {
+                self.usdm.hub.send(connection, &key, &text);
+            }
+        }
+    }
+
+    /// A connection is gone.
+    pub fn disconnect(&mut self, market: Market, connection: ConnectionId) {
+        self.floor_mut(market).hub.disconnect(connection);
+        if market == Market::UsdM {
+            self.listen_keys.forget(connection, None);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Where the market comes from: one event after the other, each with its time.
+//!
+//! In: a recording or a generator. Out: events in ticks and lots with continuous ids, timed in ns
+//! since the feed's start at speed 1. Never: wall-clock time, the wire's text.
+
+pub mod generator;
+pub mod parameters;
+
+use market::{
+    BookTicker, DepthUpdate, Instrument, Level, Price, Trade, UpdateId, event::DepthHeader,
+};
+
+/// A book as a feed starts with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StartBook {
+    /// Its version.
+    pub last_update_id: UpdateId,
+    /// Best first.
+    pub bids: Vec<Level>,
+    /// Best first.
+    pub asks: Vec<Level>,
+}
+
+/// What happens in the market.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedEvent {
+    /// A book difference.
+    Depth(DepthChange),
+    /// Best bid and ask.
+    Ticker(BookTicker),
+    /// A trade.
+    Trade(Trade),
+    /// A mark price; index price, both in ticks.
+    Mark(Price),
+}
+
+/// A book difference that owns its levels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepthChange {
+    /// Ids and times.
+    pub header: DepthHeader,
+    /// Changed bids.
+    pub bids: Vec<Level>,
+    /// Changed asks.
+    pub asks: Vec<Level>,
+}
+
+impl DepthChange {
+    /// The same, borrowed.
+    #[must_use]
+    pub fn as_update(&self) -> DepthUpdate<'_> {
+        DepthUpdate {
+            header: self.header,
+            bids: &self.bids,
+            asks: &self.asks,
+        }
+    }
+}
+
+/// A source of one instrument's market.
+pub trait Feed: Send {
+    /// The instrument; its id is set by whoever owns the feed.
+    fn instrument(&self) -> Instrument;
+
+    /// The book before the first event.
+    fn start_book(&self) -> StartBook;
+
+    /// Time of the next event in ns since the start; `None` when there is none any more.
+    fn next_time_ns(&self) -> Option<i64>;
+
+    /// The next event. Its times are ns since the start in ms; the owner adds the wall clock.
+    fn next_event(&mut self) -> Option<FeedEvent>;
+}

@@ -1,0 +1,158 @@
+//! What the generated market is made of: instruments, rates, sizes, in one place.
+//!
+//! In: a symbol. Out: its filters and the parameters of its order flow. Never: randomness.
+//!
+//! The numbers are fitted to the USD-M recordings (`docs/generated-market.md` has the table of
+//! both sides by side and how to print it again).
+
+use market::{
+    Filters, Instrument, InstrumentId, InstrumentStatus, Market, Money, Price, Quantity, Rate,
+    Step, Symbol,
+};
+
+/// Order flow of one instrument. Rates are per second, sizes in lots, distances in ticks from
+/// the opposite best price.
+#[derive(Clone, Debug)]
+pub struct FlowParameters {
+    /// Mid price at the start, in ticks.
+    pub start_price_ticks: i64,
+    /// Levels on each side at the start.
+    pub start_levels: usize,
+    /// Arrivals and cancels on both sides together.
+    pub level_events_per_s: f64,
+    /// Exponent of the power law of distances.
+    pub distance_exponent: f64,
+    /// Largest distance.
+    pub distance_max_ticks: i64,
+    /// Ticks between the price levels that the crowd uses away from the best prices.
+    pub far_grid_ticks: i64,
+    /// Mean quantity at the best price.
+    pub best_lots: f64,
+    /// Mean quantity of a level behind it.
+    pub level_lots: f64,
+    /// Median quantity of a limit order.
+    pub order_lots: f64,
+    /// Standard deviation of the logarithm of order quantities.
+    pub order_sigma: f64,
+    /// Market orders.
+    pub market_orders_per_s: f64,
+    /// Median quantity of a market order.
+    pub market_lots: f64,
+    /// Standard deviation of the logarithm of market quantities.
+    pub market_sigma: f64,
+    /// Moves of the price that sweep several levels.
+    pub sweeps_per_s: f64,
+    /// Mean length of a sweep.
+    pub sweep_ticks: f64,
+    /// Standard deviation of the pressure (logarithm of the sides' ratio is twice this).
+    pub pressure_sigma: f64,
+    /// Time in which a pressure fades to 1/e.
+    pub pressure_relaxation_s: f64,
+}
+
+/// The generated instrument of a symbol.
+///
+/// # Errors
+/// When the symbol is empty, longer than 32 bytes or has no known quote asset at its end.
+pub fn instrument(market: Market, symbol: &str) -> Result<Instrument, String> {
+    let name = Symbol::new(symbol.as_bytes())
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| format!("`{symbol}` is no symbol: 1 to 32 bytes of upper case"))?;
+    if !symbol.ends_with("USDT") || symbol.len() == 4 {
+        return Err(format!(
+            "`{symbol}` cannot be generated: only pairs against USDT"
+        ));
+    }
+    let spot = market == Market::Spot;
+    let (tick, lot, price_decimals, quantity_decimals) = match (symbol, spot) {
+        ("BTCUSDT", false) => ("0.10", "0.001", 2, 3),
+        ("BTCUSDT", true) => ("0.01", "0.00001", 8, 8),
+        ("ETHUSDT", false) => ("0.01", "0.001", 2, 3),
+        ("ETHUSDT", true) => ("0.01", "0.0001", 8, 8),
+        (_, false) => ("0.010", "0.01", 3, 2),
+        (_, true) => ("0.01", "0.01", 8, 8),
+    };
+    let step = |text: &str| Step::from_text(text.as_bytes()).expect("a literal of this table");
+    let mut instrument = Instrument {
+        id: InstrumentId(0),
+        market,
+        symbol: name,
+        tick: step(tick),
+        lot: step(lot),
+        price_decimals,
+        quantity_decimals,
+        status: InstrumentStatus::Trading,
+        filters: Filters::NONE,
+    };
+    instrument.filters = filters(&instrument);
+    Ok(instrument)
+}
+
+/// Filters as production has them for large pairs (binance.md 1.6).
+#[must_use]
+pub fn filters(instrument: &Instrument) -> Filters {
+    let ticks = |text: &str| instrument.tick.count_in(text.as_bytes()).unwrap_or(0);
+    let whole_lots = |whole: i64| {
+        let lots = 10i64.pow(u32::from(instrument.lot.decimals)) / instrument.lot.mantissa.max(1);
+        Quantity(lots.saturating_mul(whole))
+    };
+    let notional_min = match (instrument.market, instrument.symbol.as_str()) {
+        (Market::UsdM, "BTCUSDT") => 50,
+        (Market::UsdM, "ETHUSDT") => 20,
+        _ => 5,
+    };
+    let btc = instrument.symbol.as_str() == "BTCUSDT";
+    Filters {
+        price_min: Price(1),
+        price_max: Price(ticks("4529764").max(1)),
+        quantity_min: Quantity(1),
+        quantity_max: whole_lots(if btc { 1_000 } else { 10_000 }),
+        market_quantity_max: whole_lots(if btc { 120 } else { 2_000 }),
+        notional_min: Money::from_whole(notional_min),
+        multiplier_up: Rate(105_000_000),
+        multiplier_down: Rate(95_000_000),
+        open_orders_max: 200,
+    }
+}
+
+/// Parameters for an instrument.
+#[must_use]
+pub fn flow(instrument: &Instrument) -> FlowParameters {
+    let eth = instrument.symbol.as_str().starts_with("ETH");
+    let btc = instrument.symbol.as_str().starts_with("BTC");
+    let price = if btc {
+        "64000"
+    } else if eth {
+        "3400"
+    } else {
+        "100"
+    };
+    let start_price_ticks = instrument
+        .tick
+        .count_in(price.as_bytes())
+        .expect("a whole price");
+    // Lots for about the same value at every instrument.
+    let lots_of = |usdt: i64| {
+        let quantity = instrument.quantity_for(Price(start_price_ticks), Money::from_whole(usdt));
+        (quantity.0 as f64).max(1.0)
+    };
+    FlowParameters {
+        start_price_ticks,
+        start_levels: 1_000,
+        level_events_per_s: 500.0,
+        distance_exponent: 0.55,
+        distance_max_ticks: 2_000,
+        far_grid_ticks: 1,
+        best_lots: lots_of(if eth { 150_000 } else { 400_000 }),
+        level_lots: lots_of(if eth { 40_000 } else { 25_000 }),
+        order_lots: lots_of(2_500),
+        order_sigma: 1.6,
+        market_orders_per_s: 6.0,
+        market_lots: lots_of(1_200),
+        market_sigma: 1.7,
+        sweeps_per_s: 0.8,
+        sweep_ticks: 12.0,
+        pressure_sigma: 0.6,
+        pressure_relaxation_s: 6.0,
+    }
+}

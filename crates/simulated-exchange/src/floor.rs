@@ -1,0 +1,181 @@
+//! One market's floor: feeds, the venue, publishers, connections.
+//!
+//! In: the time. Out: all that happened until then, applied to the venue and published; private
+//! outputs for the owner. Never: a request.
+
+use market::{Instrument, InstrumentId, Market, UtcMs};
+use matching::{Output, Venue};
+
+use crate::faults::Faults;
+use crate::feed::{Feed, FeedEvent};
+use crate::streams::hub::Hub;
+use crate::streams::publisher::Publisher;
+
+/// Feed events that are handled before the sockets get their turn.
+const EVENTS_PER_TURN: usize = 512;
+
+/// One market.
+pub struct Floor {
+    /// Futures or spot.
+    pub market: Market,
+    /// Liquidity, orders, account.
+    pub venue: Venue,
+    /// Streams and connections.
+    pub hub: Hub,
+    /// Private events not yet sent.
+    pub outputs: Vec<Output>,
+    feeds: Vec<Lane>,
+    speed: f64,
+    start_ns: i64,
+    events: u64,
+}
+
+struct Lane {
+    feed: Box<dyn Feed>,
+    publisher: Publisher,
+    next_ns: Option<i64>,
+}
+
+impl Floor {
+    /// A floor whose feeds start at `start_ns`. The venue's instruments are the feeds', in order.
+    ///
+    /// # Panics
+    /// When the venue has other instruments than the feeds.
+    #[must_use]
+    pub fn new(
+        market: Market,
+        mut venue: Venue,
+        feeds: Vec<Box<dyn Feed>>,
+        speed: f64,
+        rebatch_ns: Option<i64>,
+        start_ns: i64,
+    ) -> Self {
+        assert_eq!(venue.instruments().len(), feeds.len());
+        let mut hub = Hub::default();
+        let mut lanes = Vec::with_capacity(feeds.len());
+        for (index, feed) in feeds.into_iter().enumerate() {
+            let instrument = venue.instruments()[index];
+            let book = feed.start_book();
+            venue.on_snapshot(instrument.id, book.last_update_id, &book.bids, &book.asks);
+            let publisher = Publisher::new(instrument, book.last_update_id, rebatch_ns, &mut hub);
+            lanes.push(Lane {
+                next_ns: feed.next_time_ns(),
+                feed,
+                publisher,
+            });
+        }
+        Self {
+            market,
+            venue,
+            hub,
+            outputs: Vec::new(),
+            feeds: lanes,
+            speed,
+            start_ns,
+            events: 0,
+        }
+    }
+
+    /// The instrument with this symbol, upper or lower case.
+    #[must_use]
+    pub fn find(&self, symbol: &str) -> Option<&Instrument> {
+        let upper = symbol.to_uppercase();
+        let mut instruments = self.venue.instruments().iter();
+        instruments.find(|instrument| instrument.symbol.as_str() == upper)
+    }
+
+    /// Market events handled since the start.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Handles what happened until `now_ns` and returns when something happens next; earlier
+    /// than now when a turn's share of events was used up.
+    pub fn advance(&mut self, now_ns: i64, faults: &mut Faults) -> Option<i64> {
+        for _ in 0..EVENTS_PER_TURN {
+            let Some((index, time_ns)) = self.earliest() else {
+                break;
+            };
+            let wall_ns = self.wall_ns(time_ns);
+            if wall_ns > now_ns {
+                break;
+            }
+            self.tick(wall_ns, faults);
+            self.step(index, wall_ns, faults);
+        }
+        self.tick(now_ns, faults);
+        let feed = self.earliest().map(|(_, time_ns)| self.wall_ns(time_ns));
+        let ticks = self
+            .feeds
+            .iter()
+            .filter_map(|lane| lane.publisher.next_tick_ns());
+        ticks.chain(feed).min()
+    }
+
+    fn wall_ns(&self, feed_ns: i64) -> i64 {
+        self.start_ns + (feed_ns as f64 / self.speed) as i64
+    }
+
+    fn earliest(&self) -> Option<(usize, i64)> {
+        let lanes = self.feeds.iter().enumerate();
+        lanes
+            .filter_map(|(index, lane)| lane.next_ns.map(|next| (index, next)))
+            .min_by_key(|(index, next)| (*next, *index))
+    }
+
+    fn tick(&mut self, now_ns: i64, faults: &mut Faults) {
+        faults.set_now(now_ns);
+        for (index, lane) in self.feeds.iter_mut().enumerate() {
+            if lane
+                .publisher
+                .next_tick_ns()
+                .is_some_and(|next| next <= now_ns)
+            {
+                let view = self.venue.view(InstrumentId(index as u16));
+                lane.publisher.tick(now_ns, view, &mut self.hub, faults);
+            }
+        }
+    }
+
+    fn step(&mut self, index: usize, wall_ns: i64, faults: &mut Faults) {
+        let lane = &mut self.feeds[index];
+        let event = lane.feed.next_event();
+        lane.next_ns = lane.feed.next_time_ns();
+        let Some(event) = event else {
+            return;
+        };
+        self.events += 1;
+        let id = InstrumentId(index as u16);
+        let now = UtcMs(wall_ns.div_euclid(1_000_000));
+        match event {
+            FeedEvent::Depth(mut change) => {
+                change.header.instrument = id;
+                change.header.event_time = now;
+                change.header.transaction_time = now;
+                self.venue
+                    .on_depth(now, &change.as_update(), &mut self.outputs);
+                let view = self.venue.view(id);
+                lane.publisher.depth(&change, view, &mut self.hub, faults);
+            }
+            FeedEvent::Ticker(mut ticker) => {
+                ticker.instrument = id;
+                ticker.event_time = now;
+                ticker.transaction_time = now;
+                self.venue.on_ticker(now, &ticker, &mut self.outputs);
+                lane.publisher.ticker(&ticker, &mut self.hub, faults);
+            }
+            FeedEvent::Trade(mut trade) => {
+                trade.instrument = id;
+                trade.event_time = now;
+                trade.transaction_time = now;
+                self.venue.on_trade(now, &trade, &mut self.outputs);
+                lane.publisher.trade(&trade, wall_ns, &mut self.hub, faults);
+            }
+            FeedEvent::Mark(mark) => {
+                self.venue.on_mark(id, mark);
+                lane.publisher.mark(mark, now, &mut self.hub, faults);
+            }
+        }
+    }
+}

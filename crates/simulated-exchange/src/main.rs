@@ -1,0 +1,77 @@
+//! The binary: options, one thread, signals.
+//!
+//! In: the command line. Out: one line on stdout, logs on stderr, exit code 0, 1 or 2. Never:
+//! anything else on stdout.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use simulated_exchange::assembly::{self, StartError};
+use simulated_exchange::exchange::Shared;
+use simulated_exchange::options::Options;
+use simulated_exchange::server::{Ports, tls};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+        )
+        .init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("simulated-exchange: no runtime: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("simulated-exchange: {error}");
+            ExitCode::from(match error {
+                StartError::Argument(_) => 2,
+                StartError::Input(_) => 1,
+            })
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<(), StartError> {
+    let addresses = options.addresses().map_err(StartError::Argument)?;
+    let acceptor = if options.tls {
+        let (acceptor, authority) = tls::acceptor().map_err(StartError::Input)?;
+        if let Some(file) = &options.ca_out {
+            std::fs::write(file, authority)
+                .map_err(|error| StartError::Input(format!("{}: {error}", file.display())))?;
+        }
+        Some(acceptor)
+    } else {
+        None
+    };
+    let input = |error: std::io::Error| StartError::Input(error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(input)?;
+    let ports = Ports::open(addresses).await.map_err(StartError::Input)?;
+    let shared = Shared::new(assembly::build(options)?);
+    let line = ports.ready_line(options.tls).map_err(input)?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(input)?;
+    tokio::select! {
+        () = shared.clone().run() => {}
+        () = ports.serve(shared, acceptor) => {}
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopped"),
+        _ = tokio::signal::ctrl_c() => tracing::info!("interrupted: stopped"),
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The command line.
+//!
+//! In: arguments. Out: checked options. Never: a secret on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::faults::FaultSpec;
+
+/// A simulated Binance on loopback: USD-M futures, spot, and a control API.
+///
+/// One line is written to stdout once it is ready; logs go to stderr.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "simulated-exchange", version)]
+pub struct Options {
+    /// Recordings to replay, several separated by commas.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        conflicts_with = "generate"
+    )]
+    pub capture: Vec<PathBuf>,
+
+    /// Generate the market (the default without --capture).
+    #[arg(long)]
+    pub generate: bool,
+
+    /// Symbols of the generated market.
+    #[arg(
+        long,
+        value_name = "SYMBOL",
+        value_delimiter = ',',
+        conflicts_with = "capture",
+        default_value = "BTCUSDT,ETHUSDT"
+    )]
+    pub symbols: Vec<String>,
+
+    /// Seed of the generated market.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// How many times faster than real time the market runs.
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_speed)]
+    pub speed: f64,
+
+    /// Start a recording again when it ends.
+    #[arg(long = "loop")]
+    pub repeat: bool,
+
+    /// Collect depth differences over so many milliseconds.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rebatch_depth: Option<u32>,
+
+    /// USD-M address; spot and the control API take the next two ports. Port 0: all free ones.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8900")]
+    pub listen: SocketAddr,
+
+    /// Serve TLS with a certificate of an own authority.
+    #[arg(long)]
+    pub tls: bool,
+
+    /// Where to write the authority's certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub ca_out: Option<PathBuf>,
+
+    /// The only accepted API key. Without it any key is accepted and no signature is checked.
+    #[arg(long, value_name = "KEY", requires = "api_secret_file")]
+    pub api_key: Option<String>,
+
+    /// File with the HMAC secret, or an Ed25519 key in PEM.
+    #[arg(long, value_name = "FILE", requires = "api_key")]
+    pub api_secret_file: Option<PathBuf>,
+
+    /// Faults to inject, `NAME:ARG`, several separated by commas.
+    #[arg(long, value_name = "NAME:ARG", value_delimiter = ',')]
+    pub fault: Vec<FaultSpec>,
+
+    /// Count and skip broken lines of recordings instead of refusing the file.
+    #[arg(long, requires = "capture")]
+    pub skip_bad: bool,
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if speed.is_finite() && (0.01..=1_000.0).contains(&speed) {
+        Ok(speed)
+    } else {
+        Err("the speed must lie between 0.01 and 1000".to_owned())
+    }
+}
+
+impl Options {
+    /// The addresses of the three ports.
+    ///
+    /// # Errors
+    /// When there is no room for three ports above the given one.
+    pub fn addresses(&self) -> Result<[SocketAddr; 3], String> {
+        let port = self.listen.port();
+        if port > u16::MAX - 2 {
+            return Err(format!("port {port} leaves no room for the two after it"));
+        }
+        let next = |step: u16| {
+            let port = if port == 0 { 0 } else { port + step };
+            SocketAddr::new(self.listen.ip(), port)
+        };
+        Ok([next(0), next(1), next(2)])
+    }
+}

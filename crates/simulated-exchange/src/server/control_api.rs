@@ -1,0 +1,220 @@
+//! The control API `/sim/v1`: what tests and the demo ask the exchange beside its dialect.
+//!
+//! In: requests on the third port. Out: the account as it truly is, wire-to-wire times, counts;
+//! faults switched on. Never: the Binance dialect.
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use market::{Market, OrderState};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::exchange::{Exchange, Shared};
+use crate::faults::FaultSpec;
+use crate::floor::Floor;
+use crate::streams::hub::FrameKey;
+use crate::streams::names::StreamKind;
+
+/// The router of the control port.
+pub fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/sim/v1/account", get(account))
+        .route("/sim/v1/wire-to-wire", post(wire_to_wire))
+        .route("/sim/v1/fault", post(fault))
+        .route("/sim/v1/stats", get(stats))
+        .with_state(shared)
+}
+
+#[derive(Deserialize)]
+struct AccountQuery {
+    /// Only orders whose client id begins with this.
+    #[serde(default)]
+    prefix: String,
+    /// `usdm` (default) or `spot`.
+    market: Option<String>,
+}
+
+async fn account(State(shared): State<Shared>, Query(query): Query<AccountQuery>) -> Response {
+    let exchange = shared.lock();
+    match query
+        .market
+        .as_deref()
+        .map_or(Some(Market::UsdM), Market::from_word)
+    {
+        Some(market) => Json(describe(exchange.floor(market), &query.prefix)).into_response(),
+        None => (StatusCode::BAD_REQUEST, "market is usdm or spot\n").into_response(),
+    }
+}
+
+/// Orders, fills and fees of the prefix; positions, wallet and totals of the account.
+fn describe(floor: &Floor, prefix: &str) -> Value {
+    let venue = &floor.venue;
+    let ours = |id: &str| id.starts_with(prefix);
+    let mut by_state = std::collections::BTreeMap::<&str, u64>::new();
+    let mut open = Vec::new();
+    let mut orders = 0u64;
+    for order in venue.orders() {
+        let id = order.request.client_order_id;
+        if !ours(id.as_str()) {
+            continue;
+        }
+        orders += 1;
+        *by_state.entry(order.state.as_str()).or_default() += 1;
+        if !order.state.is_final() {
+            let instrument = &venue.instruments()[usize::from(order.request.instrument.0)];
+            open.push(json!({
+                "client_order_id": id.as_str(),
+                "order_id": order.id.0,
+                "symbol": instrument.symbol.as_str(),
+                "side": order.request.side.as_str(),
+                "price_ticks": order.request.price.0,
+                "quantity_lots": order.request.quantity.0,
+                "filled_lots": order.filled.0,
+                "partial": order.state == OrderState::PartiallyFilled,
+            }));
+        }
+    }
+    let (mut fills, mut fees_e8, mut realized_e8) = (0u64, 0i64, 0i64);
+    for fill in venue.fills() {
+        let order = venue.order(fill.order_id);
+        if order.is_some_and(|order| ours(order.request.client_order_id.as_str())) {
+            fills += 1;
+            fees_e8 += fill.commission.0;
+            realized_e8 += fill.realized.0;
+        }
+    }
+    let positions: Vec<Value> = venue
+        .instruments()
+        .iter()
+        .map(|instrument| {
+            let position = &venue.account().positions[usize::from(instrument.id.0)];
+            json!({
+                "symbol": instrument.symbol.as_str(),
+                "quantity_lots": position.quantity.0,
+                "quantity": decimal(position.quantity.0 * instrument.lot.mantissa,
+                                    u32::from(instrument.lot.decimals)),
+                "entry_price": decimal(position.entry_price_e8(instrument), 8),
+                "unrealized_usdt": decimal(venue.unrealized(instrument.id).0, 8),
+            })
+        })
+        .collect();
+    let (orders_total, fills_total) = venue.totals();
+    json!({
+        "market": floor.market.as_str(),
+        "prefix": prefix,
+        "orders": orders,
+        "orders_by_state": by_state,
+        "fills": fills,
+        "fees_usdt": decimal(fees_e8, 8),
+        "realized_usdt": decimal(realized_e8, 8),
+        "open_orders": open,
+        "positions": positions,
+        "wallet_usdt": decimal(venue.account().wallet.0, 8),
+        "orders_total": orders_total,
+        "fills_total": fills_total,
+        "fees_total_usdt": decimal(venue.account().fees_paid.0, 8),
+    })
+}
+
+fn decimal(value: i64, decimals: u32) -> String {
+    let mut buffer = [0; market::decimal::TEXT_MAX];
+    let text = market::decimal::write_decimal(value, decimals, &mut buffer);
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// One order and the market frame that caused it.
+#[derive(Deserialize)]
+struct Pair {
+    client_order_id: String,
+    /// `depth`, `bookTicker`, `trade`, `aggTrade` or `markPrice`.
+    stream: String,
+    symbol: String,
+    id: u64,
+    /// `usdm` (default) or `spot`.
+    #[serde(default)]
+    market: Option<String>,
+}
+
+async fn wire_to_wire(State(shared): State<Shared>, Json(pairs): Json<Vec<Pair>>) -> Json<Value> {
+    let exchange = shared.lock();
+    let mut times: Vec<i64> = pairs
+        .iter()
+        .filter_map(|pair| between(&exchange, pair))
+        .collect();
+    times.sort_unstable();
+    let percentile = |permille: usize| {
+        let last = times.len().checked_sub(1)?;
+        Some(times[(last * permille).div_ceil(1_000)])
+    };
+    Json(json!({
+        "count": times.len(),
+        "unknown": pairs.len() - times.len(),
+        "p50": percentile(500),
+        "p99": percentile(990),
+        "p999": percentile(999),
+        "max": times.last(),
+    }))
+}
+
+fn between(exchange: &Exchange, pair: &Pair) -> Option<i64> {
+    let kinds = [
+        StreamKind::Depth,
+        StreamKind::BookTicker,
+        StreamKind::Trade,
+        StreamKind::AggTrade,
+        StreamKind::MarkPrice,
+    ];
+    let kind = kinds
+        .into_iter()
+        .find(|kind| kind.as_str() == pair.stream)?;
+    let market = pair
+        .market
+        .as_deref()
+        .map_or(Some(Market::UsdM), Market::from_word)?;
+    let key = FrameKey {
+        kind,
+        instrument: exchange.floor(market).find(&pair.symbol)?.id,
+        id: pair.id,
+    };
+    exchange.wire.between(market, key, &pair.client_order_id)
+}
+
+#[derive(Deserialize)]
+struct FaultRequest {
+    /// `NAME:ARG`, as on the command line.
+    fault: String,
+}
+
+async fn fault(State(shared): State<Shared>, Json(request): Json<FaultRequest>) -> Response {
+    match request.fault.parse::<FaultSpec>() {
+        Ok(spec) => {
+            shared.lock().faults.inject(spec);
+            Json(json!({"injected": spec.name(), "argument": spec.argument})).into_response()
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, error + "\n").into_response(),
+    }
+}
+
+async fn stats(State(shared): State<Shared>) -> Json<Value> {
+    let exchange = shared.lock();
+    let floor = |floor: &Floor| {
+        let (frames, slow) = floor.hub.counts();
+        json!({
+            "market_events": floor.events(),
+            "connections": floor.hub.connection_count(),
+            "slow_dropped": slow,
+            "frames": frames.map(|(name, count)| (name.to_owned(), Value::from(count)))
+                .collect::<serde_json::Map<_, _>>(),
+        })
+    };
+    Json(json!({
+        "usdm": floor(&exchange.usdm),
+        "spot": floor(&exchange.spot),
+        "requests": exchange.requests,
+        "private_events": exchange.private_events,
+        "faults_injected": exchange.faults.injected(),
+    }))
+}

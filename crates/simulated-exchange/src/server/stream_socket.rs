@@ -1,0 +1,141 @@
+//! One stream connection: frames out, control messages in, pings.
+//!
+//! In: the hub's queue, the socket. Out: bytes, and the time at which each frame was written.
+//! Never: a frame that waits for a slow peer; the hub has dropped such a connection.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use market::Market;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at};
+
+use crate::exchange::Shared;
+use crate::streams::control::{self, Origin};
+use crate::streams::hub::{FrameKey, Outgoing};
+use crate::streams::names::StreamPath;
+
+/// Frames that go out with one write.
+const FRAMES_PER_WRITE: usize = 64;
+
+/// Serves one connection until it ends.
+pub async fn run(socket: WebSocket, shared: Shared, market: Market, asked: StreamPath) {
+    let (origin, queue) = {
+        let mut exchange = shared.lock();
+        let exchange = &mut *exchange;
+        let hub = &mut exchange.floor_mut(market).hub;
+        let (connection, queue) = hub.connect(asked.route, asked.combined);
+        let origin = Origin {
+            market,
+            connection,
+            route: asked.route,
+        };
+        for name in &asked.names {
+            subscribe(exchange, name, origin);
+        }
+        (origin, queue)
+    };
+    serve(socket, &shared, origin, queue).await;
+    shared.lock().disconnect(market, origin.connection);
+}
+
+fn subscribe(exchange: &mut crate::exchange::Exchange, name: &str, origin: Origin) {
+    let hub = match origin.market {
+        Market::UsdM => &mut exchange.usdm.hub,
+        Market::Spot => &mut exchange.spot.hub,
+    };
+    control::subscribe(name, origin, hub, &mut exchange.listen_keys);
+}
+
+async fn serve(
+    mut socket: WebSocket,
+    shared: &Shared,
+    origin: Origin,
+    mut queue: mpsc::Receiver<Outgoing>,
+) {
+    let period = ping_period(origin.market);
+    let mut pings = interval_at(Instant::now() + period, period);
+    loop {
+        tokio::select! {
+            outgoing = queue.recv() => {
+                if !write(&mut socket, shared, origin.market, outgoing, &mut queue).await {
+                    return;
+                }
+            }
+            message = socket.next() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    let mut exchange = shared.lock();
+                    let exchange = &mut *exchange;
+                    let hub = match origin.market {
+                        Market::UsdM => &mut exchange.usdm.hub,
+                        Market::Spot => &mut exchange.spot.hub,
+                    };
+                    let keys = &mut exchange.listen_keys;
+                    let answer = control::handle(&text, origin, hub, keys);
+                    // Through the queue: no event can come before its acknowledgement.
+                    hub.tell(origin.connection, Outgoing::Text(answer.into(), None));
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => {}
+            },
+            _ = pings.tick() => {
+                let now = shared.lock().clock.now().0.to_string();
+                if socket.send(Message::Ping(now.into())).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Writes what waits; false when the connection is to end.
+async fn write(
+    socket: &mut WebSocket,
+    shared: &Shared,
+    market: Market,
+    first: Option<Outgoing>,
+    queue: &mut mpsc::Receiver<Outgoing>,
+) -> bool {
+    let mut next = first;
+    let mut keys: [Option<FrameKey>; FRAMES_PER_WRITE] = [None; FRAMES_PER_WRITE];
+    for slot in &mut keys {
+        match next {
+            Some(Outgoing::Text(text, key)) => {
+                *slot = key;
+                if socket.feed(Message::Text(text)).await.is_err() {
+                    return false;
+                }
+            }
+            Some(Outgoing::Close(code)) => {
+                let frame = CloseFrame {
+                    code,
+                    reason: "".into(),
+                };
+                // Already broken is as good as closed.
+                let _ = socket.send(Message::Close(Some(frame))).await;
+                return false;
+            }
+            Some(Outgoing::Abort) | None => return false,
+        }
+        match queue.try_recv() {
+            Ok(more) => next = Some(more),
+            Err(_) => break,
+        }
+    }
+    {
+        let mut exchange = shared.lock();
+        let now_ns = exchange.clock.now_ns();
+        for key in keys.into_iter().flatten() {
+            exchange.wire.frame_written(market, key, now_ns);
+        }
+    }
+    socket.flush().await.is_ok()
+}
+
+fn ping_period(market: Market) -> Duration {
+    match market {
+        Market::UsdM => Duration::from_secs(180),
+        Market::Spot => Duration::from_secs(20),
+    }
+}

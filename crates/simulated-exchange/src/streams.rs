@@ -1,0 +1,7 @@
+//! Public and private streams: who listens to what, and what each listener gets.
+
+pub mod cadence;
+pub mod control;
+pub mod hub;
+pub mod names;
+pub mod publisher;
