@@ -50,7 +50,7 @@ pub mod log_file;
 pub mod segment;
 
 #[cfg(not(loom))]
-pub use counter::{Counter, Counters, RegisterError};
+pub use counter::{Counter, Counters, NAME_BYTES_MAX, RegisterError};
 #[cfg(not(loom))]
 pub use generation::{
     Generation, RemoveError, list_generations, next_generation, remove_drained, segment_path,

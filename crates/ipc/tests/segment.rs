@@ -77,6 +77,15 @@ fn everything_written_by_the_maker_is_read_through_the_file() {
     assert!(opened.instrument_page(2).is_none());
     made.account_page_writer().unwrap().write(b"account");
     assert_eq!(opened.account_page().read(&mut buffer), Ok(Some(7)));
+}
+
+#[test]
+fn cells_and_signs_of_life_are_read_through_the_file() {
+    let directory = Directory::new("cells");
+    let path = directory.path().join("1.segment");
+    let made = Segment::create(&path, &small(), 11, 22, 1).unwrap();
+    let opened = Segment::open(&path).unwrap();
+    assert_eq!(opened.hotpath_state(), HotpathState::Starting);
 
     let denied = made.counters().register("orders_denied_total").unwrap();
     denied.add(2);
