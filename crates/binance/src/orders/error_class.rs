@@ -104,7 +104,7 @@ pub fn outcome_of(status: u16, code: i64, message: &[u8]) -> ReplyOutcome {
         _ => {}
     }
     match status {
-        200 => ReplyOutcome::Confirmed,
+        200 if code == 0 => ReplyOutcome::Confirmed,
         // Half of a cancel and replace was done; no other request answers so.
         408 | 409 => ReplyOutcome::Unresolved,
         400..500 => ReplyOutcome::Rejected,

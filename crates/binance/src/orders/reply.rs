@@ -129,6 +129,10 @@ impl<'a> Reply<'a> {
         if reply.outcome != ReplyOutcome::Confirmed {
             return reply;
         }
+        if self.error.is_some() {
+            reply.outcome = ReplyOutcome::Unresolved;
+            return reply;
+        }
         match order_result(self.result, request, client_order_id, instrument) {
             Ok(order) => {
                 reply.exchange_order_id = order.exchange_order_id;
