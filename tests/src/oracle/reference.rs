@@ -73,6 +73,19 @@ pub struct Trade {
     pub transaction_ms: u64,
 }
 
+/// Mark price and funding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// `p`, in ticks, rounded to the nearest.
+    pub mark: i64,
+    /// `r`, in 1e-8.
+    pub rate_e8: i64,
+    /// `T`.
+    pub next_funding_ms: u64,
+    /// `E`.
+    pub event_ms: u64,
+}
+
 /// A REST snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -101,8 +114,8 @@ struct RawDepth<'a> {
     pu: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     st: Option<Value>,
-    b: Vec<(String, String)>,
-    a: Vec<(String, String)>,
+    b: Vec<RawLevel>,
+    a: Vec<RawLevel>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +164,20 @@ struct RawTrade {
 }
 
 #[derive(Deserialize)]
+struct RawMark {
+    e: String,
+    #[serde(rename = "E")]
+    event_ms: u64,
+    s: String,
+    p: String,
+    r: String,
+    #[serde(rename = "T")]
+    next_funding_ms: u64,
+    #[serde(default, deserialize_with = "present")]
+    st: Option<Value>,
+}
+
+#[derive(Deserialize)]
 struct RawSnapshot {
     #[serde(rename = "lastUpdateId")]
     last_update_id: u64,
@@ -158,8 +185,27 @@ struct RawSnapshot {
     event_ms: Option<Value>,
     #[serde(rename = "T", default, deserialize_with = "present")]
     transaction_ms: Option<Value>,
-    bids: Vec<(String, String)>,
-    asks: Vec<(String, String)>,
+    bids: Vec<RawLevel>,
+    asks: Vec<RawLevel>,
+}
+
+/// `["price","quantity"]`, and whatever the exchange may add behind (it once sent `[]` there).
+struct RawLevel {
+    price: String,
+    quantity: String,
+}
+
+impl<'de> Deserialize<'de> for RawLevel {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let missing = || serde::de::Error::custom("a level without price and quantity");
+        let mut parts = Vec::<Value>::deserialize(input)?.into_iter();
+        match (parts.next(), parts.next()) {
+            (Some(Value::String(price)), Some(Value::String(quantity))) => {
+                Ok(Self { price, quantity })
+            }
+            _ => Err(missing()),
+        }
+    }
 }
 
 /// Keeps a `null` that stands there apart from a field that is missing.
@@ -241,15 +287,46 @@ pub fn trade(bytes: &[u8], instrument: &Instrument, aggregate: bool) -> Option<T
     } else {
         None
     };
-    let level = pair(&raw.p, &raw.q, instrument)?;
+    let level = if from_book {
+        positive(pair(&raw.p, &raw.q, instrument)?)?
+    } else {
+        // Trades with the insurance fund need not lie on the grid.
+        let steps = nearest(&raw.p, instrument.tick)?;
+        let lots = number(&raw.q, instrument.lot, instrument.quantity_decimals)?;
+        (
+            canonical(steps, instrument.tick, instrument.price_decimals),
+            lots,
+        )
+    };
     Some(Trade {
         id: if aggregate { raw.a } else { raw.t }?.as_u64()?,
         range,
-        level: if from_book { positive(level)? } else { level },
+        level,
         buyer_is_maker: raw.m,
         from_book,
         event_ms: time(raw.event_ms)?,
         transaction_ms: time(raw.transaction_ms)?,
+    })
+}
+
+/// Reads a mark price.
+#[must_use]
+pub fn mark(bytes: &[u8], instrument: &Instrument) -> Option<Mark> {
+    let raw: RawMark = read(bytes)?;
+    let ours = raw.e == "markPriceUpdate" && raw.s == instrument.symbol.as_str();
+    if !ours || !is_usdm(instrument.market == Market::UsdM, raw.st.as_ref()) {
+        return None;
+    }
+    let mark = nearest(&raw.p, instrument.tick)?;
+    Some(Mark {
+        mark: (mark > 0).then_some(mark)?,
+        rate_e8: if raw.r.is_empty() {
+            0
+        } else {
+            signed_e8(&raw.r)?
+        },
+        next_funding_ms: time(raw.next_funding_ms)?,
+        event_ms: time(raw.event_ms)?,
     })
 }
 
@@ -286,10 +363,10 @@ fn positive(pair: Pair) -> Option<Pair> {
     (pair.0.steps > 0 && pair.1.steps > 0).then_some(pair)
 }
 
-fn pairs(raw: &[(String, String)], instrument: &Instrument) -> Option<Vec<Pair>> {
+fn pairs(raw: &[RawLevel], instrument: &Instrument) -> Option<Vec<Pair>> {
     raw.iter()
-        .map(|(price, quantity)| {
-            let pair = pair(price, quantity, instrument)?;
+        .map(|level| {
+            let pair = pair(&level.price, &level.quantity, instrument)?;
             (pair.0.steps > 0).then_some(pair)
         })
         .collect()
@@ -324,15 +401,45 @@ fn number(text: &str, step: Step, wire_decimals: u8) -> Option<Number> {
     if mantissa % step.mantissa != 0 {
         return None;
     }
-    let whole = if whole.is_empty() { "0" } else { whole };
-    let wire = usize::from(wire_decimals);
-    let text = if wire == 0 {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{fraction:0<wire$}")
+    Some(canonical(mantissa / step.mantissa, step, wire_decimals))
+}
+
+/// Steps with their text, written digit by digit. Numbers that no exchange has stay without one.
+#[must_use]
+pub fn canonical(steps: i64, step: Step, wire_decimals: u8) -> Number {
+    let mut text = String::new();
+    if steps <= TEXT_STEPS_MAX {
+        let (have, wire) = (usize::from(step.decimals), usize::from(wire_decimals));
+        let digits = format!("{:0>width$}", steps * step.mantissa, width = have + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - have);
+        text = whole.to_owned();
+        if wire > 0 {
+            text = format!("{whole}.{fraction:0<wire$}");
+        }
+    }
+    Number { steps, text }
+}
+
+/// Steps above this have no canonical text: at 8 wire decimals it would not fit 63 bits.
+pub const TEXT_STEPS_MAX: i64 = 10_000_000_000;
+
+/// The nearest number of steps to a text of up to 8 decimals, half away from zero.
+fn nearest(text: &str, step: Step) -> Option<i64> {
+    let value = i128::from(signed_e8(text)?);
+    let unit = i128::from(step.mantissa) * 100_000_000;
+    let scaled = value * 10i128.pow(u32::from(step.decimals));
+    let rounded = (scaled * 2 + unit) / (unit * 2);
+    (value >= 0).then_some(i64::try_from(rounded).ok()?)
+}
+
+/// A number of up to 8 decimals with an optional sign, in 1e-8.
+fn signed_e8(text: &str) -> Option<i64> {
+    let unit = Step {
+        mantissa: 1,
+        decimals: 8,
     };
-    Some(Number {
-        steps: mantissa / step.mantissa,
-        text,
-    })
+    match text.strip_prefix('-') {
+        Some(digits) => Some(-number(digits, unit, 8)?.steps),
+        None => Some(number(text, unit, 8)?.steps),
+    }
 }
