@@ -62,6 +62,8 @@ pub struct Drain {
     commits: Durations,
     ledger_errors: u64,
     input_log_errors: u64,
+    ledger_up: bool,
+    input_log_up: bool,
     complaint: Option<String>,
     /// True once the present generation has ended and everything of it is taken in.
     finished: bool,
@@ -84,6 +86,8 @@ impl Drain {
             commits: Durations::default(),
             ledger_errors: 0,
             input_log_errors: 0,
+            ledger_up: true,
+            input_log_up: true,
             complaint: None,
             finished: false,
             picture_at: None,
@@ -140,6 +144,7 @@ impl Drain {
         );
         match outcome {
             Ok(moved) => {
+                (self.ledger_up, self.input_log_up) = (true, true);
                 if ended && !moved && !self.finished && self.is_drained() {
                     self.finish();
                 }
@@ -148,8 +153,10 @@ impl Drain {
             Err(error) => {
                 if matches!(error, AttachError::InputLog(_)) {
                     self.input_log_errors += 1;
+                    self.input_log_up = false;
                 } else {
                     self.ledger_errors += 1;
+                    self.ledger_up = false;
                 }
                 self.complain(&error.to_string());
                 self.retry_at = Some(Instant::now() + RETRY);
@@ -287,6 +294,8 @@ impl Drain {
             commits: self.commits.clone(),
             ledger_errors: self.ledger_errors,
             input_log_errors: self.input_log_errors,
+            ledger_up: self.ledger_up,
+            input_log_up: self.input_log_up,
             ..View::default()
         };
         if let Some(current) = &self.current {

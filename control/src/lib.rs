@@ -4,8 +4,15 @@
 //! the input log, metrics, health, the live table. Never: anything that the hot path waits for.
 
 pub mod attached;
+pub mod break_even;
+pub mod decimal;
 pub mod drain;
 pub mod figure;
+pub mod http;
 pub mod input_log;
 pub mod ledger;
+pub mod metrics;
+pub mod process;
+pub mod stats;
+pub mod table;
 pub mod view;

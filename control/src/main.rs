@@ -1,4 +1,11 @@
-//! Entry of the control process.
-fn main() {
-    println!("fulcrum-control {}", env!("CARGO_PKG_VERSION"));
+//! Entry of `fulcrum-control`.
+//!
+//! In: the command line. Out: an exit code. Never: anything else than setting the allocator and
+//! handing over.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    control::process::run()
 }

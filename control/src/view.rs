@@ -123,6 +123,10 @@ pub struct View {
     pub ledger_errors: u64,
     /// Failures of the input log.
     pub input_log_errors: u64,
+    /// True while the ledger takes writes.
+    pub ledger_up: bool,
+    /// True while the input log takes writes.
+    pub input_log_up: bool,
 }
 
 impl View {
@@ -179,6 +183,9 @@ impl View {
                     reasons.push("the kill latch is set".to_string());
                 }
             }
+        }
+        if !self.ledger_up {
+            reasons.push("the ledger does not take writes".to_string());
         }
         if self.instruments.is_empty() {
             reasons.push("the hot path has shown no instrument yet".to_string());

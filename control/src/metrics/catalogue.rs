@@ -1,0 +1,102 @@
+//! Every metric that this project knows: name, kind, help.
+//!
+//! In: a family's name. Out: its line. Never: a metric without a sentence.
+
+use super::Kind;
+use super::Kind::{Counter, Gauge, Histogram, Info};
+
+/// Name without prefix and `_total`, kind, help.
+#[rustfmt::skip]
+pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
+    ("build_info", Info, "Build of each process"),
+    ("config_info", Info, "Configuration in force and the one expected"),
+    ("mode_info", Info, "Mode, venue and account"),
+    ("trading_state", Gauge, "1 for the present trading state"),
+    ("invariant_violations", Counter, "Broken invariants of the safety catalogue"),
+    ("unclean_restarts", Counter, "Starts after an unclean end"),
+    ("hot_allocations", Counter, "Allocations and frees on hot threads after start"),
+    ("page_faults", Counter, "Page faults of the hot path"),
+    ("involuntary_context_switches", Counter, "Times a hot thread lost its core"),
+    ("loop_stall_seconds", Histogram, "Stalls of a loop"),
+    ("ws_connected", Gauge, "1 while the connection is open"),
+    ("ws_reconnects", Counter, "Ended connections"),
+    ("ws_messages", Counter, "Messages received"),
+    ("ws_received_bytes", Counter, "Bytes received"),
+    ("parse_errors", Counter, "Messages that could not be read"),
+    ("stream_last_message_timestamp_seconds", Gauge, "UTC of the last message"),
+    ("book_synced", Gauge, "1 while the book is usable"),
+    ("book_gaps", Counter, "Gaps in the update ids after the first sync"),
+    ("book_resyncs", Counter, "Resyncs after the first sync"),
+    ("book_snapshots", Counter, "Snapshots fetched"),
+    ("book_crossed", Counter, "Crossed books"),
+    ("book_age_seconds", Gauge, "Time since the book changed last"),
+    ("market_event_delay_seconds", Histogram, "Exchange event time to reception"),
+    ("engine_events", Counter, "Engine steps"),
+    ("tick_to_order_seconds", Histogram, "Read of the market frame to return of the order write (from_read)"),
+    ("stage_duration_seconds", Histogram, "Time in each stage of the hot path"),
+    ("order_ack_duration_seconds", Histogram, "Order request to its reply"),
+    ("ring_depth", Gauge, "Slots that wait"),
+    ("ring_capacity", Gauge, "Slots in all"),
+    ("ring_high_watermark", Gauge, "Greatest depth seen"),
+    ("ring_dropped", Counter, "Records that found no room"),
+    ("intents", Counter, "Orders that passed risk"),
+    ("orders_sent", Counter, "Orders sent"),
+    ("orders_denied", Counter, "Orders that risk refused"),
+    ("non_actions", Counter, "Looks of a strategy without an order"),
+    ("orders_rejected", Counter, "Orders that the exchange refused"),
+    ("orders_open", Gauge, "Open orders of ours"),
+    ("orders_unknown", Gauge, "Orders of unknown fate"),
+    ("fills", Counter, "Executions"),
+    ("fill_duplicates", Counter, "Fills with a trade id that was there before"),
+    ("order_state_violations", Counter, "Order events that would go back"),
+    ("wire_intent_mismatch", Counter, "Orders written that differ from their intent"),
+    ("position_base", Gauge, "Signed position in base units"),
+    ("position_notional_usdt", Gauge, "Signed position at mark or mid"),
+    ("exposure_gross_usdt", Gauge, "Sum of absolute notionals"),
+    ("equity_usdt", Gauge, "Wallet plus unrealised profit"),
+    ("realized_pnl_usdt", Gauge, "Realised profit net of fees, over all generations of the ledger"),
+    ("unrealized_pnl_usdt", Gauge, "Unrealised profit"),
+    ("fees_paid_usdt", Gauge, "Fees paid, over all generations of the ledger"),
+    ("drawdown_ratio", Gauge, "Largest fall from the high-water mark"),
+    ("limit_utilization_ratio", Gauge, "Use of a limit"),
+    ("kill_latched", Gauge, "1 once the kill latch is set"),
+    ("win_ratio", Gauge, "Finished trades that won after fees"),
+    ("break_even_win_ratio", Gauge, "Win rate that pays for losses and fees"),
+    ("reconcile_runs", Counter, "Reconciliations"),
+    ("reconcile_mismatches", Counter, "Differences that reconciliations found"),
+    ("reconcile_last_success_timestamp_seconds", Gauge, "UTC of the last reconciliation"),
+    ("reconcile_duration_seconds", Histogram, "Time of a reconciliation"),
+    ("instrument_tradable", Gauge, "1 while the exchange takes orders"),
+    ("api_used_weight", Gauge, "Request weight used"),
+    ("api_weight_limit", Gauge, "Request weight allowed"),
+    ("api_order_count", Gauge, "Orders counted by the exchange"),
+    ("api_responses", Counter, "Answers of the exchange"),
+    ("api_errors", Counter, "Errors of the exchange"),
+    ("api_banned_until_timestamp_seconds", Gauge, "UTC of the end of a ban"),
+    ("deadman_expires_timestamp_seconds", Gauge, "UTC at which the exchange cancels"),
+    ("server_time_offset_seconds", Gauge, "Exchange clock minus ours"),
+    ("journal_records", Counter, "Records that entered the journal"),
+    ("ledger_records", Counter, "Journal records in the ledger"),
+    ("ledger_unread_records", Counter, "Journal records that this build cannot read; kept raw"),
+    ("journal_holes", Counter, "Journal records that never came"),
+    ("journal_fsync_duration_seconds", Histogram, "Commit of the ledger with its fsync"),
+    ("journal_lag_records", Gauge, "Journal slots that wait for the ledger"),
+    ("input_log_frames", Counter, "Inputs in the input log"),
+    ("input_log_holes", Counter, "Inputs missing in the input log"),
+    ("db_up", Gauge, "1 while the store takes writes"),
+    ("db_write_errors", Counter, "Failed writes"),
+    ("storage_free_bytes", Gauge, "Free space"),
+    ("http_requests", Counter, "Requests answered"),
+    ("http_request_duration_seconds", Histogram, "Time to answer"),
+];
+
+/// Help of a metric that a later hot path names and this build does not know.
+const UNLISTED: &str = "A cell of the hot path that this build of control does not list";
+
+/// Help of a family.
+pub(super) fn help(family: &str) -> &'static str {
+    CATALOGUE
+        .iter()
+        .find(|(name, ..)| *name == family)
+        .map_or(UNLISTED, |(.., help)| help)
+}

@@ -1,0 +1,395 @@
+//! From a picture to families: cells of the hot path under their own names, then what pages,
+//! ledger and control itself know and no cell said.
+//!
+//! In: a picture, the settings, the process. Out: families. Never: a label outside of configured
+//! symbols and closed lists.
+
+use super::catalogue::help;
+use super::{Buckets, Families, Family, Kind, Value};
+use crate::break_even;
+use crate::figure::FigureName;
+use crate::stats::{mode_word, strategy_name, violations, win_ratio};
+use crate::view::{Durations, View};
+use ipc::HistogramSnapshot;
+use market::page::InstrumentPage;
+use market::{BookState, Money, Rate, TradingState};
+use settings::Settings;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Labels of one sample.
+pub type Labels = Vec<(String, String)>;
+
+/// Requests that control answered.
+#[derive(Clone, Debug, Default)]
+pub struct HttpFigures {
+    /// By method, route and status.
+    pub requests: BTreeMap<(&'static str, &'static str, u16), u64>,
+    /// By route.
+    pub durations: BTreeMap<&'static str, Durations>,
+}
+
+/// What a scrape needs beside the picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Process<'a> {
+    /// Settings in force.
+    pub settings: &'a Settings,
+    /// Directory whose free space is watched.
+    pub state_dir: &'a Path,
+    /// Monotonic time now.
+    pub now_ns: u64,
+}
+
+/// Puts all families together.
+#[must_use]
+pub fn collect(view: &View, process: Process<'_>, http: &HttpFigures) -> Families {
+    let mut page = Page(Families::new());
+    page.cells(view);
+    page.of_process(view, process);
+    page.of_pages(view, process);
+    page.of_money(view, process.settings);
+    page.of_orders(view, process.settings);
+    page.of_store(view, process.state_dir);
+    page.of_http(http);
+    page.0
+}
+
+struct Page(Families);
+
+impl Page {
+    /// Adds a sample unless the same one is there: the hot path's own cells come first.
+    fn add(&mut self, kind: Kind, name: &str, labels: &[(&str, &str)], value: Value) {
+        let mut labels: Labels = labels
+            .iter()
+            .map(|(key, value)| ((*key).to_string(), (*value).to_string()))
+            .collect();
+        labels.sort();
+        let family = self.0.entry(name.to_string()).or_insert_with(|| Family {
+            kind,
+            help: help(name),
+            samples: BTreeMap::new(),
+        });
+        if family.kind == kind {
+            family.samples.entry(labels).or_insert(value);
+        }
+    }
+
+    fn counter(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        self.add(Kind::Counter, name, labels, Value::Whole(value));
+    }
+
+    fn gauge(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.add(Kind::Gauge, name, labels, Value::Float(value));
+    }
+
+    fn flag(&mut self, name: &str, labels: &[(&str, &str)], value: bool) {
+        self.gauge(name, labels, f64::from(u8::from(value)));
+    }
+
+    /// A family that the hot path counts by itself is left to it as a whole.
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn cells(&mut self, view: &View) {
+        let named =
+            |name: &str| FigureName::parse(name).filter(|one| !one.family.starts_with("page_"));
+        for (name, value) in &view.figures {
+            let Some(name) = named(name) else { continue };
+            let stem = name.family.strip_suffix("_total").unwrap_or(&name.family);
+            self.counter(stem, &borrowed(&name), *value);
+        }
+        for (name, value) in &view.gauges {
+            let Some(name) = named(name) else { continue };
+            self.gauge(&name.family, &borrowed(&name), *value as f64);
+        }
+        for (name, histogram) in &view.histograms {
+            let Some(name) = named(name) else { continue };
+            let value = Value::Histogram(Box::new(buckets(histogram)));
+            self.add(Kind::Histogram, &name.family, &borrowed(&name), value);
+        }
+    }
+
+    fn of_process(&mut self, view: &View, process: Process<'_>) {
+        let version = env!("CARGO_PKG_VERSION");
+        let revision = option_env!("FULCRUM_REVISION").unwrap_or("unknown");
+        let info = |page: &mut Self, name: &str, labels: &[(&str, &str)]| {
+            page.add(Kind::Info, name, labels, Value::Whole(1));
+        };
+        let build = [
+            ("process", "control"),
+            ("version", version),
+            ("revision", revision),
+        ];
+        info(self, "build_info", &build);
+        let sha256 = hexadecimal(&process.settings.sha256);
+        info(
+            self,
+            "config_info",
+            &[("sha256", &sha256), ("expected", &sha256)],
+        );
+        let mode = mode_word(process.settings);
+        let account = process.settings.account.as_str();
+        let facts = [("mode", mode), ("venue", "binance"), ("account", account)];
+        info(self, "mode_info", &facts);
+        if let Some(segment) = view.segment {
+            let id = format!("{:016x}", segment.build_id);
+            let build = [
+                ("process", "hotpath"),
+                ("version", version),
+                ("revision", &id),
+            ];
+            info(self, "build_info", &build);
+            self.flag("kill_latched", &[], segment.kill_latched);
+        }
+        if let Some(account) = view.account {
+            for state in TradingState::ALL {
+                let labels = [("state", state.as_str())];
+                self.flag("trading_state", &labels, account.trading_state == *state);
+            }
+        }
+        for (invariant, count) in violations(view) {
+            self.counter("invariant_violations", &[("invariant", invariant)], count);
+        }
+        for ring in &view.rings {
+            let labels = [("ring", ring.name)];
+            self.gauge("ring_depth", &labels, ring.depth as f64);
+            self.gauge("ring_capacity", &labels, ring.capacity as f64);
+            self.gauge("ring_high_watermark", &labels, ring.high_watermark as f64);
+            self.counter("ring_dropped", &labels, ring.dropped);
+        }
+        self.counter("engine_events", &[], view.family_sum("page_events_total"));
+    }
+
+    fn of_pages(&mut self, view: &View, process: Process<'_>) {
+        let mut unknown: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut gross = 0.0;
+        let mut fullest = 0.0f64;
+        for page in &view.instruments {
+            let labels = [
+                ("market", page.market.as_str()),
+                ("symbol", page.symbol.as_str()),
+            ];
+            let notional = position_notional(page);
+            gross += notional.abs();
+            let limit = as_float(process.settings.risk.position_notional_max);
+            fullest = fullest.max(if limit > 0.0 {
+                notional.abs() / limit
+            } else {
+                0.0
+            });
+            let age_ns = process.now_ns.saturating_sub(page.book_time.0);
+            self.flag("book_synced", &labels, page.book_state == BookState::Synced);
+            self.gauge("book_age_seconds", &labels, age_ns as f64 / 1e9);
+            self.gauge(
+                "position_base",
+                &labels,
+                page.position.0 as f64 * page.lot.to_f64(),
+            );
+            self.gauge("position_notional_usdt", &labels, notional);
+            self.gauge("orders_open", &labels, f64::from(page.orders_open));
+            *unknown.entry(page.market.as_str()).or_default() += page.orders_unknown;
+        }
+        for (market, count) in unknown {
+            self.gauge("orders_unknown", &[("market", market)], f64::from(count));
+        }
+        self.gauge("exposure_gross_usdt", &[], gross);
+        self.gauge(
+            "limit_utilization_ratio",
+            &[("limit", "position_notional")],
+            fullest,
+        );
+        for family in ["book_gaps", "book_resyncs"] {
+            if self.has(family) {
+                continue;
+            }
+            let page_family = format!("page_{family}_total");
+            for (name, value) in &view.figures {
+                let name = FigureName::parse(name).filter(|one| one.family == page_family);
+                if let Some(name) = name {
+                    self.counter(family, &borrowed(&name), *value);
+                }
+            }
+        }
+    }
+
+    fn of_money(&mut self, view: &View, settings: &Settings) {
+        let totals = &view.totals;
+        let net = totals.realized() - totals.fees();
+        self.gauge("realized_pnl_usdt", &[], as_float(net));
+        self.gauge("fees_paid_usdt", &[], as_float(totals.fees()));
+        if let Some(account) = view.account {
+            self.gauge("equity_usdt", &[], as_float(account.equity));
+            self.gauge("unrealized_pnl_usdt", &[], as_float(account.unrealized));
+            self.gauge("drawdown_ratio", &[], ratio(account.drawdown));
+        }
+        for (index, strategy) in settings.strategies.iter().enumerate() {
+            let labels = [("strategy", strategy.name.as_str())];
+            if let Some(rate) = break_even::win_rate(strategy, &settings.fees) {
+                self.gauge("break_even_win_ratio", &labels, ratio(rate));
+            }
+            let totals = u8::try_from(index)
+                .ok()
+                .and_then(|at| totals.by_strategy.get(&at));
+            if let Some(rate) = totals.and_then(win_ratio) {
+                self.gauge("win_ratio", &labels, ratio(rate));
+            }
+        }
+    }
+
+    fn of_orders(&mut self, view: &View, settings: &Settings) {
+        let totals = &view.totals;
+        let own = |family: &str, page: &Self| !page.has(family);
+        if own("intents", self) {
+            for (index, one) in &totals.by_strategy {
+                let name = strategy_name(settings, *index);
+                self.counter("intents", &[("strategy", &name)], one.orders);
+            }
+        }
+        if own("orders_denied", self) {
+            for (code, count) in &totals.denials {
+                self.counter("orders_denied", &[("reason", code)], *count);
+            }
+        }
+        if own("orders_rejected", self) {
+            for ((market, code), count) in &totals.rejections {
+                let code = code.to_string();
+                let labels = [("market", market.as_str()), ("code", &code)];
+                self.counter("orders_rejected", &labels, *count);
+            }
+        }
+        for (family, last, counts) in [
+            ("orders_sent", "type", &totals.sent),
+            ("fills", "liquidity", &totals.filled),
+        ] {
+            if !own(family, self) {
+                continue;
+            }
+            for ([market, symbol, side, word], count) in counts {
+                let labels = [
+                    ("market", market.as_str()),
+                    ("symbol", symbol),
+                    ("side", side),
+                    (last, word),
+                ];
+                self.counter(family, &labels, *count);
+            }
+        }
+        self.counter(
+            "fill_duplicates",
+            &[("source", "journal")],
+            totals.fill_duplicates,
+        );
+        if own("reconcile_runs", self) {
+            self.counter(
+                "reconcile_runs",
+                &[("result", "done")],
+                totals.reconciliations,
+            );
+        }
+        let position = [("kind", "position")];
+        self.counter(
+            "reconcile_mismatches",
+            &position,
+            totals.position_differences,
+        );
+        if totals.reconciled_utc_ns > 0 {
+            let seconds = totals.reconciled_utc_ns as f64 / 1e9;
+            self.gauge("reconcile_last_success_timestamp_seconds", &[], seconds);
+        }
+    }
+
+    fn of_store(&mut self, view: &View, state_dir: &Path) {
+        let totals = &view.totals;
+        self.counter("ledger_records", &[], totals.records);
+        self.counter("ledger_unread_records", &[], totals.unread);
+        self.counter("journal_holes", &[], totals.holes);
+        let lag = view.rings.iter().find(|ring| ring.name == "journal");
+        self.gauge(
+            "journal_lag_records",
+            &[],
+            lag.map_or(0.0, |ring| ring.depth as f64),
+        );
+        let commits = Value::Histogram(Box::new(durations(&view.commits)));
+        self.add(
+            Kind::Histogram,
+            "journal_fsync_duration_seconds",
+            &[],
+            commits,
+        );
+        for (db, errors, up) in [
+            ("ledger", view.ledger_errors, view.ledger_up),
+            ("input_log", view.input_log_errors, view.input_log_up),
+        ] {
+            self.counter("db_write_errors", &[("db", db)], errors);
+            self.flag("db_up", &[("db", db)], up);
+        }
+        if let Ok(free) = rustix::fs::statvfs(state_dir) {
+            let bytes = free.f_bavail as f64 * free.f_frsize as f64;
+            self.gauge("storage_free_bytes", &[("mount", "state")], bytes);
+        }
+    }
+
+    fn of_http(&mut self, http: &HttpFigures) {
+        for ((method, route, status), count) in &http.requests {
+            let status = status.to_string();
+            let labels = [("method", *method), ("route", *route), ("status", &status)];
+            self.counter("http_requests", &labels, *count);
+        }
+        for (route, one) in &http.durations {
+            let value = Value::Histogram(Box::new(durations(one)));
+            self.add(
+                Kind::Histogram,
+                "http_request_duration_seconds",
+                &[("route", route)],
+                value,
+            );
+        }
+    }
+}
+
+fn borrowed(name: &FigureName) -> Vec<(&str, &str)> {
+    name.labels
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
+}
+
+fn buckets(histogram: &HistogramSnapshot) -> Buckets {
+    Buckets {
+        cumulative: histogram.buckets(),
+        count: histogram.count(),
+        sum_ns: histogram.sum_ns(),
+    }
+}
+
+fn durations(one: &Durations) -> Buckets {
+    Buckets {
+        cumulative: one.cumulative(),
+        count: one.count(),
+        sum_ns: one.sum_ns,
+    }
+}
+
+/// For exposition and display only.
+fn as_float(money: Money) -> f64 {
+    money.0 as f64 / 1e8
+}
+
+fn ratio(rate: Rate) -> f64 {
+    rate.0 as f64 / 1e8
+}
+
+/// Position at mark, or at mid where there is no mark.
+fn position_notional(page: &InstrumentPage) -> f64 {
+    let ticks = if page.mark.0 > 0 {
+        page.mark.0 as f64
+    } else {
+        (page.bid.price.0 + page.ask.price.0) as f64 / 2.0
+    };
+    ticks * page.tick.to_f64() * page.position.0 as f64 * page.lot.to_f64()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,168 @@
+//! Both texts, held against their outside judges where these are installed.
+//!
+//! `promtool` is part of Debian's prometheus; the parser of PyPI's prometheus_client is run with
+//! the interpreter that `FULCRUM_PYTHON` names (default `python3`). A judge that is not there is
+//! named and skipped, unless `FULCRUM_REQUIRE_JUDGES` is set.
+
+use super::*;
+use crate::table::tests::{picture, settings};
+use crate::view::View;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn families() -> Families {
+    let mut view: View = picture();
+    for (name, value) in [
+        ("ws_messages_total{market=\"usdm\",stream=\"market\"}", 10),
+        (
+            "ws_received_bytes_total{market=\"usdm\",stream=\"market\"}",
+            1_000,
+        ),
+        (
+            "page_book_gaps_total{market=\"usdm\",symbol=\"币安人生USDT\"}",
+            1,
+        ),
+        ("page_events_total", 99),
+        ("odd_total{text=\"back\\\\slash\"}", 1),
+    ] {
+        view.figures.insert(name.to_string(), value);
+    }
+    view.gauges.insert(
+        "stream_last_message_timestamp_seconds{market=\"usdm\"}".to_string(),
+        7,
+    );
+    let cells = vec![0, 0, 3, 4];
+    let snapshot = ipc::HistogramSnapshot::from_cells(cells, 18, 3).unwrap();
+    view.histograms.insert(
+        "tick_to_order_seconds{market=\"usdm\",symbol=\"BTCUSDT\"}".to_string(),
+        snapshot,
+    );
+    view.commits.record(Duration::from_millis(3));
+    let settings = settings();
+    let process = Process {
+        settings: &settings,
+        state_dir: std::path::Path::new("."),
+        now_ns: 1_000,
+    };
+    let mut http = HttpFigures::default();
+    http.requests.insert(("GET", "/metrics", 200), 3);
+    http.durations
+        .entry("/metrics")
+        .or_default()
+        .record(Duration::from_micros(150));
+    collect(&view, process, &http)
+}
+
+fn judge(name: &str, mut command: Command, input: &str) {
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        assert!(
+            std::env::var_os("FULCRUM_REQUIRE_JUDGES").is_none(),
+            "{name} is missing"
+        );
+        eprintln!("skipped: {name} is not installed");
+        return;
+    };
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).ok();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    if said.contains("No module named") && std::env::var_os("FULCRUM_REQUIRE_JUDGES").is_none() {
+        eprintln!("skipped: {name}: {said}");
+        return;
+    }
+    assert!(
+        output.status.success() && said.trim().is_empty(),
+        "{name}: {said}"
+    );
+}
+
+#[test]
+fn promtool_finds_nothing_in_the_plain_text() {
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]);
+    judge("promtool", command, &text(&families()));
+}
+
+#[test]
+fn the_parser_of_prometheus_client_reads_both_texts() {
+    let python = std::env::var("FULCRUM_PYTHON").unwrap_or_else(|_| "python3".to_string());
+    for (module, page) in [
+        (
+            "prometheus_client.openmetrics.parser",
+            open_metrics(families()).unwrap(),
+        ),
+        ("prometheus_client.parser", text(&families())),
+    ] {
+        let program = format!(
+            "import sys\nfrom {module} import text_string_to_metric_families as parse\n\
+             found = list(parse(sys.stdin.read()))\n\
+             assert len(found) > 30, len(found)\n\
+             assert len(found) == len({{one.name for one in found}})"
+        );
+        let mut command = Command::new(&python);
+        command
+            .args(["-c", &program])
+            .env("PYTHONIOENCODING", "utf-8")
+            .env("PYTHONUTF8", "1");
+        judge(module, command, &page);
+    }
+}
+
+#[test]
+fn the_library_adds_suffixes_once_and_the_sums_are_right() {
+    let page = open_metrics(families()).unwrap();
+    for line in [
+        "# TYPE fulcrum_ws_received_bytes counter",
+        "# UNIT fulcrum_ws_received_bytes bytes",
+        "fulcrum_ws_received_bytes_total{market=\"usdm\",stream=\"market\"} 1000",
+        "# TYPE fulcrum_build info",
+        "fulcrum_trading_state{state=\"ACTIVE\"} 1.0",
+        "fulcrum_trading_state{state=\"KILLED\"} 0.0",
+        "fulcrum_tick_to_order_seconds_count{market=\"usdm\",symbol=\"BTCUSDT\"} 7",
+        "fulcrum_tick_to_order_seconds_bucket{le=\"1e-7\",market=\"usdm\",symbol=\"BTCUSDT\"} 7",
+        "fulcrum_book_gaps_total{market=\"usdm\",symbol=\"币安人生USDT\"} 1",
+        "fulcrum_book_synced{market=\"usdm\",symbol=\"BTCUSDT\"} 1.0",
+        "fulcrum_realized_pnl_usdt -3.12902",
+        "fulcrum_drawdown_ratio 0.01",
+    ] {
+        assert!(
+            page.lines().any(|found| found == line),
+            "{line} is not in\n{page}"
+        );
+    }
+    assert!(!page.contains("page_") && !page.contains("total_total") && page.ends_with("# EOF\n"));
+    let plain = text(&families());
+    for line in [
+        "# TYPE fulcrum_ws_received_bytes_total counter",
+        "fulcrum_orders_denied_total{reason=\"PRICE_COLLAR\"} 2",
+        "fulcrum_tick_to_order_seconds_bucket{market=\"usdm\",symbol=\"BTCUSDT\",le=\"+Inf\"} 7",
+        "fulcrum_build_info{process=\"control\",revision=\"unknown\",version=\"0.1.0\"} 1",
+    ] {
+        assert!(
+            plain.lines().any(|found| found == line),
+            "{line} is not in\n{plain}"
+        );
+    }
+}
+
+#[test]
+fn every_family_has_a_sentence() {
+    for (name, family) in families() {
+        assert!(name == "odd" || family.help == catalogue::help(&name));
+        assert_ne!(family.help, "", "{name}");
+        let known = catalogue::CATALOGUE
+            .iter()
+            .find(|(known, ..)| *known == name);
+        assert!(
+            known.is_none_or(|(_, kind, _)| *kind == family.kind),
+            "{name}"
+        );
+    }
+}

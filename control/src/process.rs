@@ -1,0 +1,177 @@
+//! The process: command line, threads, end.
+//!
+//! In: arguments and signals. Out: an exit code of the conventions. Never: an end before the
+//! journal that could be seen is committed.
+
+use crate::drain::{Drain, Places};
+use crate::http::{Site, api_routes, metrics_routes};
+use crate::ledger::{Identity, Ledger, LedgerError};
+use crate::metrics::HttpFigures;
+use crate::stats::mode_word;
+use crate::table;
+use crate::view::Shared;
+use clap::Parser;
+use settings::Settings;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+/// Exit codes of the conventions.
+mod exit {
+    pub(super) const FAILURE: u8 = 1;
+    pub(super) const BROKEN_INVARIANT: u8 = 70;
+    pub(super) const BAD_CONFIGURATION: u8 = 78;
+}
+
+/// The control process of Fulcrum: ledger, metrics, health, live table.
+#[derive(Debug, Parser)]
+#[command(name = "fulcrum-control", version)]
+pub struct Arguments {
+    /// Configuration, as the hot path has it.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where ledger, input logs and shared memory live.
+    #[arg(long, value_name = "DIR", default_value = "target/fulcrum")]
+    state_dir: PathBuf,
+    /// Account; the configuration's by default.
+    #[arg(long, value_name = "A")]
+    account: Option<String>,
+    /// Show the live table on stdout.
+    #[arg(long)]
+    table: bool,
+}
+
+/// Runs until SIGTERM or SIGINT.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .init();
+    match start(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, trouble)) => {
+            tracing::error!("{trouble}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+type Failure = (u8, String);
+
+fn failed(error: &impl std::fmt::Display) -> Failure {
+    (exit::FAILURE, error.to_string())
+}
+
+fn start(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = Settings::read(&arguments.config)
+        .map_err(|error| (exit::BAD_CONFIGURATION, error.to_string()))?;
+    if let Some(account) = &arguments.account
+        && *account != settings.account
+    {
+        let found = &settings.account;
+        let trouble = format!("--account {account}: the configuration is of account {found}");
+        return Err((exit::BAD_CONFIGURATION, trouble));
+    }
+    let ledger = open_ledger(&arguments.state_dir, &settings)?;
+    let shared = Arc::new(Shared::default());
+    let site = Arc::new(Site {
+        shared: Arc::clone(&shared),
+        state_dir: arguments.state_dir.clone(),
+        ledger: ledger.path().to_path_buf(),
+        figures: Mutex::new(HttpFigures::default()),
+        settings,
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()
+        .map_err(|error| failed(&error))?;
+    let places = Places::of(&arguments.state_dir, &site.settings.account);
+    runtime.block_on(serve(arguments, site, Drain::new(places, ledger, shared)))
+}
+
+fn open_ledger(state_dir: &Path, settings: &Settings) -> Result<Ledger, Failure> {
+    let identity = Identity {
+        mode: mode_word(settings).to_string(),
+        account: settings.account.clone(),
+    };
+    Ledger::open(&state_dir.join("ledger.sqlite"), &identity).map_err(|error| {
+        let code = match error {
+            LedgerError::Foreign(_) | LedgerError::TooNew { .. } => exit::BAD_CONFIGURATION,
+            _ => exit::FAILURE,
+        };
+        (code, error.to_string())
+    })
+}
+
+async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Result<(), Failure> {
+    let metrics = listen(&site.settings.control.metrics_listen).await?;
+    let api = listen(&site.settings.control.api_listen).await?;
+    tokio::spawn(axum::serve(metrics, metrics_routes(Arc::clone(&site))).into_future());
+    tokio::spawn(axum::serve(api, api_routes(Arc::clone(&site))).into_future());
+    let stop = Arc::new(AtomicBool::new(false));
+    let (ended, mut end) = oneshot::channel();
+    let told = Arc::clone(&stop);
+    let drainer = std::thread::Builder::new()
+        .name("drain".to_string())
+        .spawn(move || {
+            // Nobody listens any more only when the process is ending anyway.
+            let _ = ended.send(drain.run(&told));
+        })
+        .map_err(|error| failed(&error))?;
+    let shown = arguments
+        .table
+        .then(|| tokio::spawn(table::show(Arc::clone(&site))));
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed(&error))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| failed(&error))?;
+    tracing::info!(
+        metrics = site.settings.control.metrics_listen,
+        api = site.settings.control.api_listen,
+        "control runs"
+    );
+    let early = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        outcome = &mut end => Some(outcome),
+    };
+    stop.store(true, Ordering::Relaxed);
+    let outcome = match early {
+        Some(outcome) => outcome,
+        None => end.await,
+    };
+    if let Some(shown) = shown {
+        shown.abort();
+        table::leave();
+    }
+    let drained = drainer.join();
+    match (outcome, drained) {
+        (Ok(Ok(())), Ok(())) => {
+            tracing::info!("all is committed");
+            Ok(())
+        }
+        (Ok(Err(error)), _) => Err((exit::BROKEN_INVARIANT, error.to_string())),
+        _ => Err((
+            exit::BROKEN_INVARIANT,
+            "the drain thread ended without a word".to_string(),
+        )),
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        (
+            exit::FAILURE,
+            format!("cannot listen on {address}: {error}"),
+        )
+    })
+}
