@@ -7,7 +7,7 @@ use super::report::{Allocations, Percentiles, StrategyFigures, Unknown};
 use crate::process::Failure;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -50,10 +50,26 @@ pub(crate) struct ExchangeAccount {
     /// Orders that ever existed.
     pub(crate) orders: u64,
     pub(crate) fills: u64,
-    /// Signed position by symbol, base units.
-    pub(crate) position: BTreeMap<String, String>,
     pub(crate) fees_usdt: String,
-    pub(crate) open_orders: u64,
+    pub(crate) open_orders: Vec<Value>,
+    positions: Vec<ExchangePosition>,
+}
+
+/// One position of the exchange's side.
+#[derive(Debug, Deserialize)]
+struct ExchangePosition {
+    symbol: String,
+    /// Signed, base units.
+    quantity: String,
+}
+
+impl ExchangeAccount {
+    /// Signed position by symbol, base units.
+    pub(crate) fn position(&self) -> BTreeMap<String, String> {
+        let held = self.positions.iter();
+        held.map(|one| (one.symbol.clone(), one.quantity.clone()))
+            .collect()
+    }
 }
 
 impl Stats {
@@ -96,15 +112,29 @@ pub(crate) fn symbols(base: &str) -> Result<Vec<String>, Failure> {
 }
 
 /// The exchange's own account of us.
-pub(crate) fn of_exchange(sim: &str) -> Result<ExchangeAccount, Failure> {
-    get(&format!("{sim}/sim/v1/account"))
+pub(crate) fn of_exchange(sim: &str, market: &str) -> Result<ExchangeAccount, Failure> {
+    get(&format!("{sim}/sim/v1/account?market={market}"))
 }
 
 /// Asks the exchange how long our orders took from the frame that triggered each.
 pub(crate) fn wire_to_wire(api: &str, sim: &str) -> Result<Percentiles, Failure> {
-    let intents: Value = get(&format!("{api}/api/v1/engine/intents"))?;
+    let intents: Vec<Value> = get(&format!("{api}/api/v1/engine/intents"))?;
+    let frames = ["depth", "bookTicker", "trade", "aggTrade"];
+    let pairs: Vec<Value> = intents
+        .iter()
+        .filter(|one| frames.contains(&one["trigger_kind"].as_str().unwrap_or_default()))
+        .map(|one| {
+            json!({
+                "client_order_id": one["client_order_id"],
+                "stream": one["trigger_kind"],
+                "symbol": one["symbol"],
+                "market": one["market"],
+                "id": one["trigger_id"],
+            })
+        })
+        .collect();
     let url = format!("{sim}/sim/v1/wire-to-wire");
-    let answer = agent().post(&url).send_json(&intents);
+    let answer = agent().post(&url).send_json(&pairs);
     read(&url, answer)
 }
 

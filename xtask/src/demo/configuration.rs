@@ -3,7 +3,7 @@
 //! In: the exchange's addresses and instruments. Out: TOML text. Never: a secret; those lie in
 //! files of their own.
 
-use super::{MarketChoice, Options, Strategy};
+use super::{Options, Strategy};
 use crate::process::Failure;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -58,10 +58,7 @@ pub(crate) fn text(
     symbols: &[String],
     (metrics_port, api_port): (u16, u16),
 ) -> String {
-    let market = match options.market {
-        MarketChoice::Usdm => "usdm",
-        MarketChoice::Spot => "spot",
-    };
+    let market = options.market.as_str();
     let depth_interval_ms = if options.capture.is_empty() { 100 } else { 0 };
     let Addresses {
         http,

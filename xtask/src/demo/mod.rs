@@ -72,3 +72,13 @@ pub(crate) enum MarketChoice {
     /// Spot.
     Spot,
 }
+
+impl MarketChoice {
+    /// The market as the configuration writes it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Usdm => "usdm",
+            Self::Spot => "spot",
+        }
+    }
+}

@@ -92,8 +92,8 @@ pub(crate) struct Percentiles {
 /// Allocations and frees on hot threads after start.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Allocations {
-    /// On the engine thread.
-    pub(crate) engine: u64,
+    /// On the engine thread; null where nothing counts them.
+    pub(crate) engine: Option<u64>,
     /// In TLS records; null while sessions run on threads of their own.
     pub(crate) tls: Option<u64>,
 }

@@ -172,7 +172,7 @@ impl<'a> Demo<'a> {
     fn finish(mut self, reason: &str) -> Result<super::report::Report, Failure> {
         let stopped = self.hot_path.stop(STOP_PATIENCE);
         let stats = Stats::drained(&self.api, STOP_PATIENCE)?;
-        let exchange = account::of_exchange(&self.addresses.sim)?;
+        let exchange = account::of_exchange(&self.addresses.sim, self.options.market.as_str())?;
         let wire = account::wire_to_wire(&self.api, &self.addresses.sim)?;
         self.control.stop(STOP_PATIENCE)?;
         self.exchange.stop(STOP_PATIENCE)?;

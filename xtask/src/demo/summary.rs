@@ -21,7 +21,7 @@ pub(crate) fn report(
     let exchange_agrees = Agreement {
         orders: Same::of(&stats.orders_accepted, &exchange.orders),
         fills: Same::of(&stats.fills, &exchange.fills),
-        position: Same::of(&listed(&stats.position), &listed(&exchange.position)),
+        position: Same::of(&listed(&stats.position), &listed(&exchange.position())),
         fees: Same::of(&plain(&stats.fees_usdt), &plain(&exchange.fees_usdt)),
     };
     Report {
@@ -48,7 +48,7 @@ pub(crate) fn report(
         end: End {
             position: stats.position.clone(),
             open_orders_ours: stats.open_orders,
-            open_orders_exchange: exchange.open_orders,
+            open_orders_exchange: exchange.open_orders.len() as u64,
             reason: reason.to_string(),
         },
         restarts,
@@ -123,9 +123,10 @@ pub(crate) fn text(report: &Report) -> String {
     );
     line("tick to order", percentiles(&report.tick_to_order_ns));
     line("wire to wire", percentiles(&report.wire_to_wire_ns));
+    let allocations = report.hot_allocations.engine;
     line(
         "engine allocations",
-        report.hot_allocations.engine.to_string(),
+        allocations.map_or("not counted".into(), |n| n.to_string()),
     );
     line(
         "journal",
