@@ -1,1 +1,32 @@
-//! Placeholder: replaced by its first module.
+//! The hot path process: gateways, rings and the pinned engine thread.
+//!
+//! In: a configuration, sockets, the segment's command ring. Out: orders on the wire, journal,
+//! input log, pages and figures in the segment. Never: a wait for control.
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`startup`], [`process`] | what is settled first; threads and rings |
+//! | [`engine_thread`], [`recorder`], [`messages`] | the pinned thread, its journal, its ring records |
+//! | [`gateway`] | tokio shells around the session machines of `binance` |
+//! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
+//! | [`replay`], [`start_file`] | the input log through a fresh engine |
+//! | [`allocation`], [`pinning`], [`clock`] | guard allocator, cores, time |
+
+pub mod allocation;
+pub mod clock;
+pub mod configuration;
+pub mod engine_thread;
+pub mod failure;
+pub mod gateway;
+pub mod housekeeping;
+pub mod logging;
+pub mod messages;
+pub mod pinning;
+pub mod process;
+pub mod recorder;
+pub mod replay;
+pub mod server_clock;
+pub mod start_file;
+pub mod startup;
+pub mod state_directory;
+pub mod telemetry;

@@ -1,0 +1,156 @@
+//! From checked settings to the engine's configuration.
+//!
+//! In: settings, the exchange's instruments, the epoch. Out: [`EngineConfig`]. Never: a value of
+//! its own; what is not in the settings is the engine's default.
+
+use binance::rest::ExchangeInfo;
+use engine::EngineConfig;
+use engine::book::BookConfig;
+use engine::config::{
+    FeeConfig, OpenOrdersAtStart, OrdersConfig, RiskConfig, SignalConfig, StrategyConfig,
+    StrategyParameters,
+};
+use engine::strategy::dummy::DummyParameters;
+use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
+use market::{Instrument, InstrumentId, Market};
+use settings::{ImbalanceSettings, Settings, StrategyKind, StrategySettings};
+
+const MS: u64 = 1_000_000;
+
+/// The start-up table: each configured instrument as its market lists it.
+///
+/// # Errors
+/// A sentence that names the first symbol that the exchange does not list, or lists in a way that
+/// cannot be traded.
+pub fn instruments(
+    settings: &Settings,
+    listed: &[(Market, ExchangeInfo)],
+) -> Result<Vec<Instrument>, String> {
+    let mut table = Vec::with_capacity(settings.instruments.len());
+    for (index, key) in settings.instruments.iter().enumerate() {
+        let symbol = key.symbol.as_str();
+        let info = listed
+            .iter()
+            .find(|(market, _)| *market == key.market)
+            .map(|(_, info)| info)
+            .ok_or_else(|| format!("no exchangeInfo of {}", key.market))?;
+        if let Some((_, why)) = info.refused.iter().find(|(name, _)| name == symbol) {
+            return Err(format!(
+                "{symbol} of {} cannot be traded: {why}",
+                key.market
+            ));
+        }
+        let found = info.find(symbol).ok_or_else(|| {
+            format!(
+                "the exchange does not list {symbol} in {}; check [[instrument]]",
+                key.market
+            )
+        })?;
+        let id = u16::try_from(index).expect("settings allow 64 instruments");
+        table.push(Instrument {
+            id: InstrumentId(id),
+            ..found.instrument
+        });
+    }
+    Ok(table)
+}
+
+/// The engine's configuration.
+#[must_use]
+pub fn engine_config(
+    settings: &Settings,
+    instruments: Vec<Instrument>,
+    epoch: u32,
+) -> EngineConfig {
+    let risk = &settings.risk;
+    let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    EngineConfig {
+        book: BookConfig {
+            window_ticks: settings.book.window_ticks as usize,
+            fusion: settings.book.fusion,
+            ..BookConfig::default()
+        },
+        signal: SignalConfig {
+            levels: settings.book.signal_levels as usize,
+            stale_after_ns: settings.book.stale_after_ms * MS,
+        },
+        strategies: settings.strategies.iter().map(strategy).collect(),
+        risk: RiskConfig {
+            order_notional_max: risk.order_notional_max,
+            position_notional_max: risk.position_notional_max,
+            open_orders_max: count(risk.open_orders_max),
+            open_orders_account_max: count(risk.open_orders_account_max),
+            orders_per_10s_max: count(risk.orders_per_10s_max),
+            orders_per_minute_max: count(risk.orders_per_minute_max),
+            reserved_share: risk.reserved_share,
+            collar: risk.collar,
+            spread_max: risk.spread_max,
+            daily_loss_max: risk.daily_loss_max,
+            drawdown_max: risk.drawdown_max,
+            day_starts_at_hour_utc: u8::try_from(risk.day_starts_at_hour_utc).unwrap_or(0),
+            ..RiskConfig::default()
+        },
+        fees: FeeConfig {
+            maker: settings.fees.maker,
+            taker: settings.fees.taker,
+        },
+        orders: OrdersConfig {
+            client_id_epoch: epoch,
+            recv_window_ns: settings.venue.recv_window_ms * MS,
+            open_orders_at_start: match settings.hot_path.open_orders_at_start {
+                settings::OpenOrdersAtStart::Cancel => OpenOrdersAtStart::Cancel,
+                settings::OpenOrdersAtStart::Adopt => OpenOrdersAtStart::Adopt,
+            },
+            ..OrdersConfig::default()
+        },
+        start_active: settings.hot_path.start_active,
+        config_hash: settings.short_hash(),
+        ..EngineConfig::new(instruments)
+    }
+}
+
+fn strategy(settings: &StrategySettings) -> StrategyConfig {
+    let id = |index: &usize| InstrumentId(u16::try_from(*index).expect("at most 64 instruments"));
+    StrategyConfig {
+        name: settings.name.clone(),
+        instruments: settings.instruments.iter().map(id).collect(),
+        parameters: match settings.kind {
+            StrategyKind::Imbalance(one) => StrategyParameters::Imbalance(imbalance(&one)),
+            StrategyKind::Dummy(one) => StrategyParameters::Dummy(DummyParameters {
+                interval_ns: one.interval_ms * MS,
+                rest_ns: one.rest_ms * MS,
+                order_notional: one.order_notional,
+                distance: one.distance,
+            }),
+        },
+    }
+}
+
+fn imbalance(settings: &ImbalanceSettings) -> ImbalanceParameters {
+    ImbalanceParameters {
+        buy_above: settings.buy_above,
+        sell_below: settings.sell_below,
+        order_notional: settings.order_notional,
+        take_profit: settings.take_profit,
+        stop_loss: settings.stop_loss,
+        signal_exit_after_ns: settings.signal_exit_after_ms * MS,
+        time_exit_after_ns: settings.time_exit_after_ms * MS,
+        cooldown_ns: settings.cooldown_ms * MS,
+        retry_after_ns: settings.retry_after_ms * MS,
+        entry: match settings.entry {
+            settings::EntryStyle::Maker => EntryStyle::Maker,
+            settings::EntryStyle::Taker => EntryStyle::Taker,
+        },
+        reprice_ticks: i64::try_from(settings.reprice_ticks).unwrap_or(i64::MAX),
+        taker_collar: settings.taker_collar,
+        on_flip: match settings.on_flip {
+            settings::FlipPolicy::Exit => FlipPolicy::Exit,
+            settings::FlipPolicy::Reverse => FlipPolicy::Reverse,
+            settings::FlipPolicy::Hold => FlipPolicy::Hold,
+        },
+        on_partial_entry: match settings.on_partial_entry {
+            settings::PartialEntry::Complete => PartialEntry::Complete,
+            settings::PartialEntry::Keep => PartialEntry::Keep,
+        },
+    }
+}

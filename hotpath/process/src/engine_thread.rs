@@ -1,0 +1,431 @@
+//! The pinned thread: rings in, one engine, rings out.
+//!
+//! In: inputs of the gateways and commands, by quota. Out: requests, journal, input log, pages.
+//! Never: an allocation, a lock or a system call in its loop (with `engine_wait = "yield"` it
+//! gives the core away when idle); a request before its record is in the journal (I25).
+
+use crate::allocation;
+use crate::clock;
+use crate::messages::{
+    INPUT_BYTES_MAX, KIND, REQUEST_BYTES_MAX, Stamps, encode_input, encode_request, number,
+};
+use crate::recorder::Recorder;
+use crate::telemetry::RingCells;
+use crossbeam::queue::ArrayQueue;
+use engine::event::{Command, LEVELS_MAX};
+use engine::{Engine, Event, Input, Outbox, Request};
+use ipc::{
+    Consumer, Counter, JournalProducer, LossyProducer, PageWriter, Producer, RECORD_BYTES_MAX,
+    Segment,
+};
+use market::page::PAGE_BYTES_MAX;
+use market::{InstrumentId, Level, MonoNs, Wire};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Most records taken from each ring in one turn: a burst of market data never keeps replies and
+/// fills waiting for long.
+const COMMAND_QUOTA: usize = 16;
+const REPLY_QUOTA: usize = 64;
+const COLD_QUOTA: usize = 16;
+const MARKET_QUOTA: usize = 8;
+
+/// Pages, gauges and checkpoints are looked after at most this often.
+const UPKEEP_NS: u64 = 1_000_000;
+
+/// A stop waits this long for open orders to become final.
+const STOP_PATIENCE_NS: u64 = 5_000_000_000;
+
+/// Journal fill levels, in per mille, of which the engine is told.
+const JOURNAL_STEPS: [u16; 3] = [500, 750, 1000];
+
+/// Empty buffers for checkpoints, and full ones with the last input in them.
+pub struct CheckpointQueues {
+    /// From the cold thread.
+    pub wanted: ArrayQueue<Vec<u8>>,
+    /// To the cold thread.
+    pub done: ArrayQueue<(u64, Vec<u8>)>,
+}
+
+/// Rings into the engine.
+pub struct Inlets {
+    /// Control's commands.
+    pub commands: Consumer,
+    /// Replies and private events.
+    pub replies: Consumer,
+    /// Snapshots, reconciliation, clock samples, the process's own commands.
+    pub cold: Consumer,
+    /// Market data.
+    pub market: Consumer,
+}
+
+/// Rings out of the engine.
+pub struct Outlets {
+    /// To the order gateway.
+    pub orders: Producer,
+    /// To the cold thread.
+    pub cold: Producer,
+    /// Inputs that are never dropped.
+    pub input_log: JournalProducer,
+    /// Market inputs.
+    pub market_log: LossyProducer,
+    /// One page an instrument.
+    pub instrument_pages: Vec<PageWriter>,
+    /// The account's page.
+    pub account_page: PageWriter,
+}
+
+/// Cells that the upkeep shows.
+pub struct Gauges {
+    /// Allocations and frees of this thread since its loop began.
+    pub allocations: Counter,
+    /// Inputs that could not be decoded.
+    pub damaged_inputs: Counter,
+    /// Requests that found no room in the outbox.
+    pub outbox_overflows: Counter,
+    /// Turns that found work.
+    pub busy_turns: Counter,
+    /// Market ring.
+    pub market: RingCells,
+    /// Reply ring.
+    pub replies: RingCells,
+    /// Cold ring.
+    pub cold: RingCells,
+    /// Order ring.
+    pub orders: RingCells,
+    /// Journal.
+    pub journal: RingCells,
+    /// Input log.
+    pub input_log: RingCells,
+    /// Market log.
+    pub market_log: RingCells,
+}
+
+/// How the thread behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Behaviour {
+    /// Spin, or give the core away while idle.
+    pub spin: bool,
+    /// Allocations to make on purpose, so that the counter is seen to count.
+    pub inject_allocations: u64,
+}
+
+/// What the thread leaves behind.
+pub struct Leftover {
+    /// The engine in its last state.
+    pub engine: Engine,
+    /// Sequence of the last input; 0 before the first.
+    pub last_sequence: u64,
+}
+
+/// Everything that the thread owns.
+pub struct EngineThread {
+    engine: Engine,
+    inlets: Inlets,
+    outlets: Outlets,
+    outbox: Outbox<Recorder>,
+    gauges: Gauges,
+    segment: Arc<Segment>,
+    checkpoints: Arc<CheckpointQueues>,
+    behaviour: Behaviour,
+    frame: Vec<u8>,
+    levels: Vec<Level>,
+    sequence: u64,
+    journal_step: usize,
+    dirty: bool,
+    last_upkeep: MonoNs,
+    stopping_since: Option<MonoNs>,
+}
+
+/// A ring of [`EngineThread::frame`]'s choice.
+#[derive(Clone, Copy)]
+enum Inlet {
+    Replies,
+    Cold,
+    Market,
+}
+
+impl EngineThread {
+    /// Allocates everything that the loop will need.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        inlets: Inlets,
+        outlets: Outlets,
+        recorder: Recorder,
+        gauges: Gauges,
+        segment: Arc<Segment>,
+        checkpoints: Arc<CheckpointQueues>,
+        behaviour: Behaviour,
+    ) -> Self {
+        Self {
+            engine,
+            inlets,
+            outlets,
+            outbox: Outbox::new(recorder),
+            gauges,
+            segment,
+            checkpoints,
+            behaviour,
+            frame: vec![0; RECORD_BYTES_MAX.max(INPUT_BYTES_MAX)],
+            levels: vec![Level::default(); LEVELS_MAX],
+            sequence: 0,
+            journal_step: 0,
+            dirty: true,
+            last_upkeep: MonoNs(0),
+            stopping_since: None,
+        }
+    }
+
+    /// Runs until a stop has been carried out, or `abandon` is set.
+    #[must_use]
+    pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
+        allocation::guard_this_thread();
+        for _ in 0..self.behaviour.inject_allocations {
+            // Kept for good: a free would be counted as well.
+            std::mem::forget(std::hint::black_box(Box::new(0u64)));
+        }
+        loop {
+            let now = clock::monotonic();
+            let busy = self.turn(now);
+            if busy {
+                self.dirty = true;
+                self.gauges.busy_turns.add(1);
+            }
+            if now.since(self.last_upkeep) >= UPKEEP_NS {
+                self.upkeep(now);
+                if self.has_stopped(now) || abandon.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            if !busy {
+                self.wait();
+            }
+        }
+        allocation::release_this_thread();
+        self.show(clock::monotonic());
+        Leftover {
+            engine: self.engine,
+            last_sequence: self.sequence,
+        }
+    }
+
+    /// One pass over the rings. True when there was anything.
+    fn turn(&mut self, now: MonoNs) -> bool {
+        let mut busy = false;
+        for _ in 0..COMMAND_QUOTA {
+            match self.inlets.commands.pop(&mut self.frame) {
+                Ok(Some((_, bytes))) => match Command::from_bytes(bytes) {
+                    Ok(command) => self.take_own(Input::Command(command), now),
+                    Err(_) => self.gauges.damaged_inputs.add(1),
+                },
+                Ok(None) => break,
+                Err(_) => {
+                    self.gauges.damaged_inputs.add(1);
+                    break;
+                }
+            }
+            busy = true;
+        }
+        busy |= self.drain(Inlet::Replies, REPLY_QUOTA, now);
+        busy |= self.drain(Inlet::Cold, COLD_QUOTA, now);
+        busy |= self.drain(Inlet::Market, MARKET_QUOTA, now);
+        if self
+            .engine
+            .next_deadline()
+            .is_some_and(|deadline| now >= deadline)
+        {
+            self.take_own(Input::Time, now);
+            busy = true;
+        }
+        busy
+    }
+
+    fn drain(&mut self, inlet: Inlet, quota: usize, now: MonoNs) -> bool {
+        let mut busy = false;
+        for _ in 0..quota {
+            let ring = match inlet {
+                Inlet::Replies => &mut self.inlets.replies,
+                Inlet::Cold => &mut self.inlets.cold,
+                Inlet::Market => &mut self.inlets.market,
+            };
+            match ring.pop(&mut self.frame) {
+                Ok(Some((_, bytes))) => {
+                    let length = bytes.len();
+                    self.take(length, now);
+                }
+                Ok(None) => break,
+                Err(error) => panic!("a ring of this process is damaged: {error}"),
+            }
+            busy = true;
+        }
+        busy
+    }
+
+    /// Steps an input of this thread's own making.
+    fn take_own(&mut self, input: Input<'_>, now: MonoNs) {
+        let length = encode_input(input, now, now, &mut self.frame);
+        self.take(length.expect("commands and times are small"), now);
+    }
+
+    /// Steps the input that lies in the frame.
+    fn take(&mut self, length: usize, now: MonoNs) {
+        let bytes = &mut self.frame[..length];
+        let Ok(stamped) = Event::from_bytes(bytes, &mut self.levels) else {
+            self.gauges.damaged_inputs.add(1);
+            return;
+        };
+        self.sequence += 1;
+        let (received, decoded) = (stamped.time, MonoNs(stamped.sequence));
+        let event = Event {
+            sequence: self.sequence,
+            time: now,
+            input: stamped.input,
+        };
+        number(bytes, self.sequence, now);
+        let from_market = event.input.is_market_data();
+        if from_market {
+            self.outlets.market_log.push(self.sequence, bytes);
+        } else if self.outlets.input_log.try_push(bytes).is_err() {
+            self.outlets.input_log.note_hole(self.sequence);
+        }
+        match event.input {
+            Input::Clock(utc) => self.outbox.observer.set_utc(utc, now),
+            Input::Command(Command::Stop) => {
+                self.stopping_since.get_or_insert(now);
+            }
+            _ => {}
+        }
+        self.outbox.observer.begin(self.sequence, now);
+        self.engine.step(&event, &mut self.outbox);
+        if !self.outbox.requests.is_empty() {
+            self.dispatch(Stamps {
+                received,
+                decoded,
+                dequeued: now,
+                decided: MonoNs(0),
+                from_market,
+            });
+        }
+    }
+
+    /// Hands the requests of one step to the gateways; their records are in the journal already.
+    /// The clock is read once more here, for the stamp of the decision.
+    fn dispatch(&mut self, mut stamps: Stamps) {
+        stamps.decided = clock::monotonic();
+        let mut bytes = [0; REQUEST_BYTES_MAX];
+        for request in &self.outbox.requests {
+            let length = encode_request(&stamps, request, &mut bytes);
+            let length = length.expect("REQUEST_BYTES_MAX holds every request");
+            let ring = match request {
+                Request::Place(_) | Request::Cancel(_) | Request::Query(_) => {
+                    &mut self.outlets.orders
+                }
+                Request::Snapshot(_) | Request::Reconcile(_) => &mut self.outlets.cold,
+            };
+            // The throttle keeps requests far below the ring's room: full means a dead gateway,
+            // and an engine whose orders go nowhere must not go on.
+            ring.try_push(KIND, &bytes[..length])
+                .expect("an order gateway that lives empties its ring");
+        }
+        self.outbox.requests.clear();
+        if self.outbox.overflowed > 0 {
+            self.gauges.outbox_overflows.add(self.outbox.overflowed);
+            self.outbox.overflowed = 0;
+        }
+    }
+
+    /// What has to be done now and then, but not for every event.
+    fn upkeep(&mut self, now: MonoNs) {
+        self.last_upkeep = now;
+        self.segment.beat_hotpath(now.0);
+        let fill = self.outbox.observer.fill_permille();
+        let step = JOURNAL_STEPS.iter().filter(|step| fill >= **step).count();
+        if step != self.journal_step {
+            self.journal_step = step;
+            self.take_own(Input::JournalLevel(fill), now);
+            self.dirty = true;
+        }
+        if std::mem::take(&mut self.dirty) {
+            self.show(now);
+        }
+        if let Some(mut buffer) = self.checkpoints.wanted.pop() {
+            buffer.clear();
+            self.engine.save(&mut buffer);
+            // The cold thread hands out one buffer at a time, so there is room.
+            let _ = self.checkpoints.done.push((self.sequence, buffer));
+        }
+    }
+
+    /// Rewrites the pages that changed, and the gauges.
+    fn show(&mut self, now: MonoNs) {
+        let mut bytes = [0; PAGE_BYTES_MAX];
+        let dirty = self.engine.take_dirty();
+        for (index, writer) in self.outlets.instrument_pages.iter_mut().enumerate() {
+            if dirty & (1 << index) != 0 {
+                let id = InstrumentId(u16::try_from(index).expect("at most 64 instruments"));
+                let length = self.engine.instrument_page(id).to_bytes(&mut bytes);
+                writer.write(&bytes[..length.expect("a page fits PAGE_BYTES_MAX")]);
+            }
+        }
+        let length = self.engine.account_page().to_bytes(&mut bytes);
+        let length = length.expect("a page fits PAGE_BYTES_MAX");
+        self.outlets.account_page.write(&bytes[..length]);
+        self.segment.beat_hotpath(now.0);
+        let (allocations, frees) = allocation::guarded_counts();
+        let gauges = &self.gauges;
+        gauges.allocations.set(allocations + frees);
+        let inlets = &self.inlets;
+        gauges
+            .market
+            .show(inlets.market.depth(), inlets.market.high_watermark());
+        gauges
+            .replies
+            .show(inlets.replies.depth(), inlets.replies.high_watermark());
+        gauges
+            .cold
+            .show(inlets.cold.depth(), inlets.cold.high_watermark());
+        let outlets = &mut self.outlets;
+        gauges
+            .orders
+            .show(outlets.orders.depth(), outlets.orders.high_watermark());
+        gauges.input_log.show(
+            outlets.input_log.depth(),
+            outlets.input_log.high_watermark(),
+        );
+        gauges
+            .input_log
+            .dropped
+            .set(outlets.input_log.holes().total);
+        gauges.market_log.show(
+            outlets.market_log.depth(),
+            outlets.market_log.high_watermark(),
+        );
+        gauges
+            .market_log
+            .dropped
+            .set(outlets.market_log.drops().total);
+        let (depth, high_watermark) = self.outbox.observer.depth();
+        gauges.journal.show(depth, high_watermark);
+        gauges.journal.dropped.set(self.outbox.observer.holes());
+    }
+
+    /// True when a stop was asked for and every own order is final, or patience has ended.
+    fn has_stopped(&self, now: MonoNs) -> bool {
+        let Some(since) = self.stopping_since else {
+            return false;
+        };
+        let account = self.engine.account_page();
+        let quiet = account.orders_open == 0 && account.unknown_now == 0;
+        quiet || now.since(since) >= STOP_PATIENCE_NS
+    }
+
+    #[inline]
+    fn wait(&self) {
+        if self.behaviour.spin {
+            std::hint::spin_loop();
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The cold path of one market: time, snapshots, reconciliation over REST.
+//!
+//! In: wishes of the engine, replies. Out: snapshots, reconciliations for the engine, the
+//! exchange's time for everybody. Never: anything that an order waits for.
+
+use super::inbox::Inbox;
+use super::rest::{Response, RestClient, remaining};
+use crate::clock;
+use crate::server_clock::ServerClock;
+use crate::telemetry::Telemetry;
+use binance::session::{
+    Governor, HttpRequest, ReconcileEvents, Reconciler, ServerTime, SnapshotEvents, SnapshotQueue,
+    earliest,
+};
+use engine::Input;
+use engine::event::{SnapshotBegin, SnapshotLevels};
+use ipc::{Counter, RegisterError};
+use market::{
+    BalanceReport, Instrument, InstrumentId, Instruments, Level, Market, OpenOrderReport,
+    PositionReport, Side, UpdateId,
+};
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+type Call = Pin<Box<dyn Future<Output = Option<Response>>>>;
+
+/// Cells of one market's REST.
+pub struct RestCells {
+    used_weight: Counter,
+    banned: Counter,
+    responses: Vec<(&'static str, [Counter; 6])>,
+    reconciled: Counter,
+    reconcile_failed: Counter,
+    snapshots: Counter,
+}
+
+const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
+
+const ENDPOINTS: [&str; 8] = [
+    "/fapi/v1/time",
+    "/fapi/v1/depth",
+    "/fapi/v1/openOrders",
+    "/fapi/v3/positionRisk",
+    "/fapi/v3/balance",
+    "/api/v3/time",
+    "/api/v3/depth",
+    "/api/v3/openOrders",
+];
+
+impl RestCells {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn new(telemetry: Telemetry<'_>, market: Market) -> Result<Self, RegisterError> {
+        let base = match market {
+            Market::UsdM => "/fapi/",
+            Market::Spot => "/api/",
+        };
+        let mut responses = Vec::new();
+        for endpoint in ENDPOINTS.into_iter().filter(|one| one.starts_with(base)) {
+            let cell = |status: &str| {
+                telemetry.counter(&format!(
+                    "api_responses_total{{market=\"{market}\",endpoint=\"{endpoint}\",\
+                     status=\"{status}\"}}"
+                ))
+            };
+            let [a, b, c, d, e, f] = STATUSES;
+            let cells = [cell(a)?, cell(b)?, cell(c)?, cell(d)?, cell(e)?, cell(f)?];
+            responses.push((endpoint, cells));
+        }
+        let market_cell = |family: &str, more: &str| {
+            telemetry.counter(&format!("{family}{{market=\"{market}\"{more}}}"))
+        };
+        Ok(Self {
+            used_weight: market_cell("api_used_weight", ",interval=\"1m\"")?,
+            banned: market_cell("api_banned_until_timestamp_seconds", "")?,
+            responses,
+            reconciled: market_cell("reconcile_runs_total", ",result=\"ok\"")?,
+            reconcile_failed: market_cell("reconcile_runs_total", ",result=\"failed\"")?,
+            snapshots: market_cell("book_snapshots_total", "")?,
+        })
+    }
+
+    fn reply(&self, endpoint: &str, status: Option<u16>) {
+        let class = match status {
+            Some(200..300) => 0,
+            Some(418) => 2,
+            Some(429) => 3,
+            Some(500..) => 4,
+            Some(_) => 1,
+            None => 5,
+        };
+        if let Some((_, cells)) = self.responses.iter().find(|(one, _)| *one == endpoint) {
+            cells[class].add(1);
+        }
+    }
+}
+
+/// The cold machines of one market and their calls under way.
+pub struct ColdShell {
+    /// Which market.
+    pub market: Market,
+    /// Its time; the first market's offset counts for all.
+    pub time: ServerTime,
+    /// Its snapshots.
+    pub snapshots: SnapshotQueue,
+    /// Its reconciliation.
+    pub reconciler: Reconciler,
+    /// Its weight.
+    pub governor: Governor,
+    /// Its REST.
+    pub rest: Rc<RestClient>,
+    /// The table.
+    pub instruments: Arc<[Instrument]>,
+    /// The cold ring.
+    pub inbox: Rc<RefCell<Inbox>>,
+    /// The exchange's time.
+    pub clock: ServerClock,
+    /// Cells.
+    pub cells: RestCells,
+    /// Wakes the shell after a wish.
+    pub wake: Rc<Notify>,
+    /// What the engine wants, since the last look.
+    pub wishes: Rc<RefCell<Vec<Wish>>>,
+}
+
+/// What the engine asks of the cold path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A snapshot of a book.
+    Snapshot(InstrumentId),
+    /// The state of the account.
+    Reconcile,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Time,
+    Snapshot,
+    Reconcile,
+}
+
+#[derive(Default)]
+struct Calls {
+    time: Option<(&'static str, Call)>,
+    snapshot: Option<(&'static str, Call)>,
+    reconcile: Option<(&'static str, Call)>,
+}
+
+impl ColdShell {
+    /// Runs until its thread ends.
+    pub async fn run(mut self) {
+        let mut calls = Calls::default();
+        loop {
+            self.take_wishes();
+            self.poll(&mut calls);
+            let Some((owner, endpoint, response)) = self.wait(&mut calls).await else {
+                continue;
+            };
+            self.cells
+                .reply(endpoint, response.as_ref().map(|one| one.status));
+            self.reply(owner, response.as_ref());
+        }
+    }
+
+    fn take_wishes(&mut self) {
+        let now = clock::monotonic();
+        for wish in self.wishes.borrow_mut().drain(..) {
+            match wish {
+                Wish::Snapshot(instrument) => self.snapshots.want(instrument, now),
+                Wish::Reconcile => self.reconciler.want(now),
+            }
+        }
+    }
+
+    fn poll(&mut self, calls: &mut Calls) {
+        let now = self.clock.now();
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = now.mono;
+        let mut sink = Sink(&mut inbox, &self.cells);
+        if let Some(request) = self.time.poll(now.mono, clock::utc()) {
+            calls.time = Some(start(&self.rest, request));
+        }
+        let instruments = Instruments(&self.instruments);
+        if let Some(request) = self.snapshots.poll(now, &mut self.governor, &instruments) {
+            calls.snapshot = Some(start(&self.rest, request));
+        }
+        if let Some(request) = self.reconciler.poll(now, &mut self.governor, &mut sink) {
+            calls.reconcile = Some(start(&self.rest, request));
+        }
+    }
+
+    async fn wait(&self, calls: &mut Calls) -> Option<(Owner, &'static str, Option<Response>)> {
+        let deadline = earliest(
+            self.time.next_deadline(),
+            earliest(
+                self.snapshots.next_deadline(),
+                self.reconciler.next_deadline(),
+            ),
+        );
+        let patience = deadline.map_or(Duration::from_secs(1), remaining);
+        tokio::select! {
+            (endpoint, response) = finish(&mut calls.time) => {
+                Some((Owner::Time, endpoint, response))
+            }
+            (endpoint, response) = finish(&mut calls.snapshot) => {
+                Some((Owner::Snapshot, endpoint, response))
+            }
+            (endpoint, response) = finish(&mut calls.reconcile) => {
+                Some((Owner::Reconcile, endpoint, response))
+            }
+            () = self.wake.notified() => None,
+            () = tokio::time::sleep(patience) => None,
+        }
+    }
+
+    fn reply(&mut self, owner: Owner, response: Option<&Response>) {
+        let now = self.clock.now();
+        let outcome = response.map(Response::as_reply);
+        if let Some(reply) = &outcome {
+            self.governor.on_reply(reply, now);
+            self.cells.used_weight.set(u64::from(self.governor.used()));
+            let banned = self.governor.blocked_until(now.mono).map_or(0, |until| {
+                (now.server.0.unsigned_abs() + until.since(now.mono) / 1_000_000) / 1_000
+            });
+            self.cells.banned.set(banned);
+        }
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = now.mono;
+        let mut sink = Sink(&mut inbox, &self.cells);
+        let instruments = Instruments(&self.instruments);
+        match owner {
+            Owner::Time => {
+                self.time.on_reply(outcome, now.mono);
+                if self.time.error_bound_ns().is_some() {
+                    self.clock.set_offset(self.time.offset_ns());
+                }
+            }
+            Owner::Snapshot => {
+                self.snapshots
+                    .on_reply(outcome, now.mono, &instruments, &mut sink);
+            }
+            Owner::Reconcile => {
+                self.reconciler
+                    .on_reply(outcome, now.mono, &instruments, &mut sink);
+            }
+        }
+    }
+}
+
+fn start(rest: &Rc<RestClient>, request: HttpRequest) -> (&'static str, Call) {
+    let rest = Rc::clone(rest);
+    let endpoint = request.call.path;
+    (endpoint, Box::pin(async move { rest.send(&request).await }))
+}
+
+/// Waits for a call, forever when there is none, and forgets it.
+async fn finish(slot: &mut Option<(&'static str, Call)>) -> (&'static str, Option<Response>) {
+    match slot {
+        Some((endpoint, call)) => {
+            let endpoint = *endpoint;
+            let response = call.await;
+            *slot = None;
+            (endpoint, response)
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Puts snapshots and reconciliations into the ring.
+struct Sink<'a>(&'a mut Inbox, &'a RestCells);
+
+impl SnapshotEvents for Sink<'_> {
+    fn begin(&mut self, instrument: InstrumentId, last_update_id: UpdateId, complete: bool) {
+        self.1.snapshots.add(1);
+        self.0.deliver(Input::SnapshotBegin(SnapshotBegin {
+            instrument,
+            last_update_id,
+            complete,
+        }));
+    }
+
+    fn levels(&mut self, instrument: InstrumentId, side: Side, levels: &[Level]) {
+        self.0.deliver(Input::SnapshotLevels(SnapshotLevels {
+            instrument,
+            side,
+            levels,
+        }));
+    }
+
+    fn end(&mut self, instrument: InstrumentId) {
+        self.0.deliver(Input::SnapshotEnd(instrument));
+    }
+}
+
+impl ReconcileEvents for Sink<'_> {
+    fn begin(&mut self) {
+        self.0.deliver(Input::ReconcileBegin);
+    }
+
+    fn open_order(&mut self, order: OpenOrderReport) {
+        self.0.deliver(Input::OpenOrder(order));
+    }
+
+    fn position(&mut self, position: PositionReport) {
+        self.0.deliver(Input::Position(position));
+    }
+
+    fn balance(&mut self, balance: BalanceReport) {
+        self.0.deliver(Input::Balance(balance));
+    }
+
+    fn end(&mut self) {
+        self.1.reconciled.add(1);
+        tracing::info!("RECONCILED");
+        self.0.deliver(Input::ReconcileEnd);
+    }
+
+    fn failed(&mut self, why: String) {
+        self.1.reconcile_failed.add(1);
+        tracing::warn!(why, "reconciliation failed, it will be tried again");
+    }
+}

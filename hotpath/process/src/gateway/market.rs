@@ -1,0 +1,215 @@
+//! The market gateway: one task a connection on one thread, decoded events into the market ring.
+//!
+//! In: market sessions and the dialer. Out: inputs with the time at which their frame was read.
+//! Never: an allocation of our own per message; the WebSocket library makes one.
+
+use super::inbox::Inbox;
+use super::rest::remaining;
+use super::socket::{Dialer, WebSocket};
+use super::stream_cells::StreamCells;
+use crate::clock;
+use binance::session::{CloseReason, LinkAction, MarketEvents, MarketRoute, MarketSession};
+use binance::{DecodeError, StreamMessage};
+use engine::Input;
+use engine::event::{StreamChange, StreamKind};
+use futures_util::StreamExt;
+use market::{Instrument, InstrumentId, Instruments, Market};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::task::LocalSet;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A connection before it runs.
+pub struct MarketConnection {
+    /// Its machine.
+    pub session: MarketSession,
+    /// Its cells.
+    pub cells: StreamCells,
+}
+
+/// What the thread is given.
+pub struct MarketGateway {
+    /// Every connection.
+    pub connections: Vec<MarketConnection>,
+    /// Opens sockets.
+    pub dialer: Dialer,
+    /// The table.
+    pub instruments: Arc<[Instrument]>,
+    /// The market ring.
+    pub inbox: Inbox,
+}
+
+impl MarketConnection {
+    /// Names of its stream in metrics.
+    #[must_use]
+    pub const fn stream(route: MarketRoute) -> &'static str {
+        route.as_str()
+    }
+}
+
+impl MarketGateway {
+    /// Runs on the calling thread until `stop`.
+    ///
+    /// # Panics
+    /// When the system gives no event loop.
+    pub fn run(self, stop: &Arc<AtomicBool>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("the system has an event loop");
+        let inbox = Rc::new(RefCell::new(self.inbox));
+        let tasks = LocalSet::new();
+        for connection in self.connections {
+            let task = Connection {
+                session: connection.session,
+                cells: connection.cells,
+                inbox: Rc::clone(&inbox),
+                instruments: Arc::clone(&self.instruments),
+                dialer: self.dialer.clone(),
+                socket: None,
+            };
+            tasks.spawn_local(task.run());
+        }
+        let stop = Arc::clone(stop);
+        runtime.block_on(tasks.run_until(async move {
+            while !stop.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }));
+    }
+}
+
+struct Connection {
+    session: MarketSession,
+    cells: StreamCells,
+    inbox: Rc<RefCell<Inbox>>,
+    instruments: Arc<[Instrument]>,
+    dialer: Dialer,
+    socket: Option<WebSocket>,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        loop {
+            let now = clock::monotonic();
+            let action = {
+                let mut inbox = self.inbox.borrow_mut();
+                inbox.received = now;
+                self.session.poll(now, &mut Sink(&mut inbox, &self.cells))
+            };
+            match action {
+                Some(LinkAction::Connect) => self.connect().await,
+                Some(LinkAction::Close(reason)) => self.drop_socket(reason),
+                None => self.wait().await,
+            }
+        }
+    }
+
+    async fn connect(&mut self) {
+        let patience = remaining(self.session.next_deadline());
+        let dialed = self.dialer.web_socket(self.session.url());
+        // A time-out is left to the machine: its next poll says so.
+        let Ok(dialed) = tokio::time::timeout(patience, dialed).await else {
+            return;
+        };
+        let now = clock::monotonic();
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = now;
+        match dialed {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.cells.opened();
+                self.session
+                    .on_connected(now, &mut Sink(&mut inbox, &self.cells));
+            }
+            Err(error) => {
+                tracing::warn!(stream = self.session.route().as_str(), %error, "not connected");
+                self.session
+                    .on_disconnected(now, &mut Sink(&mut inbox, &self.cells));
+                self.cells.closed(CloseReason::ConnectFailed);
+            }
+        }
+    }
+
+    /// Until the next frame or deadline.
+    async fn wait(&mut self) {
+        let patience = remaining(self.session.next_deadline());
+        let Some(socket) = &mut self.socket else {
+            tokio::time::sleep(patience).await;
+            return;
+        };
+        let Ok(message) = tokio::time::timeout(patience, socket.next()).await else {
+            return;
+        };
+        let received = clock::monotonic();
+        match message {
+            Some(Ok(Message::Text(text))) => self.frame(text.as_bytes(), received),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => {
+                let mut inbox = self.inbox.borrow_mut();
+                inbox.received = received;
+                self.session
+                    .on_disconnected(received, &mut Sink(&mut inbox, &self.cells));
+                drop(inbox);
+                self.drop_socket(CloseReason::Disconnected);
+            }
+            // The library answers pings by itself.
+            Some(Ok(_)) => {}
+        }
+    }
+
+    fn frame(&mut self, bytes: &[u8], received: market::MonoNs) {
+        let utc_s = clock::utc().0.unsigned_abs() / 1_000_000_000;
+        self.cells.frame(bytes.len(), utc_s);
+        let instruments = Instruments(&self.instruments);
+        let action = {
+            let mut inbox = self.inbox.borrow_mut();
+            inbox.received = received;
+            let mut sink = Sink(&mut inbox, &self.cells);
+            self.session
+                .on_frame(bytes, received, &instruments, &mut sink)
+        };
+        if let Some(LinkAction::Close(reason)) = action {
+            self.drop_socket(reason);
+        }
+    }
+
+    fn drop_socket(&mut self, reason: CloseReason) {
+        let stream = self.session.route().as_str();
+        tracing::warn!(stream, %reason, "STREAM_DOWN");
+        self.socket = None;
+        self.cells.closed(reason);
+    }
+}
+
+/// Puts decoded events into the ring.
+struct Sink<'a>(&'a mut Inbox, &'a StreamCells);
+
+impl MarketEvents for Sink<'_> {
+    fn market_data(&mut self, message: StreamMessage<'_>) {
+        match message {
+            StreamMessage::Depth(depth) => self.0.offer(Input::Depth(depth)),
+            StreamMessage::BookTicker(ticker) => self.0.offer(Input::BookTicker(ticker)),
+            StreamMessage::Trade(trade) => self.0.offer(Input::Trade(trade)),
+            StreamMessage::AggTrade(trade) => self.0.offer(Input::AggTrade(trade)),
+            StreamMessage::MarkPrice(mark) => self.0.offer(Input::MarkPrice(mark)),
+            StreamMessage::Control(_) | StreamMessage::Other(_) => {}
+        }
+    }
+
+    fn book_doubtful(&mut self, instrument: InstrumentId) {
+        self.0.deliver(Input::ParseFailure(instrument));
+    }
+
+    fn parse_error(&mut self, error: DecodeError) {
+        self.1.parse_error(error);
+    }
+
+    fn stream(&mut self, market: Market, up: bool) {
+        let stream = StreamKind::Market;
+        self.0
+            .deliver(Input::Stream(StreamChange { stream, market, up }));
+    }
+}

@@ -1,0 +1,349 @@
+//! The order gateway: requests of the engine onto the wire, replies back.
+//!
+//! In: the order ring, reply frames. Out: request frames, replies for the engine, the latency of
+//! each order. Never: a request sent twice; a wait of the engine.
+//!
+//! The engine makes no system call to wake this thread, so this thread looks: between looks it
+//! lets its other tasks run, and naps for [`NAP`] where cores are scarce.
+
+use super::inbox::Inbox;
+use super::rest::remaining;
+use super::socket::{Dialer, WebSocket};
+use super::stream_cells::StreamCells;
+use crate::clock;
+use crate::messages::{REQUEST_BYTES_MAX, Stamps, decode_request, instrument_of};
+use crate::server_clock::ServerClock;
+use binance::session::{CloseReason, LinkAction, OrderEvents, OrderSession};
+use engine::event::{StreamChange, StreamKind};
+use engine::{Input, Request};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use ipc::{Consumer, Counter, Histogram};
+use market::{Instrument, Instruments, Market, OrderReply, RequestKind};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+/// Between two looks into the order ring.
+const NAP: Duration = Duration::from_micros(20);
+
+/// Looks without a nap after the last request: the next one often follows at once.
+const EAGER_LOOKS: u32 = 64;
+
+/// A machine's deadline is looked at at least this often; new requests bring new ones.
+const PATIENCE_MAX: Duration = Duration::from_millis(50);
+
+/// Histograms of the way of an order.
+pub struct LatencyCells {
+    /// Tick to order, one an instrument.
+    pub tick_to_order: Vec<Histogram>,
+    /// Frame read to decoded.
+    pub decode: Histogram,
+    /// Decoded to the engine's turn.
+    pub queue: Histogram,
+    /// Turn to decision.
+    pub decide: Histogram,
+    /// Decision to the return of the write.
+    pub write: Histogram,
+    /// Write to reply, by [`RequestKind`].
+    pub acknowledge: Vec<Histogram>,
+    /// Requests written, by [`RequestKind`].
+    pub written: Vec<Counter>,
+    /// Requests refused here because the connection was down or the exchange wants silence.
+    pub not_sent: Counter,
+    /// Reply frames that could not be read or matched.
+    pub unreadable: Counter,
+}
+
+/// The connection's state, shared by the two tasks of one thread.
+pub struct OrderShell {
+    session: OrderSession,
+    url: String,
+    dialer: Dialer,
+    clock: ServerClock,
+    instruments: Arc<[Instrument]>,
+    inbox: Rc<RefCell<Inbox>>,
+    stream: StreamCells,
+    latency: LatencyCells,
+    writer: Option<SplitSink<WebSocket, Message>>,
+    /// Counts connections, so that an old writer is never put back.
+    connection: u64,
+}
+
+/// A shell that the tasks share.
+pub type SharedShell = Rc<RefCell<OrderShell>>;
+
+impl OrderShell {
+    /// Nothing is connected yet.
+    #[must_use]
+    pub fn new(
+        session: OrderSession,
+        url: &str,
+        dialer: Dialer,
+        clock: ServerClock,
+        instruments: Arc<[Instrument]>,
+        inbox: Rc<RefCell<Inbox>>,
+        stream: StreamCells,
+        latency: LatencyCells,
+    ) -> SharedShell {
+        Rc::new(RefCell::new(Self {
+            session,
+            url: url.to_string(),
+            dialer,
+            clock,
+            instruments,
+            inbox,
+            stream,
+            latency,
+            writer: None,
+            connection: 0,
+        }))
+    }
+
+    /// Runs `act` on the machine with a sink for what it says.
+    fn drive<T>(
+        &mut self,
+        act: impl FnOnce(&mut OrderSession, binance::session::Now, &mut Sink<'_>) -> T,
+    ) -> T {
+        let now = self.clock.now();
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = now.mono;
+        let mut sink = Sink(&mut inbox, &self.latency);
+        act(&mut self.session, now, &mut sink)
+    }
+
+    /// True when `frame` holds something to write.
+    fn request(&mut self, request: &Request, frame: &mut Vec<u8>) -> bool {
+        let instruments = Arc::clone(&self.instruments);
+        let Some(instrument) = Instruments(&instruments).get(instrument_of(request)) else {
+            return false;
+        };
+        self.drive(|session, now, sink| match request {
+            Request::Place(order) => session.place(order.get(), instrument, now, frame, sink),
+            Request::Cancel(order) => session.cancel(order, instrument, now, frame, sink),
+            Request::Query(order) => session.query(order, instrument, now, frame, sink),
+            Request::Snapshot(_) | Request::Reconcile(_) => false,
+        })
+    }
+
+    fn note_written(&self, stamps: &Stamps, request: &Request) {
+        let kind = match request {
+            Request::Place(_) => RequestKind::Place,
+            Request::Cancel(_) => RequestKind::Cancel,
+            _ => RequestKind::Query,
+        };
+        let cells = &self.latency;
+        cells.written[kind as usize].add(1);
+        if kind != RequestKind::Place || !stamps.from_market {
+            return;
+        }
+        let written = clock::monotonic();
+        let instrument = usize::from(instrument_of(request).0);
+        cells.tick_to_order[instrument].record(written.since(stamps.received));
+        cells.decode.record(stamps.decoded.since(stamps.received));
+        cells.queue.record(stamps.dequeued.since(stamps.decoded));
+        cells.decide.record(stamps.decided.since(stamps.dequeued));
+        cells.write.record(written.since(stamps.decided));
+    }
+
+    fn disconnected(&mut self) {
+        self.drive(|session, now, sink| session.on_disconnected(now, sink));
+        self.writer = None;
+    }
+}
+
+/// Moves requests from the ring to the wire, until `stop` and the ring is empty.
+pub async fn pump(
+    shells: Vec<(Market, SharedShell)>,
+    mut ring: Consumer,
+    instruments: Arc<[Instrument]>,
+    nap: bool,
+    stop: Arc<AtomicBool>,
+) {
+    let mut buffer = vec![0; REQUEST_BYTES_MAX];
+    let mut frame = Vec::with_capacity(4096);
+    let mut idle_looks = 0;
+    loop {
+        let mut busy = false;
+        while let Some((_, bytes)) = ring.pop(&mut buffer).expect("a ring of this process") {
+            busy = true;
+            let (stamps, request) =
+                decode_request(bytes).expect("the engine thread encoded and sealed it");
+            let instrument = Instruments(&instruments).get(instrument_of(&request));
+            let market = instrument.map(|one| one.market);
+            let shell = shells.iter().find(|(one, _)| Some(*one) == market);
+            if let Some((_, shell)) = shell {
+                frame.clear();
+                let wanted = shell.borrow_mut().request(&request, &mut frame);
+                if wanted && write(shell, &frame).await {
+                    shell.borrow().note_written(&stamps, &request);
+                }
+            }
+        }
+        if !busy && stop.load(Ordering::Relaxed) {
+            return;
+        }
+        tokio::task::yield_now().await;
+        idle_looks = if busy { 0 } else { idle_looks + 1 };
+        if nap && idle_looks > EAGER_LOOKS {
+            std::thread::sleep(NAP);
+        }
+    }
+}
+
+/// Writes one frame. A failure ends the connection: whatever was under way is unresolved then.
+async fn write(shell: &SharedShell, frame: &[u8]) -> bool {
+    let (writer, connection) = {
+        let mut shell = shell.borrow_mut();
+        (shell.writer.take(), shell.connection)
+    };
+    let Some(mut writer) = writer else {
+        shell.borrow_mut().disconnected();
+        return false;
+    };
+    let text = std::str::from_utf8(frame).expect("the encoder writes UTF-8");
+    let sent = writer.send(Message::Text(Utf8Bytes::from(text))).await;
+    let mut shell = shell.borrow_mut();
+    if shell.connection != connection {
+        return false;
+    }
+    match sent {
+        Ok(()) => {
+            shell.writer = Some(writer);
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "an order could not be written");
+            shell.disconnected();
+            false
+        }
+    }
+}
+
+/// Keeps the connection and reads its replies.
+pub async fn keep(shell: SharedShell) {
+    let mut reader: Option<SplitStream<WebSocket>> = None;
+    loop {
+        let action = shell
+            .borrow_mut()
+            .drive(|session, now, sink| session.poll(now, sink));
+        match action {
+            Some(LinkAction::Connect) => reader = connect(&shell).await,
+            Some(LinkAction::Close(reason)) => {
+                reader = None;
+                close(&shell, reason);
+            }
+            None => {
+                if let Some(reason) = wait(&shell, &mut reader).await {
+                    reader = None;
+                    close(&shell, reason);
+                }
+            }
+        }
+    }
+}
+
+async fn connect(shell: &SharedShell) -> Option<SplitStream<WebSocket>> {
+    let (dialer, url, deadline) = {
+        let shell = shell.borrow();
+        (
+            shell.dialer.clone(),
+            shell.url.clone(),
+            shell.session.next_deadline(),
+        )
+    };
+    let dialed = tokio::time::timeout(remaining(deadline), dialer.web_socket(&url)).await;
+    let socket = match dialed.ok()? {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::warn!(%error, "order connection not opened");
+            let mut shell = shell.borrow_mut();
+            shell.disconnected();
+            shell.stream.closed(CloseReason::ConnectFailed);
+            return None;
+        }
+    };
+    let (writer, reader) = socket.split();
+    let mut logon = Vec::new();
+    {
+        let mut shell = shell.borrow_mut();
+        shell.connection += 1;
+        shell.writer = Some(writer);
+        shell.stream.opened();
+        shell.drive(|session, now, sink| session.on_connected(now, &mut logon, sink));
+    }
+    if !logon.is_empty() {
+        write(shell, &logon).await;
+    }
+    Some(reader)
+}
+
+/// Until the next frame or deadline; the reason when the connection has ended.
+async fn wait(
+    shell: &SharedShell,
+    reader: &mut Option<SplitStream<WebSocket>>,
+) -> Option<CloseReason> {
+    let patience = remaining(shell.borrow().session.next_deadline()).min(PATIENCE_MAX);
+    let Some(socket) = reader else {
+        tokio::time::sleep(patience).await;
+        return None;
+    };
+    let Ok(message) = tokio::time::timeout(patience, socket.next()).await else {
+        return None;
+    };
+    let mut shell = shell.borrow_mut();
+    match message {
+        Some(Ok(Message::Text(text))) => {
+            let utc_s = clock::utc().0.unsigned_abs() / 1_000_000_000;
+            shell.stream.frame(text.len(), utc_s);
+            let table = Arc::clone(&shell.instruments);
+            let action = shell.drive(|session, now, sink| {
+                session.on_frame(text.as_bytes(), now, &Instruments(&table), sink)
+            });
+            match action {
+                Some(LinkAction::Close(reason)) => Some(reason),
+                _ => None,
+            }
+        }
+        Some(Ok(Message::Close(_)) | Err(_)) | None => {
+            shell.disconnected();
+            Some(CloseReason::Disconnected)
+        }
+        Some(Ok(_)) => None,
+    }
+}
+
+fn close(shell: &SharedShell, reason: CloseReason) {
+    tracing::warn!(stream = "orders", %reason, "STREAM_DOWN");
+    let mut shell = shell.borrow_mut();
+    shell.connection += 1;
+    shell.writer = None;
+    shell.stream.closed(reason);
+}
+
+/// Puts replies into the ring.
+struct Sink<'a>(&'a mut Inbox, &'a LatencyCells);
+
+impl OrderEvents for Sink<'_> {
+    fn reply(&mut self, reply: OrderReply, took_ns: Option<u64>) {
+        match took_ns {
+            Some(took_ns) => self.1.acknowledge[reply.request as usize].record(took_ns),
+            None if reply.error_code == binance::session::NOT_SENT => self.1.not_sent.add(1),
+            None => {}
+        }
+        self.0.deliver(Input::OrderReply(reply));
+    }
+
+    fn stream(&mut self, market: Market, up: bool) {
+        let stream = StreamKind::Orders;
+        self.0
+            .deliver(Input::Stream(StreamChange { stream, market, up }));
+    }
+
+    fn unreadable(&mut self) {
+        self.1.unreadable.add(1);
+    }
+}

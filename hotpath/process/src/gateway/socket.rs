@@ -1,0 +1,147 @@
+//! Sockets: TCP with or without TLS, and WebSocket on top.
+//!
+//! In: a URL and the trusted authorities. Out: a connected stream. Never: a certificate that is
+//! not checked, Nagle's delay.
+
+use hyper::Uri;
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+/// Authorities of Debian and its kin, where the configuration names no other.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Largest message that is taken: a stream's frame has kilobytes, a reply with every open order
+/// some hundred.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The URL has no host.
+    #[error("{0}: not a URL with a host")]
+    BadUrl(String),
+    /// No trusted authorities.
+    #[error("{path}: no certificate authority could be read ({message}); set venue.ca_file")]
+    Authorities {
+        /// Which file.
+        path: String,
+        /// Why.
+        message: String,
+    },
+    /// Connecting, or TLS.
+    #[error("{host}: {source}")]
+    Connect {
+        /// To whom.
+        host: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The WebSocket handshake.
+    #[error("WebSocket handshake: {0}")]
+    Handshake(String),
+}
+
+/// Any byte stream.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
+
+/// A connected stream, plain or encrypted.
+pub type Socket = Box<dyn ByteStream>;
+
+/// A WebSocket.
+pub type WebSocket = WebSocketStream<Socket>;
+
+/// Opens connections; cheap to clone.
+#[derive(Clone)]
+pub struct Dialer {
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl Dialer {
+    /// Reads the trusted authorities if any of `urls` is encrypted.
+    ///
+    /// # Errors
+    /// [`SocketError::Authorities`].
+    pub fn new(ca_file: Option<&Path>, urls: &[&str]) -> Result<Self, SocketError> {
+        let encrypted = |url: &&str| url.starts_with("wss:") || url.starts_with("https:");
+        if !urls.iter().any(encrypted) {
+            return Ok(Self { tls: None });
+        }
+        let path = ca_file.unwrap_or(Path::new(SYSTEM_AUTHORITIES));
+        let failed = |message: String| SocketError::Authorities {
+            path: path.display().to_string(),
+            message,
+        };
+        let mut roots = rustls::RootCertStore::empty();
+        let certificates =
+            CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+            // A bundle may hold old forms that rustls refuses; the others still count.
+            let _ = roots.add(certificate);
+        }
+        if roots.is_empty() {
+            return Err(failed("it holds none".to_string()));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| failed(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self {
+            tls: Some(Arc::new(config)),
+        })
+    }
+
+    /// Connects to the host of `uri`.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub async fn connect(&self, uri: &Uri) -> Result<Socket, SocketError> {
+        let bad = || SocketError::BadUrl(uri.to_string());
+        let host = uri.host().ok_or_else(bad)?;
+        let encrypted = matches!(uri.scheme_str(), Some("https" | "wss"));
+        let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
+        let failed = |source| SocketError::Connect {
+            host: host.to_string(),
+            source,
+        };
+        let tcp = TcpStream::connect((host, port)).await.map_err(failed)?;
+        tcp.set_nodelay(true).map_err(failed)?;
+        if !encrypted {
+            return Ok(Box::new(tcp));
+        }
+        let config = self.tls.clone().ok_or_else(bad)?;
+        let name = ServerName::try_from(host.to_string()).map_err(|_| bad())?;
+        let tls = TlsConnector::from(config).connect(name, tcp).await;
+        Ok(Box::new(tls.map_err(failed)?))
+    }
+
+    /// Opens a WebSocket.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub async fn web_socket(&self, url: &str) -> Result<WebSocket, SocketError> {
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| SocketError::BadUrl(url.to_string()))?;
+        let socket = self.connect(&uri).await?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        let (web_socket, _) =
+            tokio_tungstenite::client_async_with_config(url, socket, Some(config))
+                .await
+                .map_err(|error| SocketError::Handshake(error.to_string()))?;
+        Ok(web_socket)
+    }
+}

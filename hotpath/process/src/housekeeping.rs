@@ -1,0 +1,225 @@
+//! What the main thread looks after while the others trade.
+//!
+//! In: signals, the engine's cold requests, heartbeats, the clock. Out: commands and clock samples
+//! for the engine, wishes for the cold shells, checkpoints on disk. Never: anything urgent.
+
+use crate::clock;
+use crate::engine_thread::CheckpointQueues;
+use crate::gateway::cold::Wish;
+use crate::gateway::inbox::Inbox;
+use crate::messages::{REQUEST_BYTES_MAX, decode_request};
+use crate::server_clock::ServerClock;
+use crate::state_directory::write_durably;
+use engine::event::Command;
+use engine::{Input, Request};
+use ipc::{Consumer, Counter, Segment};
+use market::{Instrument, Instruments, Market, MonoNs};
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+
+const TICK: Duration = Duration::from_millis(2);
+const CLOCK_SAMPLE_NS: u64 = 250_000_000;
+const SLOW_NS: u64 = 1_000_000_000;
+
+/// The wishes of one market's cold shell and how it is woken.
+pub type Wishes = (Market, Rc<RefCell<Vec<Wish>>>, Rc<Notify>);
+
+/// Figures from the kernel.
+pub struct KernelCells {
+    /// Times that the engine thread was interrupted.
+    pub engine_switches: Counter,
+    /// Page faults without a disk access.
+    pub minor_faults: Counter,
+    /// Page faults with one.
+    pub major_faults: Counter,
+}
+
+/// Everything that housekeeping needs.
+pub struct Housekeeping {
+    /// The cold ring into the engine.
+    pub inbox: Rc<RefCell<Inbox>>,
+    /// The engine's cold requests.
+    pub requests: Consumer,
+    /// Who carries them out.
+    pub wishes: Vec<Wishes>,
+    /// The table.
+    pub instruments: Arc<[Instrument]>,
+    /// The exchange's time.
+    pub clock: ServerClock,
+    /// Heartbeats.
+    pub segment: Arc<Segment>,
+    /// Checkpoint buffers.
+    pub checkpoints: Arc<CheckpointQueues>,
+    /// Where checkpoints go.
+    pub folder: PathBuf,
+    /// Time between them.
+    pub checkpoint_interval_ns: u64,
+    /// How long control may be gone.
+    pub control_grace_ns: u64,
+    /// Room for one checkpoint; handed out and back.
+    pub buffer: Option<Vec<u8>>,
+    /// Kernel figures.
+    pub kernel: KernelCells,
+    /// Thread id of the engine.
+    pub engine_thread: i32,
+}
+
+struct Times {
+    started: MonoNs,
+    clock_sample: MonoNs,
+    slow: MonoNs,
+    checkpoint: MonoNs,
+    control_lost: bool,
+}
+
+impl Housekeeping {
+    /// Runs until `ended` says that a thread has.
+    ///
+    /// # Errors
+    /// What the system says when it gives no signals.
+    pub async fn run(
+        mut self,
+        ended: impl Fn() -> bool,
+        abandon: &AtomicBool,
+    ) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut stopping = false;
+        let now = clock::monotonic();
+        let mut times = Times {
+            started: now,
+            clock_sample: MonoNs(0),
+            slow: now,
+            checkpoint: now,
+            control_lost: false,
+        };
+        while !ended() {
+            if asked_to_stop(&mut terminate, &mut interrupt).await {
+                tracing::info!("stopping: own orders are cancelled, positions kept");
+                if std::mem::replace(&mut stopping, true) {
+                    // Asked twice: leave at once.
+                    abandon.store(true, Ordering::Relaxed);
+                }
+                self.tell(Input::Command(Command::Stop));
+            }
+            self.pass_requests();
+            let now = clock::monotonic();
+            if now.since(times.clock_sample) >= CLOCK_SAMPLE_NS {
+                times.clock_sample = now;
+                let utc = self.clock.utc();
+                self.tell(Input::Clock(utc));
+            }
+            if now.since(times.slow) >= SLOW_NS {
+                times.slow = now;
+                self.watch_control(now, &mut times);
+                self.show_kernel();
+            }
+            self.look_after_checkpoints(now, &mut times.checkpoint);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, input: Input<'_>) {
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = clock::monotonic();
+        inbox.deliver(input);
+    }
+
+    fn pass_requests(&mut self) {
+        let mut buffer = [0; REQUEST_BYTES_MAX];
+        while let Some((_, bytes)) = self
+            .requests
+            .pop(&mut buffer)
+            .expect("a ring of this process")
+        {
+            let (_, request) = decode_request(bytes).expect("the engine thread encoded it");
+            let (instrument, wish) = match request {
+                Request::Snapshot(instrument) => (instrument, Wish::Snapshot(instrument)),
+                Request::Reconcile(instrument) => (instrument, Wish::Reconcile),
+                Request::Place(_) | Request::Cancel(_) | Request::Query(_) => continue,
+            };
+            let market = Instruments(&self.instruments)
+                .get(instrument)
+                .map(|one| one.market);
+            if let Some((_, wishes, wake)) =
+                self.wishes.iter().find(|(one, ..)| Some(*one) == market)
+            {
+                wishes.borrow_mut().push(wish);
+                wake.notify_one();
+            }
+        }
+    }
+
+    /// Control may come and go; only beyond its grace the engine is told.
+    fn watch_control(&self, now: MonoNs, times: &mut Times) {
+        let beat = MonoNs(self.segment.control_heartbeat_ns()).max(times.started);
+        let lost = now.since(beat) > self.control_grace_ns;
+        if lost != times.control_lost {
+            times.control_lost = lost;
+            let command = if lost {
+                Command::ControlLost
+            } else {
+                Command::ControlBack
+            };
+            tracing::warn!(%command, "control");
+            self.tell(Input::Command(command));
+        }
+    }
+
+    fn look_after_checkpoints(&mut self, now: MonoNs, last: &mut MonoNs) {
+        if let Some((sequence, buffer)) = self.checkpoints.done.pop() {
+            let path = self.folder.join(format!("checkpoint-{sequence}.bin"));
+            if let Err(error) = write_durably(&path, &buffer) {
+                tracing::warn!(%error, "checkpoint not written");
+            }
+            self.buffer = Some(buffer);
+        }
+        if now.since(*last) >= self.checkpoint_interval_ns
+            && let Some(buffer) = self.buffer.take()
+        {
+            *last = now;
+            // One buffer, one place: it fits.
+            let _ = self.checkpoints.wanted.push(buffer);
+        }
+    }
+
+    fn show_kernel(&self) {
+        let path = format!("/proc/self/task/{}/status", self.engine_thread);
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let switches = status
+            .lines()
+            .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"))
+            .and_then(|number| number.trim().parse().ok());
+        if let Some(switches) = switches {
+            self.kernel.engine_switches.set(switches);
+        }
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        // Fields 10 and 12; the name in parentheses before them may hold spaces.
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let field = |at: usize| fields.get(at).and_then(|word| word.parse().ok());
+        if let (Some(minor), Some(major)) = (field(7), field(9)) {
+            self.kernel.minor_faults.set(minor);
+            self.kernel.major_faults.set(major);
+        }
+    }
+}
+
+/// Waits one tick; true when a signal came.
+async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) -> bool {
+    tokio::select! {
+        _ = terminate.recv() => true,
+        _ = interrupt.recv() => true,
+        () = tokio::time::sleep(TICK) => false,
+    }
+}

@@ -1,0 +1,137 @@
+//! What travels in the rings between the engine thread and the gateways.
+//!
+//! In: inputs and requests with their stamps. Out: their bytes, and back. Never: a request
+//! without the seal of risk.
+//!
+//! An input travels as an encoded [`Event`] whose sequence and time are not known yet: their
+//! places carry the stamps of its way, and the engine thread writes the true ones over them. So
+//! the same bytes go on into the input log, encoded once.
+
+use engine::event::EVENT_BYTES_MAX;
+use engine::{Event, Input, Request};
+use market::{CodecError, InstrumentId, MonoNs, Reader, Wire, Writer, wire_struct};
+
+/// The one kind of record in each of these rings.
+pub const KIND: u16 = 1;
+
+/// Most bytes of an encoded input.
+pub const INPUT_BYTES_MAX: usize = EVENT_BYTES_MAX;
+
+/// Most bytes of an encoded request with its stamps.
+pub const REQUEST_BYTES_MAX: usize = 512;
+
+wire_struct! {
+    /// When the input behind a request passed each station, on CLOCK_MONOTONIC.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Stamps {
+        /// The read of its frame returned.
+        pub received: MonoNs,
+        /// It was decoded.
+        pub decoded: MonoNs,
+        /// The engine's turn began.
+        pub dequeued: MonoNs,
+        /// The engine had decided.
+        pub decided: MonoNs,
+        /// True when it was market data: only then latency is tick to order.
+        pub from_market: bool,
+    }
+}
+
+/// Encodes an input with its first two stamps.
+///
+/// # Errors
+/// [`CodecError::TooLong`] when the buffer is too small.
+pub fn encode_input(
+    input: Input<'_>,
+    received: MonoNs,
+    decoded: MonoNs,
+    buffer: &mut [u8],
+) -> Result<usize, CodecError> {
+    let event = Event {
+        sequence: decoded.0,
+        time: received,
+        input,
+    };
+    event.to_bytes(buffer)
+}
+
+/// Writes the true sequence and time over the stamps.
+pub fn number(bytes: &mut [u8], sequence: u64, time: MonoNs) {
+    bytes[..8].copy_from_slice(&sequence.to_le_bytes());
+    bytes[8..16].copy_from_slice(&time.0.to_le_bytes());
+}
+
+/// Encodes a request with its stamps.
+///
+/// # Errors
+/// [`CodecError::TooLong`] when the buffer is too small.
+pub fn encode_request(
+    stamps: &Stamps,
+    request: &Request,
+    buffer: &mut [u8],
+) -> Result<usize, CodecError> {
+    let mut writer = Writer::new(buffer);
+    stamps.encode(&mut writer)?;
+    request.encode(&mut writer)?;
+    Ok(writer.length())
+}
+
+/// Decodes a request; an order is checked against its seal.
+///
+/// # Errors
+/// [`CodecError`].
+pub fn decode_request(bytes: &[u8]) -> Result<(Stamps, Request), CodecError> {
+    let mut reader = Reader::new(bytes);
+    let stamps = Stamps::decode(&mut reader)?;
+    Ok((stamps, Request::decode(&mut reader)?))
+}
+
+/// The instrument that a request is about.
+#[must_use]
+pub fn instrument_of(request: &Request) -> InstrumentId {
+    match request {
+        Request::Place(order) => order.get().instrument,
+        Request::Cancel(order) | Request::Query(order) => order.instrument,
+        Request::Snapshot(instrument) | Request::Reconcile(instrument) => *instrument,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::Level;
+
+    #[test]
+    fn numbering_makes_the_ring_record_the_logged_event() {
+        let mut bytes = [0; 64];
+        let input = Input::SnapshotEnd(InstrumentId(3));
+        let length = encode_input(input, MonoNs(10), MonoNs(11), &mut bytes).unwrap();
+        let mut levels = [Level::default(); 1];
+        let event = Event::from_bytes(&bytes[..length], &mut levels).unwrap();
+        assert_eq!((event.time, event.sequence), (MonoNs(10), 11));
+        number(&mut bytes, 77, MonoNs(12));
+        let event = Event::from_bytes(&bytes[..length], &mut levels).unwrap();
+        let expected = Event {
+            sequence: 77,
+            time: MonoNs(12),
+            input,
+        };
+        assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn requests_keep_their_stamps() {
+        let stamps = Stamps {
+            received: MonoNs(1),
+            decoded: MonoNs(2),
+            dequeued: MonoNs(3),
+            decided: MonoNs(4),
+            from_market: true,
+        };
+        let request = Request::Snapshot(InstrumentId(5));
+        let mut bytes = [0; REQUEST_BYTES_MAX];
+        let length = encode_request(&stamps, &request, &mut bytes).unwrap();
+        assert_eq!(decode_request(&bytes[..length]), Ok((stamps, request)));
+        assert_eq!(instrument_of(&request), InstrumentId(5));
+    }
+}

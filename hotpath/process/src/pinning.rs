@@ -1,0 +1,123 @@
+//! Cores: which one the engine thread gets, and what the machine lacks for it.
+//!
+//! In: the configured core and the machine. Out: a pinned thread, or a sentence that says what to
+//! change. Never: a silent run on the wrong core.
+
+use core_affinity::CoreId;
+
+/// Why the engine thread could not get its core.
+#[derive(Debug, thiserror::Error)]
+pub enum PinningError {
+    /// The machine does not say which cores it has.
+    #[error("this machine does not tell its cores; set hot_path.engine_wait = \"yield\"")]
+    NoCores,
+    /// The configured core is not among those that the process may use.
+    #[error(
+        "core {wanted} is not available to this process (it may use {available}); change \
+         hot_path.engine_core, or the CPUAffinity of the unit"
+    )]
+    CoreMissing {
+        /// As configured.
+        wanted: usize,
+        /// What there is.
+        available: String,
+    },
+    /// The kernel refused.
+    #[error(
+        "core {0} exists, but pinning to it was refused; a container or unit may deny \
+         sched_setaffinity"
+    )]
+    Refused(usize),
+}
+
+/// The core that the engine thread will have: the configured one, or the last.
+///
+/// # Errors
+/// [`PinningError`] when there is no such core.
+pub fn choose(wanted: Option<usize>) -> Result<CoreId, PinningError> {
+    let cores = core_affinity::get_core_ids().filter(|cores| !cores.is_empty());
+    let cores = cores.ok_or(PinningError::NoCores)?;
+    let found = match wanted {
+        None => cores.last(),
+        Some(wanted) => cores.iter().find(|core| core.id == wanted),
+    };
+    found.copied().ok_or_else(|| PinningError::CoreMissing {
+        wanted: wanted.unwrap_or_default(),
+        available: list(&cores),
+    })
+}
+
+/// Pins the calling thread.
+///
+/// # Errors
+/// [`PinningError::Refused`].
+pub fn pin_this_thread(core: CoreId) -> Result<(), PinningError> {
+    if core_affinity::set_for_current(core) {
+        Ok(())
+    } else {
+        Err(PinningError::Refused(core.id))
+    }
+}
+
+/// What stands in the way of a quiet core, one sentence each, for the log at start.
+#[must_use]
+pub fn complaints(core: CoreId, spinning: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let cores = core_affinity::get_core_ids().map_or(0, |cores| cores.len());
+    if spinning && cores < 2 {
+        found.push(
+            "one core only: a spinning engine starves its own gateways; set \
+             hot_path.engine_wait = \"yield\""
+                .to_string(),
+        );
+    }
+    if spinning && !is_isolated(core) {
+        found.push(format!(
+            "core {} is not isolated: other work will interrupt the engine; boot with \
+             isolcpus={0} nohz_full={0}, or keep the machine idle",
+            core.id
+        ));
+    }
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load
+        .split(' ')
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0.0);
+    if cores > 0 && load > cores as f64 {
+        found.push(format!(
+            "the machine is busy (load {load} on {cores} cores): latencies will show it; stop \
+             other work"
+        ));
+    }
+    found
+}
+
+fn is_isolated(core: CoreId) -> bool {
+    let list = std::fs::read_to_string("/sys/devices/system/cpu/isolated").unwrap_or_default();
+    list.trim().split(',').any(|range| {
+        let (low, high) = range.split_once('-').unwrap_or((range, range));
+        match (low.parse::<usize>(), high.parse::<usize>()) {
+            (Ok(low), Ok(high)) => (low..=high).contains(&core.id),
+            _ => false,
+        }
+    })
+}
+
+fn list(cores: &[CoreId]) -> String {
+    let words: Vec<String> = cores.iter().map(|core| core.id.to_string()).collect();
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_that_does_not_exist_is_named_with_those_that_do() {
+        let error = choose(Some(9_999)).unwrap_err().to_string();
+        assert!(error.contains("core 9999"), "{error}");
+        assert!(error.contains("hot_path.engine_core"), "{error}");
+        assert!(choose(None).is_ok());
+    }
+}

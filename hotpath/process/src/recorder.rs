@@ -1,0 +1,103 @@
+//! The engine's observer: every fact becomes a journal record.
+//!
+//! In: records and non-actions of one step. Out: encoded records in the journal ring, counts.
+//! Never: a wait; a record that finds no room is counted as a hole (I26), and the fill level has
+//! made the engine reduce long before.
+
+use crate::telemetry::EngineCells;
+use engine::Observer;
+use ipc::JournalProducer;
+use market::record::{JournalRecord, RECORD_BYTES_MAX, RECORD_VERSION, Record};
+use market::{InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
+
+/// Writes the journal.
+pub struct Recorder {
+    journal: JournalProducer,
+    cells: EngineCells,
+    config_hash: u64,
+    sequence: u64,
+    input_sequence: u64,
+    time: MonoNs,
+    /// UTC minus monotonic time; none before the first clock sample.
+    utc_offset_ns: Option<i64>,
+}
+
+impl Recorder {
+    /// Starts at sequence 1.
+    #[must_use]
+    pub fn new(journal: JournalProducer, cells: EngineCells, config_hash: u64) -> Self {
+        Self {
+            journal,
+            cells,
+            config_hash,
+            sequence: 0,
+            input_sequence: 0,
+            time: MonoNs(0),
+            utc_offset_ns: None,
+        }
+    }
+
+    /// What follows belongs to this input.
+    pub fn begin(&mut self, input_sequence: u64, time: MonoNs) {
+        self.input_sequence = input_sequence;
+        self.time = time;
+    }
+
+    /// The engine learned the time of day.
+    pub fn set_utc(&mut self, utc: UtcNs, time: MonoNs) {
+        let time = i64::try_from(time.0).unwrap_or(i64::MAX);
+        self.utc_offset_ns = Some(utc.0.saturating_sub(time));
+    }
+
+    /// Fill of the journal in per mille.
+    pub fn fill_permille(&mut self) -> u16 {
+        self.journal.fill_permille()
+    }
+
+    /// Depth and high-water mark of the journal, in slots.
+    pub fn depth(&mut self) -> (usize, usize) {
+        (self.journal.depth(), self.journal.high_watermark())
+    }
+
+    /// Records that found no room.
+    #[must_use]
+    pub fn holes(&self) -> u64 {
+        self.journal.holes().total
+    }
+
+    fn utc(&self) -> UtcNs {
+        let time = i64::try_from(self.time.0).unwrap_or(i64::MAX);
+        UtcNs(
+            self.utc_offset_ns
+                .map_or(0, |offset| time.saturating_add(offset)),
+        )
+    }
+}
+
+impl Observer for Recorder {
+    fn record(&mut self, record: &Record) {
+        self.sequence += 1;
+        let entry = JournalRecord {
+            version: RECORD_VERSION,
+            sequence: self.sequence,
+            input_sequence: self.input_sequence,
+            time: self.time,
+            utc: self.utc(),
+            config_hash: self.config_hash,
+            body: *record,
+        };
+        let mut bytes = [0; RECORD_BYTES_MAX];
+        let length = entry
+            .to_bytes(&mut bytes)
+            .expect("RECORD_BYTES_MAX holds every record");
+        if self.journal.try_push(&bytes[..length]).is_err() {
+            self.journal.note_hole(self.sequence);
+        }
+        self.cells.journal_records.add(1);
+        self.cells.count(record);
+    }
+
+    fn non_action(&mut self, _: StrategyId, _: InstrumentId, reason: NonAction) {
+        self.cells.count_non_action(reason);
+    }
+}

@@ -1,0 +1,271 @@
+//! What is settled before anything runs: settings, keys, instruments, state, segment.
+//!
+//! In: the command line. Out: a [`Start`]. Never: an order; the epoch is durable when this ends.
+
+use crate::configuration::{engine_config, instruments};
+use crate::failure::Failure;
+use crate::gateway::rest::RestClient;
+use crate::gateway::socket::Dialer;
+use crate::start_file;
+use crate::state_directory::{StateDirectory, write_durably};
+use crate::{clock, pinning};
+use binance::rest::{ExchangeInfo, exchange_info, parse_exchange_info};
+use binance::session::{HttpRequest, SECOND_NS};
+use binance::sign::{Credentials, Signer};
+use engine::Engine;
+use ipc::{InstanceLock, Segment, SegmentLayout};
+use market::{Instrument, Market};
+use settings::{Settings, VenueSettings};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The command line.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The one TOML.
+    pub config: PathBuf,
+    /// Where state lives.
+    pub state_dir: PathBuf,
+    /// Overrides the account of the settings.
+    pub account: Option<String>,
+    /// Allocations that the engine thread makes on purpose.
+    pub inject_allocation: u64,
+    /// Abort when the engine thread allocates.
+    pub abort_on_allocation: bool,
+}
+
+/// Everything settled.
+pub struct Start {
+    /// As checked.
+    pub settings: Settings,
+    /// Key and secret.
+    pub credentials: Credentials,
+    /// Opens sockets.
+    pub dialer: Dialer,
+    /// The table.
+    pub instruments: Arc<[Instrument]>,
+    /// The engine before its first event.
+    pub engine: Engine,
+    /// Size of its first checkpoint in bytes.
+    pub checkpoint_bytes: usize,
+    /// This start's segment.
+    pub segment: Arc<Segment>,
+    /// Folder of the input log.
+    pub folder: PathBuf,
+    /// The engine's core.
+    pub core: core_affinity::CoreId,
+    /// Weight limits by market, as the exchange states them.
+    pub weight_limits: Vec<(Market, u32)>,
+    /// Held while the process lives (I30).
+    pub lock: InstanceLock,
+}
+
+impl Start {
+    /// Settles everything. `runtime` is used for the first requests to the exchange.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn new(options: &Options, runtime: &tokio::runtime::Runtime) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(&options.config).map_err(|source| {
+            let file = options.config.display().to_string();
+            settings::SettingsError::Unreadable { file, source }
+        })?;
+        let settings = Settings::check(&options.config.display().to_string(), &text)?;
+        let account = options.account.as_ref().unwrap_or(&settings.account);
+        let spin = settings.hot_path.engine_wait == settings::EngineWait::Spin;
+        let core = pinning::choose(settings.hot_path.engine_core)?;
+        for complaint in pinning::complaints(core, spin) {
+            tracing::warn!("{complaint}");
+        }
+        let credentials = credentials(&settings.venue)?;
+        let state = StateDirectory::open(&options.state_dir, account)?;
+        let lock = state.lock()?;
+        let venue = &settings.venue;
+        let urls = [
+            venue.usdm_rest_url.as_str(),
+            &venue.usdm_stream_url,
+            &venue.usdm_ws_api_url,
+            &venue.spot_rest_url,
+            &venue.spot_stream_url,
+            &venue.spot_ws_api_url,
+        ];
+        let dialer = Dialer::new(venue.ca_file.as_deref(), &urls)?;
+        let listed = ask_exchange(&settings, &dialer, runtime)?;
+        let table = instruments(&settings, &listed).map_err(Failure::Configuration)?;
+        let epoch = state.next_epoch()?;
+        let generation = state.next_generation()?;
+        let config = engine_config(&settings, table.clone(), epoch);
+        let engine = Engine::new(config);
+        let folder = state.input_log(generation);
+        std::fs::create_dir_all(&folder)?;
+        start_file::write(&folder, &text, &table, epoch)?;
+        let mut first = Vec::new();
+        engine.save(&mut first);
+        write_durably(&folder.join("checkpoint-0.bin"), &first)?;
+        let layout = layout(&settings, account, table.len());
+        let path = state.segment(generation);
+        let segment = Segment::create(
+            &path,
+            &layout,
+            build_id(),
+            settings.short_hash(),
+            generation,
+        )?;
+        if let Err(error) = segment.lock_in_memory() {
+            tracing::warn!(%error, "the segment is not locked in memory; raise LimitMEMLOCK");
+        }
+        tracing::info!(
+            generation,
+            epoch,
+            account,
+            instruments = table.len(),
+            "start"
+        );
+        Ok(Self {
+            settings,
+            credentials,
+            dialer,
+            instruments: table.into(),
+            engine,
+            checkpoint_bytes: first.len(),
+            segment: Arc::new(segment),
+            folder,
+            core,
+            weight_limits: weight_limits(&listed),
+            lock,
+        })
+    }
+
+    /// The markets that have instruments.
+    #[must_use]
+    pub fn markets(&self) -> Vec<Market> {
+        markets(&self.settings)
+    }
+}
+
+fn markets(settings: &Settings) -> Vec<Market> {
+    let all = Market::ALL.iter().copied();
+    all.filter(|market| settings.instruments.iter().any(|one| one.market == *market))
+        .collect()
+}
+
+/// Base URLs of a market: REST, streams, WebSocket API.
+#[must_use]
+pub fn urls(venue: &VenueSettings, market: Market) -> (&str, &str, &str) {
+    match market {
+        Market::UsdM => (
+            &venue.usdm_rest_url,
+            &venue.usdm_stream_url,
+            &venue.usdm_ws_api_url,
+        ),
+        Market::Spot => (
+            &venue.spot_rest_url,
+            &venue.spot_stream_url,
+            &venue.spot_ws_api_url,
+        ),
+    }
+}
+
+fn ask_exchange(
+    settings: &Settings,
+    dialer: &Dialer,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Vec<(Market, ExchangeInfo)>, Failure> {
+    let mut listed = Vec::new();
+    for market in markets(settings) {
+        let (rest_url, ..) = urls(&settings.venue, market);
+        let rest = RestClient::new(dialer.clone(), rest_url, "")?;
+        let request = HttpRequest {
+            call: exchange_info(market),
+            deadline: clock::monotonic().after(20 * SECOND_NS),
+        };
+        let local = tokio::task::LocalSet::new();
+        let response = local
+            .block_on(runtime, rest.send(&request))
+            .ok_or_else(|| {
+                Failure::Exchange(format!("no answer from {rest_url}{}", request.call.path))
+            })?;
+        let reply = response.as_reply();
+        if reply.status != 200 {
+            let status = reply.status;
+            return Err(Failure::Exchange(format!("{rest_url} answers {status}")));
+        }
+        let info = parse_exchange_info(reply.body, market)
+            .map_err(|error| Failure::Exchange(format!("exchangeInfo of {rest_url}: {error}")))?;
+        listed.push((market, info));
+    }
+    Ok(listed)
+}
+
+fn weight_limits(listed: &[(Market, ExchangeInfo)]) -> Vec<(Market, u32)> {
+    let limit = |(market, info): &(Market, ExchangeInfo)| {
+        let default = match market {
+            Market::UsdM => 2_400,
+            Market::Spot => 6_000,
+        };
+        let stated = info
+            .limits
+            .iter()
+            .find(|one| !one.orders && one.window_s == 60);
+        (*market, stated.map_or(default, |one| one.limit))
+    };
+    listed.iter().map(limit).collect()
+}
+
+fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayout {
+    let mode = match settings.mode {
+        settings::Mode::Paper => "paper",
+        settings::Mode::Testnet => "testnet",
+        settings::Mode::Live => "live",
+    };
+    SegmentLayout {
+        instrument_pages: instruments,
+        counters: 2_048,
+        histograms: 32 + instruments,
+        identity: format!("{mode} binance {account}"),
+        ..SegmentLayout::default()
+    }
+}
+
+/// Key and secret; without files only a simulated exchange takes what is made up here.
+fn credentials(venue: &VenueSettings) -> Result<Credentials, Failure> {
+    let (Some(key), Some(secret)) = (&venue.api_key_file, &venue.api_secret_file) else {
+        return Ok(Credentials {
+            api_key: "paper".to_string(),
+            signer: Signer::hmac(b"paper"),
+        });
+    };
+    let api_key = read_secret(key)?.trim().to_string();
+    if api_key.is_empty() || !api_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message = format!("{}: not an API key: plain ASCII wanted", key.display());
+        return Err(Failure::Configuration(message));
+    }
+    let signer = Signer::from_secret_text(&read_secret(secret)?)
+        .map_err(|error| Failure::Configuration(format!("{}: {error}", secret.display())))?;
+    Ok(Credentials { api_key, signer })
+}
+
+fn read_secret(path: &Path) -> Result<String, Failure> {
+    let failed = |what: String| Failure::Configuration(format!("{}: {what}", path.display()));
+    let facts = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    let mode = facts.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(failed(format!(
+            "mode is {mode:03o}; others may read it; set 0600"
+        )));
+    }
+    std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))
+}
+
+/// FNV-1a over version and revision: equal for the processes of one build.
+fn build_id() -> u64 {
+    let revision = option_env!("FULCRUM_REVISION").unwrap_or("");
+    let words = [env!("CARGO_PKG_VERSION"), revision];
+    words
+        .iter()
+        .flat_map(|word| word.bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+}

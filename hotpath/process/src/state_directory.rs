@@ -1,0 +1,183 @@
+//! The state directory: lock, generation, epoch.
+//!
+//! In: a directory and an account. Out: the one right to run (I30), the number of this start, an
+//! epoch that no order has used before (I2). Never: an order id before its epoch is on disk.
+
+use ipc::{InstanceLock, LockError};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with the state directory.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A file operation failed.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another hot path runs for this account.
+    #[error("one fulcrum-hotpath an account: {0}")]
+    Locked(#[from] LockError),
+    /// The epoch file does not hold a number.
+    #[error("{0} does not hold a number; restore it, or write a number above the last used one")]
+    BadEpoch(String),
+}
+
+/// Paths of one account's state.
+#[derive(Clone, Debug)]
+pub struct StateDirectory {
+    root: PathBuf,
+    account: String,
+}
+
+impl StateDirectory {
+    /// Names the directory and makes its folders.
+    ///
+    /// # Errors
+    /// [`StateError::File`].
+    pub fn open(root: &Path, account: &str) -> Result<Self, StateError> {
+        let directory = Self {
+            root: root.to_path_buf(),
+            account: account.to_string(),
+        };
+        let run = directory.run();
+        fs::create_dir_all(&run).map_err(|source| failed(&run, source))?;
+        Ok(directory)
+    }
+
+    /// Folder of segments and lock.
+    #[must_use]
+    pub fn run(&self) -> PathBuf {
+        self.root.join("run").join(&self.account)
+    }
+
+    /// The segment of a generation.
+    #[must_use]
+    pub fn segment(&self, generation: u64) -> PathBuf {
+        ipc::segment_path(&self.run(), generation)
+    }
+
+    /// Folder of a generation's input log and checkpoints.
+    #[must_use]
+    pub fn input_log(&self, generation: u64) -> PathBuf {
+        self.root.join("input-log").join(generation.to_string())
+    }
+
+    /// Takes the account's lock; held until dropped.
+    ///
+    /// # Errors
+    /// [`StateError::Locked`] when another process has it.
+    pub fn lock(&self) -> Result<InstanceLock, StateError> {
+        Ok(InstanceLock::acquire(&self.run().join("lock"))?)
+    }
+
+    /// The number of this start: one more than any segment or input log that is still there.
+    ///
+    /// # Errors
+    /// [`StateError::File`].
+    pub fn next_generation(&self) -> Result<u64, StateError> {
+        let mut highest = 0;
+        for folder in [self.run(), self.root.join("input-log")] {
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(failed(&folder, source)),
+            };
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                let number = name.strip_suffix(".segment").unwrap_or(&name).parse();
+                highest = highest.max(number.unwrap_or(0));
+            }
+        }
+        Ok(highest + 1)
+    }
+
+    /// Takes the next epoch and makes it durable before it is returned.
+    ///
+    /// # Errors
+    /// [`StateError`] when the file cannot be read or written; then no order may be sent.
+    pub fn next_epoch(&self) -> Result<u32, StateError> {
+        let path = self.root.join("epoch");
+        let last = match fs::read_to_string(&path) {
+            Ok(text) => text
+                .trim()
+                .parse::<u32>()
+                .map_err(|_| StateError::BadEpoch(path.display().to_string()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(source) => return Err(failed(&path, source)),
+        };
+        let next = last + 1;
+        write_durably(&path, format!("{next}\n").as_bytes())?;
+        Ok(next)
+    }
+}
+
+/// Writes a file so that a power cut leaves the old or the new one: tmp, fsync, rename, fsync.
+///
+/// # Errors
+/// [`StateError::File`].
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let tmp = path.with_extension("tmp");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&tmp)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&tmp, path)?;
+        match path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    write().map_err(|source| failed(path, source))
+}
+
+fn failed(path: &Path, source: std::io::Error) -> StateError {
+    StateError::File {
+        path: path.display().to_string(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(name: &str) -> StateDirectory {
+        let root = std::env::temp_dir().join(format!("fulcrum-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        StateDirectory::open(&root, "default").unwrap()
+    }
+
+    #[test]
+    fn an_account_has_one_live_instance() {
+        let state = directory("lock");
+        let held = state.lock().unwrap();
+        assert!(matches!(state.lock(), Err(StateError::Locked(_))));
+        drop(held);
+        assert!(state.lock().is_ok());
+    }
+
+    #[test]
+    fn generations_grow_over_segments_and_logs() {
+        let state = directory("generation");
+        assert_eq!(state.next_generation().unwrap(), 1);
+        fs::write(state.segment(4), b"").unwrap();
+        assert_eq!(state.next_generation().unwrap(), 5);
+        fs::create_dir_all(state.input_log(11)).unwrap();
+        assert_eq!(state.next_generation().unwrap(), 12);
+    }
+
+    #[test]
+    fn an_epoch_is_never_given_twice_and_a_broken_file_stops_the_start() {
+        let state = directory("epoch");
+        assert_eq!(state.next_epoch().unwrap(), 1);
+        assert_eq!(state.next_epoch().unwrap(), 2);
+        fs::write(state.root.join("epoch"), b"two\n").unwrap();
+        assert!(matches!(state.next_epoch(), Err(StateError::BadEpoch(_))));
+    }
+}
