@@ -60,9 +60,17 @@ impl Engine {
                     None => false,
                 }
             }
-            (RequestKind::Query, ReplyOutcome::Rejected) => self.orders.not_found(slot, now),
-            (RequestKind::Place | RequestKind::Cancel, ReplyOutcome::Unresolved) => {
-                self.orders.make_unknown(slot, now)
+            (RequestKind::Query, ReplyOutcome::Rejected) => {
+                self.orders.not_found(slot) && self.apply(slot, Evidence::Reject, Quantity::ZERO)
+            }
+            (RequestKind::Place, ReplyOutcome::Unresolved) => {
+                // The private stream may have answered before.
+                let open = self.orders.get(slot).state == OrderState::Submitted;
+                open && self.orders.make_unknown(slot, now)
+            }
+            (RequestKind::Cancel, ReplyOutcome::Unresolved) => {
+                let open = self.orders.get(slot).pending == PendingRequest::Cancel;
+                open && self.orders.make_unknown(slot, now)
             }
             // An unresolved query is followed by the next; amends are not sent yet.
             (RequestKind::Query | RequestKind::Amend, _) => false,
@@ -112,9 +120,13 @@ impl Engine {
     /// Applies evidence, and lets the order's strategy know how it went.
     pub(super) fn apply(&mut self, slot: u16, evidence: Evidence, told: Quantity) -> bool {
         let now = self.facts.now;
+        let was_final = self.orders.get(slot).state.is_final();
         let changed = self.orders.apply(slot, evidence, told, now);
-        let order = self.orders.get(slot);
+        let order = *self.orders.get(slot);
         let (assignment, state) = (usize::from(order.assignment), order.state);
+        if !was_final && state.is_final() && order.told < order.new.quantity {
+            self.assignments[assignment].fell_short(order.purpose, now);
+        }
         if changed && evidence == Evidence::Reject {
             self.assignments[assignment].rejected(now);
             let wake = self.assignments[assignment].pauses.wake;
@@ -234,6 +246,7 @@ impl Engine {
         let instrument = &self.config.instruments[usize::from(one.instrument.0)];
         let realized = instrument.money(closed.realized_tick_lots);
         one.position.count_trade(realized > closed.fees);
+        one.pauses.exit_tries = 0;
         emit.record(Record::TradeClosed(TradeClosed {
             instrument: one.instrument,
             strategy: one.strategy,

@@ -5,7 +5,7 @@
 use super::core::ACCOUNT_DESK;
 use crate::orders::NEVER;
 use crate::position::Position;
-use crate::strategy::Strategy;
+use crate::strategy::{Purpose, Strategy};
 use market::{InstrumentId, MonoNs, NonAction, StrategyId, wire_struct};
 
 /// Pause after a rejected order; doubles with each in a row.
@@ -43,6 +43,10 @@ wire_struct! {
         pub reason: NonAction,
         /// Rejected orders in a row.
         pub rejects: u8,
+        /// When an entry order ended last with something left unfilled; 0 before the first.
+        pub entry_ended_at: MonoNs,
+        /// Exit orders of the present trade that ended with something left unfilled.
+        pub exit_tries: u8,
     }
 }
 
@@ -63,6 +67,8 @@ impl Assignment {
                 exits_until: MonoNs(0),
                 reason: NonAction::Cooldown,
                 rejects: 0,
+                entry_ended_at: MonoNs(0),
+                exit_tries: 0,
             },
         }
     }
@@ -101,6 +107,15 @@ impl Assignment {
     /// The exchange took an order.
     pub(super) fn accepted(&mut self) {
         self.pauses.rejects = 0;
+    }
+
+    /// An order ended with a part unfilled.
+    pub(super) fn fell_short(&mut self, purpose: Purpose, now: MonoNs) {
+        match purpose {
+            Purpose::Entry => self.pauses.entry_ended_at = now,
+            Purpose::TakeProfit => {}
+            _ => self.pauses.exit_tries = self.pauses.exit_tries.saturating_add(1),
+        }
     }
 
     fn pause(&mut self, now: MonoNs, entry_ns: u64, exit_ns: u64, reason: NonAction) {

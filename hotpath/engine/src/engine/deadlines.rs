@@ -7,7 +7,7 @@ use super::core::{Engine, bits};
 use super::emit::Emit;
 use crate::orders::{MISSING_FILL_NS, NEVER};
 use crate::outbox::{Observer, Request};
-use market::{Certainty, MonoNs};
+use market::{Certainty, MonoNs, PendingRequest};
 
 impl Engine {
     /// Does what is due and finds the next time at which something is.
@@ -23,7 +23,8 @@ impl Engine {
         if self.facts.sweeping {
             self.touch_all();
         }
-        let links = self.links.iter().map(|link| link.ask_at);
+        let asking = self.links.iter().filter(|link| link.used && link.user_up);
+        let links = asking.map(|link| link.ask_at);
         let instruments = self.instruments.iter().map(|one| one.wake());
         let assignments = self.assignments.iter().map(|one| one.pauses.wake);
         let next = links.chain(instruments).chain(assignments).min();
@@ -48,8 +49,15 @@ impl Engine {
         if missing && now.since(order.unsettled_since) >= MISSING_FILL_NS {
             self.doubt(self.market_of(&order));
         }
-        if order.state.is_final() {
-            self.orders.wake_at(slot, now.after(MISSING_FILL_NS));
+        let asked = order.pending != PendingRequest::None;
+        let doubtful = asked || order.certainty == Certainty::Unknown;
+        if order.state.is_final() || !doubtful {
+            let again = if missing {
+                now.after(MISSING_FILL_NS)
+            } else {
+                NEVER
+            };
+            self.orders.wake_at(slot, again);
         } else if order.certainty == Certainty::Unknown {
             if emit.has_room(1) {
                 emit.request(Request::Query(self.cancel_of(slot)));

@@ -36,6 +36,7 @@ impl Engine {
             let state = &mut self.instruments[index];
             let flow = state.flow.lots();
             let signal = Signal::of(&mut state.book, &self.config.signal, flow, self.facts.now);
+            state.ratio = signal.map_or(f64::NAN, |signal| signal.imbalance.ratio());
             let view = View {
                 signal,
                 top: state.top(),
@@ -151,6 +152,8 @@ impl Engine {
             entries,
             live_entry,
             live_exit,
+            entry_ended_at: one.pauses.entry_ended_at,
+            exit_tries: one.pauses.exit_tries,
             collar_max: self.config.risk.collar,
         };
         match &mut one.brain {

@@ -17,6 +17,8 @@ pub(super) struct InstrumentState {
     /// The account's position.
     pub(super) position: Position,
     pub(super) facts: InstrumentFacts,
+    /// Imbalance ratio of the last decision, for the page; NaN while there is none.
+    pub(super) ratio: f64,
 }
 
 wire_struct! {
@@ -60,6 +62,7 @@ impl InstrumentState {
             fills: FillWindow::default(),
             position: Position::default(),
             facts: InstrumentFacts::default(),
+            ratio: f64::NAN,
         }
     }
 

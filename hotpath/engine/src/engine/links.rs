@@ -128,7 +128,8 @@ impl Engine {
         let now = self.facts.now;
         let link = &mut self.links[market as usize];
         link.reconciled = false;
-        if self.run.market != Some(market) {
+        // A reconnect asks by itself, and so does the run that is under way.
+        if link.user_up && self.run.market != Some(market) {
             link.ask_at = link.ask_at.min(now);
             self.schedule(now);
         }

@@ -3,7 +3,6 @@
 //! In: the state. Out: plain copies for shared memory. Never: a decision.
 
 use super::core::Engine;
-use crate::book::SignalInvalid;
 use crate::signal::Top;
 use market::page::{AccountPage, InstrumentPage};
 use market::units::{ONE, round_div};
@@ -14,12 +13,10 @@ impl Engine {
     ///
     /// # Panics
     /// When there is no such instrument: ids come from the start-up table.
-    pub fn instrument_page(&mut self, id: InstrumentId) -> InstrumentPage {
+    #[must_use]
+    pub fn instrument_page(&self, id: InstrumentId) -> InstrumentPage {
         let index = usize::from(id.0);
         let instrument = self.config.instruments[index];
-        let levels = self.config.signal.levels;
-        let state = &mut self.instruments[index];
-        let imbalance: Result<_, SignalInvalid> = state.book.imbalance(levels);
         let state = &self.instruments[index];
         let top: Option<Top> = state.top();
         let here = |one: &&crate::orders::Order| one.new.instrument == id;
@@ -41,7 +38,7 @@ impl Engine {
             book_time: state.book.changed_at(),
             bid: top.map_or(Level::default(), |top| top.bid),
             ask: top.map_or(Level::default(), |top| top.ask),
-            imbalance_ratio: imbalance.map_or(f64::NAN, |one| one.ratio()),
+            imbalance_ratio: state.ratio,
             mark: state.facts.mark.unwrap_or(Price(0)),
             position: state.position.quantity,
             cost_tick_lots: state.position.cost_tick_lots,

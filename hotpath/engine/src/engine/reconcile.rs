@@ -233,7 +233,8 @@ impl Engine {
             if state.facts.exchange_quantity == Some(state.position.quantity) {
                 continue;
             }
-            let moving = state.facts.last_fill_at >= requested_at;
+            let last_fill_at = state.facts.last_fill_at;
+            let moving = last_fill_at != MonoNs(0) && last_fill_at >= requested_at;
             if !clear || moving {
                 return None;
             }

@@ -275,7 +275,7 @@ impl OrderTable {
 
     /// A query says "not found". True when the order never existed: only after the window of
     /// acceptance has closed, and with two such answers to queries sent after it (I4).
-    pub fn not_found(&mut self, slot: u16, now: MonoNs) -> bool {
+    pub fn not_found(&mut self, slot: u16) -> bool {
         let window_ns = self.config.recv_window_ns + UNKNOWN_MARGIN_NS;
         let order = self.get_mut(slot);
         let closed = order.submitted_at.after(window_ns);
@@ -285,7 +285,7 @@ impl OrderTable {
         }
         // Queries are an interval apart, so two answers are too.
         order.not_found += 1;
-        order.not_found >= NOT_FOUND_ANSWERS && self.apply(slot, Evidence::Reject, Quantity(0), now)
+        order.not_found >= NOT_FOUND_ANSWERS
     }
 
     /// When a request without a reply becomes unknown.

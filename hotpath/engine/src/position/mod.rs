@@ -5,6 +5,8 @@
 
 mod break_even;
 mod ledger;
+#[cfg(test)]
+mod tests;
 
 pub use break_even::{break_even_win_rate, reached_win_rate};
 pub use ledger::{ClosedTrade, FillEffect, Position};

@@ -28,6 +28,10 @@ pub struct Context<'a> {
     pub live_entry: Option<Side>,
     /// Whether an exit order of the strategy is live; profit targets do not count.
     pub live_exit: bool,
+    /// When an entry order ended last with something left unfilled; 0 before the first.
+    pub entry_ended_at: MonoNs,
+    /// Exit orders of the present trade that ended with something left unfilled.
+    pub exit_tries: u8,
     /// Widest collar that risk lets through.
     pub collar_max: Rate,
 }

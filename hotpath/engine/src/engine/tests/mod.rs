@@ -1,3 +1,10 @@
 //! The engine as a whole, driven by events.
 //!
 //! In: scripted and random events. Out: checks of requests, records and state. Never: a clock.
+
+mod account;
+mod checkpoint;
+mod orders;
+mod properties;
+mod rig;
+mod strategies;

@@ -38,21 +38,16 @@ impl Imbalance {
 
     /// Looks at the world and writes down what it wants.
     pub fn on_event(&mut self, context: &Context<'_>, desired: &mut DesiredOrders) -> Decision {
-        let decision = if context.position.is_flat() || context.is_dust() {
+        if context.position.is_flat() || context.is_dust() {
             self.while_flat(context, desired)
         } else {
             self.while_holding(context, desired)
-        };
-        self.state.entry_was_live = context.live_entry.is_some();
-        self.state.exit_was_live = context.live_exit;
-        decision
+        }
     }
 
     fn while_flat(&mut self, context: &Context<'_>, desired: &mut DesiredOrders) -> Decision {
         if self.state.opened_at.take().is_some() {
             self.end_of_trade(context.now);
-        } else if self.entry_ended_empty(context) {
-            self.state.pause_until = context.now.after(self.parameters.retry_after_ns);
         }
         match self.entry(context, Quantity::ZERO) {
             Ok(entry) => {
@@ -61,7 +56,7 @@ impl Imbalance {
             }
             Err(NonAction::Cooldown) => {
                 self.state.quote = None;
-                idle(NonAction::Cooldown, self.state.pause_until)
+                idle(NonAction::Cooldown, self.paused_until(context))
             }
             Err(reason) => {
                 self.state.quote = None;
@@ -84,17 +79,23 @@ impl Imbalance {
         };
     }
 
-    /// A taker entry came back without a fill: the next one waits, lest every tick sends one.
-    fn entry_ended_empty(&self, context: &Context<'_>) -> bool {
-        self.parameters.entry == EntryStyle::Taker
-            && self.state.entry_was_live
-            && context.live_entry.is_none()
+    /// No entry before: the pause after a trade, and for takers the one after an order that
+    /// came back with a rest, lest every tick sends one.
+    fn paused_until(&self, context: &Context<'_>) -> MonoNs {
+        let retries =
+            self.parameters.entry == EntryStyle::Taker && context.entry_ended_at != MonoNs(0);
+        let retry_at = context.entry_ended_at.after(self.parameters.retry_after_ns);
+        if retries {
+            self.state.pause_until.max(retry_at)
+        } else {
+            self.state.pause_until
+        }
     }
 
     /// The entry that is wanted now, less the `held` part of it.
     fn entry(&mut self, context: &Context<'_>, held: Quantity) -> Result<Desired, NonAction> {
         context.entries?;
-        if context.now < self.state.pause_until {
+        if context.now < self.paused_until(context) {
             return Err(NonAction::Cooldown);
         }
         let signal = context.signal?;
@@ -200,9 +201,6 @@ impl Imbalance {
             self.state.quote = None;
             return;
         }
-        if self.entry_ended_empty(context) {
-            self.state.pause_until = context.now.after(self.parameters.retry_after_ns);
-        }
         match self.entry(context, held.magnitude()) {
             Ok(entry) if entry.side == quote.side => {
                 desired.push(entry).expect("two orders have room");
@@ -253,12 +251,10 @@ impl Imbalance {
     }
 
     /// A marketable exit; each one that came back with a rest lets the next reach further.
-    fn exit(&mut self, context: &Context<'_>, purpose: Purpose) -> Desired {
-        if self.state.exit_was_live && !context.live_exit {
-            self.state.exit_tries = (self.state.exit_tries + 1).min(EXIT_TRIES_MAX);
-        }
+    fn exit(&self, context: &Context<'_>, purpose: Purpose) -> Desired {
         let side = context.position.closing_side();
-        let reach = self.parameters.taker_collar.0 * (1 + i64::from(self.state.exit_tries));
+        let reach = self.parameters.taker_collar.0
+            * (1 + i64::from(context.exit_tries.min(EXIT_TRIES_MAX)));
         let collar = Rate(reach.min(context.collar_max.0.max(self.parameters.taker_collar.0)));
         let price = context
             .taking_price(side)

@@ -12,16 +12,10 @@ wire_struct! {
     pub struct ImbalanceState {
         /// Side, price and full size of the entry that is wanted; `None` without.
         pub quote: Option<Quote>,
-        /// An entry order was live at the last look.
-        pub entry_was_live: bool,
         /// When the present trade began; `None` while flat.
         pub opened_at: Option<MonoNs>,
         /// Why the present trade is being closed; stays until it is flat.
         pub exit: Option<Purpose>,
-        /// Exit orders that ended with a rest: each lets the next reach further.
-        pub exit_tries: u8,
-        /// An exit order was live at the last look.
-        pub exit_was_live: bool,
         /// No entry before.
         pub pause_until: MonoNs,
     }

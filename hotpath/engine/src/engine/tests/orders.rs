@@ -1,0 +1,270 @@
+//! Order life in the engine: lost, late, doubled and unknown answers.
+//!
+//! In: replies and order events in every order. Out: checks of what is sent. Never: a look inside.
+
+use super::rig::{ID, Rig, config, imbalance, position, update};
+use crate::Request;
+use crate::event::StreamKind;
+use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
+use market::account::{Execution, ReplyOutcome, RequestKind};
+use market::{Certainty, Market, NewOrder, NonAction, OrderState, Quantity};
+
+fn rig() -> Rig {
+    Rig::ready(config(
+        Market::UsdM,
+        &[imbalance(ImbalanceParameters {
+            entry: EntryStyle::Taker,
+            ..ImbalanceParameters::default()
+        })],
+    ))
+}
+
+fn entry(rig: &mut Rig) -> NewOrder {
+    rig.book(500_000, 40, 10);
+    rig.place_one()
+}
+
+fn queries(rig: &mut Rig) -> usize {
+    let requests = rig.take();
+    assert!(
+        !requests.iter().any(|one| matches!(one, Request::Place(_))),
+        "never sent again"
+    );
+    requests
+        .iter()
+        .filter(|one| matches!(one, Request::Query(_)))
+        .count()
+}
+
+fn not_found(rig: &mut Rig, order: &NewOrder) {
+    let outcome = ReplyOutcome::Rejected;
+    rig.reply(order, RequestKind::Query, outcome, OrderState::Submitted, 0);
+}
+
+#[test]
+fn an_unresolved_order_is_queried_and_never_sent_again() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.reply(
+        &order,
+        RequestKind::Place,
+        ReplyOutcome::Unresolved,
+        OrderState::Submitted,
+        0,
+    );
+    rig.book(500_000, 50, 10);
+    assert_eq!(rig.last_reason(), Some(NonAction::OrderWorking));
+    let page = rig.engine.account_page();
+    assert_eq!((page.unknown_now, page.unknown_ever), (1, 1));
+    rig.pass_ms(200);
+    assert_eq!(queries(&mut rig), 1);
+    rig.reply(
+        &order,
+        RequestKind::Query,
+        ReplyOutcome::Confirmed,
+        OrderState::Filled,
+        19,
+    );
+    rig.fill_all(&order, 500_001);
+    assert_eq!(rig.engine.account_page().unknown_now, 0);
+    assert_eq!(rig.position(), 19);
+}
+
+#[test]
+fn never_existed_needs_the_window_closed_and_two_answers_a_second_apart() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.reply(
+        &order,
+        RequestKind::Place,
+        ReplyOutcome::Unresolved,
+        OrderState::Submitted,
+        0,
+    );
+    // recvWindow 1 s and margin 2 s: answers to queries before 3,000 ms do not count.
+    let mut asked_at = Vec::new();
+    while rig.engine.account_page().unknown_now == 1 {
+        rig.pass_ms(50);
+        if queries(&mut rig) > 0 {
+            asked_at.push(rig.time / super::rig::MS - 1_000);
+            not_found(&mut rig, &order);
+        }
+        assert!(asked_at.len() < 20);
+    }
+    let counted: Vec<_> = asked_at.iter().filter(|at| **at >= 3_000).collect();
+    assert_eq!(counted.len(), 2, "{asked_at:?}");
+    assert!(counted[1] - counted[0] >= 1_000);
+    rig.pass_ms(1_000);
+    rig.book(500_000, 60, 10);
+    rig.place_one();
+}
+
+#[test]
+fn an_order_without_any_answer_becomes_unknown_by_itself() {
+    let mut rig = rig();
+    entry(&mut rig);
+    rig.pass_ms(2_999);
+    assert_eq!(rig.engine.account_page().unknown_now, 0);
+    rig.pass_ms(1);
+    assert_eq!(rig.engine.account_page().unknown_now, 1);
+    rig.pass_ms(200);
+    assert_eq!(queries(&mut rig), 1);
+}
+
+#[test]
+fn a_fill_may_come_before_its_acknowledgement_and_twice() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.fill_with_id(&order, 19, 500_001, 19, 5);
+    rig.place_one();
+    rig.confirm(&order);
+    rig.fill_with_id(&order, 19, 500_001, 19, 5);
+    assert_eq!(rig.position(), 19);
+    let counters = rig.engine.order_counters();
+    assert_eq!((counters.duplicate_fills, counters.violations), (1, 0));
+    assert!(counters.late >= 1, "the acknowledgement came after the end");
+}
+
+#[test]
+fn an_acknowledged_end_waits_for_its_fills_before_the_next_order() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.reply(
+        &order,
+        RequestKind::Place,
+        ReplyOutcome::Confirmed,
+        OrderState::Filled,
+        19,
+    );
+    rig.book(500_000, 50, 10);
+    assert_eq!(rig.take(), [], "the position is not known yet");
+    rig.fill_all(&order, 500_001);
+    rig.place_one();
+}
+
+#[test]
+fn fills_that_never_come_are_booked_by_reconciliation_and_not_twice() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.reply(
+        &order,
+        RequestKind::Place,
+        ReplyOutcome::Confirmed,
+        OrderState::Filled,
+        19,
+    );
+    rig.pass_ms(1_001);
+    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
+    rig.reconcile(&[], &[position(19, 50_000)]);
+    assert_eq!(rig.position(), 19);
+    rig.place_one();
+    rig.fill_all(&order, 500_001);
+    assert_eq!(rig.position(), 19);
+    assert_eq!(rig.engine.order_counters().late_fills, 1);
+}
+
+#[test]
+fn a_refused_order_is_not_repeated_with_every_tick() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.reply(
+        &order,
+        RequestKind::Place,
+        ReplyOutcome::Rejected,
+        OrderState::Rejected,
+        0,
+    );
+    assert_eq!(rig.take(), []);
+    rig.pass_ms(249);
+    assert_eq!(rig.take(), []);
+    rig.pass_ms(1);
+    let second = rig.place_one();
+    assert_ne!(second.client_order_id, order.client_order_id);
+    assert_ne!(second.intent, order.intent);
+}
+
+#[test]
+fn a_refused_cancel_leads_to_a_query_and_not_to_a_guess() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.fill_all(&order, 500_001);
+    let target = rig.place_one();
+    rig.confirm(&target);
+    rig.book(499_000, 10, 10);
+    let exit = rig.place_one();
+    rig.reply(
+        &target,
+        RequestKind::Cancel,
+        ReplyOutcome::Rejected,
+        OrderState::Submitted,
+        0,
+    );
+    rig.fill_all(&exit, 499_000);
+    rig.pass_ms(500);
+    assert_eq!(queries(&mut rig), 1);
+    rig.reply(
+        &target,
+        RequestKind::Query,
+        ReplyOutcome::Confirmed,
+        OrderState::Expired,
+        0,
+    );
+    assert_eq!(rig.engine.account_page().orders_open, 0);
+}
+
+#[test]
+fn an_order_that_reconciliation_does_not_list_is_queried() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.fill_all(&order, 500_001);
+    let target = rig.place_one();
+    rig.confirm(&target);
+    rig.pass_ms(10);
+    rig.stream(StreamKind::User, Market::UsdM, false);
+    rig.stream(StreamKind::User, Market::UsdM, true);
+    rig.take();
+    // The target filled while nobody listened.
+    rig.reconcile(&[], &[]);
+    let slot = rig.engine.orders().find(&target.client_order_id).unwrap();
+    assert_eq!(rig.engine.orders().get(slot).certainty, Certainty::Unknown);
+    rig.pass_ms(200);
+    assert_eq!(queries(&mut rig), 1);
+    rig.reply(
+        &target,
+        RequestKind::Query,
+        ReplyOutcome::Confirmed,
+        OrderState::Filled,
+        19,
+    );
+    for _ in 0..10 {
+        rig.pass_ms(500);
+        if rig.take().contains(&Request::Reconcile(ID)) {
+            rig.reconcile(&[], &[]);
+        }
+    }
+    assert_eq!(rig.position(), 0);
+    assert!(rig.engine.account_page().reconciled);
+}
+
+#[test]
+fn a_foreign_fill_moves_the_account_and_no_strategy() {
+    let mut rig = rig();
+    let mut order = entry(&mut rig);
+    order.client_order_id = market::ClientOrderId::new(b"web_1").unwrap();
+    rig.fill(&order, 4, 500_001, 4);
+    assert_eq!(rig.position(), 4);
+    assert_eq!(rig.placed(), [], "no target for what is not ours");
+}
+
+#[test]
+fn more_filled_than_ordered_is_a_violation_and_not_booked() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    let mut told = update(&order, Execution::Trade, OrderState::PartiallyFilled, 19);
+    told.last_quantity = Quantity(20);
+    told.last_price = order.price;
+    told.trade_id = market::TradeId(1);
+    rig.send(crate::Input::OrderUpdate(told));
+    assert_eq!(rig.position(), 0);
+    assert!(rig.engine.order_counters().violations > 0);
+}
