@@ -13,11 +13,16 @@ pub(crate) fn sessions() -> Option<&'static [(Session, Instrument)]> {
     SESSIONS.get_or_init(load).as_deref()
 }
 
-fn load() -> Option<Vec<(Session, Instrument)>> {
-    let folder = std::env::var_os("FULCRUM_CAPTURES").map_or_else(
+/// Where the captures are, if they are.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os("FULCRUM_CAPTURES").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         PathBuf::from,
-    );
+    )
+}
+
+fn load() -> Option<Vec<(Session, Instrument)>> {
+    let folder = folder();
     if !folder.is_dir() {
         println!("skipped: no captures at {}", folder.display());
         return None;

@@ -8,5 +8,7 @@ mod owned;
 mod reference;
 
 mod agreement;
+mod exchange_info;
 mod mutation;
+mod private_events;
 mod round_trip;
