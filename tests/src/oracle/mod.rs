@@ -4,6 +4,7 @@
 //! the code that is judged.
 
 pub mod decoders;
+pub mod exchange;
 pub mod model;
 pub mod reference;
 pub mod replay;
