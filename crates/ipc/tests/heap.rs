@@ -2,14 +2,14 @@
 //!
 //! In: threads as the scheduler runs them. Out: order and wholeness. Never: files (Miri maps none).
 //!
-//! Under Miri: `MIRIFLAGS=-Zmiri-many-seeds=0..16 cargo +nightly miri test -p ipc --test heap`.
+//! Under Miri: `MIRIFLAGS=-Zmiri-many-seeds=0..8 cargo +nightly miri test -p ipc --test heap`.
 #![cfg(not(loom))]
 
 use std::thread;
 
 use ipc::{PageError, heap_journal, heap_page, heap_ring};
 
-const RECORDS: u64 = if cfg!(miri) { 200 } else { 50_000 };
+const RECORDS: u64 = if cfg!(miri) { 40 } else { 50_000 };
 
 /// Some words that all say the same number; one to five slots.
 fn record(number: u64, bytes: &mut [u8; 240]) -> &[u8] {
