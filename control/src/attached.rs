@@ -10,9 +10,9 @@ use ipc::{
     Cursor, HistogramSnapshot, HotpathState, JournalConsumer, LogHeader, RingError, Segment,
     SegmentError,
 };
-use market::Wire;
 use market::page::{AccountPage, InstrumentPage, PAGE_BYTES_MAX};
 use market::record::RECORD_BYTES_MAX;
+use market::{Step, Wire};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -237,6 +237,7 @@ impl Attached {
             };
             if let Ok(Some(length)) = reader.read(&mut buffer)
                 && let Ok(page) = InstrumentPage::from_bytes(&buffer[..length])
+                && [page.tick, page.lot].into_iter().all(is_step)
             {
                 pages.push(page);
             }
@@ -281,6 +282,11 @@ impl Attached {
         );
         figures
     }
+}
+
+/// A step that texts can be made of; any other comes from a damaged page.
+const fn is_step(step: Step) -> bool {
+    step.mantissa > 0 && step.decimals <= Step::DECIMALS_MAX
 }
 
 /// Histograms in the form that the ledger keeps.

@@ -4,7 +4,7 @@
 //! request that reaches the hot path, or that the drain thread waits for.
 
 use crate::drain::monotonic_ns;
-use crate::ledger::{self, IntentRow};
+use crate::ledger;
 use crate::metrics::{self, HttpFigures, Process};
 use crate::stats::stats;
 use crate::view::Shared;
@@ -178,40 +178,6 @@ struct IntentsQuery {
     /// `<generation>-<sequence>` of the last row that the caller has.
     after: Option<String>,
     limit: Option<u32>,
-    /// True: also those that no market event triggered.
-    #[serde(default)]
-    all: bool,
-}
-
-/// One sent order as `/sim/v1/wire-to-wire` of the simulated exchange takes it, and where it
-/// stands in the journal.
-#[derive(Serialize)]
-struct IntentLine {
-    client_order_id: String,
-    market: String,
-    symbol: String,
-    stream: String,
-    id: u64,
-    strategy: u8,
-    state: String,
-    generation: u64,
-    sequence: u64,
-}
-
-impl From<IntentRow> for IntentLine {
-    fn from(row: IntentRow) -> Self {
-        Self {
-            client_order_id: row.client_order_id,
-            market: row.market,
-            symbol: row.symbol,
-            stream: row.trigger_kind,
-            id: row.trigger_id,
-            strategy: row.strategy,
-            state: row.state,
-            generation: row.generation,
-            sequence: row.sequence,
-        }
-    }
 }
 
 async fn engine_intents(State(site): SiteState, Query(query): Query<IntentsQuery>) -> Response {
@@ -224,11 +190,7 @@ async fn engine_intents(State(site): SiteState, Query(query): Query<IntentsQuery
     let path = site.ledger.clone();
     let rows = tokio::task::spawn_blocking(move || ledger::intents(&path, after, limit)).await;
     match rows {
-        Ok(Ok(rows)) => {
-            let lines = rows.into_iter().map(IntentLine::from);
-            let triggered = |line: &IntentLine| query.all || line.id > 0;
-            Json(lines.filter(triggered).collect::<Vec<_>>()).into_response()
-        }
+        Ok(Ok(rows)) => Json(rows).into_response(),
         Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the query was given up"),
     }

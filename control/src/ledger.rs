@@ -9,6 +9,7 @@
 
 mod facts;
 mod ingest;
+mod order_facts;
 mod reports;
 mod schema;
 mod totals;

@@ -4,6 +4,11 @@
 //! In: records as the engine writes them. Out: what control serves and keeps. Never: a sleep where
 //! a condition can be awaited.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
 mod hot_path;
 mod running;
 
@@ -49,7 +54,8 @@ fn kills_of_control_lose_and_double_nothing() {
     let intents = control.get("/api/v1/engine/intents", "");
     let intents: Vec<serde_json::Value> = serde_json::from_str(&intents.body).unwrap();
     assert_eq!(intents.len() as u64, trades);
-    assert_eq!(intents[0]["stream"], "depth");
+    assert_eq!(intents[0]["trigger_kind"], "depth");
+    assert_eq!(intents[0]["trigger_id"], 101);
     assert_eq!(intents[0]["symbol"], "BTCUSDT");
     assert_eq!(control.terminate(), Some(0));
 }

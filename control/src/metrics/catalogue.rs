@@ -86,6 +86,12 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("db_up", Gauge, "1 while the store takes writes"),
     ("db_write_errors", Counter, "Failed writes"),
     ("storage_free_bytes", Gauge, "Free space"),
+    ("damaged_inputs", Counter, "Records of a ring inside of the hot path that could not be read"),
+    ("outbox_overflows", Counter, "Requests of one step beyond the bound"),
+    ("engine_busy_turns", Counter, "Turns of the engine thread with work"),
+    ("requests_written", Counter, "Order requests written to the exchange"),
+    ("requests_not_sent", Counter, "Order requests that were given up before the write"),
+    ("order_frames_unmatched", Counter, "Frames of the order session that could not be read or matched"),
     ("http_requests", Counter, "Requests answered"),
     ("http_request_duration_seconds", Histogram, "Time to answer"),
 ];

@@ -1,7 +1,7 @@
 //! Both texts, held against their outside judges where these are installed.
 //!
 //! `promtool` is part of Debian's prometheus; the parser of PyPI's prometheus_client is run with
-//! the interpreter that `FULCRUM_PYTHON` names (default `python3`). A judge that is not there is
+//! the interpreter that `FULCRUM_PYTHON_JUDGE` names (default `python3`). A judge that is not there is
 //! named and skipped, unless `FULCRUM_REQUIRE_JUDGES` is set.
 
 use super::*;
@@ -92,7 +92,7 @@ fn promtool_finds_nothing_in_the_plain_text() {
 
 #[test]
 fn the_parser_of_prometheus_client_reads_both_texts() {
-    let python = std::env::var("FULCRUM_PYTHON").unwrap_or_else(|_| "python3".to_string());
+    let python = std::env::var("FULCRUM_PYTHON_JUDGE").unwrap_or_else(|_| "python3".to_string());
     for (module, page) in [
         (
             "prometheus_client.openmetrics.parser",
