@@ -6,7 +6,7 @@
 //!
 //! | room | what it is |
 //! |---|---|
-//! | [`memory`](self) | cache lines of atomic words on the heap or in a mapping; the only unsafe |
+//! | `memory` | cache lines of atomic words on the heap or in a mapping; the only unsafe |
 //! | [`ring`] | slot ring between two threads or two processes |
 //! | [`journal`] | the same ring, freed only up to what the reader made durable; the log that may drop |
 //! | [`page`] | one value that one side keeps rewriting (seqlock) |

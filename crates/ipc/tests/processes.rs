@@ -84,11 +84,17 @@ fn number_of(payload: &[u8]) -> u64 {
 /// Reads on, makes every fifth record durable: first in the ledger (a file), then in the ring.
 fn drain(journal: &mut JournalConsumer, ledger: &Path, mut goes_on: impl FnMut(u64) -> bool) {
     let mut buffer = [0; 256];
+    let mut last = Instant::now();
     loop {
         let Some(entry) = journal.read(&mut buffer).unwrap() else {
+            assert!(
+                last.elapsed() < Duration::from_secs(60),
+                "in vain: a record"
+            );
             std::thread::yield_now();
             continue;
         };
+        last = Instant::now();
         let number = number_of(entry.payload);
         assert_eq!(entry.payload, record(number));
         let cursor = entry.cursor;
