@@ -330,7 +330,7 @@ impl<'a> Quoted<'a> {
     }
 
     #[cold]
-    fn unescape<'b>(self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    fn unescape(self, buffer: &mut [u8]) -> Option<&[u8]> {
         let mut rest = self.raw;
         let mut length = 0;
         while let Some(&byte) = rest.first() {

@@ -3,6 +3,8 @@
 //! In: every kind of message, sound and broken. Out: a count of allocations, which must be 0.
 //! Never: a figure that cannot move: one allocation on purpose is counted first.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use binance::orders::{RequestEncoder, Stamp, decode_reply};
 use binance::sign::{Credentials, Signer};
 use binance::user_data::decode_user_message;

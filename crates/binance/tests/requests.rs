@@ -3,6 +3,8 @@
 //! In: orders, replies. Out: frames checked by a JSON parser and a signature made anew. Never:
 //! the encoder's own idea of what it signs.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use binance::orders::{
     ErrorClass, RequestEncoder, RequestId, Stamp, WireRequest, classify_code, decode_reply,
     outcome_of,

@@ -259,6 +259,12 @@ pub fn encode_execution_report(
     } else {
         json.text("N", update.commission_asset.as_bytes());
     }
+    execution_report_tail(&mut json, instrument, update);
+    json.close();
+}
+
+/// The part of an `executionReport` behind the commission.
+fn execution_report_tail(json: &mut JsonText<'_>, instrument: &Instrument, update: &OrderUpdate) {
     json.integer("T", update.transaction_time.0);
     if update.trade_id.0 == 0 {
         json.integer("t", -1);
@@ -271,12 +277,11 @@ pub fn encode_execution_report(
     json.boolean("M", false);
     json.integer("O", update.transaction_time.0);
     let paid = instrument.notional(update.last_price, update.last_quantity);
-    json.text("Z", NOTHING);
+    json.text("Z", b"0.00000000");
     json.decimal("Y", paid.0, 8);
-    json.text("Q", NOTHING);
+    json.text("Q", b"0.00000000");
     json.integer("W", update.transaction_time.0);
     json.text("V", b"EXPIRE_MAKER");
-    json.close();
 }
 
 const fn execution_word(execution: Execution) -> &'static str {

@@ -11,6 +11,10 @@ use market::{InstrumentId, Instruments, Market, OrderUpdate};
 
 /// What a frame of a private stream can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would allocate; one message lives at a time"
+)]
 pub enum UserMessage {
     /// Something happened to an order (`ORDER_TRADE_UPDATE`, `executionReport`).
     Order(OrderUpdate),

@@ -142,17 +142,7 @@ impl<'a, 'i> Fields<'a, 'i> {
                 price(text, instrument, name)
             }
         };
-        let is_fill = matches!(execution, Execution::Trade | Execution::Liquidation);
-        let (last_quantity, last_price, trade_id) = if is_fill {
-            let trade_id = required(self.trade_id, "t")?;
-            (
-                quantity(required(self.last_quantity, "l")?, instrument, "l")?,
-                any_price(required(self.last_price, "L")?, "L")?,
-                u64::try_from(trade_id).unwrap_or(0),
-            )
-        } else {
-            (Quantity::ZERO, Price(0), 0)
-        };
+        let (last_quantity, last_price, trade_id) = self.fill(execution, instrument, any_price)?;
         let maker = match market {
             Market::UsdM => required(self.maker, "m")?,
             Market::Spot => self.maker.unwrap_or(false),
@@ -175,7 +165,7 @@ impl<'a, 'i> Fields<'a, 'i> {
             cumulative_quantity: quantity(required(self.cumulative, "z")?, instrument, "z")?,
             last_quantity,
             last_price,
-            trade_id: TradeId(trade_id),
+            trade_id,
             liquidity: if maker {
                 Liquidity::Maker
             } else {
@@ -193,6 +183,24 @@ impl<'a, 'i> Fields<'a, 'i> {
             transaction_time: required(self.transaction_time, "T")?,
             event_time,
         })
+    }
+
+    /// Quantity, price and trade id of the fill; zeros where nothing was filled.
+    fn fill(
+        &self,
+        execution: Execution,
+        instrument: &Instrument,
+        any_price: impl Fn(Quoted<'a>, &'static str) -> Result<Price, DecodeError>,
+    ) -> Result<(Quantity, Price, TradeId), DecodeError> {
+        if !matches!(execution, Execution::Trade | Execution::Liquidation) {
+            return Ok((Quantity::ZERO, Price(0), TradeId(0)));
+        }
+        let trade_id = required(self.trade_id, "t")?;
+        Ok((
+            quantity(required(self.last_quantity, "l")?, instrument, "l")?,
+            any_price(required(self.last_price, "L")?, "L")?,
+            TradeId(u64::try_from(trade_id).unwrap_or(0)),
+        ))
     }
 }
 
