@@ -159,7 +159,7 @@ impl Engine {
         }
         self.decide_touched(trigger_of(&event.input), &mut emit);
         self.facts.deadline = self.facts.deadline.min(self.orders.wake());
-        if event.sequence % HASH_RECORD_STEPS == 0 {
+        if event.sequence.is_multiple_of(HASH_RECORD_STEPS) {
             let hash = emit.hash.value();
             emit.record(Record::OutputHash(OutputHash {
                 input_sequence: event.sequence,

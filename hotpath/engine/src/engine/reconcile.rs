@@ -14,8 +14,8 @@ use crate::strategy::Purpose;
 use market::record::{Adopted, Reconciled, Record};
 use market::units::round_div;
 use market::{
-    Certainty, ExchangeOrderId, Instrument, IntentId, Market, MonoNs, NewOrder, OpenOrderReport,
-    OrderState, PendingRequest, Quantity,
+    Certainty, Instrument, IntentId, Market, MonoNs, NewOrder, OpenOrderReport, OrderState,
+    PendingRequest, Quantity,
 };
 
 /// The slot of orders that no strategy wants: adopted ones.
@@ -262,38 +262,6 @@ impl Engine {
 
     pub(super) fn market_of(&self, order: &Order) -> Market {
         self.config.instruments[usize::from(order.new.instrument.0)].market
-    }
-}
-
-impl Order {
-    /// An order that goes out now.
-    pub(super) fn submitted(
-        new: NewOrder,
-        assignment: u16,
-        slot: u8,
-        now: MonoNs,
-        wake: MonoNs,
-    ) -> Self {
-        Self {
-            new,
-            assignment,
-            slot,
-            purpose: Purpose::Entry,
-            exchange_order_id: ExchangeOrderId(0),
-            state: OrderState::Submitted,
-            pending: PendingRequest::Place,
-            certainty: Certainty::Known,
-            filled: Quantity::ZERO,
-            told: Quantity::ZERO,
-            synthetic: Quantity::ZERO,
-            submitted_at: now,
-            wake,
-            queried_at: MonoNs(0),
-            not_found: 0,
-            unsettled_since: NEVER,
-            cancel_wanted: false,
-            listed: false,
-        }
     }
 }
 

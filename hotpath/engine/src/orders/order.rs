@@ -55,6 +55,31 @@ wire_struct! {
 }
 
 impl Order {
+    /// An order that goes out now.
+    #[must_use]
+    pub fn submitted(new: NewOrder, assignment: u16, slot: u8, now: MonoNs, wake: MonoNs) -> Self {
+        Self {
+            new,
+            assignment,
+            slot,
+            purpose: Purpose::Entry,
+            exchange_order_id: ExchangeOrderId(0),
+            state: OrderState::Submitted,
+            pending: PendingRequest::Place,
+            certainty: Certainty::Known,
+            filled: Quantity::ZERO,
+            told: Quantity::ZERO,
+            synthetic: Quantity::ZERO,
+            submitted_at: now,
+            wake,
+            queried_at: MonoNs(0),
+            not_found: 0,
+            unsettled_since: NEVER,
+            cancel_wanted: false,
+            listed: false,
+        }
+    }
+
     /// True when nothing is left to happen: a final state and every fill applied.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -4,5 +4,7 @@
 //! and cancels that lead there. Never: two live or unknown orders for one intent (I1).
 
 mod plan;
+#[cfg(test)]
+mod tests;
 
 pub use plan::{Action, Plan, PlanRules, plan};

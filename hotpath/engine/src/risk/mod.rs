@@ -5,6 +5,8 @@
 
 mod breakers;
 mod controls;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod trading;
 

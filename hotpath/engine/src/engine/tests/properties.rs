@@ -35,7 +35,7 @@ impl Act {
             6 | 7 => Self::Pass(u64::from(first % 3_000)),
             8..=12 => Self::Answer(first, second),
             13 => Self::Command(first),
-            14 if first % 4 == 0 => Self::Reconnect,
+            14 if first.is_multiple_of(4) => Self::Reconnect,
             14 if first % 4 == 1 => Self::Gap,
             _ => Self::Clock(i64::from(second)),
         }

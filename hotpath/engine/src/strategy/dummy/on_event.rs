@@ -43,10 +43,8 @@ impl Dummy {
         if !resting && context.now < self.state.next_at {
             return idle(NonAction::Cooldown, self.state.next_at);
         }
-        if !resting {
-            if let Err(reason) = self.choose(context) {
-                return idle(reason, NEVER);
-            }
+        if !resting && let Err(reason) = self.choose(context) {
+            return idle(reason, NEVER);
         }
         let state = &self.state;
         let probe = Desired {

@@ -1,0 +1,267 @@
+//! Every control with the order that it stops, and what it lets through.
+//!
+//! In: a table of cases. Out: codes. Never: a control without its case.
+
+use super::{BookView, RiskView, Throttle, check};
+use crate::config::RiskConfig;
+use crate::signal::Top;
+use crate::strategy::Purpose;
+use market::{
+    BookState, ClientOrderId, DenialCode, Filters, Instrument, InstrumentId, InstrumentStatus,
+    IntentId, Level, Market, Money, MonoNs, NewOrder, OrderType, Price, Quantity, Rate, Side,
+    StateReason, Step, StrategyId, Symbol, TimeInForce, TradingState,
+};
+use proptest::prelude::*;
+
+/// One order and everything around it; a case changes what it is about.
+#[derive(Clone)]
+struct Case {
+    order: NewOrder,
+    purpose: Purpose,
+    instrument: Instrument,
+    view: RiskView<'static>,
+    config: RiskConfig,
+    exhausted: bool,
+}
+
+fn instrument() -> Instrument {
+    Instrument {
+        id: InstrumentId(0),
+        market: Market::UsdM,
+        symbol: Symbol::new(b"BTCUSDT").unwrap(),
+        tick: Step::from_text(b"0.1").unwrap(),
+        lot: Step::from_text(b"0.001").unwrap(),
+        price_decimals: 2,
+        quantity_decimals: 3,
+        status: InstrumentStatus::Trading,
+        filters: Filters {
+            price_min: Price(1_000),
+            price_max: Price(10_000_000),
+            quantity_min: Quantity(1),
+            quantity_max: Quantity(1_000),
+            market_quantity_max: Quantity(500),
+            notional_min: Money::from_whole(50),
+            multiplier_up: Rate(105_000_000),
+            multiplier_down: Rate(95_000_000),
+            open_orders_max: 200,
+        },
+    }
+}
+
+fn touch(bid: i64, ask: i64) -> Option<Top> {
+    let level = |price| Level {
+        price: Price(price),
+        quantity: Quantity(9),
+    };
+    Some(Top {
+        bid: level(bid),
+        ask: level(ask),
+    })
+}
+
+/// An order that passes: 10 lots at 50,000.
+fn good() -> Case {
+    let template: &'static Instrument = Box::leak(Box::new(instrument()));
+    Case {
+        order: NewOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            intent: IntentId(1),
+            instrument: InstrumentId(0),
+            strategy: StrategyId(0),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::GoodTillCancel,
+            price: Price(500_000),
+            quantity: Quantity(10),
+            reduce_only: false,
+        },
+        purpose: Purpose::Entry,
+        instrument: instrument(),
+        view: RiskView {
+            now: MonoNs(1),
+            instrument: template,
+            state: TradingState::Active,
+            reason: StateReason::Reconciled,
+            streams: Ok(()),
+            book: BookView {
+                state: BookState::Synced,
+                fresh: true,
+                top: touch(500_000, 500_001),
+            },
+            mark: Some(Price(500_000)),
+            position: Quantity(0),
+            open_same_side: Quantity(0),
+            open_orders: 0,
+            open_orders_account: 0,
+            duplicate: false,
+            own_opposite: None,
+        },
+        config: RiskConfig::default(),
+        exhausted: false,
+    }
+}
+
+fn result(case: &Case) -> Result<(), DenialCode> {
+    let mut throttle = Throttle::new(&case.config);
+    if case.exhausted {
+        while throttle.take_entry(case.view.now) {}
+    }
+    let view = RiskView {
+        instrument: &case.instrument,
+        ..case.view
+    };
+    check(
+        &case.order,
+        case.purpose,
+        &view,
+        &case.config,
+        &mut throttle,
+    )
+    .map(|_| ())
+}
+
+/// A way to spoil a good order, and the code that stops it.
+type Spoiled = (DenialCode, fn(&mut Case));
+
+#[rustfmt::skip]
+const SPOILED: &[Spoiled] = &[
+    (DenialCode::InstrumentNotTradable, |c| c.instrument.status = InstrumentStatus::NotTrading),
+    (DenialCode::InstrumentNotTradable, |c| c.instrument.status = InstrumentStatus::CancelOnly),
+    (DenialCode::FilterPrice, |c| c.order.price = Price(0)),
+    (DenialCode::FilterPrice, |c| c.order.price = Price(999)),
+    (DenialCode::FilterPrice, |c| c.order.price = Price(10_000_001)),
+    (DenialCode::FilterPrice, |c| c.order.price = Price(525_001)),
+    (DenialCode::FilterPrice, |c| { c.order.side = Side::Sell; c.order.price = Price(474_999); }),
+    (DenialCode::FilterLot, |c| c.order.quantity = Quantity(0)),
+    (DenialCode::FilterLot, |c| c.order.quantity = Quantity(1_001)),
+    (DenialCode::FilterLot, |c| { c.order.order_type = OrderType::Market; c.order.quantity = Quantity(501); }),
+    (DenialCode::NotionalBelowMinimum, |c| { c.order.quantity = Quantity(1); c.order.price = Price(499_999); }),
+    (DenialCode::PriceCollar, |c| c.order.price = Price(505_002)),
+    (DenialCode::PriceCollar, |c| c.order.price = Price(494_999)),
+    (DenialCode::PriceCollar, |c| c.view.mark = Some(Price(494_000))),
+    (DenialCode::QuantityExceedsMaximum, |c| c.config.order_quantity_max = Some(Quantity(9))),
+    (DenialCode::NotionalExceedsMaximum, |c| c.order.quantity = Quantity(100)),
+    (DenialCode::PositionLimit, |c| c.view.position = Quantity(190)),
+    (DenialCode::PositionLimit, |c| c.view.open_same_side = Quantity(190)),
+    (DenialCode::PositionLimit, |c| { c.order.side = Side::Sell; c.view.position = Quantity(-190); }),
+    (DenialCode::PositionLimit, |c| c.config.position_quantity_max = Some(Quantity(9))),
+    (DenialCode::PositionLimit, |c| { c.instrument.market = Market::Spot; c.order.side = Side::Sell; }),
+    (DenialCode::OpenOrdersLimit, |c| c.view.open_orders = 20),
+    (DenialCode::OpenOrdersLimit, |c| c.view.open_orders_account = 100),
+    (DenialCode::OpenOrdersLimit, |c| { c.instrument.filters.open_orders_max = 3; c.view.open_orders = 3; }),
+    (DenialCode::RateLimitExceeded, |c| c.exhausted = true),
+    (DenialCode::DuplicateIntent, |c| c.view.duplicate = true),
+    (DenialCode::SelfTrade, |c| c.view.own_opposite = Some(Price(500_000))),
+    (DenialCode::BookUnsynced, |c| c.view.book.state = BookState::Buffering),
+    (DenialCode::BookUnsynced, |c| c.view.book.state = BookState::Empty),
+    (DenialCode::BookStale, |c| c.view.book.state = BookState::Stale),
+    (DenialCode::BookStale, |c| c.view.book.fresh = false),
+    (DenialCode::BookCrossed, |c| c.view.book.top = touch(500_001, 500_001)),
+    (DenialCode::SpreadTooWide, |c| c.view.book.top = touch(499_000, 501_000)),
+    (DenialCode::BookEdge, |c| c.view.book.top = None),
+    (DenialCode::StreamDown, |c| c.view.streams = Err(DenialCode::StreamDown)),
+    (DenialCode::StreamReconciling, |c| c.view.streams = Err(DenialCode::StreamReconciling)),
+    (DenialCode::TradingReducing, |c| c.view.state = TradingState::Reducing),
+    (DenialCode::JournalFull, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::JournalFull; }),
+    (DenialCode::ControlLost, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::ControlLost; }),
+    (DenialCode::DailyLossLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::DailyLoss; }),
+    (DenialCode::DrawdownLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::Drawdown; }),
+    (DenialCode::TradingHalted, |c| c.view.state = TradingState::Halted),
+    (DenialCode::KillLatched, |c| c.view.state = TradingState::Killed),
+];
+
+/// Codes that also stop an order that reduces: the exchange would refuse it, or it is doubled.
+const ALSO_FOR_EXITS: &[DenialCode] = &[
+    DenialCode::InstrumentNotTradable,
+    DenialCode::FilterPrice,
+    DenialCode::FilterLot,
+    DenialCode::DuplicateIntent,
+    DenialCode::TradingHalted,
+    DenialCode::KillLatched,
+];
+
+#[test]
+fn a_good_order_passes() {
+    assert_eq!(result(&good()), Ok(()));
+}
+
+#[test]
+fn each_control_stops_its_order_with_its_code() {
+    for (index, (code, spoil)) in SPOILED.iter().enumerate() {
+        let mut case = good();
+        spoil(&mut case);
+        assert_eq!(result(&case), Err(*code), "case {index}");
+    }
+}
+
+#[test]
+fn no_limit_stops_an_order_that_reduces() {
+    for (index, (code, spoil)) in SPOILED.iter().enumerate() {
+        if ALSO_FOR_EXITS.contains(code) {
+            continue;
+        }
+        let mut case = good();
+        spoil(&mut case);
+        case.instrument.market = Market::UsdM;
+        case.order.reduce_only = true;
+        case.purpose = Purpose::StopLoss;
+        case.view.position = Quantity(-case.order.side.sign() * 50);
+        assert_eq!(result(&case), Ok(()), "case {index}: {code}");
+    }
+}
+
+#[test]
+fn killed_lets_only_the_operators_exits_through() {
+    let mut case = good();
+    case.view.state = TradingState::Killed;
+    case.view.position = Quantity(-10);
+    case.order.reduce_only = true;
+    case.purpose = Purpose::StopLoss;
+    assert_eq!(result(&case), Err(DenialCode::KillLatched));
+    case.purpose = Purpose::OperatorExit;
+    assert_eq!(result(&case), Ok(()));
+    case.view.position = Quantity(10);
+    assert_eq!(result(&case), Err(DenialCode::KillLatched), "it would open");
+}
+
+proptest! {
+    #[test]
+    fn in_reducing_no_mix_of_fills_increases_the_position(
+        position in -100i64..100, buy in any::<bool>(), lots in 1i64..200,
+        open in 0i64..200, reduce_only in any::<bool>(), spot in any::<bool>(),
+    ) {
+        let mut case = good();
+        case.view.state = TradingState::Reducing;
+        case.view.position = Quantity(position);
+        case.view.open_same_side = Quantity(open);
+        case.order.side = if buy { Side::Buy } else { Side::Sell };
+        case.order.quantity = Quantity(lots);
+        case.order.reduce_only = reduce_only;
+        if spot {
+            case.instrument.market = Market::Spot;
+        }
+        if result(&case).is_ok() {
+            let sign = case.order.side.sign();
+            // The exchange trims reduce-only orders on futures to what is there.
+            let filled = if reduce_only && !spot { lots.min(position.abs()) } else { lots + open };
+            prop_assert!((position + sign * filled).abs() <= position.abs(), "I19");
+            prop_assert_eq!(position.signum(), -sign);
+        }
+    }
+
+    #[test]
+    fn what_passes_never_passes_the_position_limit(
+        position in -400i64..400, buy in any::<bool>(), lots in 1i64..200, open in 0i64..400,
+    ) {
+        let mut case = good();
+        case.view.position = Quantity(position);
+        case.view.open_same_side = Quantity(open);
+        case.order.side = if buy { Side::Buy } else { Side::Sell };
+        case.order.quantity = Quantity(lots);
+        if result(&case).is_ok() {
+            let worst = position * case.order.side.sign() + open + lots;
+            // 10,000 USDT at 50,000.1 are 199 lots; a plain reduction may come from above it.
+            prop_assert!(worst <= 199 || worst <= position.abs());
+        }
+    }
+}
