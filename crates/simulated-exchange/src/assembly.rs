@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::faults::Faults;
 use crate::feed::generator::Generator;
+use crate::feed::recording::Recording;
 use crate::feed::{Feed, parameters};
 use crate::floor::Floor;
 use crate::options::Options;
@@ -79,6 +80,50 @@ fn keys(options: &Options) -> Result<Keys, StartError> {
 type Feeds = Vec<Box<dyn Feed>>;
 
 fn feeds(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+    if options.capture.is_empty() {
+        generated(options)
+    } else {
+        recorded(options)
+    }
+}
+
+fn recorded(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+    let read = recordings::Options {
+        skip_bad: options.skip_bad,
+    };
+    let catalog = recordings::Catalog::open(&options.capture, read)
+        .map_err(|error| StartError::Input(error.to_string()))?;
+    if catalog.skipped_lines > 0 {
+        tracing::warn!(
+            skipped = catalog.skipped_lines,
+            "broken lines of recordings skipped"
+        );
+    }
+    let mut both: (Feeds, Feeds) = (Vec::new(), Vec::new());
+    for session in &catalog.sessions {
+        let feeds = match session.market {
+            Market::UsdM => &mut both.0,
+            Market::Spot => &mut both.1,
+        };
+        let symbol = session.symbol.as_str();
+        if feeds
+            .iter()
+            .any(|feed| feed.instrument().symbol.as_str() == symbol)
+        {
+            return Err(StartError::Input(format!(
+                "{symbol} was recorded in two sessions that do not continue each other; give one"
+            )));
+        }
+        let feed = Recording::load(session, options.repeat, options.skip_bad)
+            .map_err(StartError::Input)?;
+        tracing::info!(market = %session.market, symbol, tick = ?session.tick(),
+            lot = ?session.lot(), messages = session.facts.messages, "recording loaded");
+        feeds.push(Box::new(feed));
+    }
+    Ok(both)
+}
+
+fn generated(options: &Options) -> Result<(Feeds, Feeds), StartError> {
     let mut both = (Vec::new(), Vec::new());
     for market in [Market::UsdM, Market::Spot] {
         for symbol in &options.symbols {

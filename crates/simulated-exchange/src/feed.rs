@@ -5,6 +5,7 @@
 
 pub mod generator;
 pub mod parameters;
+pub mod recording;
 
 use market::{
     BookTicker, DepthUpdate, Instrument, Level, Price, Trade, UpdateId, event::DepthHeader,

@@ -5,12 +5,12 @@
 //! differ.
 //!
 //! Three kinds of events arrive as Poisson processes. **Level events**: at a distance drawn from
-//! a power law, a limit order arrives with probability `target / (target + standing)`, else as
-//! much is cancelled; so each level returns to its target and the book stays full. **Market
-//! orders** walk the book. **Sweeps** move the price: the levels in their way are half cancelled,
-//! half traded. A slowly changing pressure makes one side's targets larger and draws market
-//! orders and sweeps in its direction; that is where the imbalance signal comes from, and why it
-//! says something about the next move.
+//! a power law, a limit order arrives with probability `target / (target + standing)`, else one
+//! is cancelled; so each level returns to its target and the book stays full. **Market orders**
+//! walk the book. **Sweeps** move the price: the levels in their way are partly cancelled, partly
+//! traded. A slowly changing pressure makes one side's targets larger and draws market orders and
+//! sweeps in its direction; that is where the imbalance signal comes from, and why it says
+//! something about the next move. `docs/generated-market.md` has the fit.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +32,8 @@ const FIRST_UPDATE_ID: u64 = 1_000_000;
 const FIRST_TRADE_ID: u64 = 5_000_000;
 /// Share of a swept level that trades; the rest is cancelled before.
 const SWEPT_TRADED: f64 = 0.5;
+/// How strongly pressure draws market orders and sweeps in its direction.
+const PRESSURE_ON_ORDERS: f64 = 0.5;
 
 /// A generated instrument.
 pub struct Generator {
@@ -99,14 +101,17 @@ impl Generator {
 
     fn fill_book(&mut self) {
         let middle = self.parameters.start_price_ticks;
-        for index in 0..self.parameters.start_levels as i64 {
+        for index in 0..self.parameters.distance_max_ticks.min(middle - 1) {
             for side in [Side::Buy, Side::Sell] {
                 let price = match side {
                     Side::Buy => middle - index,
                     Side::Sell => middle + 1 + index,
                 };
-                let lots = (self.target(side, index + 1) * self.exponential()).ceil() as i64;
-                self.book_mut(side).insert(price, lots.max(1));
+                let welcome = index == 0 || self.uniform() < self.parameters.occupancy;
+                if welcome {
+                    let lots = (self.target(side, index + 1) * self.exponential()).ceil() as i64;
+                    self.book_mut(side).insert(price, lots.max(1));
+                }
             }
         }
         let level = |(price, quantity): (&i64, &i64)| Level {
@@ -160,6 +165,7 @@ impl Generator {
             self.sweep();
         }
         self.refill();
+        self.close_spread();
         self.show_top();
         let wait_s = self.exponential() / total;
         self.next_flow_ns = self.now_ns + (wait_s * 1e9).max(1_000.0) as i64;
@@ -177,19 +183,29 @@ impl Generator {
         }
         let standing = self.book(side).get(&price).copied().unwrap_or(0);
         let target = self.target(side, distance);
-        let (median, sigma) = (self.parameters.order_lots, self.parameters.order_sigma);
-        let lots = self.lognormal(median, sigma);
-        let arrives = self.uniform() < target / (target + standing as f64);
-        let quantity = if arrives {
-            standing + lots
+        let at_best = distance == 1;
+        let arrives = if standing == 0 && !at_best {
+            self.uniform() < self.parameters.occupancy
         } else {
-            (standing - lots).max(0)
+            self.uniform() < target / (target + standing as f64)
         };
-        self.set(side, price, quantity);
+        let sigma = self.parameters.order_sigma;
+        let quantity = if at_best {
+            let lots = self.lognormal(self.parameters.order_lots, sigma);
+            standing + if arrives { lots } else { -lots.min(standing) }
+        } else if arrives {
+            // The median that has the target as its mean.
+            standing + self.lognormal(target * (-sigma * sigma / 2.0).exp(), sigma)
+        } else {
+            0
+        };
+        if quantity != standing {
+            self.set(side, price, quantity);
+        }
     }
 
     fn market_order(&mut self) {
-        let aggressor = self.side(self.pressure);
+        let aggressor = self.side(PRESSURE_ON_ORDERS * self.pressure);
         let (median, sigma) = (self.parameters.market_lots, self.parameters.market_sigma);
         let mut rest = self.lognormal(median, sigma);
         while rest > 0 {
@@ -201,7 +217,7 @@ impl Generator {
     }
 
     fn sweep(&mut self) {
-        let aggressor = self.side(1.5 * self.pressure);
+        let aggressor = self.side(PRESSURE_ON_ORDERS * self.pressure);
         let length = (self.exponential() * self.parameters.sweep_ticks).ceil() as i64;
         let Some(from) = self.best(aggressor.opposite()) else {
             return;
@@ -218,6 +234,20 @@ impl Generator {
         }
     }
 
+    /// Somebody steps into a gap between the best prices at once: the spread is one tick in
+    /// 99.8 % of the recorded differences.
+    fn close_spread(&mut self) {
+        let (Some(bid), Some(ask)) = (self.best(Side::Buy), self.best(Side::Sell)) else {
+            return;
+        };
+        if ask - bid > 1 {
+            let side = self.side(self.pressure);
+            let price = if side == Side::Buy { ask - 1 } else { bid + 1 };
+            let lots = (self.target(side, 1) * self.uniform()).ceil() as i64;
+            self.set(side, price, lots.max(1));
+        }
+    }
+
     /// Trades up to `lots` at one price and returns how many it was.
     fn trade_at(&mut self, aggressor: Side, price: i64, lots: i64) -> i64 {
         let maker = aggressor.opposite();
@@ -226,7 +256,7 @@ impl Generator {
         let mut rest = total;
         while rest > 0 {
             // One trade a resting order: their sizes vary.
-            let order = self.lognormal(self.parameters.order_lots, self.parameters.order_sigma);
+            let order = self.lognormal(self.parameters.trade_lots, self.parameters.trade_sigma);
             let quantity = rest.min(order);
             rest -= quantity;
             self.trade_id += 1;
@@ -383,7 +413,11 @@ impl Generator {
             .uniform()
             .max(1e-12)
             .powf(-1.0 / self.parameters.distance_exponent);
-        (drawn as i64).clamp(1, self.parameters.distance_max_ticks)
+        let furthest = self.parameters.distance_max_ticks;
+        if drawn < furthest as f64 {
+            return drawn as i64;
+        }
+        1 + (self.uniform() * furthest as f64) as i64
     }
 
     fn lognormal(&mut self, median: f64, sigma: f64) -> i64 {

@@ -16,21 +16,19 @@ use market::{
 pub struct FlowParameters {
     /// Mid price at the start, in ticks.
     pub start_price_ticks: i64,
-    /// Levels on each side at the start.
-    pub start_levels: usize,
     /// Arrivals and cancels on both sides together.
     pub level_events_per_s: f64,
     /// Exponent of the power law of distances.
     pub distance_exponent: f64,
     /// Largest distance.
     pub distance_max_ticks: i64,
-    /// Ticks between the price levels that the crowd uses away from the best prices.
-    pub far_grid_ticks: i64,
+    /// Share of the ticks behind the best price at which an order is welcome.
+    pub occupancy: f64,
     /// Mean quantity at the best price.
     pub best_lots: f64,
     /// Mean quantity of a level behind it.
     pub level_lots: f64,
-    /// Median quantity of a limit order.
+    /// Median quantity of an arrival or cancel at the best price.
     pub order_lots: f64,
     /// Standard deviation of the logarithm of order quantities.
     pub order_sigma: f64,
@@ -40,6 +38,10 @@ pub struct FlowParameters {
     pub market_lots: f64,
     /// Standard deviation of the logarithm of market quantities.
     pub market_sigma: f64,
+    /// Median quantity of a trade: a market order meets several resting ones.
+    pub trade_lots: f64,
+    /// Standard deviation of the logarithm of trade quantities.
+    pub trade_sigma: f64,
     /// Moves of the price that sweep several levels.
     pub sweeps_per_s: f64,
     /// Mean length of a sweep.
@@ -104,7 +106,7 @@ pub fn filters(instrument: &Instrument) -> Filters {
     let btc = instrument.symbol.as_str() == "BTCUSDT";
     Filters {
         price_min: Price(1),
-        price_max: Price(ticks("4529764").max(1)),
+        price_max: Price(ticks("4529764")),
         quantity_min: Quantity(1),
         quantity_max: whole_lots(if btc { 1_000 } else { 10_000 }),
         market_quantity_max: whole_lots(if btc { 120 } else { 2_000 }),
@@ -138,21 +140,22 @@ pub fn flow(instrument: &Instrument) -> FlowParameters {
     };
     FlowParameters {
         start_price_ticks,
-        start_levels: 1_000,
         level_events_per_s: 500.0,
-        distance_exponent: 0.55,
-        distance_max_ticks: 2_000,
-        far_grid_ticks: 1,
-        best_lots: lots_of(if eth { 150_000 } else { 400_000 }),
-        level_lots: lots_of(if eth { 40_000 } else { 25_000 }),
-        order_lots: lots_of(2_500),
+        distance_exponent: 0.30,
+        distance_max_ticks: 2_500,
+        occupancy: 0.4,
+        best_lots: lots_of(if eth { 285_000 } else { 985_000 }),
+        level_lots: lots_of(if eth { 8_500 } else { 13_000 }),
+        order_lots: lots_of(if eth { 3_000 } else { 8_000 }),
         order_sigma: 1.6,
-        market_orders_per_s: 6.0,
-        market_lots: lots_of(1_200),
-        market_sigma: 1.7,
-        sweeps_per_s: 0.8,
-        sweep_ticks: 12.0,
-        pressure_sigma: 0.6,
+        market_orders_per_s: 7.0,
+        market_lots: lots_of(if eth { 560 } else { 1_600 }),
+        market_sigma: 2.2,
+        trade_lots: lots_of(if eth { 140 } else { 770 }),
+        trade_sigma: 2.1,
+        sweeps_per_s: 0.55,
+        sweep_ticks: if eth { 18.0 } else { 28.0 },
+        pressure_sigma: 0.8,
         pressure_relaxation_s: 6.0,
     }
 }
