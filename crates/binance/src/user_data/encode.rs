@@ -6,6 +6,7 @@
 use crate::encode::JsonText;
 use crate::word;
 use market::ids::Asset;
+use market::units::round_div;
 use market::{
     Execution, Instrument, Liquidity, Market, Money, OrderState, OrderUpdate, Price, Quantity,
     UtcMs,
@@ -259,12 +260,23 @@ pub fn encode_execution_report(
     } else {
         json.text("N", update.commission_asset.as_bytes());
     }
-    execution_report_tail(&mut json, instrument, update);
+    execution_report_tail(&mut json, instrument, detail);
     json.close();
 }
 
 /// The part of an `executionReport` behind the commission.
-fn execution_report_tail(json: &mut JsonText<'_>, instrument: &Instrument, update: &OrderUpdate) {
+fn execution_report_tail(
+    json: &mut JsonText<'_>,
+    instrument: &Instrument,
+    detail: &OrderUpdateDetail<'_>,
+) {
+    let update = detail.update;
+    let lot = instrument.lot;
+    let lots = i128::from(update.cumulative_quantity.0) * i128::from(lot.mantissa);
+    let spent_e8 = round_div(
+        i128::from(detail.average_price_e8) * lots,
+        10i128.pow(u32::from(lot.decimals)),
+    );
     json.integer("T", update.transaction_time.0);
     if update.trade_id.0 == 0 {
         json.integer("t", -1);
@@ -277,7 +289,7 @@ fn execution_report_tail(json: &mut JsonText<'_>, instrument: &Instrument, updat
     json.boolean("M", false);
     json.integer("O", update.transaction_time.0);
     let paid = instrument.notional(update.last_price, update.last_quantity);
-    json.text("Z", b"0.00000000");
+    json.decimal("Z", spent_e8, 8);
     json.decimal("Y", paid.0, 8);
     json.text("Q", b"0.00000000");
     json.integer("W", update.transaction_time.0);

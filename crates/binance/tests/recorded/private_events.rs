@@ -4,8 +4,8 @@ use crate::captures::folder;
 use binance::decode::DecodeError;
 use binance::user_data::{
     AccountReason, AccountUpdateDetail, BalanceDetail, OrderUpdateDetail, PositionDetail,
-    UserMessage, decode_user_message, encode_account_update, encode_order_update,
-    encode_trade_lite,
+    UserMessage, decode_user_message, encode_account_update, encode_execution_report,
+    encode_order_update, encode_trade_lite,
 };
 use market::ids::Asset;
 use market::{
@@ -220,6 +220,46 @@ fn an_encoded_account_update_and_trade_lite_decode_again() {
         encode_trade_lite(&mut out, &table[usize::from(update.instrument.0)], &update);
         let message = decode_user_message(&out, &Instruments(&table), Market::UsdM);
         assert_eq!(message, Ok(UserMessage::TradeLite));
+    }
+}
+
+#[test]
+fn an_encoded_execution_report_decodes_again() {
+    let table = table();
+    for (_, market, message) in events() {
+        let UserMessage::Order(mut update) = message else {
+            continue;
+        };
+        if market != Market::Spot {
+            continue;
+        }
+        for (execution, state) in [
+            (Execution::New, OrderState::Accepted),
+            (Execution::Trade, OrderState::Filled),
+            (Execution::Canceled, OrderState::Canceled),
+        ] {
+            (update.execution, update.state) = (execution, state);
+            if execution == Execution::Trade {
+                update.cumulative_quantity = update.quantity;
+                (update.last_quantity, update.last_price) = (update.quantity, update.price);
+                update.trade_id = market::TradeId(7);
+            } else {
+                (update.last_quantity, update.last_price) = (Quantity(0), Price(0));
+                update.trade_id = market::TradeId(0);
+            }
+            let instrument = &table[usize::from(update.instrument.0)];
+            let detail = OrderUpdateDetail {
+                update: &update,
+                average_price_e8: 8_602_248_000_000,
+                bids_notional: Money(0),
+                asks_notional: Money(0),
+                expiry_reason: 0,
+            };
+            let mut out = Vec::new();
+            encode_execution_report(&mut out, instrument, &detail);
+            let message = decode_user_message(&out, &Instruments(&table), Market::Spot);
+            assert_eq!(message, Ok(UserMessage::Order(update)));
+        }
     }
 }
 
