@@ -68,8 +68,8 @@ impl Line {
         };
         let config = BookConfig {
             window_ticks: 256,
-            far_levels_max: if seed % 3 == 0 { 6 } else { 4_096 },
-            held_updates_max: if seed % 5 == 0 { 4 } else { 64 },
+            far_levels_max: if seed.is_multiple_of(3) { 6 } else { 4_096 },
+            held_updates_max: if seed.is_multiple_of(5) { 4 } else { 64 },
             held_levels_max: 512,
             fusion: seed % 4 < 2,
             snapshot_retry_ns: 20 * STEP_NS,
