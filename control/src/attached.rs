@@ -245,9 +245,10 @@ impl Attached {
         pages
     }
 
-    /// All cells, and with them what only the pages and the input log count.
+    /// All cells, and with them what only the pages and the logs count; `last_sequence` is the
+    /// ledger's.
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self, last_sequence: Option<u64>) -> Figures {
         let mut figures = Figures {
             histograms: self.segment.histograms().iter().collect(),
             ..Figures::default()
@@ -275,6 +276,11 @@ impl Attached {
                 page.book_resyncs,
             );
         }
+        // Given up behind the last record: no jump in the sequence shows these.
+        let drops = self.journal.drops();
+        let behind = drops.last.saturating_sub(last_sequence.unwrap_or(0));
+        let tail = "page_journal_tail_total".to_string();
+        note(tail, behind.min(drops.total));
         note("input_log_holes_total".to_string(), self.input_log.holes());
         note(
             "input_log_frames_total".to_string(),

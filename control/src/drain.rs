@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(4);
 /// Pause after a failed write.
 const RETRY: Duration = Duration::from_millis(200);
+/// Longest time for the last records after a request to stop.
+const LAST_TURNS: Duration = Duration::from_secs(2);
 /// How often the picture is renewed.
 const PICTURE_EVERY: Duration = Duration::from_millis(100);
 /// How often the figures of the present generation are written to the ledger.
@@ -96,23 +98,22 @@ impl Drain {
         }
     }
 
-    /// Drains until `stop`, then takes in what is there and commits.
+    /// Drains until `stop`, then takes in what is there and commits. A hot path that goes on
+    /// writing does not keep us: what comes later stays in its rings.
     ///
     /// # Errors
     /// [`DrainError`] when segments and ledger do not belong together.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<(), DrainError> {
-        loop {
-            let stopping = stop.load(Ordering::Relaxed);
-            let moved = self.turn(stopping)?;
-            if stopping && !moved {
-                self.save_figures();
-                self.renew_picture();
-                return Ok(());
-            }
-            if !moved {
+        while !stop.load(Ordering::Relaxed) {
+            if !self.turn(false)? {
                 std::thread::sleep(POLL);
             }
         }
+        let begun = Instant::now();
+        while self.turn(true)? && begun.elapsed() < LAST_TURNS {}
+        self.save_figures();
+        self.renew_picture();
+        Ok(())
     }
 
     /// One look at everything. True when something was moved.
@@ -204,7 +205,7 @@ impl Drain {
             self.current = None;
         }
         for one in &generations {
-            if one.number < newest && self.ledger.is_drained(one.number)? {
+            if one.number < newest && self.ledger.is_drained(one.number).unwrap_or(false) {
                 self.remove(one);
             } else if self.attach(one)? {
                 return Ok(());
@@ -213,28 +214,35 @@ impl Drain {
         Ok(())
     }
 
+    /// True when this generation is to be kept to, attached now or in a later turn.
     fn attach(&mut self, one: &Generation) -> Result<bool, DrainError> {
-        match Attached::attach(&one.path, &self.places.input_logs, &mut self.ledger) {
-            Ok(attached) => {
-                let generation = attached.generation();
-                self.earlier_counters = self.ledger.figures_without(generation)?;
-                self.earlier_histograms = snapshots(self.ledger.histograms_without(generation)?);
-                self.current = Some(attached);
-                self.finished = false;
-                self.complaint = None;
-                tracing::info!(generation, path = %one.path.display(), "attached");
+        match self.try_attach(one) {
+            Ok(()) => {
+                tracing::info!(generation = one.number, path = %one.path.display(), "attached");
                 Ok(true)
             }
             Err(AttachError::Ledger(error @ LedgerError::GenerationReused(_))) => Err(error.into()),
             Err(error) => {
                 self.complain(&format!("cannot attach to {}: {error}", one.path.display()));
-                // A reader that is still alive ends soon; anything else will not get better.
+                // A reader that is still alive ends soon, a disk may recover; a damaged segment
+                // will not get better.
                 Ok(matches!(
                     error,
                     AttachError::Segment(SegmentError::ReaderAlive { .. }) | AttachError::Ledger(_)
                 ))
             }
         }
+    }
+
+    fn try_attach(&mut self, one: &Generation) -> Result<(), AttachError> {
+        let attached = Attached::attach(&one.path, &self.places.input_logs, &mut self.ledger)?;
+        let generation = attached.generation();
+        self.earlier_counters = self.ledger.figures_without(generation)?;
+        self.earlier_histograms = snapshots(self.ledger.histograms_without(generation)?);
+        self.current = Some(attached);
+        self.finished = false;
+        self.complaint = None;
+        Ok(())
     }
 
     /// The present generation is complete: keep its figures and say so.
@@ -273,7 +281,7 @@ impl Drain {
             counters,
             histograms,
             ..
-        } = current.figures();
+        } = current.figures(self.ledger.last_sequence());
         let histograms: BTreeMap<String, StoredHistogram> = stored(&histograms);
         let generation = current.generation();
         if let Err(error) = self.ledger.save_figures(generation, &counters, &histograms) {
@@ -299,7 +307,7 @@ impl Drain {
             ..View::default()
         };
         if let Some(current) = &self.current {
-            let figures = current.figures();
+            let figures = current.figures(self.ledger.last_sequence());
             for (name, value) in figures.counters {
                 *view.figures.entry(name).or_default() += value;
             }

@@ -149,7 +149,8 @@ impl InputLog {
         Ok(true)
     }
 
-    /// Inputs that are missing: jumps in the file, and drops behind its last event.
+    /// Inputs that are missing: before the first event (they begin with 1), jumps in the file, and
+    /// drops behind its last event.
     #[must_use]
     pub fn holes(&self) -> u64 {
         let extent = self.writer.extent();
@@ -159,7 +160,8 @@ impl InputLog {
             .filter(|drops| drops.total > 0)
             .map(|drops| drops.last.saturating_sub(last).min(drops.total))
             .sum::<u64>();
-        extent.holes + behind
+        let before = extent.first.map_or(0, |first| first.saturating_sub(1));
+        before + extent.holes + behind
     }
 
     /// Inputs in the file.

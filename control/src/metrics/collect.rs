@@ -8,7 +8,7 @@ use super::catalogue::help;
 use super::{Buckets, Families, Family, Kind, Value};
 use crate::break_even;
 use crate::figure::FigureName;
-use crate::stats::{mode_word, strategy_name, violations, win_ratio};
+use crate::stats::{journal_holes, mode_word, strategy_name, violations, win_ratio};
 use crate::view::{Durations, View};
 use ipc::HistogramSnapshot;
 use market::page::InstrumentPage;
@@ -303,7 +303,7 @@ impl Page {
         let totals = &view.totals;
         self.counter("ledger_records", &[], totals.records);
         self.counter("ledger_unread_records", &[], totals.unread);
-        self.counter("journal_holes", &[], totals.holes);
+        self.counter("journal_holes", &[], journal_holes(view));
         let lag = view.rings.iter().find(|ring| ring.name == "journal");
         self.gauge(
             "journal_lag_records",

@@ -7,7 +7,7 @@ use super::columns::{Align, duration, grouped, lay_out};
 use crate::break_even;
 use crate::decimal;
 use crate::ledger::sums_by_label;
-use crate::stats::{mode_word, strategy_name, win_ratio};
+use crate::stats::{journal_holes, mode_word, strategy_name, win_ratio};
 use crate::view::{View, state_word};
 use market::page::InstrumentPage;
 use market::units::round_div;
@@ -196,7 +196,7 @@ fn facts(view: &View) -> Vec<String> {
     let journal = format!(
         "{} records, {} holes; input log {} events, {} holes",
         grouped(totals.records),
-        grouped(totals.holes),
+        grouped(journal_holes(view)),
         grouped(view.family_sum("input_log_frames_total")),
         grouped(view.family_sum("input_log_holes_total"))
     );
