@@ -93,12 +93,6 @@ pub struct Gauges {
     pub cold: RingCells,
     /// Order ring.
     pub orders: RingCells,
-    /// Journal.
-    pub journal: RingCells,
-    /// Input log.
-    pub input_log: RingCells,
-    /// Market log.
-    pub market_log: RingCells,
 }
 
 /// How the thread behaves.
@@ -389,25 +383,6 @@ impl EngineThread {
         gauges
             .orders
             .show(outlets.orders.depth(), outlets.orders.high_watermark());
-        gauges.input_log.show(
-            outlets.input_log.depth(),
-            outlets.input_log.high_watermark(),
-        );
-        gauges
-            .input_log
-            .dropped
-            .set(outlets.input_log.holes().total);
-        gauges.market_log.show(
-            outlets.market_log.depth(),
-            outlets.market_log.high_watermark(),
-        );
-        gauges
-            .market_log
-            .dropped
-            .set(outlets.market_log.drops().total);
-        let (depth, high_watermark) = self.outbox.observer.depth();
-        gauges.journal.show(depth, high_watermark);
-        gauges.journal.dropped.set(self.outbox.observer.holes());
     }
 
     /// True when a stop was asked for and every own order is final, or patience has ended.

@@ -251,7 +251,6 @@ struct Registered {
 }
 
 fn gauges(telemetry: Telemetry<'_>) -> Result<Registered, RegisterError> {
-    let layout = ipc::SegmentLayout::default();
     Ok(Registered {
         shown: Gauges {
             allocations: telemetry.counter("hot_allocations_total{stage=\"engine\"}")?,
@@ -262,11 +261,8 @@ fn gauges(telemetry: Telemetry<'_>) -> Result<Registered, RegisterError> {
             replies: telemetry.ring("replies", REPLY_SLOTS)?,
             cold: telemetry.ring("cold", COLD_SLOTS)?,
             orders: telemetry.ring("orders", ORDER_SLOTS)?,
-            journal: telemetry.ring("journal", layout.journal_slots)?,
-            input_log: telemetry.ring("input_log", layout.input_log_slots)?,
-            market_log: telemetry.ring("market_log", layout.market_log_slots)?,
         },
-        market_dropped: telemetry.counter("ring_dropped_total{ring=\"market\"}")?,
+        market_dropped: telemetry.ring_dropped("market")?,
     })
 }
 

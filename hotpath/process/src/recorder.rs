@@ -54,17 +54,6 @@ impl Recorder {
         self.journal.fill_permille()
     }
 
-    /// Depth and high-water mark of the journal, in slots.
-    pub fn depth(&mut self) -> (usize, usize) {
-        (self.journal.depth(), self.journal.high_watermark())
-    }
-
-    /// Records that found no room.
-    #[must_use]
-    pub fn holes(&self) -> u64 {
-        self.journal.holes().total
-    }
-
     fn utc(&self) -> UtcNs {
         let time = i64::try_from(self.time.0).unwrap_or(i64::MAX);
         UtcNs(

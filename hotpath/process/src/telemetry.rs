@@ -28,7 +28,7 @@ impl Telemetry<'_> {
         self.0.histograms().register(name)
     }
 
-    /// Depth, capacity, high-water mark and losses of a ring.
+    /// Depth, capacity and high-water mark of a ring.
     ///
     /// # Errors
     /// [`RegisterError`].
@@ -38,8 +38,15 @@ impl Telemetry<'_> {
         Ok(RingCells {
             depth: self.counter(&format!("ring_depth{{ring=\"{ring}\"}}"))?,
             high_watermark: self.counter(&format!("ring_high_watermark{{ring=\"{ring}\"}}"))?,
-            dropped: self.counter(&format!("ring_dropped_total{{ring=\"{ring}\"}}"))?,
         })
+    }
+
+    /// Records that a ring had no room for.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn ring_dropped(&self, ring: &str) -> Result<Counter, RegisterError> {
+        self.counter(&format!("ring_dropped_total{{ring=\"{ring}\"}}"))
     }
 }
 
@@ -47,8 +54,6 @@ impl Telemetry<'_> {
 pub struct RingCells {
     depth: Counter,
     high_watermark: Counter,
-    /// Records that found no room.
-    pub dropped: Counter,
 }
 
 impl RingCells {
