@@ -6,6 +6,8 @@
 use market::units::round_div;
 use market::{Instrument, Liquidity, Money, Price, Quantity, Rate, Side};
 
+use crate::spot::SpotBalances;
+
 /// Fee rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fees {
@@ -119,6 +121,8 @@ pub struct Account {
     pub leverage: Vec<u32>,
     /// Fee rates.
     pub fees: Fees,
+    /// Balances, on spot only; there positions are what was bought less what was sold.
+    pub spot: Option<SpotBalances>,
 }
 
 impl Account {
@@ -131,10 +135,12 @@ impl Account {
             positions: vec![Position::default(); instruments],
             leverage: vec![leverage.max(1); instruments],
             fees,
+            spot: None,
         }
     }
 
-    /// Books a fill: position, realised profit, fee. Returns (realised, commission).
+    /// Books a fill: position, realised profit, fee. Returns (realised, commission); on spot
+    /// nothing is realised and the commission is in the asset that was received.
     pub fn book_fill(
         &mut self,
         instrument: &Instrument,
@@ -145,6 +151,14 @@ impl Account {
     ) -> (Money, Money) {
         let index = usize::from(instrument.id.0);
         let realized = self.positions[index].apply(instrument, side, price, quantity);
+        if let Some(spot) = &mut self.spot {
+            let commission =
+                spot.book_fill(instrument, side, price, quantity, self.fees, liquidity);
+            let rate = self.fees.rate(liquidity);
+            self.fees_paid += instrument.notional(price, quantity).times(rate);
+            self.wallet = spot.quote;
+            return (Money::ZERO, commission);
+        }
         let commission = instrument
             .notional(price, quantity)
             .times(self.fees.rate(liquidity));

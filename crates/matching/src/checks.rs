@@ -38,7 +38,11 @@ impl Venue {
             return Err(Rejection::TooManyOpenOrders);
         }
         self.check_reduce_only(request)?;
-        self.check_margin(instrument, request)?;
+        if self.account.spot.is_some() {
+            self.check_balance(instrument, request)?;
+        } else {
+            self.check_margin(instrument, request)?;
+        }
         self.check_liquidity(request)
     }
 

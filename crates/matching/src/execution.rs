@@ -16,6 +16,9 @@ use crate::queue::QueuePosition;
 use crate::venue::{AccountChange, OrderEvent, Output, Venue};
 use crate::view::reaches;
 
+/// The only quote asset.
+const QUOTE_ASSET: &[u8] = b"USDT";
+
 /// Lots of the market that reached one of our resting orders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MakerMatch {
@@ -348,11 +351,21 @@ impl Venue {
             trade_id: fill.trade_id,
             liquidity: fill.liquidity,
             commission: fill.commission,
-            commission_asset: Asset::new(b"USDT").expect("four bytes"),
+            commission_asset: self.commission_asset(fill),
             realized: fill.realized,
             ..self.update(order, Execution::Trade, fill.time)
         };
         out.push(Output::Order(self.event(order, update)));
+    }
+
+    /// The quote asset; on spot the fee of a buy is taken from the base asset received.
+    fn commission_asset(&self, fill: &Fill) -> Asset {
+        let symbol = &self.instruments[usize::from(fill.instrument.0)].symbol;
+        let base = symbol.as_bytes().strip_suffix(QUOTE_ASSET);
+        match (&self.account.spot, fill.side) {
+            (Some(_), Side::Buy) => base.and_then(Asset::new).unwrap_or_default(),
+            _ => Asset::new(QUOTE_ASSET).expect("four bytes"),
+        }
     }
 
     fn event(&self, order: &Order, update: OrderUpdate) -> OrderEvent {

@@ -13,6 +13,7 @@ pub mod account;
 pub mod order;
 pub mod queue;
 pub mod rejection;
+pub mod spot;
 pub mod venue;
 pub mod view;
 
@@ -22,5 +23,6 @@ mod execution;
 pub use account::{Account, Fees, Position};
 pub use order::{Expiry, Fill, Order, PlaceOrder};
 pub use rejection::Rejection;
+pub use spot::{Balance, SpotBalances};
 pub use venue::{AccountChange, OrderEvent, Output, Venue, VenueConfig};
 pub use view::MarketView;

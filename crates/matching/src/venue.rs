@@ -14,6 +14,7 @@ use crate::account::{Account, Fees, initial_margin};
 use crate::execution::MakerMatch;
 use crate::order::{Expiry, Fill, Order, PlaceOrder};
 use crate::rejection::Rejection;
+use crate::spot::SpotBalances;
 use crate::view::MarketView;
 
 /// Ended orders that are kept for queries.
@@ -30,6 +31,8 @@ pub struct VenueConfig {
     pub wallet: Money,
     /// Fee rates.
     pub fees: Fees,
+    /// Opening balances on spot; `None` makes it a futures venue.
+    pub spot: Option<SpotBalances>,
     /// Leverage of every instrument at the start.
     pub leverage: u32,
     /// Id of the first order.
@@ -111,7 +114,10 @@ impl Venue {
         Self {
             views: vec![MarketView::default(); count],
             marks: vec![Price(0); count],
-            account: Account::new(config.wallet, config.fees, config.leverage, count),
+            account: Account {
+                spot: config.spot,
+                ..Account::new(config.wallet, config.fees, config.leverage, count)
+            },
             orders: BTreeMap::new(),
             open: vec![Vec::new(); count],
             by_client: HashMap::new(),

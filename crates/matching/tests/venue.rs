@@ -7,7 +7,7 @@ use market::{
     Level, Liquidity, Market, Money, OrderState, OrderType, Price, Quantity, Side, Step, Symbol,
     TimeInForce, Trade, TradeId, UpdateId, UtcMs, event::DepthHeader,
 };
-use matching::{Expiry, Fees, Output, PlaceOrder, Rejection, Venue, VenueConfig};
+use matching::{Expiry, Fees, Output, PlaceOrder, Rejection, SpotBalances, Venue, VenueConfig};
 use proptest::prelude::*;
 
 const BTC: InstrumentId = InstrumentId(0);
@@ -17,9 +17,9 @@ fn instrument() -> Instrument {
     Instrument {
         id: BTC,
         market: Market::UsdM,
-        symbol: Symbol::new(b"BTCUSDT").unwrap(),
-        tick: Step::from_text(b"0.10").unwrap(),
-        lot: Step::from_text(b"0.001").unwrap(),
+        symbol: Symbol::new(b"BTCUSDT").expect("short"),
+        tick: Step::from_text(b"0.10").expect("a step"),
+        lot: Step::from_text(b"0.001").expect("a step"),
         price_decimals: 2,
         quantity_decimals: 3,
         status: InstrumentStatus::Trading,
@@ -48,6 +48,7 @@ fn venue() -> Venue {
         instruments: vec![instrument()],
         wallet: Money::from_whole(10_000),
         fees: Fees::FIRST_TIER,
+        spot: None,
         leverage: 20,
         first_order_id: 100,
         first_trade_id: 500,
@@ -63,7 +64,7 @@ fn venue() -> Venue {
 
 fn order(id: &str, side: Side, price: i64, lots: i64) -> PlaceOrder {
     PlaceOrder {
-        client_order_id: ClientOrderId::new(id.as_bytes()).unwrap(),
+        client_order_id: ClientOrderId::new(id.as_bytes()).expect("short"),
         instrument: BTC,
         side,
         order_type: OrderType::Limit,
@@ -323,6 +324,57 @@ fn an_order_that_would_meet_our_own_expires_the_resting_one() {
         story(&out)[2],
         (Execution::Trade, OrderState::Filled, 50, 1001)
     );
+}
+
+#[test]
+fn spot_fees_come_out_of_what_is_received_and_orders_lock_what_they_need() {
+    let mut venue = Venue::new(VenueConfig {
+        instruments: vec![instrument()],
+        wallet: Money::from_whole(100),
+        fees: Fees::FIRST_TIER,
+        spot: Some(SpotBalances {
+            quote: Money::from_whole(100),
+            bases: vec![Money::ZERO],
+        }),
+        leverage: 1,
+        first_order_id: 1,
+        first_trade_id: 1,
+    });
+    venue.on_snapshot(
+        BTC,
+        UpdateId(10),
+        &levels(&[(1000, 50)]),
+        &levels(&[(1001, 50)]),
+    );
+    let too_much = order("x", Side::Buy, 990, 1_020);
+    assert_eq!(
+        place(&mut venue, too_much),
+        Err(Rejection::MarginInsufficient)
+    );
+    assert_eq!(
+        place(&mut venue, order("x", Side::Sell, 1010, 50)),
+        Err(Rejection::MarginInsufficient)
+    );
+    let out = place(&mut venue, order("b", Side::Buy, 1001, 50)).unwrap();
+    let Output::Order(event) = out[2] else {
+        panic!("{out:?}")
+    };
+    // 0.05 BTC less 0.05 %: the fee is in BTC.
+    assert_eq!(event.update.commission, Money(2_500));
+    assert_eq!(event.update.commission_asset.as_str(), "BTC");
+    assert_eq!(venue.spot_base(BTC).free, Money(5_000_000 - 2_500));
+    assert_eq!(
+        venue.spot_quote().free,
+        Money::from_whole(100) - Money(500_500_000)
+    );
+    place(&mut venue, order("s", Side::Sell, 1010, 40)).unwrap();
+    assert_eq!(venue.spot_base(BTC).locked, Money(4_000_000));
+    let out = trade(&mut venue, Side::Buy, 1011, 40);
+    let Output::Order(event) = out[1] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(event.update.commission_asset.as_str(), "USDT");
+    assert_eq!(venue.spot_base(BTC).locked, Money::ZERO);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! In: options. Out: an exchange whose market starts now. Never: a socket.
 
-use market::{InstrumentId, Market, Money};
-use matching::{Fees, Venue, VenueConfig};
+use market::{Instrument, InstrumentId, Market, Money, Rate};
+use matching::{Fees, SpotBalances, Venue, VenueConfig};
 
 use crate::api::auth::Keys;
 use crate::api::weights::Weights;
@@ -15,7 +15,7 @@ use crate::feed::recording::Recording;
 use crate::feed::{Feed, parameters};
 use crate::floor::Floor;
 use crate::options::Options;
-use crate::private::ListenKeys;
+use crate::private::{ListenKeys, Subscriptions};
 use crate::wire_log::WireLog;
 
 /// Opening wallet of the account in USDT.
@@ -25,6 +25,11 @@ const LEVERAGE: u32 = 20;
 /// First ids of orders and of our own trades; public trades have others.
 const FIRST_ORDER_ID: u64 = 8_000_000_001;
 const FIRST_TRADE_ID: u64 = 900_000_000_001;
+/// 0.1 % on both sides: spot's first tier.
+const SPOT_FEES: Fees = Fees {
+    maker: Rate(100_000),
+    taker: Rate(100_000),
+};
 const MS: i64 = 1_000_000;
 
 /// Why the exchange cannot start.
@@ -49,7 +54,7 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
     let start_ns = clock.now_ns();
     let rebatch_ns = options.rebatch_depth.map(|ms| i64::from(ms) * MS);
     let floor = |market, feeds: Vec<Box<dyn Feed>>| {
-        let venue = venue(&feeds);
+        let venue = venue(market, &feeds);
         Floor::new(market, venue, feeds, options.speed, rebatch_ns, start_ns)
     };
     Ok(Exchange {
@@ -60,6 +65,7 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
         wire: WireLog::default(),
         keys,
         listen_keys: ListenKeys::default(),
+        spot_subscriptions: Subscriptions::default(),
         usdm_weights: Weights::new(Market::UsdM),
         spot_weights: Weights::new(Market::Spot),
         requests: 0,
@@ -140,8 +146,8 @@ fn generated(options: &Options) -> Result<(Feeds, Feeds), StartError> {
     Ok(both)
 }
 
-fn venue(feeds: &Feeds) -> Venue {
-    let instruments = feeds
+fn venue(market: Market, feeds: &Feeds) -> Venue {
+    let instruments: Vec<Instrument> = feeds
         .iter()
         .enumerate()
         .map(|(index, feed)| {
@@ -150,12 +156,29 @@ fn venue(feeds: &Feeds) -> Venue {
             instrument
         })
         .collect();
+    let spot = (market == Market::Spot).then(|| SpotBalances {
+        quote: Money::from_whole(WALLET_USDT),
+        bases: instruments.iter().map(opening_base).collect(),
+    });
     Venue::new(VenueConfig {
         instruments,
+        spot,
         wallet: Money::from_whole(WALLET_USDT),
-        fees: Fees::FIRST_TIER,
+        fees: match market {
+            Market::UsdM => Fees::FIRST_TIER,
+            Market::Spot => SPOT_FEES,
+        },
         leverage: LEVERAGE,
         first_order_id: FIRST_ORDER_ID,
         first_trade_id: FIRST_TRADE_ID,
+    })
+}
+
+/// Opening balance of a base asset, so that both sides can be traded at once.
+fn opening_base(instrument: &Instrument) -> Money {
+    Money::from_whole(match instrument.symbol.as_str() {
+        "BTCUSDT" => 1,
+        "ETHUSDT" => 20,
+        _ => 10_000,
     })
 }

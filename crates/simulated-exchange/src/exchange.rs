@@ -5,6 +5,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use binance::encode::JsonText;
+use binance::user_data::encode_listen_key_expired;
 use market::{Market, UtcMs};
 use tokio::sync::Notify;
 
@@ -13,7 +15,7 @@ use crate::api::weights::Weights;
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::floor::Floor;
-use crate::private::ListenKeys;
+use crate::private::{ListenKeys, Subscriptions};
 use crate::streams::hub::ConnectionId;
 use crate::user_events;
 use crate::wire_log::WireLog;
@@ -34,6 +36,8 @@ pub struct Exchange {
     pub keys: Keys,
     /// Futures user streams.
     pub listen_keys: ListenKeys,
+    /// Spot user streams.
+    pub spot_subscriptions: Subscriptions,
     /// Request weight of futures.
     pub usdm_weights: Weights,
     /// Request weight of spot.
@@ -129,7 +133,29 @@ impl Exchange {
     /// Sends the private events that wait.
     pub fn send_private(&mut self, now: UtcMs) {
         self.send_private_usdm(now);
-        self.spot.outputs.clear();
+        self.send_private_spot(now);
+    }
+
+    fn send_private_spot(&mut self, now: UtcMs) {
+        if self.spot.outputs.is_empty() {
+            return;
+        }
+        let outputs = std::mem::take(&mut self.spot.outputs);
+        if self.spot_subscriptions.iter().next().is_none() {
+            return;
+        }
+        for text in user_events::spot(&outputs, &self.spot.venue, now) {
+            for (connection, id) in self.spot_subscriptions.iter() {
+                let mut wrapped = Vec::with_capacity(text.len() + 40);
+                let mut json = JsonText::new(&mut wrapped);
+                json.open();
+                json.id("subscriptionId", id);
+                json.raw("event", &text);
+                json.close();
+                self.spot.hub.send(connection, "", &wrapped);
+                self.private_events += 1;
+            }
+        }
     }
 
     fn send_private_usdm(&mut self, now: UtcMs) {
@@ -155,7 +181,8 @@ impl Exchange {
     /// Ends the listen key and says so to its connections.
     pub fn expire_listen_key(&mut self, now: UtcMs) {
         if let Some(key) = self.listen_keys.close() {
-            let text = user_events::listen_key_expired(&key, now);
+            let mut text = Vec::new();
+            encode_listen_key_expired(&mut text, &key, now);
             for connection in self.listen_keys.listeners(&key) {
                 self.usdm.hub.send(connection, &key, &text);
             }
@@ -165,8 +192,11 @@ impl Exchange {
     /// A connection is gone.
     pub fn disconnect(&mut self, market: Market, connection: ConnectionId) {
         self.floor_mut(market).hub.disconnect(connection);
-        if market == Market::UsdM {
-            self.listen_keys.forget(connection, None);
+        match market {
+            Market::UsdM => self.listen_keys.forget(connection, None),
+            Market::Spot => {
+                self.spot_subscriptions.forget(connection);
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
-//! Listen keys and the connections behind them.
+//! Who gets private events: listen keys of futures, subscriptions of spot.
 //!
-//! In: key requests, private connections. Out: who gets private events. Never: an event after its
-//! key expired.
+//! In: key requests, private connections. Out: connections. Never: an event after its key expired.
 
 use market::UtcMs;
 
@@ -9,6 +8,38 @@ use crate::streams::hub::ConnectionId;
 
 /// A key lives this long after its last renewal (binance.md 4.1).
 const KEY_LIFE_MS: i64 = 60 * 60_000;
+
+/// Spot's user data subscriptions: one a connection of the WebSocket API.
+#[derive(Default)]
+pub struct Subscriptions {
+    active: Vec<(ConnectionId, u64)>,
+    issued: u64,
+}
+
+impl Subscriptions {
+    /// Subscribes a connection; `None` when it is subscribed.
+    pub fn subscribe(&mut self, connection: ConnectionId) -> Option<u64> {
+        if self.active.iter().any(|(id, _)| *id == connection) {
+            return None;
+        }
+        let id = self.issued;
+        self.issued += 1;
+        self.active.push((connection, id));
+        Some(id)
+    }
+
+    /// Ends the subscription of a connection; false when it has none.
+    pub fn forget(&mut self, connection: ConnectionId) -> bool {
+        let before = self.active.len();
+        self.active.retain(|(id, _)| *id != connection);
+        self.active.len() < before
+    }
+
+    /// Connections and their subscription ids.
+    pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, u64)> {
+        self.active.iter().copied()
+    }
+}
 
 /// The account's listen key and who listens with it.
 #[derive(Default)]

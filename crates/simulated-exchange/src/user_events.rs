@@ -1,18 +1,22 @@
-//! Private events of the futures account, as the stream writes them (binance.md 4.2-4.3).
+//! Private events in the order in which the exchange was seen to tell them (binance.md 4.1).
 //!
-//! In: outputs of the venue. Out: `TRADE_LITE`, `ORDER_TRADE_UPDATE`, `ACCOUNT_UPDATE` in the
-//! observed order. Never: an event that nothing caused.
+//! In: outputs of a venue. Out: their texts. Never: an event that nothing caused.
 
 use binance::encode::JsonText;
-use market::{Execution, Instrument, Liquidity, Market, Money, OrderUpdate, UtcMs};
-use matching::{AccountChange, Expiry, OrderEvent, Output};
+use binance::user_data::{
+    AccountUpdateDetail, BalanceDetail, OrderUpdateDetail, PositionDetail, encode_account_update,
+    encode_execution_report, encode_order_update, encode_trade_lite,
+};
+use market::ids::Asset;
+use market::{Execution, Instrument, Money, OrderUpdate, UtcMs};
+use matching::{AccountChange, Expiry, OrderEvent, Output, Venue};
 
-use crate::api::order_object::{price, quantity, status_of};
+use crate::api::exchange_info::base_asset;
 
-/// The texts of a run of outputs that one request or one market event caused.
+/// The futures texts of a run of outputs that one request or one market event caused.
 ///
 /// For a fill at once the stream was seen to say `TRADE_LITE`, then NEW, then `ACCOUNT_UPDATE`
-/// and TRADE (binance.md 4.1); so fills are told shortly before all else.
+/// and TRADE; so fills are told shortly before all else.
 #[must_use]
 pub fn futures(outputs: &[Output], instruments: &[Instrument], now: UtcMs) -> Vec<Vec<u8>> {
     let mut texts = Vec::with_capacity(outputs.len() + 2);
@@ -20,192 +24,126 @@ pub fn futures(outputs: &[Output], instruments: &[Instrument], now: UtcMs) -> Ve
         if let Output::Order(event) = output
             && event.update.execution == Execution::Trade
         {
-            texts.push(trade_lite(event, instrument_of(event, instruments), now));
+            let mut text = Vec::with_capacity(256);
+            let update = sent_at(&event.update, now);
+            encode_trade_lite(&mut text, instrument_of(event, instruments), &update);
+            texts.push(text);
         }
     }
     for output in outputs {
-        texts.push(match output {
+        let mut text = Vec::with_capacity(640);
+        match output {
             Output::Order(event) => {
-                order_trade_update(event, instrument_of(event, instruments), now)
+                let update = sent_at(&event.update, now);
+                let instrument = instrument_of(event, instruments);
+                encode_order_update(&mut text, instrument, &detail(event, &update));
             }
-            Output::Account(change) => {
-                let instrument = &instruments[usize::from(change.instrument.0)];
-                account_update(change, instrument, now)
-            }
-        });
+            Output::Account(change) => account_update(&mut text, change, instruments, now),
+        }
+        texts.push(text);
     }
     texts
+}
+
+/// The spot texts: a report for each order event, then the balances as they are.
+#[must_use]
+pub fn spot(outputs: &[Output], venue: &Venue, now: UtcMs) -> Vec<Vec<u8>> {
+    let mut texts = Vec::with_capacity(outputs.len() + 1);
+    let mut touched: Vec<&Instrument> = Vec::new();
+    for output in outputs {
+        if let Output::Order(event) = output {
+            let instrument = instrument_of(event, venue.instruments());
+            let update = sent_at(&event.update, now);
+            let mut text = Vec::with_capacity(640);
+            encode_execution_report(&mut text, instrument, &detail(event, &update));
+            texts.push(text);
+            if !touched.contains(&instrument) {
+                touched.push(instrument);
+            }
+        }
+    }
+    texts.push(account_position(venue, &touched, now));
+    texts
+}
+
+/// `outboundAccountPosition` of the quote asset and the base assets of `touched`.
+fn account_position(venue: &Venue, touched: &[&Instrument], now: UtcMs) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    let mut json = JsonText::new(&mut out);
+    json.open();
+    json.text("e", b"outboundAccountPosition");
+    json.integer("E", now.0);
+    json.integer("u", now.0);
+    json.open_list("B");
+    let quote = venue.spot_quote();
+    let bases = touched.iter().map(|instrument| {
+        let balance = venue.spot_base(instrument.id);
+        (base_asset(instrument), balance)
+    });
+    for (asset, balance) in std::iter::once(("USDT", quote)).chain(bases) {
+        json.open();
+        json.text("a", asset.as_bytes());
+        json.decimal("f", balance.free.0, 8);
+        json.decimal("l", balance.locked.0, 8);
+        json.close();
+    }
+    json.close_list();
+    json.close();
+    out
+}
+
+fn account_update(
+    text: &mut Vec<u8>,
+    change: &AccountChange,
+    instruments: &[Instrument],
+    now: UtcMs,
+) {
+    let usdt = Asset::new(b"USDT").expect("four bytes");
+    let detail = AccountUpdateDetail {
+        reason: "ORDER",
+        balances: &[BalanceDetail {
+            asset: usdt,
+            wallet: change.wallet,
+            change: Money::ZERO,
+        }],
+        positions: &[PositionDetail {
+            instrument: &instruments[usize::from(change.instrument.0)],
+            quantity: change.quantity,
+            entry_price_e8: change.entry_price_e8,
+            break_even_e8: change.entry_price_e8,
+            realized: change.realized,
+            unrealized: change.unrealized,
+            margin_asset: usdt,
+        }],
+        transaction_time: change.time,
+        event_time: now,
+    };
+    encode_account_update(text, &detail);
 }
 
 fn instrument_of<'a>(event: &OrderEvent, instruments: &'a [Instrument]) -> &'a Instrument {
     &instruments[usize::from(event.update.instrument.0)]
 }
 
-fn trade_lite(event: &OrderEvent, instrument: &Instrument, now: UtcMs) -> Vec<u8> {
-    let update = &event.update;
-    let mut out = Vec::with_capacity(256);
-    let mut json = JsonText::new(&mut out);
-    json.open();
-    json.text("e", b"TRADE_LITE");
-    json.integer("E", now.0);
-    json.integer("T", update.transaction_time.0);
-    json.text("s", instrument.symbol.as_bytes());
-    quantity(&mut json, "q", instrument, update.quantity);
-    price(&mut json, "p", instrument, update.price);
-    json.boolean("m", update.liquidity == Liquidity::Maker);
-    json.text("c", update.client_order_id.as_bytes());
-    json.text("S", update.side.as_str().as_bytes());
-    price(&mut json, "L", instrument, update.last_price);
-    quantity(&mut json, "l", instrument, update.last_quantity);
-    json.id("t", update.trade_id.0);
-    json.id("i", update.exchange_order_id.0);
-    json.close();
-    out
-}
-
-fn order_trade_update(event: &OrderEvent, instrument: &Instrument, now: UtcMs) -> Vec<u8> {
-    let update = &event.update;
-    let mut out = Vec::with_capacity(640);
-    let mut json = JsonText::new(&mut out);
-    json.open();
-    json.text("e", b"ORDER_TRADE_UPDATE");
-    json.integer("E", now.0);
-    json.integer("T", update.transaction_time.0);
-    json.open_member("o");
-    json.text("s", instrument.symbol.as_bytes());
-    json.text("c", update.client_order_id.as_bytes());
-    json.text("S", update.side.as_str().as_bytes());
-    json.text("o", update.order_type.as_str().as_bytes());
-    json.text("f", update.time_in_force.as_str().as_bytes());
-    short_quantity(&mut json, "q", instrument, update.quantity.0);
-    short_price(&mut json, "p", instrument, update.price.0);
-    if event.average_price_e8 > 0 {
-        json.decimal("ap", event.average_price_e8 / 1_000, 5);
-    } else {
-        json.text("ap", b"0");
-    }
-    json.text("sp", b"0");
-    json.text("x", execution(update).as_bytes());
-    json.text("X", status_of(update.state, event.expiry).as_bytes());
-    json.id("i", update.exchange_order_id.0);
-    short_quantity(&mut json, "l", instrument, update.last_quantity.0);
-    short_quantity(&mut json, "z", instrument, update.cumulative_quantity.0);
-    short_price(&mut json, "L", instrument, update.last_price.0);
-    if update.execution == Execution::Trade {
-        json.decimal("n", update.commission.0, 8);
-        json.text("N", update.commission_asset.as_bytes());
-    } else {
-        json.text("n", b"0");
-        json.text("N", b"USDT");
-    }
-    json.integer("T", update.transaction_time.0);
-    json.id("t", update.trade_id.0);
-    write_rest(&mut json, event);
-    json.close();
-    json.close();
-    out
-}
-
-fn write_rest(json: &mut JsonText<'_>, event: &OrderEvent) {
-    let update = &event.update;
-    json.text("b", b"0");
-    json.text("a", b"0");
-    let maker = update.execution == Execution::Trade && update.liquidity == Liquidity::Maker;
-    json.boolean("m", maker);
-    json.boolean("R", update.reduce_only);
-    json.text("wt", b"CONTRACT_PRICE");
-    json.text("ot", update.order_type.as_str().as_bytes());
-    json.text("ps", b"BOTH");
-    json.boolean("cp", false);
-    if update.realized == Money::ZERO {
-        json.text("rp", b"0");
-    } else {
-        json.decimal("rp", update.realized.0, 8);
-    }
-    json.boolean("pP", false);
-    json.integer("si", 0);
-    json.integer("ss", 0);
-    json.text("V", b"EXPIRE_MAKER");
-    json.text("pm", b"NONE");
-    json.integer("gtd", 0);
-    json.text("er", expiry_reason(event.expiry).as_bytes());
-}
-
-fn account_update(change: &AccountChange, instrument: &Instrument, now: UtcMs) -> Vec<u8> {
-    let mut out = Vec::with_capacity(400);
-    let mut json = JsonText::new(&mut out);
-    json.open();
-    json.text("e", b"ACCOUNT_UPDATE");
-    json.integer("E", now.0);
-    json.integer("T", change.time.0);
-    json.open_member("a");
-    json.open_list("B");
-    json.open();
-    json.text("a", b"USDT");
-    json.decimal("wb", change.wallet.0, 8);
-    json.decimal("cw", change.wallet.0, 8);
-    json.text("bc", b"0");
-    json.close();
-    json.close_list();
-    json.open_list("P");
-    json.open();
-    json.text("s", instrument.symbol.as_bytes());
-    quantity(&mut json, "pa", instrument, change.quantity);
-    json.short_decimal("ep", change.entry_price_e8, 8);
-    json.decimal("cr", change.realized.0, 8);
-    json.decimal("up", change.unrealized.0, 8);
-    json.text("mt", b"cross");
-    json.text("iw", b"0");
-    json.text("ps", b"BOTH");
-    json.text("ma", b"USDT");
-    json.short_decimal("bep", change.entry_price_e8, 8);
-    json.close();
-    json.close_list();
-    json.text("m", b"ORDER");
-    json.close();
-    json.close();
-    out
-}
-
-/// `listenKeyExpired`.
-#[must_use]
-pub fn listen_key_expired(key: &str, now: UtcMs) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut json = JsonText::new(&mut out);
-    json.open();
-    json.text("e", b"listenKeyExpired");
-    json.integer("E", now.0);
-    json.text("listenKey", key.as_bytes());
-    json.close();
-    out
-}
-
-fn execution(update: &OrderUpdate) -> &'static str {
-    match update.execution {
-        Execution::Liquidation => "CALCULATED",
-        other => other.as_str(),
+fn sent_at(update: &OrderUpdate, now: UtcMs) -> OrderUpdate {
+    OrderUpdate {
+        event_time: now,
+        ..*update
     }
 }
 
-fn expiry_reason(expiry: Expiry) -> &'static str {
-    match expiry {
-        Expiry::None => "0",
-        Expiry::SelfTrade => "1",
-        Expiry::ImmediateOrCancel => "2",
-        Expiry::ReduceOnly => "4",
-        Expiry::MarketRest => "9",
+fn detail<'a>(event: &OrderEvent, update: &'a OrderUpdate) -> OrderUpdateDetail<'a> {
+    OrderUpdateDetail {
+        update,
+        average_price_e8: event.average_price_e8,
+        bids_notional: Money::ZERO,
+        asks_notional: Money::ZERO,
+        expiry_reason: match event.expiry {
+            Expiry::None => 0,
+            Expiry::SelfTrade => 1,
+            Expiry::ImmediateOrCancel => 2,
+            Expiry::ReduceOnly => 4,
+            Expiry::MarketRest => 9,
+        },
     }
-}
-
-/// A quantity without trailing zeros: so the stream writes `q`, `l` and `z`.
-fn short_quantity(json: &mut JsonText<'_>, name: &str, instrument: &Instrument, lots: i64) {
-    let value = lots * instrument.lot.mantissa;
-    json.short_decimal(name, value, u32::from(instrument.lot.decimals));
-}
-
-/// A price without trailing zeros.
-fn short_price(json: &mut JsonText<'_>, name: &str, instrument: &Instrument, ticks: i64) {
-    debug_assert!(instrument.market == Market::UsdM);
-    let value = ticks * instrument.tick.mantissa;
-    json.short_decimal(name, value, u32::from(instrument.tick.decimals));
 }

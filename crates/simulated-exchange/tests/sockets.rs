@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use support::{KEY, SECRET, http, open, request, signed, start};
+use support::{Bases, KEY, SECRET, Stream, http, open, request, signed, start};
 
 /// Price text to quantity text; both sides of a book.
 #[derive(Default)]
@@ -29,9 +29,9 @@ impl Book {
         set(&mut self.asks, &event["a"]);
     }
 
-    fn top(&self, count: usize) -> (Vec<(&i64, &String)>, Vec<(&i64, &String)>) {
-        let bids = self.bids.iter().rev().take(count).collect();
-        (bids, self.asks.iter().take(count).collect())
+    fn top(&self, count: usize) -> Vec<(&i64, &String)> {
+        let bids = self.bids.iter().rev().take(count);
+        bids.chain(self.asks.iter().take(count)).collect()
     }
 }
 
@@ -105,65 +105,80 @@ async fn snapshot_and_differences_make_the_book_that_a_later_snapshot_shows() {
     }
 }
 
-#[tokio::test]
-async fn orders_over_the_websocket_api_are_told_on_the_private_stream_in_order() {
-    let secret = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("secret");
-    std::fs::write(&secret, format!("{SECRET}\n")).expect("a writable folder");
-    let secret = secret.display().to_string();
-    let bases = start(&["--api-key", KEY, "--api-secret-file", &secret]).await;
-    let (_, key) = http(bases.usdm, "POST", "/fapi/v1/listenKey", "").await;
-    let key = key["listenKey"].as_str().expect("a key").to_owned();
-    let mut private = open(bases.usdm, &format!("/private/ws/{key}")).await;
-    let mut api = open(bases.usdm, "/ws-fapi/v1").await;
+/// Parameters of a post-only buy below the market.
+const RESTING: [(&str, &str); 7] = [
+    ("symbol", "BTCUSDT"),
+    ("side", "BUY"),
+    ("type", "LIMIT"),
+    ("timeInForce", "GTX"),
+    ("quantity", "0.010"),
+    ("price", "62000.00"),
+    ("newClientOrderId", "ours-1"),
+];
 
-    let resting = [
-        ("symbol", "BTCUSDT"),
-        ("side", "BUY"),
-        ("type", "LIMIT"),
-        ("timeInForce", "GTX"),
-        ("quantity", "0.010"),
-        ("price", "62000.00"),
-        ("newClientOrderId", "ours-1"),
-    ];
-    api.send(&request(&bases.shared, "order.place", &resting))
-        .await;
-    let answer = api.next().await;
-    assert_eq!(answer["status"], 200, "{answer}");
-    assert_eq!(answer["result"]["status"], "NEW");
-    assert!(answer["rateLimits"][1]["count"].as_u64() > Some(0));
-    let event = private.next().await;
-    assert_eq!(event["o"]["x"], "NEW");
+/// The same order with some parameters replaced.
+fn with<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let changed = |name: &str| changes.iter().find(|(other, _)| *other == name).copied();
+    RESTING
+        .iter()
+        .map(|pair| changed(pair.0).unwrap_or(*pair))
+        .collect()
+}
 
-    api.send(&request(&bases.shared, "order.place", &resting))
-        .await;
-    assert_eq!(api.next().await["error"]["code"], -4116);
-    let crossing = resting.map(|(name, value)| match name {
-        "price" => (name, "66000.00"),
-        "newClientOrderId" => (name, "ours-2"),
-        _ => (name, value),
-    });
-    api.send(&request(&bases.shared, "order.place", &crossing))
-        .await;
-    assert_eq!(api.next().await["error"]["code"], -5022);
-
-    let taking = crossing.map(|(name, value)| match name {
-        "timeInForce" => (name, "IOC"),
-        "newClientOrderId" => (name, "ours-3"),
-        _ => (name, value),
-    });
-    api.send(&request(&bases.shared, "order.place", &taking))
-        .await;
-    assert_eq!(api.next().await["result"]["status"], "NEW");
+/// Private events until an order ends: type and execution of each.
+async fn story(private: &mut Stream) -> Vec<String> {
     let mut story = Vec::new();
     loop {
         let event = private.next().await;
         let kind = event["e"].as_str().expect("a type").to_owned();
-        let done = event["o"]["X"] == "FILLED" || event["o"]["X"] == "EXPIRED";
         story.push(format!("{kind} {}", event["o"]["x"].as_str().unwrap_or("")));
-        if done {
-            break;
+        if event["o"]["X"] == "FILLED" || event["o"]["X"] == "EXPIRED" {
+            return story;
         }
     }
+}
+
+async fn with_key() -> Bases {
+    let secret = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("secret");
+    std::fs::write(&secret, format!("{SECRET}\n")).expect("a writable folder");
+    let secret = secret.display().to_string();
+    start(&["--api-key", KEY, "--api-secret-file", &secret]).await
+}
+
+#[tokio::test]
+async fn orders_over_the_websocket_api_are_told_on_the_private_stream_in_order() {
+    let bases = with_key().await;
+    let (_, key) = http(bases.usdm, "POST", "/fapi/v1/listenKey", "").await;
+    let key = key["listenKey"].as_str().expect("a key").to_owned();
+    let mut private = open(bases.usdm, &format!("/private/ws/{key}")).await;
+    let mut api = open(bases.usdm, "/ws-fapi/v1").await;
+    let mut call = async |method: &str, params: &[(&str, &str)]| {
+        api.send(&request(&bases.shared, method, params)).await;
+        api.next().await
+    };
+
+    let answer = call("order.place", &RESTING).await;
+    assert_eq!(answer["status"], 200, "{answer}");
+    assert_eq!(answer["result"]["status"], "NEW");
+    assert!(answer["rateLimits"][1]["count"].as_u64() > Some(0));
+    assert_eq!(private.next().await["o"]["x"], "NEW");
+    assert_eq!(call("order.place", &RESTING).await["error"]["code"], -4116);
+    let crossing = [("price", "66000.00"), ("newClientOrderId", "ours-2")];
+    assert_eq!(
+        call("order.place", &with(&crossing)).await["error"]["code"],
+        -5022
+    );
+
+    let taking = [
+        ("price", "66000.00"),
+        ("timeInForce", "IOC"),
+        ("newClientOrderId", "ours-3"),
+    ];
+    assert_eq!(
+        call("order.place", &with(&taking)).await["result"]["status"],
+        "NEW"
+    );
+    let story = story(&mut private).await;
     let lite = story
         .iter()
         .take_while(|line| line.starts_with("TRADE_LITE"))
@@ -179,13 +194,12 @@ async fn orders_over_the_websocket_api_are_told_on_the_private_stream_in_order()
     }
 
     let named = [("symbol", "BTCUSDT"), ("origClientOrderId", "ours-1")];
-    api.send(&request(&bases.shared, "order.cancel", &named))
-        .await;
-    assert_eq!(api.next().await["result"]["status"], "CANCELED");
+    assert_eq!(
+        call("order.cancel", &named).await["result"]["status"],
+        "CANCELED"
+    );
     assert_eq!(private.next().await["o"]["x"], "CANCELED");
-    api.send(&request(&bases.shared, "order.cancel", &named))
-        .await;
-    assert_eq!(api.next().await["error"]["code"], -2011);
+    assert_eq!(call("order.cancel", &named).await["error"]["code"], -2011);
 
     let query = signed(&bases.shared, "symbol=BTCUSDT");
     let (_, risk) = http(
@@ -199,8 +213,49 @@ async fn orders_over_the_websocket_api_are_told_on_the_private_stream_in_order()
     let (_, account) = http(bases.control, "GET", "/sim/v1/account?prefix=ours", "").await;
     assert_eq!(account["orders"], 2, "{account}");
     assert_eq!(account["open_orders"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn wrong_signatures_and_old_timestamps_are_refused_with_their_codes() {
+    let bases = with_key().await;
     let (status, refused) = http(bases.usdm, "GET", "/fapi/v3/balance?timestamp=1", "").await;
     assert_eq!((status, &refused["code"]), (400, &Value::from(-1021)));
+    let query = signed(&bases.shared, "symbol=BTCUSDT").replace("symbol=BTC", "symbol=ETH");
+    let (status, refused) = http(bases.usdm, "GET", &format!("/fapi/v3/balance?{query}"), "").await;
+    assert_eq!((status, &refused["code"]), (400, &Value::from(-1022)));
+}
+
+#[tokio::test]
+async fn a_spot_order_is_answered_and_told_on_its_own_connection_with_its_fee_in_the_base_asset() {
+    let bases = with_key().await;
+    let mut api = open(bases.spot, "/ws-api/v3").await;
+    let subscribe = request(&bases.shared, "userDataStream.subscribe.signature", &[]);
+    api.send(&subscribe).await;
+    let answer = api.next().await;
+    assert_eq!(answer["result"]["subscriptionId"], 0, "{answer}");
+    let taking = [("price", "66000.00"), ("timeInForce", "IOC")];
+    api.send(&request(&bases.shared, "order.place", &with(&taking)))
+        .await;
+    assert_eq!(api.next().await["result"]["status"], "FILLED");
+    let mut fees = Vec::new();
+    loop {
+        let event = api.next().await["event"].take();
+        if event["x"] == "TRADE" {
+            fees.push(event["N"].as_str().unwrap_or_default().to_owned());
+        }
+        if event["e"] == "outboundAccountPosition" {
+            assert_eq!(event["B"][1]["a"], "BTC");
+            assert_eq!(event["B"][1]["f"], "1.00999000");
+            break;
+        }
+    }
+    assert!(
+        !fees.is_empty() && fees.iter().all(|asset| asset == "BTC"),
+        "{fees:?}"
+    );
+    let query = signed(&bases.shared, "omitZeroBalances=true");
+    let (_, account) = http(bases.spot, "GET", &format!("/api/v3/account?{query}"), "").await;
+    assert_eq!(account["balances"][1]["free"], "1.00999000", "{account}");
 }
 
 #[tokio::test]

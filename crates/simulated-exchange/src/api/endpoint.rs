@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::params::Params;
 use super::weights::Counts;
 use crate::exchange::Exchange;
+use crate::streams::hub::ConnectionId;
 
 /// A call that passed its checks.
 pub struct Call<'a> {
@@ -21,6 +22,8 @@ pub struct Call<'a> {
     pub params: &'a Params,
     /// When.
     pub now: UtcMs,
+    /// The WebSocket API connection; none over REST.
+    pub connection: Option<ConnectionId>,
 }
 
 /// JSON, or why not.
@@ -52,9 +55,12 @@ pub struct Caller<'a> {
     pub signed_text: &'a str,
     /// True on a logged-on WebSocket session: neither key nor signature are needed.
     pub logged_on: bool,
+    /// The WebSocket API connection; none over REST.
+    pub connection: Option<ConnectionId>,
 }
 
-/// Checks a call and handles it.
+/// Checks a call and handles it. The private events that it caused wait; the socket sends them
+/// behind the answer.
 pub fn dispatch(
     exchange: &mut Exchange,
     market: Market,
@@ -88,10 +94,9 @@ pub fn dispatch(
         market,
         params,
         now,
+        connection: caller.connection,
     };
-    let answer = (endpoint.handler)(&mut call);
-    exchange.send_private(now);
-    (answer, Some(counts))
+    ((endpoint.handler)(&mut call), Some(counts))
 }
 
 impl Call<'_> {

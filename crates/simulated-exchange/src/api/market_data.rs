@@ -32,10 +32,10 @@ pub fn time(call: &mut Call<'_>) -> Answer {
 #[must_use]
 pub fn depth_weight(params: &Params) -> u32 {
     match params.integer("limit").ok().flatten().unwrap_or(500) {
-        ..=50 => 2,
-        ..=100 => 5,
-        ..=500 => 10,
-        ..=1_000 => 20,
+        ..51 => 2,
+        51..101 => 5,
+        101..501 => 10,
+        501..1_001 => 20,
         _ => 250,
     }
 }

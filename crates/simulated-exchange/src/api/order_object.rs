@@ -4,7 +4,7 @@
 
 use binance::encode::JsonText;
 use market::decimal::TEXT_MAX;
-use market::{Instrument, OrderState, Price, Quantity, Side};
+use market::{Instrument, OrderState, OrderType, Price, Quantity, Side, TimeInForce};
 use matching::{Expiry, Fill, Order};
 
 /// The state as `status`.
@@ -83,6 +83,120 @@ pub fn futures(
     }
     json.integer("updateTime", order.updated.0);
     json.close();
+}
+
+/// A spot order as a query, or a cancel, tells it (binance.md 1.7).
+pub fn spot(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order, answer: Answer) {
+    json.open();
+    spot_head(json, instrument, order, answer);
+    if answer == Answer::Query {
+        json.text("stopPrice", b"0.00000000");
+        json.text("icebergQty", b"0.00000000");
+        json.integer("time", order.created.0);
+        json.integer("updateTime", order.updated.0);
+        json.boolean("isWorking", true);
+        json.text("origQuoteOrderQty", b"0.00000000");
+    } else {
+        json.integer("transactTime", order.updated.0);
+    }
+    json.integer("workingTime", order.created.0);
+    json.text("selfTradePreventionMode", b"EXPIRE_MAKER");
+    json.close();
+}
+
+/// The answer to a new spot order: ACK, RESULT or FULL; FULL lists the fills.
+pub fn spot_placed(
+    json: &mut JsonText<'_>,
+    instrument: &Instrument,
+    order: &Order,
+    fills: Option<&[Fill]>,
+) {
+    json.open();
+    spot_head(json, instrument, order, Answer::Query);
+    json.integer("transactTime", order.updated.0);
+    json.text("origQuoteOrderQty", b"0.00000000");
+    json.integer("workingTime", order.created.0);
+    json.text("selfTradePreventionMode", b"EXPIRE_MAKER");
+    if let Some(fills) = fills {
+        json.open_list("fills");
+        for fill in fills {
+            json.open();
+            price(json, "price", instrument, fill.price);
+            quantity(json, "qty", instrument, fill.quantity);
+            json.decimal("commission", fill.commission.0, 8);
+            json.text(
+                "commissionAsset",
+                spot_fee_asset(instrument, fill).as_bytes(),
+            );
+            json.id("tradeId", fill.trade_id.0);
+            json.close();
+        }
+        json.close_list();
+    }
+    json.close();
+}
+
+fn spot_head(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order, answer: Answer) {
+    let request = &order.request;
+    let (kind, lifetime) = match (request.order_type, request.time_in_force) {
+        (OrderType::Limit, TimeInForce::PostOnly) => ("LIMIT_MAKER", "GTC"),
+        (kind, lifetime) => (kind.as_str(), lifetime.as_str()),
+    };
+    json.text("symbol", instrument.symbol.as_bytes());
+    json.id("orderId", order.id.0);
+    json.integer("orderListId", -1);
+    if answer == Answer::Action {
+        json.text("origClientOrderId", request.client_order_id.as_bytes());
+        json.text("clientOrderId", b"cancel");
+    } else {
+        json.text("clientOrderId", request.client_order_id.as_bytes());
+    }
+    price(json, "price", instrument, request.price);
+    quantity(json, "origQty", instrument, request.quantity);
+    quantity(json, "executedQty", instrument, order.filled);
+    json.decimal(
+        "cummulativeQuoteQty",
+        instrument.money(order.filled_tick_lots).0,
+        8,
+    );
+    json.text("status", status(order).as_bytes());
+    json.text("timeInForce", lifetime.as_bytes());
+    json.text("type", kind.as_bytes());
+    json.text("side", request.side.as_str().as_bytes());
+}
+
+/// A row of `myTrades`.
+pub fn spot_fill(json: &mut JsonText<'_>, instrument: &Instrument, fill: &Fill) {
+    json.open();
+    json.text("symbol", instrument.symbol.as_bytes());
+    json.id("id", fill.trade_id.0);
+    json.id("orderId", fill.order_id.0);
+    json.integer("orderListId", -1);
+    price(json, "price", instrument, fill.price);
+    quantity(json, "qty", instrument, fill.quantity);
+    json.decimal(
+        "quoteQty",
+        instrument.notional(fill.price, fill.quantity).0,
+        8,
+    );
+    json.decimal("commission", fill.commission.0, 8);
+    json.text(
+        "commissionAsset",
+        spot_fee_asset(instrument, fill).as_bytes(),
+    );
+    json.integer("time", fill.time.0);
+    json.boolean("isBuyer", fill.side == Side::Buy);
+    json.boolean("isMaker", fill.liquidity == market::Liquidity::Maker);
+    json.boolean("isBestMatch", true);
+    json.close();
+}
+
+/// Spot takes its fee from what is received.
+fn spot_fee_asset<'a>(instrument: &'a Instrument, fill: &Fill) -> &'a str {
+    match fill.side {
+        Side::Buy => super::exchange_info::base_asset(instrument),
+        Side::Sell => "USDT",
+    }
 }
 
 /// A row of `userTrades`.

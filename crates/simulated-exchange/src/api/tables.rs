@@ -7,7 +7,7 @@ use market::Market;
 use super::auth::Security::{Key, None as Open, Signed};
 use super::endpoint::Endpoint;
 use super::params::Params;
-use super::{account, exchange_info, market_data, trading};
+use super::{account, exchange_info, market_data, spot_account, trading};
 
 /// The row of a REST call.
 #[must_use]
@@ -59,6 +59,15 @@ const TWENTY: fn(&Params) -> u32 = |_| 20;
 const THIRTY: fn(&Params) -> u32 = |_| 30;
 const NOTHING: fn(&Params) -> u32 = |_| 0;
 const TEN: fn(&Params) -> u32 = |_| 10;
+const TWO: fn(&Params) -> u32 = |_| 2;
+const FOUR: fn(&Params) -> u32 = |_| 4;
+const SIX_OR_EIGHTY: fn(&Params) -> u32 = |params| {
+    if params.get("symbol").is_some() {
+        6
+    } else {
+        80
+    }
+};
 const ONE_OR_FORTY: fn(&Params) -> u32 = |params| {
     if params.get("symbol").is_some() {
         1
@@ -123,4 +132,16 @@ static SPOT: &[Endpoint] = endpoints! {
     "GET" "/api/v3/depth" ["depth"] Open market_data::depth_weight, 0 => market_data::depth;
     "GET" "/api/v3/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FIVE, 0 => market_data::book_ticker;
     "GET" "/api/v3/ticker/price" ["ticker.price"] Open TWO_OR_FIVE, 0 => market_data::price;
+    "POST" "/api/v3/order" ["order.place"] Signed ONE, 1 => trading::place;
+    "POST" "/api/v3/order/test" ["order.test"] Signed ONE, 0 => trading::test;
+    "GET" "/api/v3/order" ["order.status"] Signed FOUR, 0 => trading::query;
+    "DELETE" "/api/v3/order" ["order.cancel"] Signed ONE, 0 => trading::cancel;
+    "GET" "/api/v3/openOrders" ["openOrders.status"] Signed SIX_OR_EIGHTY, 0 => trading::open_orders;
+    "DELETE" "/api/v3/openOrders" ["openOrders.cancelAll"] Signed ONE, 0 => trading::cancel_all;
+    "GET" "/api/v3/allOrders" ["allOrders"] Signed TWENTY, 0 => trading::all_orders;
+    "GET" "/api/v3/myTrades" ["myTrades"] Signed TWENTY, 0 => trading::user_trades;
+    "GET" "/api/v3/account" ["account.status"] Signed TWENTY, 0 => spot_account::account;
+    "" "" ["userDataStream.subscribe", "userDataStream.subscribe.signature"] Signed TWO, 0 => spot_account::subscribe;
+    "" "" ["userDataStream.unsubscribe"] Open TWO, 0 => spot_account::unsubscribe;
+    "" "" ["session.subscriptions"] Open TWO, 0 => spot_account::subscriptions;
 };

@@ -43,6 +43,9 @@ pub fn place(call: &mut Call<'_>) -> Answer {
                 .venue
                 .order(id)
                 .expect("just placed");
+            if market == Market::Spot {
+                return Ok(spot_placed(call, &order));
+            }
             if call.params.get("newOrderRespType") != Some("RESULT") {
                 // An ACK tells the order as it was accepted, whatever it met since.
                 order.state = OrderState::Accepted;
@@ -120,17 +123,25 @@ pub fn cancel(call: &mut Call<'_>) -> Answer {
 /// -1102, -1121.
 pub fn cancel_all(call: &mut Call<'_>) -> Answer {
     let instrument = call.instrument()?;
-    let floor = call.exchange.floor_mut(call.market);
-    let ids: Vec<_> = floor
+    let (market, now) = (call.market, call.now);
+    let floor = call.exchange.floor_mut(market);
+    let open: Vec<_> = floor
         .venue
         .open_orders(instrument.id)
         .map(|order| order.id)
         .collect();
-    for id in ids {
-        floor
-            .venue
-            .cancel(call.now, id, &mut floor.outputs)
-            .expect("listed as open");
+    let mut ended = Vec::with_capacity(open.len());
+    for id in open {
+        let order = floor.venue.cancel(now, id, &mut floor.outputs);
+        ended.push(order.expect("listed as open"));
+    }
+
+    if market == Market::Spot {
+        return if ended.is_empty() {
+            Err(ApiError::of(Rejection::UnknownOrder, market))
+        } else {
+            Ok(list(call, &ended, Form::Action))
+        };
     }
     Ok(br#"{"code":200,"msg":"The operation of cancel all open order is done."}"#.to_vec())
 }
@@ -183,7 +194,7 @@ pub fn open_orders(call: &mut Call<'_>) -> Answer {
         .iter()
         .flat_map(|instrument| venue.open_orders(instrument.id).copied())
         .collect();
-    Ok(list(call, &orders))
+    Ok(list(call, &orders, Form::Query))
 }
 
 /// `GET …/allOrders`.
@@ -203,7 +214,7 @@ pub fn all_orders(call: &mut Call<'_>) -> Answer {
         .copied()
         .collect();
     trim(&mut orders, limit, from > 0);
-    Ok(list(call, &orders))
+    Ok(list(call, &orders, Form::Query))
 }
 
 /// `GET …/userTrades`.
@@ -228,7 +239,10 @@ pub fn user_trades(call: &mut Call<'_>) -> Answer {
     let mut json = JsonText::new(&mut out);
     json.open_array();
     for fill in fills {
-        order_object::futures_fill(&mut json, &instrument, fill);
+        match call.market {
+            Market::UsdM => order_object::futures_fill(&mut json, &instrument, fill),
+            Market::Spot => order_object::spot_fill(&mut json, &instrument, fill),
+        }
     }
     json.close_list();
     Ok(out)
@@ -405,12 +419,39 @@ fn one(call: &Call<'_>, order: &Order, form: Form) -> Vec<u8> {
     out
 }
 
-fn list(call: &Call<'_>, orders: &[Order]) -> Vec<u8> {
+/// The answer to a new spot order, as `newOrderRespType` asks; FULL is the default.
+fn spot_placed(call: &Call<'_>, order: &Order) -> Vec<u8> {
+    let venue = &call.exchange.spot.venue;
+    let instrument = &venue.instruments()[usize::from(order.request.instrument.0)];
+    let kind = call.params.get("newOrderRespType").unwrap_or("FULL");
+    let mut out = Vec::with_capacity(640);
+    let mut json = JsonText::new(&mut out);
+    if kind == "ACK" {
+        json.open();
+        json.text("symbol", instrument.symbol.as_bytes());
+        json.id("orderId", order.id.0);
+        json.integer("orderListId", -1);
+        json.text("clientOrderId", order.request.client_order_id.as_bytes());
+        json.integer("transactTime", order.updated.0);
+        json.close();
+        return out;
+    }
+    let fills: Vec<_> = venue
+        .fills()
+        .filter(|fill| fill.order_id == order.id)
+        .copied()
+        .collect();
+    let listed = (kind == "FULL").then_some(fills.as_slice());
+    order_object::spot_placed(&mut json, instrument, order, listed);
+    out
+}
+
+fn list(call: &Call<'_>, orders: &[Order], form: Form) -> Vec<u8> {
     let mut out = Vec::new();
     let mut json = JsonText::new(&mut out);
     json.open_array();
     for order in orders {
-        write(call, &mut json, order, Form::Query);
+        write(call, &mut json, order, form);
     }
     json.close_list();
     out
@@ -419,5 +460,11 @@ fn list(call: &Call<'_>, orders: &[Order]) -> Vec<u8> {
 fn write(call: &Call<'_>, json: &mut JsonText<'_>, order: &Order, form: Form) {
     let venue = &call.exchange.floor(call.market).venue;
     let instrument = &venue.instruments()[usize::from(order.request.instrument.0)];
-    order_object::futures(json, instrument, order, venue.average_price_e8(order), form);
+    match call.market {
+        Market::UsdM => {
+            let average_e8 = venue.average_price_e8(order);
+            order_object::futures(json, instrument, order, average_e8, form);
+        }
+        Market::Spot => order_object::spot(json, instrument, order, form),
+    }
 }

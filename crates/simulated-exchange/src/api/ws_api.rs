@@ -16,6 +16,7 @@ use super::params::Params;
 use super::weights::Counts;
 use super::{tables, trading};
 use crate::exchange::Exchange;
+use crate::streams::hub::ConnectionId;
 
 /// What a connection knows of itself.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Session {
     pub connected_since: UtcMs,
     /// Key and time of the log-on.
     pub logged_on: Option<(String, UtcMs)>,
+    /// Its number in the hub: answers and private events wait there.
+    pub connection: ConnectionId,
     /// `returnRateLimits` of the URL.
     pub rate_limits: bool,
 }
@@ -77,6 +80,7 @@ pub fn handle(
                     key: own_key.or(session.logged_on.as_ref().map(|(key, _)| key.as_str())),
                     signed_text: &signed_text,
                     logged_on,
+                    connection: Some(session.connection),
                 };
                 dispatch(exchange, session.market, endpoint, &params, &caller)
             }

@@ -38,9 +38,9 @@ pub struct FlowParameters {
     pub market_lots: f64,
     /// Standard deviation of the logarithm of market quantities.
     pub market_sigma: f64,
-    /// Median quantity of a trade: a market order meets several resting ones.
+    /// Median quantity of a resting order that a market order meets: one trade each.
     pub trade_lots: f64,
-    /// Standard deviation of the logarithm of trade quantities.
+    /// Standard deviation of the logarithm of these quantities.
     pub trade_sigma: f64,
     /// Moves of the price that sweep several levels.
     pub sweeps_per_s: f64,
@@ -151,11 +151,11 @@ pub fn flow(instrument: &Instrument) -> FlowParameters {
         market_orders_per_s: 7.0,
         market_lots: lots_of(if eth { 560 } else { 1_600 }),
         market_sigma: 2.2,
-        trade_lots: lots_of(if eth { 140 } else { 770 }),
-        trade_sigma: 2.1,
+        trade_lots: lots_of(if eth { 2_000 } else { 6_000 }),
+        trade_sigma: 1.5,
         sweeps_per_s: 0.55,
         sweep_ticks: if eth { 18.0 } else { 28.0 },
         pressure_sigma: 0.8,
-        pressure_relaxation_s: 6.0,
+        pressure_relaxation_s: 10.0,
     }
 }

@@ -1,6 +1,7 @@
-//! One WebSocket API connection: requests in, answers out.
+//! One WebSocket API connection: requests in, answers and spot's private events out.
 //!
-//! In: frames. Out: answers, late where a fault says so. Never: an answer to the wrong request.
+//! In: frames. Out: answers, late where a fault says so. Never: an event before the answer that
+//! it follows; both wait in one queue.
 
 use std::time::Duration;
 
@@ -12,38 +13,52 @@ use tokio::time::{Instant, interval_at};
 
 use crate::api::ws_api::{Session, handle};
 use crate::exchange::Shared;
+use crate::streams::hub::Outgoing;
+use crate::streams::names::Route;
 
-/// Answers that may wait.
-const ANSWERS_MAX: usize = 1_024;
 const PING_PERIOD: Duration = Duration::from_secs(180);
 
 /// Serves one connection until it ends.
-pub async fn run(mut socket: WebSocket, shared: Shared, market: Market, rate_limits: bool) {
-    let mut session = Session {
-        market,
-        connected_since: shared.lock().clock.now(),
-        logged_on: None,
-        rate_limits,
+pub async fn run(socket: WebSocket, shared: Shared, market: Market, rate_limits: bool) {
+    let (session, queue) = {
+        let mut exchange = shared.lock();
+        let connected_since = exchange.clock.now();
+        // Private: no market stream and no market fault reaches it.
+        let (connection, queue) = exchange
+            .floor_mut(market)
+            .hub
+            .connect(Route::Private, false);
+        let session = Session {
+            market,
+            connected_since,
+            logged_on: None,
+            connection,
+            rate_limits,
+        };
+        (session, queue)
     };
-    let (late_sender, mut late) = mpsc::channel::<Utf8Bytes>(ANSWERS_MAX);
+    let connection = session.connection;
+    serve(socket, &shared, session, queue).await;
+    shared.lock().disconnect(market, connection);
+}
+
+async fn serve(
+    mut socket: WebSocket,
+    shared: &Shared,
+    mut session: Session,
+    mut queue: mpsc::Receiver<Outgoing>,
+) {
     let mut pings = interval_at(Instant::now() + PING_PERIOD, PING_PERIOD);
     loop {
         tokio::select! {
             message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => {
-                    let (answer, delay_ms) = answer(&shared, &mut session, &text);
-                    let Some(answer) = answer else { continue };
-                    if delay_ms > 0 {
-                        tokio::spawn(send_late(late_sender.clone(), answer, delay_ms));
-                    } else if socket.send(Message::Text(answer)).await.is_err() {
-                        return;
-                    }
-                }
+                Some(Ok(Message::Text(text))) => answer(shared, &mut session, &text),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => {}
             },
-            Some(answer) = late.recv() => {
-                if socket.send(Message::Text(answer)).await.is_err() {
+            outgoing = queue.recv() => {
+                let Some(Outgoing::Text(text, _)) = outgoing else { return };
+                if socket.send(Message::Text(text)).await.is_err() {
                     return;
                 }
             }
@@ -57,19 +72,31 @@ pub async fn run(mut socket: WebSocket, shared: Shared, market: Market, rate_lim
     }
 }
 
-fn answer(shared: &Shared, session: &mut Session, text: &str) -> (Option<Utf8Bytes>, u64) {
+/// Handles one request; its answer goes to the connection's queue, at once or late, and behind it
+/// the private events that it caused.
+fn answer(shared: &Shared, session: &mut Session, text: &str) {
     let mut exchange = shared.lock();
     let arrived_ns = exchange.clock.now_ns();
     let answer = handle(&mut exchange, session, text, arrived_ns);
-    let text = answer.map(|bytes| {
+    if let Some(bytes) = answer {
         let text = String::from_utf8(bytes).expect("encoders write UTF-8");
-        Utf8Bytes::from(text)
-    });
-    (text, exchange.faults.ack_delay_ms())
-}
-
-async fn send_late(sender: mpsc::Sender<Utf8Bytes>, answer: Utf8Bytes, delay_ms: u64) {
-    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-    // The connection may be gone by now; then nobody misses the answer.
-    let _ = sender.send(answer).await;
+        let message = Outgoing::Text(Utf8Bytes::from(text), None);
+        let (market, connection) = (session.market, session.connection);
+        match exchange.faults.ack_delay_ms() {
+            0 => exchange.floor_mut(market).hub.tell(connection, message),
+            delay_ms => {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+                    shared
+                        .lock()
+                        .floor_mut(market)
+                        .hub
+                        .tell(connection, message);
+                });
+            }
+        }
+    }
+    let now = exchange.clock.now();
+    exchange.send_private(now);
 }

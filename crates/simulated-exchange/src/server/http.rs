@@ -108,8 +108,11 @@ fn call(
         key,
         signed_text: &signed_text(query, body),
         logged_on: false,
+        connection: None,
     };
     let (answer, counts) = dispatch(&mut exchange, port.market, endpoint, &params, &caller);
+    let now = exchange.clock.now();
+    exchange.send_private(now);
     match answer {
         Ok(body) => respond(port.market, Ok(body), counts, endpoint.orders),
         // REST has no way to say nothing; the connection's fate is as unknown as a 504's.

@@ -186,7 +186,7 @@ impl Publisher {
             return;
         };
         let mut streams = vec![every_second];
-        if self.marks_sent % 3 == 0 {
+        if self.marks_sent.is_multiple_of(3) {
             streams.push(every_third);
         }
         self.marks_sent += 1;

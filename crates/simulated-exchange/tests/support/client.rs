@@ -14,17 +14,17 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A connection.
-pub struct Stream(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Stream(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// Connects to `ws://address/path`.
-pub async fn open(address: SocketAddr, path: &str) -> Stream {
+pub(crate) async fn open(address: SocketAddr, path: &str) -> Stream {
     let connected = connect_async(format!("ws://{address}{path}")).await;
     Stream(connected.expect("an upgrade").0)
 }
 
 impl Stream {
     /// Sends a text.
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.0
             .send(Message::text(text))
             .await
@@ -32,7 +32,7 @@ impl Stream {
     }
 
     /// The next text frame as JSON.
-    pub async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         loop {
             let frame = tokio::time::timeout(DEADLINE, self.0.next()).await;
             let frame = frame

@@ -15,24 +15,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// API key that the tests register.
-pub const KEY: &str = "test-key";
+pub(crate) const KEY: &str = "test-key";
 /// Its secret.
-pub const SECRET: &str = "test-secret";
+pub(crate) const SECRET: &str = "test-secret";
 
 /// Addresses of a running exchange.
-pub struct Bases {
+pub(crate) struct Bases {
     /// USD-M.
-    pub usdm: SocketAddr,
+    pub(crate) usdm: SocketAddr,
     /// Spot.
-    pub spot: SocketAddr,
+    pub(crate) spot: SocketAddr,
     /// Control.
-    pub control: SocketAddr,
+    pub(crate) control: SocketAddr,
     /// The exchange itself.
-    pub shared: Shared,
+    pub(crate) shared: Shared,
 }
 
 /// Starts an exchange on free ports, on the test's own runtime.
-pub async fn start(arguments: &[&str]) -> Bases {
+pub(crate) async fn start(arguments: &[&str]) -> Bases {
     let name = std::iter::once("simulated-exchange");
     let listen = ["--listen", "127.0.0.1:0"];
     let all = name.chain(listen).chain(arguments.iter().copied());
@@ -52,7 +52,12 @@ pub async fn start(arguments: &[&str]) -> Bases {
 }
 
 /// One HTTP request on its own connection: status and body.
-pub async fn http(address: SocketAddr, method: &str, target: &str, body: &str) -> (u16, Value) {
+pub(crate) async fn http(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    body: &str,
+) -> (u16, Value) {
     let mut socket = TcpStream::connect(address).await.expect("a listening port");
     let length = body.len();
     let request = format!(
@@ -72,7 +77,7 @@ pub async fn http(address: SocketAddr, method: &str, target: &str, body: &str) -
 }
 
 /// A signed query for REST.
-pub fn signed(shared: &Shared, query: &str) -> String {
+pub(crate) fn signed(shared: &Shared, query: &str) -> String {
     let now = shared.lock().clock.now().0;
     let text = format!("{query}&timestamp={now}");
     let signature = Signer::hmac(SECRET.as_bytes()).sign(text.as_bytes());
@@ -80,7 +85,7 @@ pub fn signed(shared: &Shared, query: &str) -> String {
 }
 
 /// A signed request of the WebSocket API; parameters in any order.
-pub fn request(shared: &Shared, method: &str, params: &[(&str, &str)]) -> String {
+pub(crate) fn request(shared: &Shared, method: &str, params: &[(&str, &str)]) -> String {
     let now = shared.lock().clock.now().0.to_string();
     let mut all: Vec<(&str, &str)> = params.to_vec();
     all.extend([("apiKey", KEY), ("timestamp", now.as_str())]);

@@ -3,5 +3,5 @@
 mod client;
 mod exchange;
 
-pub use client::open;
-pub use exchange::{KEY, SECRET, http, request, signed, start};
+pub(crate) use client::{Stream, open};
+pub(crate) use exchange::{Bases, KEY, SECRET, http, request, signed, start};
