@@ -348,3 +348,23 @@ async fn every_usdm_path_answers_with_json_and_unknown_ones_with_404() {
     .await;
     assert_eq!((status, &body["code"]), (400, &Value::from(-4021)));
 }
+
+#[tokio::test]
+async fn a_burst_loses_no_frame() {
+    // A thousand times faster than real: hundreds of frames wait for every write.
+    let bases = start(&["--speed", "1000"]).await;
+    let mut socket = open(
+        bases.usdm,
+        "/public/ws/btcusdt@depth@100ms/btcusdt@bookTicker",
+    )
+    .await;
+    let mut last = None;
+    for _ in 0..20_000 {
+        let event = socket.next().await;
+        if event["e"] == "depthUpdate" {
+            assert!(last.is_none_or(|last| id(&event, "pu") == last), "{event}");
+            last = Some(id(&event, "u"));
+        }
+    }
+    assert!(last.is_some());
+}

@@ -99,7 +99,7 @@ async fn write(
 ) -> bool {
     let mut next = first;
     let mut keys: [Option<FrameKey>; FRAMES_PER_WRITE] = [None; FRAMES_PER_WRITE];
-    for slot in &mut keys {
+    for (index, slot) in keys.iter_mut().enumerate() {
         match next {
             Some(Outgoing::Text(text, key)) => {
                 *slot = key;
@@ -117,6 +117,10 @@ async fn write(
                 return false;
             }
             Some(Outgoing::Abort) | None => return false,
+        }
+        // What is taken out of the queue must be written: the last slot takes nothing more.
+        if index + 1 == FRAMES_PER_WRITE {
+            break;
         }
         match queue.try_recv() {
             Ok(more) => next = Some(more),
