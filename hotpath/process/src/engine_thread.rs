@@ -47,6 +47,15 @@ pub struct CheckpointQueues {
     pub done: ArrayQueue<(u64, Vec<u8>)>,
 }
 
+impl Default for CheckpointQueues {
+    fn default() -> Self {
+        Self {
+            wanted: ArrayQueue::new(1),
+            done: ArrayQueue::new(1),
+        }
+    }
+}
+
 /// Rings into the engine.
 pub struct Inlets {
     /// Control's commands.
@@ -112,16 +121,29 @@ pub struct Leftover {
     pub last_sequence: u64,
 }
 
-/// Everything that the thread owns.
+/// What the thread is made of; [`EngineThread::run`] is its life.
 pub struct EngineThread {
-    engine: Engine,
-    inlets: Inlets,
-    outlets: Outlets,
-    outbox: Outbox<Recorder>,
-    gauges: Gauges,
-    segment: Arc<Segment>,
-    checkpoints: Arc<CheckpointQueues>,
-    behaviour: Behaviour,
+    /// Before its first event.
+    pub engine: Engine,
+    /// Rings in.
+    pub inlets: Inlets,
+    /// Rings out.
+    pub outlets: Outlets,
+    /// Where a step puts its results.
+    pub outbox: Outbox<Recorder>,
+    /// Cells.
+    pub gauges: Gauges,
+    /// For heartbeats.
+    pub segment: Arc<Segment>,
+    /// Checkpoint buffers.
+    pub checkpoints: Arc<CheckpointQueues>,
+    /// How it behaves.
+    pub behaviour: Behaviour,
+}
+
+/// The loop's state beside the parts.
+struct Loop {
+    parts: EngineThread,
     frame: Vec<u8>,
     levels: Vec<Level>,
     sequence: u64,
@@ -131,7 +153,7 @@ pub struct EngineThread {
     stopping_since: Option<MonoNs>,
 }
 
-/// A ring of [`EngineThread::frame`]'s choice.
+/// A ring whose records are inputs.
 #[derive(Clone, Copy)]
 enum Inlet {
     Replies,
@@ -140,27 +162,12 @@ enum Inlet {
 }
 
 impl EngineThread {
-    /// Allocates everything that the loop will need.
+    /// Runs until a stop has been carried out, or `abandon` is set. Everything that the loop
+    /// needs is allocated here first.
     #[must_use]
-    pub fn new(
-        engine: Engine,
-        inlets: Inlets,
-        outlets: Outlets,
-        recorder: Recorder,
-        gauges: Gauges,
-        segment: Arc<Segment>,
-        checkpoints: Arc<CheckpointQueues>,
-        behaviour: Behaviour,
-    ) -> Self {
-        Self {
-            engine,
-            inlets,
-            outlets,
-            outbox: Outbox::new(recorder),
-            gauges,
-            segment,
-            checkpoints,
-            behaviour,
+    pub fn run(self, abandon: &AtomicBool) -> Leftover {
+        let state = Loop {
+            parts: self,
             frame: vec![0; RECORD_BYTES_MAX.max(INPUT_BYTES_MAX)],
             levels: vec![Level::default(); LEVELS_MAX],
             sequence: 0,
@@ -168,14 +175,15 @@ impl EngineThread {
             dirty: true,
             last_upkeep: MonoNs(0),
             stopping_since: None,
-        }
+        };
+        state.run(abandon)
     }
+}
 
-    /// Runs until a stop has been carried out, or `abandon` is set.
-    #[must_use]
-    pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
+impl Loop {
+    fn run(mut self, abandon: &AtomicBool) -> Leftover {
         allocation::guard_this_thread();
-        for _ in 0..self.behaviour.inject_allocations {
+        for _ in 0..self.parts.behaviour.inject_allocations {
             // Kept for good: a free would be counted as well.
             std::mem::forget(std::hint::black_box(Box::new(0u64)));
         }
@@ -184,7 +192,7 @@ impl EngineThread {
             let busy = self.turn(now);
             if busy {
                 self.dirty = true;
-                self.gauges.busy_turns.add(1);
+                self.parts.gauges.busy_turns.add(1);
             }
             if now.since(self.last_upkeep) >= UPKEEP_NS {
                 self.upkeep(now);
@@ -199,7 +207,7 @@ impl EngineThread {
         allocation::release_this_thread();
         self.show(clock::monotonic());
         Leftover {
-            engine: self.engine,
+            engine: self.parts.engine,
             last_sequence: self.sequence,
         }
     }
@@ -208,14 +216,14 @@ impl EngineThread {
     fn turn(&mut self, now: MonoNs) -> bool {
         let mut busy = false;
         for _ in 0..COMMAND_QUOTA {
-            match self.inlets.commands.pop(&mut self.frame) {
+            match self.parts.inlets.commands.pop(&mut self.frame) {
                 Ok(Some((_, bytes))) => match Command::from_bytes(bytes) {
                     Ok(command) => self.take_own(Input::Command(command), now),
-                    Err(_) => self.gauges.damaged_inputs.add(1),
+                    Err(_) => self.parts.gauges.damaged_inputs.add(1),
                 },
                 Ok(None) => break,
                 Err(_) => {
-                    self.gauges.damaged_inputs.add(1);
+                    self.parts.gauges.damaged_inputs.add(1);
                     break;
                 }
             }
@@ -225,6 +233,7 @@ impl EngineThread {
         busy |= self.drain(Inlet::Cold, COLD_QUOTA, now);
         busy |= self.drain(Inlet::Market, MARKET_QUOTA, now);
         if self
+            .parts
             .engine
             .next_deadline()
             .is_some_and(|deadline| now >= deadline)
@@ -239,9 +248,9 @@ impl EngineThread {
         let mut busy = false;
         for _ in 0..quota {
             let ring = match inlet {
-                Inlet::Replies => &mut self.inlets.replies,
-                Inlet::Cold => &mut self.inlets.cold,
-                Inlet::Market => &mut self.inlets.market,
+                Inlet::Replies => &mut self.parts.inlets.replies,
+                Inlet::Cold => &mut self.parts.inlets.cold,
+                Inlet::Market => &mut self.parts.inlets.market,
             };
             match ring.pop(&mut self.frame) {
                 Ok(Some((_, bytes))) => {
@@ -266,7 +275,7 @@ impl EngineThread {
     fn take(&mut self, length: usize, now: MonoNs) {
         let bytes = &mut self.frame[..length];
         let Ok(stamped) = Event::from_bytes(bytes, &mut self.levels) else {
-            self.gauges.damaged_inputs.add(1);
+            self.parts.gauges.damaged_inputs.add(1);
             return;
         };
         self.sequence += 1;
@@ -279,20 +288,20 @@ impl EngineThread {
         number(bytes, self.sequence, now);
         let from_market = event.input.is_market_data();
         if from_market {
-            self.outlets.market_log.push(self.sequence, bytes);
-        } else if self.outlets.input_log.try_push(bytes).is_err() {
-            self.outlets.input_log.note_hole(self.sequence);
+            self.parts.outlets.market_log.push(self.sequence, bytes);
+        } else if self.parts.outlets.input_log.try_push(bytes).is_err() {
+            self.parts.outlets.input_log.note_hole(self.sequence);
         }
         match event.input {
-            Input::Clock(utc) => self.outbox.observer.set_utc(utc, now),
+            Input::Clock(utc) => self.parts.outbox.observer.set_utc(utc, now),
             Input::Command(Command::Stop) => {
                 self.stopping_since.get_or_insert(now);
             }
             _ => {}
         }
-        self.outbox.observer.begin(self.sequence, now);
-        self.engine.step(&event, &mut self.outbox);
-        if !self.outbox.requests.is_empty() {
+        self.parts.outbox.observer.begin(self.sequence, now);
+        self.parts.engine.step(&event, &mut self.parts.outbox);
+        if !self.parts.outbox.requests.is_empty() {
             self.dispatch(Stamps {
                 received,
                 decoded,
@@ -308,32 +317,35 @@ impl EngineThread {
     fn dispatch(&mut self, mut stamps: Stamps) {
         stamps.decided = clock::monotonic();
         let mut bytes = [0; REQUEST_BYTES_MAX];
-        for request in &self.outbox.requests {
+        for request in &self.parts.outbox.requests {
             let length = encode_request(&stamps, request, &mut bytes);
             let length = length.expect("REQUEST_BYTES_MAX holds every request");
             let ring = match request {
                 Request::Place(_) | Request::Cancel(_) | Request::Query(_) => {
-                    &mut self.outlets.orders
+                    &mut self.parts.outlets.orders
                 }
-                Request::Snapshot(_) | Request::Reconcile(_) => &mut self.outlets.cold,
+                Request::Snapshot(_) | Request::Reconcile(_) => &mut self.parts.outlets.cold,
             };
             // The throttle keeps requests far below the ring's room: full means a dead gateway,
             // and an engine whose orders go nowhere must not go on.
             ring.try_push(KIND, &bytes[..length])
                 .expect("an order gateway that lives empties its ring");
         }
-        self.outbox.requests.clear();
-        if self.outbox.overflowed > 0 {
-            self.gauges.outbox_overflows.add(self.outbox.overflowed);
-            self.outbox.overflowed = 0;
+        self.parts.outbox.requests.clear();
+        if self.parts.outbox.overflowed > 0 {
+            self.parts
+                .gauges
+                .outbox_overflows
+                .add(self.parts.outbox.overflowed);
+            self.parts.outbox.overflowed = 0;
         }
     }
 
     /// What has to be done now and then, but not for every event.
     fn upkeep(&mut self, now: MonoNs) {
         self.last_upkeep = now;
-        self.segment.beat_hotpath(now.0);
-        let fill = self.outbox.observer.fill_permille();
+        self.parts.segment.beat_hotpath(now.0);
+        let fill = self.parts.outbox.observer.fill_permille();
         let step = JOURNAL_STEPS.iter().filter(|step| fill >= **step).count();
         if step != self.journal_step {
             self.journal_step = step;
@@ -343,33 +355,33 @@ impl EngineThread {
         if std::mem::take(&mut self.dirty) {
             self.show(now);
         }
-        if let Some(mut buffer) = self.checkpoints.wanted.pop() {
+        if let Some(mut buffer) = self.parts.checkpoints.wanted.pop() {
             buffer.clear();
-            self.engine.save(&mut buffer);
+            self.parts.engine.save(&mut buffer);
             // The cold thread hands out one buffer at a time, so there is room.
-            let _ = self.checkpoints.done.push((self.sequence, buffer));
+            let _ = self.parts.checkpoints.done.push((self.sequence, buffer));
         }
     }
 
     /// Rewrites the pages that changed, and the gauges.
     fn show(&mut self, now: MonoNs) {
         let mut bytes = [0; PAGE_BYTES_MAX];
-        let dirty = self.engine.take_dirty();
-        for (index, writer) in self.outlets.instrument_pages.iter_mut().enumerate() {
+        let dirty = self.parts.engine.take_dirty();
+        for (index, writer) in self.parts.outlets.instrument_pages.iter_mut().enumerate() {
             if dirty & (1 << index) != 0 {
                 let id = InstrumentId(u16::try_from(index).expect("at most 64 instruments"));
-                let length = self.engine.instrument_page(id).to_bytes(&mut bytes);
+                let length = self.parts.engine.instrument_page(id).to_bytes(&mut bytes);
                 writer.write(&bytes[..length.expect("a page fits PAGE_BYTES_MAX")]);
             }
         }
-        let length = self.engine.account_page().to_bytes(&mut bytes);
+        let length = self.parts.engine.account_page().to_bytes(&mut bytes);
         let length = length.expect("a page fits PAGE_BYTES_MAX");
-        self.outlets.account_page.write(&bytes[..length]);
-        self.segment.beat_hotpath(now.0);
+        self.parts.outlets.account_page.write(&bytes[..length]);
+        self.parts.segment.beat_hotpath(now.0);
         let (allocations, frees) = allocation::guarded_counts();
-        let gauges = &self.gauges;
+        let gauges = &self.parts.gauges;
         gauges.allocations.set(allocations + frees);
-        let inlets = &self.inlets;
+        let inlets = &self.parts.inlets;
         gauges
             .market
             .show(inlets.market.depth(), inlets.market.high_watermark());
@@ -379,7 +391,7 @@ impl EngineThread {
         gauges
             .cold
             .show(inlets.cold.depth(), inlets.cold.high_watermark());
-        let outlets = &mut self.outlets;
+        let outlets = &mut self.parts.outlets;
         gauges
             .orders
             .show(outlets.orders.depth(), outlets.orders.high_watermark());
@@ -390,14 +402,14 @@ impl EngineThread {
         let Some(since) = self.stopping_since else {
             return false;
         };
-        let account = self.engine.account_page();
+        let account = self.parts.engine.account_page();
         let quiet = account.orders_open == 0 && account.unknown_now == 0;
         quiet || now.since(since) >= STOP_PATIENCE_NS
     }
 
     #[inline]
     fn wait(&self) {
-        if self.behaviour.spin {
+        if self.parts.behaviour.spin {
             std::hint::spin_loop();
         } else {
             std::thread::yield_now();

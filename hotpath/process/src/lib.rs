@@ -5,7 +5,7 @@
 //!
 //! | room | what it is |
 //! |---|---|
-//! | [`startup`], [`process`] | what is settled first; threads and rings |
+//! | [`startup`], [`wiring`], [`process`] | what is settled first; the parts; threads and rings |
 //! | [`engine_thread`], [`recorder`], [`messages`] | the pinned thread, its journal, its ring records |
 //! | [`gateway`] | tokio shells around the session machines of `binance` |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
@@ -30,3 +30,4 @@ pub mod start_file;
 pub mod startup;
 pub mod state_directory;
 pub mod telemetry;
+pub mod wiring;

@@ -10,55 +10,30 @@
 //! ```
 
 use crate::allocation;
-use crate::engine_thread::{
-    Behaviour, CheckpointQueues, EngineThread, Gauges, Inlets, Leftover, Outlets,
-};
+use crate::engine_thread::{Behaviour, CheckpointQueues, EngineThread, Inlets, Leftover};
 use crate::failure::Failure;
-use crate::gateway::cold::{ColdShell, RestCells};
-use crate::gateway::inbox::Inbox;
-use crate::gateway::market::{MarketConnection, MarketGateway};
-use crate::gateway::orders::{LatencyCells, OrderShell, keep, pump};
-use crate::gateway::rest::RestClient;
-use crate::gateway::stream_cells::StreamCells;
-use crate::gateway::user::UserShell;
-use crate::housekeeping::{Housekeeping, KernelCells, Wishes};
-use crate::recorder::Recorder;
+use crate::gateway::cold::ColdShell;
+use crate::housekeeping::Housekeeping;
 use crate::server_clock::ServerClock;
-use crate::startup::{Options, Start, urls};
+use crate::startup::{Options, Start};
 use crate::state_directory::write_durably;
-use crate::telemetry::{EngineCells, Telemetry};
-use binance::session::{
-    Governor, MarketRoute, MarketSession, OrderSession, OrderSessionSettings, Reconciler,
-    SECOND_NS, ServerTime, SnapshotQueue, UserSession,
+use crate::telemetry::Telemetry;
+use crate::wiring::{
+    COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, gauges, kernel_cells,
+    market_gateway, order_gateway, outlets, recorder,
 };
-use crossbeam::queue::ArrayQueue;
-use ipc::{Consumer, HotpathState, Producer, RegisterError, Segment, heap_ring};
-use market::{Instrument, Market, RequestKind};
-use std::cell::RefCell;
-use std::rc::Rc;
+use binance::session::SECOND_NS;
+use engine::Outbox;
+use ipc::{HotpathState, heap_ring};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, JoinHandle};
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
 use tokio::task::LocalSet;
-
-/// Slots of the rings: a burst of 4,000 full depth messages, a reply to every order and more,
-/// two whole spot snapshots.
-const MARKET_SLOTS: usize = 1 << 17;
-const REPLY_SLOTS: usize = 1 << 14;
-const COLD_SLOTS: usize = 1 << 14;
-const ORDER_SLOTS: usize = 1 << 13;
-
-/// Without a reply for this long a request is unresolved.
-const REPLY_TIMEOUT_NS: u64 = 2 * SECOND_NS;
 
 /// Room for a checkpoint beside the size of the first one: books and orders grow.
 const CHECKPOINT_ROOM: usize = 16 << 20;
-
-/// Machines with fewer cores than this share them among gateways and other processes.
-const CORES_TO_SPARE: usize = 4;
 
 /// One event loop on the calling thread.
 ///
@@ -82,7 +57,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     let segment = Arc::clone(&start.segment);
     let folder = start.folder.clone();
-    let running = Running::launch(start, options, &runtime)?;
+    let running = Running::launch(start, options)?;
     segment.set_hotpath_state(HotpathState::Running);
     let (leftover, lock) = running.until_stopped(&runtime)?;
     let mut last = Vec::new();
@@ -107,98 +82,67 @@ struct Running {
 }
 
 impl Running {
-    fn launch(start: Start, options: &Options, runtime: &Runtime) -> Result<Self, Failure> {
+    fn launch(start: Start, options: &Options) -> Result<Self, Failure> {
+        let segment = Arc::clone(&start.segment);
+        let telemetry = Telemetry(&segment);
         let (market_in, market_out) = heap_ring(MARKET_SLOTS);
         let (replies_in, replies_out) = heap_ring(REPLY_SLOTS);
         let (cold_in, cold_out) = heap_ring(COLD_SLOTS);
         let (orders_in, orders_out) = heap_ring(ORDER_SLOTS);
         let (requests_in, requests_out) = heap_ring(ORDER_SLOTS);
-        let telemetry_segment = Arc::clone(&start.segment);
-        let telemetry = Telemetry(&telemetry_segment);
-        let gauges = gauges(telemetry)?;
-        let market_dropped = gauges.market_dropped;
-        let gauges = gauges.shown;
         let clock = ServerClock::default();
+        let market = market_gateway(&start, telemetry, market_in)?;
+        let orders = order_gateway(&start, telemetry, replies_in, orders_out, &clock)?;
+        let cold = cold_parts(&start, telemetry, cold_in, &clock)?;
+        let kernel = kernel_cells(telemetry)?;
+        let checkpoints = Arc::new(CheckpointQueues::default());
+        let hot_path = start.settings.hot_path;
+        let thread = EngineThread {
+            inlets: Inlets {
+                commands: segment.command_consumer()?,
+                replies: replies_out,
+                cold: cold_out,
+                market: market_out,
+            },
+            outlets: outlets(&start, orders_in, requests_in)?,
+            outbox: Outbox::new(recorder(&start, telemetry)?),
+            gauges: gauges(telemetry)?,
+            segment: Arc::clone(&segment),
+            checkpoints: Arc::clone(&checkpoints),
+            behaviour: Behaviour {
+                spin: hot_path.engine_wait == settings::EngineWait::Spin,
+                inject_allocations: options.inject_allocation,
+            },
+            engine: start.engine,
+        };
         let stop_gateways = Arc::new(AtomicBool::new(false));
         let abandon = Arc::new(AtomicBool::new(false));
-        let market = market_gateway(&start, telemetry, market_in, market_dropped)?;
-        let orders = order_parts(&start, telemetry, replies_in, orders_out, &clock)?;
-        let (cold, wishes, inbox) = cold_parts(&start, telemetry, cold_in, &clock, runtime)?;
-        let checkpoints = Arc::new(CheckpointQueues {
-            wanted: ArrayQueue::new(1),
-            done: ArrayQueue::new(1),
-        });
-        let inlets = Inlets {
-            commands: start.segment.command_consumer()?,
-            replies: replies_out,
-            cold: cold_out,
-            market: market_out,
-        };
-        let outlets = outlets(
-            &start.segment,
-            orders_in,
-            requests_in,
-            start.instruments.len(),
-        )?;
-        let names: Vec<String> = start
-            .settings
-            .strategies
-            .iter()
-            .map(|one| one.name.clone())
-            .collect();
-        let recorder = Recorder::new(
-            start.segment.journal_producer()?,
-            EngineCells::new(telemetry, &start.instruments, &names)?,
-            start.settings.short_hash(),
-        );
-        let kernel = KernelCells {
-            engine_switches: telemetry
-                .counter("involuntary_context_switches_total{thread=\"engine\"}")?,
-            minor_faults: telemetry.counter("page_faults_total{kind=\"minor\"}")?,
-            major_faults: telemetry.counter("page_faults_total{kind=\"major\"}")?,
-        };
-        let behaviour = Behaviour {
-            spin: start.settings.hot_path.engine_wait == settings::EngineWait::Spin,
-            inject_allocations: options.inject_allocation,
-        };
-        let thread = EngineThread::new(
-            start.engine,
-            inlets,
-            outlets,
-            recorder,
-            gauges,
-            Arc::clone(&start.segment),
-            Arc::clone(&checkpoints),
-            behaviour,
-        );
         let (engine, engine_thread) = spawn_engine(thread, start.core, &abandon)?;
-        let gateways = vec![
-            spawn_market(market, &stop_gateways)?,
-            spawn_orders(orders, &stop_gateways)?,
-        ];
-        let hot_path = start.settings.hot_path;
-        let housekeeping = Housekeeping {
-            inbox,
-            requests: requests_out,
-            wishes,
-            instruments: start.instruments,
-            clock,
-            segment: start.segment,
-            checkpoints,
-            folder: start.folder,
-            checkpoint_interval_ns: hot_path.checkpoint_minutes * 60 * SECOND_NS,
-            control_grace_ns: hot_path.control_grace_s * SECOND_NS,
-            buffer: Some(Vec::with_capacity(start.checkpoint_bytes + CHECKPOINT_ROOM)),
-            kernel,
-            engine_thread,
-        };
+        let stop = Arc::clone(&stop_gateways);
+        let market = spawn("market", move || market.run(&stop))?;
+        let stop = Arc::clone(&stop_gateways);
+        let orders = spawn("orders", move || orders.run(stop))?;
         Ok(Self {
             engine,
-            gateways,
+            gateways: vec![market, orders],
             stop_gateways,
             abandon,
-            housekeeping,
-            cold,
+            housekeeping: Housekeeping {
+                inbox: cold.inbox,
+                requests: requests_out,
+                wishes: cold.wishes,
+                instruments: start.instruments,
+                clock,
+                segment,
+                checkpoints,
+                folder: start.folder,
+                checkpoint_interval_ns: hot_path.checkpoint_minutes * 60 * SECOND_NS,
+                control_grace_ns: hot_path.control_grace_s * SECOND_NS,
+                buffer: Some(Vec::with_capacity(start.checkpoint_bytes + CHECKPOINT_ROOM)),
+                kernel,
+                engine_thread,
+            },
+            cold: cold.shells,
             lock: start.lock,
         })
     }
@@ -245,225 +189,6 @@ fn broken(thread: &str, panic: &(dyn std::any::Any + Send)) -> Failure {
     ))
 }
 
-struct Registered {
-    shown: Gauges,
-    market_dropped: ipc::Counter,
-}
-
-fn gauges(telemetry: Telemetry<'_>) -> Result<Registered, RegisterError> {
-    Ok(Registered {
-        shown: Gauges {
-            allocations: telemetry.counter("hot_allocations_total{stage=\"engine\"}")?,
-            damaged_inputs: telemetry.counter("damaged_inputs_total")?,
-            outbox_overflows: telemetry.counter("outbox_overflows_total")?,
-            busy_turns: telemetry.counter("engine_busy_turns_total")?,
-            market: telemetry.ring("market", MARKET_SLOTS)?,
-            replies: telemetry.ring("replies", REPLY_SLOTS)?,
-            cold: telemetry.ring("cold", COLD_SLOTS)?,
-            orders: telemetry.ring("orders", ORDER_SLOTS)?,
-        },
-        market_dropped: telemetry.ring_dropped("market")?,
-    })
-}
-
-fn outlets(
-    segment: &Segment,
-    orders: Producer,
-    cold: Producer,
-    instruments: usize,
-) -> Result<Outlets, Failure> {
-    let pages = (0..instruments).map(|index| segment.instrument_page_writer(index));
-    Ok(Outlets {
-        orders,
-        cold,
-        input_log: segment.input_log_producer()?,
-        market_log: segment.market_log_producer()?,
-        instrument_pages: pages.collect::<Result<_, _>>()?,
-        account_page: segment.account_page_writer()?,
-    })
-}
-
-fn market_gateway(
-    start: &Start,
-    telemetry: Telemetry<'_>,
-    ring: Producer,
-    dropped: ipc::Counter,
-) -> Result<MarketGateway, Failure> {
-    let venue = &start.settings.venue;
-    let mut connections = Vec::new();
-    for market in start.markets() {
-        let (_, stream_url, _) = urls(venue, market);
-        for route in MarketRoute::of(market) {
-            connections.push(MarketConnection {
-                session: MarketSession::new(
-                    *route,
-                    stream_url,
-                    &market::Instruments(&start.instruments),
-                    venue.depth_interval_ms,
-                    connections.len() as u64,
-                ),
-                cells: StreamCells::new(telemetry, market, MarketConnection::stream(*route))?,
-            });
-        }
-    }
-    Ok(MarketGateway {
-        connections,
-        dialer: start.dialer.clone(),
-        instruments: Arc::clone(&start.instruments),
-        inbox: Inbox::new(ring, Some(dropped)),
-    })
-}
-
-/// What the order thread builds its shells from.
-struct OrderParts {
-    markets: Vec<OrderMarket>,
-    inbox: Inbox,
-    ring: Consumer,
-    clock: ServerClock,
-    instruments: Arc<[Instrument]>,
-    dialer: crate::gateway::socket::Dialer,
-    api_key: String,
-    nap: bool,
-}
-
-struct OrderMarket {
-    market: Market,
-    session: OrderSession,
-    ws_api_url: String,
-    rest_url: String,
-    orders: StreamCells,
-    latency: LatencyCells,
-    user: Option<(UserSession, StreamCells)>,
-}
-
-fn order_parts(
-    start: &Start,
-    telemetry: Telemetry<'_>,
-    replies: Producer,
-    ring: Consumer,
-    clock: &ServerClock,
-) -> Result<OrderParts, Failure> {
-    let venue = &start.settings.venue;
-    let mut markets = Vec::new();
-    for market in start.markets() {
-        let (rest_url, stream_url, ws_api_url) = urls(venue, market);
-        let user = match market {
-            Market::UsdM => Some((
-                UserSession::new(stream_url, 11),
-                StreamCells::new(telemetry, market, "private")?,
-            )),
-            Market::Spot => None,
-        };
-        markets.push(OrderMarket {
-            market,
-            session: OrderSession::new(OrderSessionSettings {
-                market,
-                credentials: start.credentials.clone(),
-                recv_window_ms: u32::try_from(venue.recv_window_ms).unwrap_or(1_000),
-                reply_timeout_ns: REPLY_TIMEOUT_NS,
-                seed: 12,
-            }),
-            ws_api_url: ws_api_url.to_string(),
-            rest_url: rest_url.to_string(),
-            orders: StreamCells::new(telemetry, market, "orders")?,
-            latency: latency_cells(telemetry, market, &start.instruments)?,
-            user,
-        });
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(OrderParts {
-        markets,
-        inbox: Inbox::new(replies, None),
-        ring,
-        clock: clock.clone(),
-        instruments: Arc::clone(&start.instruments),
-        dialer: start.dialer.clone(),
-        api_key: start.credentials.api_key.clone(),
-        nap: cores < CORES_TO_SPARE,
-    })
-}
-
-fn latency_cells(
-    telemetry: Telemetry<'_>,
-    market: Market,
-    instruments: &[Instrument],
-) -> Result<LatencyCells, RegisterError> {
-    let stage = |stage: &str| {
-        telemetry.histogram(&format!(
-            "stage_duration_seconds{{market=\"{market}\",stage=\"{stage}\"}}"
-        ))
-    };
-    let ticks = instruments.iter().map(|one| {
-        let own = if one.market == market {
-            ""
-        } else {
-            ",way=\"other\""
-        };
-        telemetry.histogram(&format!(
-            "tick_to_order_seconds{{market=\"{}\",symbol=\"{}\"{own},from=\"read\"}}",
-            one.market, one.symbol
-        ))
-    });
-    let op = |kind: &RequestKind| {
-        let op = kind.as_str().to_lowercase();
-        let place = format!("{{market=\"{market}\",op=\"{op}\"}}");
-        Ok((
-            telemetry.histogram(&format!("order_ack_duration_seconds{place}"))?,
-            telemetry.counter(&format!("requests_written_total{place}"))?,
-        ))
-    };
-    let ops: Result<Vec<_>, RegisterError> = RequestKind::ALL.iter().map(op).collect();
-    let (acknowledge, written) = ops?.into_iter().unzip();
-    Ok(LatencyCells {
-        tick_to_order: ticks.collect::<Result<_, _>>()?,
-        decode: stage("decode")?,
-        queue: stage("queue")?,
-        decide: stage("decide")?,
-        write: stage("write")?,
-        acknowledge,
-        written,
-        not_sent: telemetry.counter(&format!("requests_not_sent_total{{market=\"{market}\"}}"))?,
-        unreadable: telemetry.counter(&format!(
-            "order_frames_unmatched_total{{market=\"{market}\"}}"
-        ))?,
-    })
-}
-
-type ColdParts = (Vec<ColdShell>, Vec<Wishes>, Rc<RefCell<Inbox>>);
-
-fn cold_parts(
-    start: &Start,
-    telemetry: Telemetry<'_>,
-    ring: Producer,
-    clock: &ServerClock,
-    _runtime: &Runtime,
-) -> Result<ColdParts, Failure> {
-    let inbox = Rc::new(RefCell::new(Inbox::new(ring, None)));
-    let mut shells = Vec::new();
-    let mut wishes = Vec::new();
-    for (market, weight_limit) in &start.weight_limits {
-        let (rest_url, ..) = urls(&start.settings.venue, *market);
-        let key = &start.credentials.api_key;
-        let shell = ColdShell {
-            market: *market,
-            time: ServerTime::new(*market),
-            snapshots: SnapshotQueue::new(*market, start.instruments.len(), 21),
-            reconciler: Reconciler::new(*market, start.credentials.clone(), 22),
-            governor: Governor::new(*weight_limit),
-            rest: Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?),
-            instruments: Arc::clone(&start.instruments),
-            inbox: Rc::clone(&inbox),
-            clock: clock.clone(),
-            cells: RestCells::new(telemetry, *market)?,
-            wake: Rc::new(Notify::new()),
-            wishes: Rc::default(),
-        };
-        wishes.push((*market, Rc::clone(&shell.wishes), Rc::clone(&shell.wake)));
-        shells.push(shell);
-    }
-    Ok((shells, wishes, inbox))
-}
-
 type EngineHandle = JoinHandle<Result<Leftover, Failure>>;
 
 /// Starts the engine thread and waits until it sits on its core.
@@ -494,51 +219,6 @@ fn spawn_engine(
     Ok((handle, id))
 }
 
-fn spawn_market(gateway: MarketGateway, stop: &Arc<AtomicBool>) -> Result<JoinHandle<()>, Failure> {
-    let stop = Arc::clone(stop);
-    Ok(Builder::new()
-        .name("market".to_string())
-        .spawn(move || gateway.run(&stop))?)
-}
-
-fn spawn_orders(parts: OrderParts, stop: &Arc<AtomicBool>) -> Result<JoinHandle<()>, Failure> {
-    let stop = Arc::clone(stop);
-    let builder = Builder::new().name("orders".to_string());
-    Ok(builder.spawn(move || {
-        // Naps are microseconds long: the kernel may not stretch them by its usual 50.
-        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
-        let runtime = event_loop().expect("the system has an event loop");
-        let tasks = LocalSet::new();
-        let inbox = Rc::new(RefCell::new(parts.inbox));
-        let mut shells = Vec::new();
-        for one in parts.markets {
-            let shell = OrderShell::new(
-                one.session,
-                &one.ws_api_url,
-                parts.dialer.clone(),
-                parts.clock.clone(),
-                Arc::clone(&parts.instruments),
-                Rc::clone(&inbox),
-                one.orders,
-                one.latency,
-            );
-            tasks.spawn_local(keep(Rc::clone(&shell)));
-            shells.push((one.market, shell));
-            if let Some((session, cells)) = one.user {
-                let rest = RestClient::new(parts.dialer.clone(), &one.rest_url, &parts.api_key)
-                    .expect("the same URL was used at start");
-                let user = UserShell {
-                    session,
-                    rest: Rc::new(rest),
-                    dialer: parts.dialer.clone(),
-                    instruments: Arc::clone(&parts.instruments),
-                    inbox: Rc::clone(&inbox),
-                    cells,
-                };
-                tasks.spawn_local(user.run());
-            }
-        }
-        let pump = pump(shells, parts.ring, parts.instruments, parts.nap, stop);
-        runtime.block_on(tasks.run_until(pump));
-    })?)
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Failure> {
+    Ok(Builder::new().name(name.to_string()).spawn(run)?)
 }

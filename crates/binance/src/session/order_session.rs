@@ -1,11 +1,15 @@
 //! The order connection: WebSocket API requests and what became of each.
 //!
 //! In: orders to place, cancel or query, reply frames, the end of the connection, the time. Out:
-//! frames to write, and exactly one verdict a request at first (a late answer follows as what it
+//! frames to write, on spot the private events that come over the same connection, and exactly one verdict a request at first (a late answer follows as what it
 //! is: evidence). Never: a request sent twice, a silent loss: what was written and not answered
 //! is `Unresolved` (I3), what was not written is `Rejected` with [`NOT_SENT`].
 
-use super::{CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS};
+use super::user_session::take_private_frame;
+use super::{
+    CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, UserEvents,
+};
+use crate::decode::DecodeError;
 use crate::orders::{ReplyId, RequestEncoder, RequestId, Stamp, WireRequest, decode_reply};
 use crate::sign::Credentials;
 use market::{
@@ -61,8 +65,9 @@ struct Pending {
     told: bool,
 }
 
+/// A step that a connection takes before it is of full use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Logon {
+enum Step {
     NotNeeded,
     Wanted,
     Waiting { deadline: MonoNs },
@@ -75,7 +80,10 @@ pub struct OrderSession {
     settings: OrderSessionSettings,
     encoder: RequestEncoder,
     link: Link,
-    logon: Logon,
+    /// `session.logon`, for Ed25519 keys.
+    logon: Step,
+    /// The subscription to private events, on spot.
+    private: Step,
     pending: Vec<Option<Pending>>,
     next_sequence: u64,
     oldest: u64,
@@ -88,9 +96,9 @@ impl OrderSession {
     #[must_use]
     pub fn new(settings: OrderSessionSettings) -> Self {
         let logon = if settings.credentials.signer.can_log_on() {
-            Logon::Wanted
+            Step::Wanted
         } else {
-            Logon::NotNeeded
+            Step::NotNeeded
         };
         Self {
             encoder: RequestEncoder::new(settings.credentials.clone()),
@@ -99,6 +107,10 @@ impl OrderSession {
                 ..LinkSettings::default()
             }),
             logon,
+            private: match settings.market {
+                Market::UsdM => Step::NotNeeded,
+                Market::Spot => Step::Wanted,
+            },
             pending: vec![None; PENDING_MAX],
             next_sequence: 1,
             oldest: 1,
@@ -111,11 +123,15 @@ impl OrderSession {
     /// True when orders can be sent.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.link.is_up() && matches!(self.logon, Logon::NotNeeded | Logon::Done)
+        self.link.is_up() && matches!(self.logon, Step::NotNeeded | Step::Done)
     }
 
     /// What is due now.
-    pub fn poll(&mut self, now: Now, events: &mut impl OrderEvents) -> Option<LinkAction> {
+    pub fn poll(
+        &mut self,
+        now: Now,
+        events: &mut (impl OrderEvents + UserEvents),
+    ) -> Option<LinkAction> {
         let was_ready = self.is_ready();
         let action = self
             .link
@@ -131,8 +147,10 @@ impl OrderSession {
     #[must_use]
     pub fn next_deadline(&self) -> MonoNs {
         let mut deadline = self.link.next_deadline();
-        if let Logon::Waiting { deadline: logon } = self.logon {
-            deadline = deadline.min(logon);
+        for step in [self.logon, self.private] {
+            if let Step::Waiting { deadline: answer } = step {
+                deadline = deadline.min(answer);
+            }
         }
         match self.first_open() {
             Some(first) => deadline.min(first.written.after(self.settings.reply_timeout_ns)),
@@ -140,24 +158,39 @@ impl OrderSession {
         }
     }
 
-    /// The connection is open. `out` receives the log-on, where the key has one.
-    pub fn on_connected(&mut self, now: Now, out: &mut Vec<u8>, events: &mut impl OrderEvents) {
+    /// The connection is open; `due_frame` follows.
+    pub fn on_connected(&mut self, now: Now, events: &mut impl OrderEvents) {
         self.link.on_connected(now.mono);
         self.heard = now.mono;
-        if self.logon == Logon::NotNeeded {
+        if self.logon == Step::NotNeeded {
             events.stream(self.settings.market, true);
-            return;
         }
+    }
+
+    /// The log-on or the subscription to private events, when it is due: `out` holds the frame to
+    /// write when this is true. To be asked after each connection and each frame.
+    pub fn due_frame(&mut self, now: Now, out: &mut Vec<u8>) -> bool {
         let stamp = self.stamp(CANCEL_WINDOW_MS, now);
-        let sequence = self.take_sequence();
-        self.encoder.logon(out, sequence, stamp);
-        self.logon = Logon::Waiting {
+        let waiting = Step::Waiting {
             deadline: now.mono.after(LOGON_TIMEOUT_NS),
         };
+        if self.link.is_up() && self.logon == Step::Wanted {
+            let sequence = self.take_sequence();
+            self.encoder.logon(out, sequence, stamp);
+            self.logon = waiting;
+            return true;
+        }
+        if self.is_ready() && self.private == Step::Wanted {
+            let sequence = self.take_sequence();
+            self.encoder.subscribe_user_data(out, sequence, stamp);
+            self.private = waiting;
+            return true;
+        }
+        false
     }
 
     /// The connection ended or could not be opened: whatever was under way is unresolved (I3).
-    pub fn on_disconnected(&mut self, now: Now, events: &mut impl OrderEvents) {
+    pub fn on_disconnected(&mut self, now: Now, events: &mut (impl OrderEvents + UserEvents)) {
         let was_ready = self.is_ready();
         if self.link.on_disconnected(now.mono) {
             self.lose(was_ready, events);
@@ -224,61 +257,88 @@ impl OrderSession {
         bytes: &[u8],
         now: Now,
         instruments: &Instruments<'_>,
-        events: &mut impl OrderEvents,
+        events: &mut (impl OrderEvents + UserEvents),
     ) -> Option<LinkAction> {
         self.heard = now.mono;
         self.link.on_data(now.mono);
-        let Ok(reply) = decode_reply(bytes) else {
-            // Which request it answered is not known: that one runs into its time-out.
-            events.unreadable();
-            return None;
+        let reply = match decode_reply(bytes) {
+            Ok(reply) => reply,
+            // Private events of spot share the connection; they answer nothing.
+            Err(DecodeError::Missing("id")) if self.private != Step::NotNeeded => {
+                let market = self.settings.market;
+                return take_private_frame(bytes, market, instruments, events)
+                    .map(|reason| self.give_up(reason, now, events));
+            }
+            Err(_) => {
+                // Which request it answered is not known: that one runs into its time-out.
+                events.unreadable();
+                return None;
+            }
         };
-        self.note_silence(
-            reply.status,
-            reply.error.and_then(|one| one.retry_after_ms),
-            now,
-        );
+        let retry_after_ms = reply.error.and_then(|one| one.retry_after_ms);
+        self.note_silence(reply.status, retry_after_ms, now);
         let ReplyId::Ours(RequestId { kind, sequence }) = reply.id else {
             events.unreadable();
             return None;
         };
-        if kind == WireRequest::Logon {
-            return self.on_logon(reply.status, now, events);
+        if matches!(kind, WireRequest::Logon | WireRequest::Subscribe) {
+            return self.on_step(kind, reply.status, now, events);
         }
         let slot = &mut self.pending[sequence as usize % PENDING_MAX];
-        match slot.take_if(|one| one.sequence == sequence) {
-            Some(one) => match instruments.get(one.instrument) {
-                Some(instrument) => {
-                    let verdict = reply.order_reply(one.request, one.client_order_id, instrument);
-                    events.reply(verdict, Some(now.mono.since(one.written)));
-                }
-                None => events.unreadable(),
-            },
-            None => events.unreadable(),
+        let one = slot.take_if(|one| one.sequence == sequence);
+        let instrument = one.and_then(|one| instruments.get(one.instrument));
+        match (one, instrument) {
+            (Some(one), Some(instrument)) => {
+                let verdict = reply.order_reply(one.request, one.client_order_id, instrument);
+                events.reply(verdict, Some(now.mono.since(one.written)));
+            }
+            _ => events.unreadable(),
         }
         self.settle();
         None
     }
 
-    fn on_logon(
+    /// The answer to the log-on or the subscription.
+    fn on_step(
         &mut self,
+        kind: WireRequest,
         status: u16,
         now: Now,
-        events: &mut impl OrderEvents,
+        events: &mut (impl OrderEvents + UserEvents),
     ) -> Option<LinkAction> {
-        if !matches!(self.logon, Logon::Waiting { .. }) {
+        let market = self.settings.market;
+        let step = match kind {
+            WireRequest::Logon => &mut self.logon,
+            _ => &mut self.private,
+        };
+        if !matches!(step, Step::Waiting { .. }) {
             events.unreadable();
             return None;
         }
-        if status == 200 {
-            self.logon = Logon::Done;
-            self.encoder.set_logged_on(true);
-            events.stream(self.settings.market, true);
-            return None;
+        if status != 200 {
+            return Some(self.give_up(CloseReason::LogonFailed, now, events));
         }
-        let action = self.link.close(CloseReason::LogonFailed, now.mono);
-        self.lose(false, events);
-        Some(action)
+        *step = Step::Done;
+        if kind == WireRequest::Logon {
+            self.encoder.set_logged_on(true);
+            OrderEvents::stream(events, market, true);
+        } else {
+            UserEvents::stream(events, market, true);
+        }
+        None
+    }
+
+    /// Ends the connection from this side.
+    fn give_up(
+        &mut self,
+        reason: CloseReason,
+        now: Now,
+        events: &mut (impl OrderEvents + UserEvents),
+    ) -> LinkAction {
+        let was_ready = self.is_ready();
+        let action = self.link.close(reason, now.mono);
+        self.lose(was_ready, events);
+        action
     }
 
     /// After 429 or 418 nothing goes out before Retry-After (I20).
@@ -325,10 +385,12 @@ impl OrderSession {
     /// Requests without answer for too long are unresolved; when nothing at all was heard since
     /// the oldest of them, the connection is dead.
     fn overdue(&mut self, now: Now, events: &mut impl OrderEvents) -> Option<LinkAction> {
-        if let Logon::Waiting { deadline } = self.logon
-            && now.mono >= deadline
-        {
-            return Some(self.link.close(CloseReason::LogonFailed, now.mono));
+        for step in [self.logon, self.private] {
+            if let Step::Waiting { deadline } = step
+                && now.mono >= deadline
+            {
+                return Some(self.link.close(CloseReason::LogonFailed, now.mono));
+            }
         }
         let mut dead = false;
         self.settle();
@@ -347,9 +409,13 @@ impl OrderSession {
     }
 
     /// Everything under way is unresolved and the log-on is gone.
-    fn lose(&mut self, was_ready: bool, events: &mut impl OrderEvents) {
+    fn lose(&mut self, was_ready: bool, events: &mut (impl OrderEvents + UserEvents)) {
+        let market = self.settings.market;
         if was_ready {
-            events.stream(self.settings.market, false);
+            OrderEvents::stream(events, market, false);
+        }
+        if self.private == Step::Done {
+            UserEvents::stream(events, market, false);
         }
         for sequence in self.oldest..self.next_sequence {
             let slot = &mut self.pending[sequence as usize % PENDING_MAX];
@@ -362,8 +428,10 @@ impl OrderSession {
         self.pending.fill(None);
         self.oldest = self.next_sequence;
         self.encoder.set_logged_on(false);
-        if self.logon != Logon::NotNeeded {
-            self.logon = Logon::Wanted;
+        for step in [&mut self.logon, &mut self.private] {
+            if *step != Step::NotNeeded {
+                *step = Step::Wanted;
+            }
         }
     }
 

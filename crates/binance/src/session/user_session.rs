@@ -185,33 +185,8 @@ impl UserSession {
         events: &mut impl UserEvents,
     ) -> Option<UserAction> {
         self.link.on_data(now);
-        match decode_user_message(bytes, instruments, Market::UsdM) {
-            Ok(UserMessage::Order(update)) => events.order_update(update),
-            Ok(UserMessage::Account(update)) => {
-                for position in &update.positions {
-                    events.position(*position);
-                }
-                for balance in &update.balances {
-                    events.balance(*balance);
-                }
-            }
-            Ok(UserMessage::ListenKeyExpired) => {
-                return Some(self.renew(CloseReason::KeyExpired, now, events));
-            }
-            Ok(UserMessage::Terminated) => {
-                return Some(self.renew(CloseReason::ServerShutdown, now, events));
-            }
-            // None of these changes an order, a position or a balance.
-            Ok(_) => {}
-            Err(error @ (DecodeError::UnknownSymbol | DecodeError::OtherMarket)) => {
-                events.parse_error(error);
-            }
-            Err(error) => {
-                events.parse_error(error);
-                return Some(self.renew(CloseReason::Unreadable, now, events));
-            }
-        }
-        None
+        take_private_frame(bytes, Market::UsdM, instruments, events)
+            .map(|reason| self.renew(reason, now, events))
     }
 
     fn call(&mut self, action: ListenKeyAction, now: MonoNs) -> UserAction {
@@ -240,6 +215,38 @@ impl UserSession {
             events.stream(Market::UsdM, false);
         }
     }
+}
+
+/// Delivers one private frame; a reason when the stream has to be renewed after it.
+pub(super) fn take_private_frame(
+    bytes: &[u8],
+    market: Market,
+    instruments: &Instruments<'_>,
+    events: &mut impl UserEvents,
+) -> Option<CloseReason> {
+    match decode_user_message(bytes, instruments, market) {
+        Ok(UserMessage::Order(update)) => events.order_update(update),
+        Ok(UserMessage::Account(update)) => {
+            for position in &update.positions {
+                events.position(*position);
+            }
+            for balance in &update.balances {
+                events.balance(*balance);
+            }
+        }
+        Ok(UserMessage::ListenKeyExpired) => return Some(CloseReason::KeyExpired),
+        Ok(UserMessage::Terminated) => return Some(CloseReason::ServerShutdown),
+        // None of these changes an order, a position or a balance.
+        Ok(_) => {}
+        Err(error @ (DecodeError::UnknownSymbol | DecodeError::OtherMarket)) => {
+            events.parse_error(error);
+        }
+        Err(error) => {
+            events.parse_error(error);
+            return Some(CloseReason::Unreadable);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -104,8 +104,6 @@ impl RestCells {
 
 /// The cold machines of one market and their calls under way.
 pub struct ColdShell {
-    /// Which market.
-    pub market: Market,
     /// Its time; the first market's offset counts for all.
     pub time: ServerTime,
     /// Its snapshots.

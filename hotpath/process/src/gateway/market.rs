@@ -8,7 +8,7 @@ use super::rest::remaining;
 use super::socket::{Dialer, WebSocket};
 use super::stream_cells::StreamCells;
 use crate::clock;
-use binance::session::{CloseReason, LinkAction, MarketEvents, MarketRoute, MarketSession};
+use binance::session::{CloseReason, LinkAction, MarketEvents, MarketSession};
 use binance::{DecodeError, StreamMessage};
 use engine::Input;
 use engine::event::{StreamChange, StreamKind};
@@ -40,14 +40,6 @@ pub struct MarketGateway {
     pub instruments: Arc<[Instrument]>,
     /// The market ring.
     pub inbox: Inbox,
-}
-
-impl MarketConnection {
-    /// Names of its stream in metrics.
-    #[must_use]
-    pub const fn stream(route: MarketRoute) -> &'static str {
-        route.as_str()
-    }
 }
 
 impl MarketGateway {

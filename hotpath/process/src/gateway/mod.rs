@@ -5,7 +5,9 @@
 
 pub mod cold;
 pub mod inbox;
+pub mod latency_cells;
 pub mod market;
+pub mod order_thread;
 pub mod orders;
 pub mod rest;
 pub mod socket;

@@ -7,19 +7,24 @@
 //! lets its other tasks run, and naps for [`NAP`] where cores are scarce.
 
 use super::inbox::Inbox;
+use super::latency_cells::LatencyCells;
 use super::rest::remaining;
 use super::socket::{Dialer, WebSocket};
 use super::stream_cells::StreamCells;
 use crate::clock;
 use crate::messages::{REQUEST_BYTES_MAX, Stamps, decode_request, instrument_of};
 use crate::server_clock::ServerClock;
-use binance::session::{CloseReason, LinkAction, OrderEvents, OrderSession};
+use binance::DecodeError;
+use binance::session::{CloseReason, LinkAction, OrderEvents, OrderSession, UserEvents};
 use engine::event::{StreamChange, StreamKind};
 use engine::{Input, Request};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use ipc::{Consumer, Counter, Histogram};
-use market::{Instrument, Instruments, Market, OrderReply, RequestKind};
+use ipc::Consumer;
+use market::{
+    BalanceReport, Instrument, Instruments, Market, OrderReply, OrderUpdate, PositionReport,
+    RequestKind,
+};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,38 +41,29 @@ const EAGER_LOOKS: u32 = 64;
 /// A machine's deadline is looked at at least this often; new requests bring new ones.
 const PATIENCE_MAX: Duration = Duration::from_millis(50);
 
-/// Histograms of the way of an order.
-pub struct LatencyCells {
-    /// Tick to order, one an instrument.
-    pub tick_to_order: Vec<Histogram>,
-    /// Frame read to decoded.
-    pub decode: Histogram,
-    /// Decoded to the engine's turn.
-    pub queue: Histogram,
-    /// Turn to decision.
-    pub decide: Histogram,
-    /// Decision to the return of the write.
-    pub write: Histogram,
-    /// Write to reply, by [`RequestKind`].
-    pub acknowledge: Vec<Histogram>,
-    /// Requests written, by [`RequestKind`].
-    pub written: Vec<Counter>,
-    /// Requests refused here because the connection was down or the exchange wants silence.
-    pub not_sent: Counter,
-    /// Reply frames that could not be read or matched.
-    pub unreadable: Counter,
+/// What an order connection is made of.
+pub struct OrderConnection {
+    /// Its machine.
+    pub session: OrderSession,
+    /// Where to connect.
+    pub url: String,
+    /// Opens sockets.
+    pub dialer: Dialer,
+    /// The exchange's time.
+    pub clock: ServerClock,
+    /// The table.
+    pub instruments: Arc<[Instrument]>,
+    /// The reply ring.
+    pub inbox: Rc<RefCell<Inbox>>,
+    /// Cells of the connection.
+    pub stream: StreamCells,
+    /// Cells of the way of an order.
+    pub latency: LatencyCells,
 }
 
-/// The connection's state, shared by the two tasks of one thread.
+/// A connection's state, shared by the tasks of one thread.
 pub struct OrderShell {
-    session: OrderSession,
-    url: String,
-    dialer: Dialer,
-    clock: ServerClock,
-    instruments: Arc<[Instrument]>,
-    inbox: Rc<RefCell<Inbox>>,
-    stream: StreamCells,
-    latency: LatencyCells,
+    parts: OrderConnection,
     writer: Option<SplitSink<WebSocket, Message>>,
     /// Counts connections, so that an old writer is never put back.
     connection: u64,
@@ -79,25 +75,9 @@ pub type SharedShell = Rc<RefCell<OrderShell>>;
 impl OrderShell {
     /// Nothing is connected yet.
     #[must_use]
-    pub fn new(
-        session: OrderSession,
-        url: &str,
-        dialer: Dialer,
-        clock: ServerClock,
-        instruments: Arc<[Instrument]>,
-        inbox: Rc<RefCell<Inbox>>,
-        stream: StreamCells,
-        latency: LatencyCells,
-    ) -> SharedShell {
+    pub fn new(parts: OrderConnection) -> SharedShell {
         Rc::new(RefCell::new(Self {
-            session,
-            url: url.to_string(),
-            dialer,
-            clock,
-            instruments,
-            inbox,
-            stream,
-            latency,
+            parts,
             writer: None,
             connection: 0,
         }))
@@ -108,16 +88,17 @@ impl OrderShell {
         &mut self,
         act: impl FnOnce(&mut OrderSession, binance::session::Now, &mut Sink<'_>) -> T,
     ) -> T {
-        let now = self.clock.now();
-        let mut inbox = self.inbox.borrow_mut();
+        let parts = &mut self.parts;
+        let now = parts.clock.now();
+        let mut inbox = parts.inbox.borrow_mut();
         inbox.received = now.mono;
-        let mut sink = Sink(&mut inbox, &self.latency);
-        act(&mut self.session, now, &mut sink)
+        let mut sink = Sink(&mut inbox, &parts.latency, &parts.stream);
+        act(&mut parts.session, now, &mut sink)
     }
 
     /// True when `frame` holds something to write.
     fn request(&mut self, request: &Request, frame: &mut Vec<u8>) -> bool {
-        let instruments = Arc::clone(&self.instruments);
+        let instruments = Arc::clone(&self.parts.instruments);
         let Some(instrument) = Instruments(&instruments).get(instrument_of(request)) else {
             return false;
         };
@@ -135,14 +116,16 @@ impl OrderShell {
             Request::Cancel(_) => RequestKind::Cancel,
             _ => RequestKind::Query,
         };
-        let cells = &self.latency;
+        let cells = &self.parts.latency;
         cells.written[kind as usize].add(1);
         if kind != RequestKind::Place || !stamps.from_market {
             return;
         }
         let written = clock::monotonic();
         let instrument = usize::from(instrument_of(request).0);
-        cells.tick_to_order[instrument].record(written.since(stamps.received));
+        if let Some(Some(cell)) = cells.tick_to_order.get(instrument) {
+            cell.record(written.since(stamps.received));
+        }
         cells.decode.record(stamps.decoded.since(stamps.received));
         cells.queue.record(stamps.dequeued.since(stamps.decoded));
         cells.decide.record(stamps.decided.since(stamps.dequeued));
@@ -226,6 +209,7 @@ async fn write(shell: &SharedShell, frame: &[u8]) -> bool {
 /// Keeps the connection and reads its replies.
 pub async fn keep(shell: SharedShell) {
     let mut reader: Option<SplitStream<WebSocket>> = None;
+    let mut frame = Vec::with_capacity(1024);
     loop {
         let action = shell
             .borrow_mut()
@@ -237,6 +221,13 @@ pub async fn keep(shell: SharedShell) {
                 close(&shell, reason);
             }
             None => {
+                frame.clear();
+                let due = shell
+                    .borrow_mut()
+                    .drive(|session, now, _| session.due_frame(now, &mut frame));
+                if due {
+                    write(&shell, &frame).await;
+                }
                 if let Some(reason) = wait(&shell, &mut reader).await {
                     reader = None;
                     close(&shell, reason);
@@ -250,9 +241,9 @@ async fn connect(shell: &SharedShell) -> Option<SplitStream<WebSocket>> {
     let (dialer, url, deadline) = {
         let shell = shell.borrow();
         (
-            shell.dialer.clone(),
-            shell.url.clone(),
-            shell.session.next_deadline(),
+            shell.parts.dialer.clone(),
+            shell.parts.url.clone(),
+            shell.parts.session.next_deadline(),
         )
     };
     let dialed = tokio::time::timeout(remaining(deadline), dialer.web_socket(&url)).await;
@@ -262,21 +253,17 @@ async fn connect(shell: &SharedShell) -> Option<SplitStream<WebSocket>> {
             tracing::warn!(%error, "order connection not opened");
             let mut shell = shell.borrow_mut();
             shell.disconnected();
-            shell.stream.closed(CloseReason::ConnectFailed);
+            shell.parts.stream.closed(CloseReason::ConnectFailed);
             return None;
         }
     };
     let (writer, reader) = socket.split();
-    let mut logon = Vec::new();
     {
         let mut shell = shell.borrow_mut();
         shell.connection += 1;
         shell.writer = Some(writer);
-        shell.stream.opened();
-        shell.drive(|session, now, sink| session.on_connected(now, &mut logon, sink));
-    }
-    if !logon.is_empty() {
-        write(shell, &logon).await;
+        shell.parts.stream.opened();
+        shell.drive(|session, now, sink| session.on_connected(now, sink));
     }
     Some(reader)
 }
@@ -286,7 +273,7 @@ async fn wait(
     shell: &SharedShell,
     reader: &mut Option<SplitStream<WebSocket>>,
 ) -> Option<CloseReason> {
-    let patience = remaining(shell.borrow().session.next_deadline()).min(PATIENCE_MAX);
+    let patience = remaining(shell.borrow().parts.session.next_deadline()).min(PATIENCE_MAX);
     let Some(socket) = reader else {
         tokio::time::sleep(patience).await;
         return None;
@@ -298,8 +285,8 @@ async fn wait(
     match message {
         Some(Ok(Message::Text(text))) => {
             let utc_s = clock::utc().0.unsigned_abs() / 1_000_000_000;
-            shell.stream.frame(text.len(), utc_s);
-            let table = Arc::clone(&shell.instruments);
+            shell.parts.stream.frame(text.len(), utc_s);
+            let table = Arc::clone(&shell.parts.instruments);
             let action = shell.drive(|session, now, sink| {
                 session.on_frame(text.as_bytes(), now, &Instruments(&table), sink)
             });
@@ -321,11 +308,11 @@ fn close(shell: &SharedShell, reason: CloseReason) {
     let mut shell = shell.borrow_mut();
     shell.connection += 1;
     shell.writer = None;
-    shell.stream.closed(reason);
+    shell.parts.stream.closed(reason);
 }
 
 /// Puts replies into the ring.
-struct Sink<'a>(&'a mut Inbox, &'a LatencyCells);
+struct Sink<'a>(&'a mut Inbox, &'a LatencyCells, &'a StreamCells);
 
 impl OrderEvents for Sink<'_> {
     fn reply(&mut self, reply: OrderReply, took_ns: Option<u64>) {
@@ -345,5 +332,30 @@ impl OrderEvents for Sink<'_> {
 
     fn unreadable(&mut self) {
         self.1.unreadable.add(1);
+    }
+}
+
+/// Spot's private events come over the same connection.
+impl UserEvents for Sink<'_> {
+    fn order_update(&mut self, update: OrderUpdate) {
+        self.0.deliver(Input::OrderUpdate(update));
+    }
+
+    fn position(&mut self, position: PositionReport) {
+        self.0.deliver(Input::Position(position));
+    }
+
+    fn balance(&mut self, balance: BalanceReport) {
+        self.0.deliver(Input::Balance(balance));
+    }
+
+    fn stream(&mut self, market: Market, up: bool) {
+        let stream = StreamKind::User;
+        self.0
+            .deliver(Input::Stream(StreamChange { stream, market, up }));
+    }
+
+    fn parse_error(&mut self, error: DecodeError) {
+        self.2.parse_error(error);
     }
 }

@@ -5,8 +5,8 @@
 use super::*;
 use crate::sign::Signer;
 use market::{
-    Filters, InstrumentStatus, IntentId, OrderType, Price, Side, Step, StrategyId, Symbol,
-    TimeInForce, UtcMs,
+    BalanceReport, Filters, InstrumentStatus, IntentId, OrderType, OrderUpdate, PositionReport,
+    Price, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
 };
 
 #[derive(Default)]
@@ -24,6 +24,25 @@ impl OrderEvents for Seen {
     }
     fn unreadable(&mut self) {
         self.0.push("unreadable".to_string());
+    }
+}
+
+impl UserEvents for Seen {
+    fn order_update(&mut self, update: OrderUpdate) {
+        self.0.push(format!("update {}", update.client_order_id));
+    }
+    fn position(&mut self, _: PositionReport) {
+        self.0.push("position".to_string());
+    }
+    fn balance(&mut self, balance: BalanceReport) {
+        self.0.push(format!("balance {}", balance.asset));
+    }
+    fn stream(&mut self, _: Market, up: bool) {
+        self.0
+            .push(if up { "private up" } else { "private down" }.to_string());
+    }
+    fn parse_error(&mut self, error: DecodeError) {
+        self.0.push(format!("error {}", error.reason()));
     }
 }
 
@@ -81,7 +100,7 @@ fn connected() -> (OrderSession, Seen) {
     let mut session = session(Signer::hmac(b"s"));
     let mut seen = Seen::default();
     assert_eq!(session.poll(now(1), &mut seen), Some(LinkAction::Connect));
-    session.on_connected(now(1), &mut Vec::new(), &mut seen);
+    session.on_connected(now(1), &mut seen);
     assert_eq!(std::mem::take(&mut seen.0), ["up"]);
     (session, seen)
 }
@@ -197,9 +216,11 @@ fn a_lost_connection_leaves_every_request_unresolved_and_repeats_none() {
         session.poll(now(5_000), &mut seen),
         Some(LinkAction::Connect)
     );
-    let mut out = Vec::new();
-    session.on_connected(now(5_001), &mut out, &mut seen);
-    assert!(out.is_empty(), "nothing is sent again");
+    session.on_connected(now(5_001), &mut seen);
+    assert!(
+        !session.due_frame(now(5_001), &mut Vec::new()),
+        "nothing is sent again"
+    );
 }
 
 #[test]
@@ -225,7 +246,8 @@ fn an_ed25519_key_logs_on_first_and_orders_then_go_unsigned() {
     let mut seen = Seen::default();
     session.poll(now(1), &mut seen);
     let mut out = Vec::new();
-    session.on_connected(now(1), &mut out, &mut seen);
+    session.on_connected(now(1), &mut seen);
+    assert!(session.due_frame(now(1), &mut out));
     let sent = String::from_utf8(out).unwrap();
     assert!(sent.contains(r#""method":"session.logon""#) && sent.contains("signature"));
     assert_eq!(place(&mut session, &mut seen, "fuA", 2), "");
@@ -249,7 +271,8 @@ fn a_refused_or_missing_log_on_closes_the_connection() {
         let mut session = session(Signer::ed25519(&[7; 32]));
         let mut seen = Seen::default();
         session.poll(now(1), &mut seen);
-        session.on_connected(now(1), &mut Vec::new(), &mut seen);
+        session.on_connected(now(1), &mut seen);
+        assert!(session.due_frame(now(1), &mut Vec::new()));
         let table = [instrument()];
         let action = match frame {
             Some(frame) => session.on_frame(frame, now(2), &Instruments(&table), &mut seen),
@@ -284,4 +307,56 @@ fn more_requests_than_there_is_room_for_lose_none_silently() {
     seen.0.clear();
     session.on_disconnected(now(11), &mut seen);
     assert_eq!(seen.0.len(), 1 + PENDING_MAX);
+}
+
+#[test]
+fn spot_subscribes_to_its_private_events_on_the_same_connection() {
+    let mut session = OrderSession::new(OrderSessionSettings {
+        market: Market::Spot,
+        ..session(Signer::hmac(b"s")).settings
+    });
+    let mut seen = Seen::default();
+    session.poll(now(1), &mut seen);
+    session.on_connected(now(1), &mut seen);
+    let mut out = Vec::new();
+    assert!(session.due_frame(now(1), &mut out));
+    let sent = String::from_utf8(out).unwrap();
+    assert!(
+        sent.contains("userDataStream.subscribe.signature"),
+        "{sent}"
+    );
+    assert!(!session.due_frame(now(1), &mut Vec::new()));
+    let frames = [
+        r#"{"id":"u1","status":200,"result":{"subscriptionId":0}}"#,
+        r#"{"subscriptionId":0,"event":{"e":"outboundAccountPosition","E":1,"u":1,"B":[{"a":"USDT","f":"1.0","l":"0.0"}]}}"#,
+    ];
+    for frame in frames {
+        answer(&mut session, &mut seen, frame, 2);
+    }
+    session.on_disconnected(now(3), &mut seen);
+    let expected = ["up", "private up", "balance USDT", "down", "private down"];
+    assert_eq!(seen.0, expected);
+}
+
+#[test]
+fn a_private_event_that_cannot_be_read_renews_the_connection() {
+    let mut session = OrderSession::new(OrderSessionSettings {
+        market: Market::Spot,
+        ..session(Signer::hmac(b"s")).settings
+    });
+    let mut seen = Seen::default();
+    session.poll(now(1), &mut seen);
+    session.on_connected(now(1), &mut seen);
+    assert!(session.due_frame(now(1), &mut Vec::new()));
+    answer(
+        &mut session,
+        &mut seen,
+        r#"{"id":"u1","status":200,"result":{}}"#,
+        2,
+    );
+    let table = [instrument()];
+    let frame = br#"{"subscriptionId":0,"event":{"e":"outboundAccountPosition","E":1}}"#;
+    let action = session.on_frame(frame, now(3), &Instruments(&table), &mut seen);
+    assert_eq!(action, Some(LinkAction::Close(CloseReason::Unreadable)));
+    assert_eq!(seen.0[2..], ["error missing_field", "down", "private down"]);
 }
