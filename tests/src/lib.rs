@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a demo to become ready.
@@ -24,7 +25,7 @@ pub fn root() -> PathBuf {
         .into()
 }
 
-/// A release binary: from `FULCRUM_BINARIES`, or built now.
+/// A release binary of the three processes: from `FULCRUM_BINARIES`, or built now.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     let folder = std::env::var_os("FULCRUM_BINARIES").map_or_else(build, PathBuf::from);
@@ -50,14 +51,17 @@ fn build() -> PathBuf {
             "-p",
             "control",
         ])
-        .args(["-p", "simulated-exchange", "-p", "xtask"])
+        .args(["-p", "simulated-exchange"])
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the binaries do not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    target
-        .unwrap_or_else(|| root().join("target"))
-        .join("release")
+    target().join("release")
+}
+
+/// Cargo's target folder.
+#[must_use]
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// The folder of recordings, if there is one; says so where there is none.
@@ -72,8 +76,12 @@ pub fn captures() -> Option<PathBuf> {
     None
 }
 
+/// One demo at a time: two on one machine would measure each other.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A demo under way.
 pub struct Demo {
+    _turn: MutexGuard<'static, ()>,
     child: Child,
     /// Where its state lies.
     pub state_dir: PathBuf,
@@ -83,23 +91,24 @@ impl Demo {
     /// Starts `cargo xtask demo --json` with `arguments` and a state directory of its own.
     #[must_use]
     pub fn start(name: &str, arguments: &[&str]) -> Self {
-        let state_dir = binary("xtask")
-            .parent()
-            .expect("a folder")
-            .join("../fulcrum/tests")
-            .join(name);
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let state_dir = target().join("fulcrum/tests").join(name);
         let _ = std::fs::remove_dir_all(&state_dir);
         std::fs::create_dir_all(&state_dir).expect("a folder under target");
-        let child = Command::new(binary("xtask"))
+        let child = Command::new("cargo")
             .current_dir(root())
-            .args(["demo", "--json", "--state-dir"])
+            .args(["xtask", "demo", "--json", "--state-dir"])
             .arg(&state_dir)
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
-            .expect("xtask starts");
-        Self { child, state_dir }
+            .expect("cargo starts");
+        Self {
+            _turn: turn,
+            child,
+            state_dir,
+        }
     }
 
     /// Waits until it trades.

@@ -197,10 +197,7 @@ fn a_capture_that_does_not_exist_or_is_broken_is_named() {
     };
     let missing = run(Path::new("no-such-recording.gz"));
     assert!(missing.contains("no-such-recording.gz"), "{missing}");
-    let folder = tests::binary("xtask")
-        .parent()
-        .expect("a folder")
-        .join("../fulcrum/tests");
+    let folder = tests::target().join("fulcrum/tests");
     std::fs::create_dir_all(&folder).expect("a folder under target");
     let broken = folder.join("broken-recording.txt");
     std::fs::write(

@@ -54,20 +54,13 @@ fn replay(binary: &Path, log: &Path, extra: &[&str]) -> String {
 }
 
 fn debug_binary() -> PathBuf {
-    let release = tests::binary("fulcrum-hotpath");
-    let debug = release
-        .parent()
-        .expect("a folder")
-        .join("../debug/fulcrum-hotpath");
-    if !debug.is_file() {
-        let status = Command::new("cargo")
-            .current_dir(tests::root())
-            .args(["build", "--quiet", "-p", "hotpath", "--bins"])
-            .status()
-            .expect("cargo runs");
-        assert!(status.success());
-    }
-    debug
+    let status = Command::new("cargo")
+        .current_dir(tests::root())
+        .args(["build", "--quiet", "--workspace", "--bins"])
+        .status()
+        .expect("cargo runs");
+    assert!(status.success());
+    tests::target().join("debug/fulcrum-hotpath")
 }
 
 fn newest(folder: &Path) -> PathBuf {

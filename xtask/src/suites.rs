@@ -106,39 +106,19 @@ fn every_change(required: &[Part]) -> Result<(), Failure> {
         ]),
     );
     steps.command("loom", &mut loom());
-    steps.command(
-        "tests",
-        cargo().args(["test", "--workspace", "--exclude", "tests", "--locked"]),
-    );
+    let binaries = ["-p", "hotpath", "-p", "control", "-p", "simulated-exchange"];
     steps.command(
         "binaries",
         cargo()
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "--bins",
-                "-p",
-                "hotpath",
-                "-p",
-                "control",
-            ])
-            .args(["-p", "simulated-exchange", "-p", "xtask"]),
+            .args(["build", "--release", "--locked", "--bins"])
+            .args(binaries),
     );
     steps.command(
-        "oracles and real processes",
+        "tests",
         cargo()
             .env("FULCRUM_BINARIES", target_dir().join("release"))
             .env("FULCRUM_PYTHON_JUDGE", setup::python_judge())
-            .args([
-                "test",
-                "--release",
-                "--locked",
-                "-p",
-                "tests",
-                "--",
-                "--test-threads=1",
-            ]),
+            .args(["test", "--workspace", "--locked"]),
     );
     steps.finish()
 }
@@ -178,7 +158,8 @@ fn miri() -> Result<(), Failure> {
         Command::new("cargo")
             .current_dir(root())
             .env("CARGO_TARGET_DIR", target_dir().join("miri"))
-            .args(["+nightly", "miri", "test", "-p", "ipc", "--lib"]),
+            .env("MIRIFLAGS", "-Zmiri-many-seeds=0..4")
+            .args(["+nightly", "miri", "test", "-p", "ipc", "--test", "heap"]),
     )?;
     let result = json!({ "passed": true, "seconds": begun.elapsed().as_secs() });
     evidence::record("miri", &["crates/ipc"], result)

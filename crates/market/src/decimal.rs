@@ -103,6 +103,34 @@ pub const TEXT_MAX: usize = 40;
 pub fn write_decimal(value: i64, decimals: u32, buffer: &mut [u8; TEXT_MAX]) -> &[u8] {
     debug_assert!(decimals <= DECIMALS_MAX);
     let mut rest = value.unsigned_abs();
+    write_digits(value < 0, decimals, buffer, || {
+        let digit = (rest % 10) as u8;
+        rest /= 10;
+        (digit, rest == 0)
+    })
+}
+
+/// As [`write_decimal`], for values of up to 36 digits (steps at more decimals than their own).
+///
+/// # Panics
+/// When the digits do not fit [`TEXT_MAX`].
+pub fn write_wide_decimal(value: i128, decimals: u32, buffer: &mut [u8; TEXT_MAX]) -> &[u8] {
+    debug_assert!(decimals <= DECIMALS_MAX);
+    let mut rest = value.unsigned_abs();
+    write_digits(value < 0, decimals, buffer, || {
+        let digit = (rest % 10) as u8;
+        rest /= 10;
+        (digit, rest == 0)
+    })
+}
+
+/// Writes digits from the last to the first; `next` gives a digit and whether only zeros are left.
+fn write_digits(
+    negative: bool,
+    decimals: u32,
+    buffer: &mut [u8; TEXT_MAX],
+    mut next: impl FnMut() -> (u8, bool),
+) -> &[u8] {
     let mut start = TEXT_MAX;
     let mut written = 0u32;
     loop {
@@ -110,15 +138,15 @@ pub fn write_decimal(value: i64, decimals: u32, buffer: &mut [u8; TEXT_MAX]) -> 
             start -= 1;
             buffer[start] = b'.';
         }
+        let (digit, is_last) = next();
         start -= 1;
-        buffer[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
+        buffer[start] = b'0' + digit;
         written += 1;
-        if rest == 0 && written > decimals {
+        if is_last && written > decimals {
             break;
         }
     }
-    if value < 0 {
+    if negative {
         start -= 1;
         buffer[start] = b'-';
     }

@@ -173,19 +173,20 @@ impl Step {
     /// Writes `count` steps with `decimals` decimals (at least the step's own).
     ///
     /// # Panics
-    /// When `decimals` is smaller than the step's, or the product overflows 63 bits: counts come
-    /// from [`Step::count_in`] and cannot.
+    /// When `decimals` is smaller than the step's: both are fixed at start-up.
     pub fn write(self, count: i64, decimals: u8, buffer: &mut [u8; decimal::TEXT_MAX]) -> &[u8] {
         assert!(decimals >= self.decimals);
         let scale = 10i64.pow(u32::from(decimals - self.decimals));
         let value = count
             .checked_mul(self.mantissa)
             .and_then(|value| value.checked_mul(scale));
-        decimal::write_decimal(
-            value.expect("counts come from text"),
-            u32::from(decimals),
-            buffer,
-        )
+        match value {
+            Some(value) => decimal::write_decimal(value, u32::from(decimals), buffer),
+            None => {
+                let wide = i128::from(count) * i128::from(self.mantissa) * i128::from(scale);
+                decimal::write_wide_decimal(wide, u32::from(decimals), buffer)
+            }
+        }
     }
 
     /// This step as a float, for signals and display only.
@@ -345,6 +346,17 @@ mod tests {
         assert_eq!(step.count_in(b"0.075"), Ok(3));
         assert_eq!(step.count_in(b"0.080"), Err(NumberError::OffGrid));
         assert!(Step::from_text(b"0").is_err());
+    }
+
+    #[test]
+    fn a_huge_quantity_of_a_cheap_token_is_written_in_full() {
+        let step = Step::from_text(b"1").unwrap();
+        let count = step.count_in(b"9000000000000000000").unwrap();
+        let mut buffer = [0; decimal::TEXT_MAX];
+        assert_eq!(
+            step.write(count, 8, &mut buffer),
+            b"9000000000000000000.00000000"
+        );
     }
 
     proptest! {
