@@ -13,7 +13,10 @@ const LINES_MAX: usize = 800;
 const EMPTY_NAMES: [&str; 5] = ["utils", "common", "helpers", "misc", "manager"];
 
 /// The only files that may say `unsafe`.
-const UNSAFE_FILES: &[&str] = &[];
+const UNSAFE_FILES: [&str; 2] = [
+    "crates/ipc/src/memory.rs",
+    "hotpath/process/src/allocation.rs",
+];
 
 /// Checks everything.
 pub(crate) fn run() -> Result<(), Failure> {
@@ -88,13 +91,17 @@ fn check_rust(file: &str, text: &str, breaches: &mut Vec<String>) {
             "{file}: `{name}` fits anything and explains nothing"
         ));
     }
-    let says_unsafe = text
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with("//"))
-        .any(|line| {
-            line.contains("unsafe {") || line.contains("unsafe impl") || line.contains("unsafe fn")
-        });
+    // This file has to name what it looks for.
+    let says_unsafe = file != "xtask/src/tidy.rs"
+        && text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| !line.starts_with("//"))
+            .any(|line| {
+                line.contains("unsafe {")
+                    || line.contains("unsafe impl")
+                    || line.contains("unsafe fn")
+            });
     if says_unsafe && !UNSAFE_FILES.contains(&file) {
         breaches.push(format!(
             "{file}: `unsafe` outside of the list in xtask/src/tidy.rs"
