@@ -265,21 +265,21 @@ impl Attached {
             figures.counters.insert(name, value);
         };
         if let Some(account) = self.account_page() {
-            note("page_events_total".to_string(), account.input_sequence);
-            note("page_unknown_total".to_string(), account.unknown_ever);
+            note("shown_events_total".to_string(), account.input_sequence);
+            note("shown_unknown_total".to_string(), account.unknown_ever);
         }
         for page in self.instrument_pages() {
             let labels = format!("{{market=\"{}\",symbol=\"{}\"}}", page.market, page.symbol);
-            note(format!("page_book_gaps_total{labels}"), page.book_gaps);
+            note(format!("shown_book_gaps_total{labels}"), page.book_gaps);
             note(
-                format!("page_book_resyncs_total{labels}"),
+                format!("shown_book_resyncs_total{labels}"),
                 page.book_resyncs,
             );
         }
         // Given up behind the last record: no jump in the sequence shows these.
         let drops = self.journal.drops();
         let behind = drops.last.saturating_sub(last_sequence.unwrap_or(0));
-        let tail = "page_journal_tail_total".to_string();
+        let tail = "shown_journal_tail_total".to_string();
         note(tail, behind.min(drops.total));
         note("input_log_holes_total".to_string(), self.input_log.holes());
         note(

@@ -164,7 +164,7 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
         segment_state: segment.map(|one| state_word(one.state)),
         drained: segment.is_some_and(|one| one.drained),
         trading_state: account.map(|page| page.trading_state.as_str()),
-        events: view.family_sum("page_events_total"),
+        events: view.family_sum("shown_events_total"),
         market_messages: market_messages(view),
         orders_sent: totals.orders(),
         orders_accepted: totals.confirmed,
@@ -175,8 +175,8 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
         realized_pnl_usdt: decimal::money(totals.realized() - totals.fees()),
         unrealized_pnl_usdt: account.map(|page| decimal::money(page.unrealized)),
         fees_usdt: decimal::money(totals.fees()),
-        book_gaps: view.family_sum("page_book_gaps_total"),
-        book_resyncs: view.family_sum("page_book_resyncs_total"),
+        book_gaps: view.family_sum("shown_book_gaps_total"),
+        book_resyncs: view.family_sum("shown_book_resyncs_total"),
         tick_to_order_ns: Percentiles::of(view.family_histogram("tick_to_order_seconds").as_ref()),
         hot_allocations: Allocations {
             engine: allocations(view, "engine"),
@@ -190,7 +190,7 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
         unknown_orders: Unknown {
             ever: totals
                 .unknown_ever
-                .max(view.family_sum("page_unknown_total")),
+                .max(view.family_sum("shown_unknown_total")),
             at_end: account.map_or(0, |page| u64::from(page.unknown_now)),
         },
         position: view
@@ -214,7 +214,7 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
 /// Records missing in the ledger: jumps in the sequence, and what was given up behind the last one.
 #[must_use]
 pub fn journal_holes(view: &View) -> u64 {
-    view.totals.holes + view.family_sum("page_journal_tail_total")
+    view.totals.holes + view.family_sum("shown_journal_tail_total")
 }
 
 /// Invariants that the ledger watches, by number.

@@ -113,13 +113,15 @@ fn every_change(required: &[Part]) -> Result<(), Failure> {
             .args(["build", "--release", "--locked", "--bins"])
             .args(binaries),
     );
-    steps.command(
-        "tests",
-        cargo()
-            .env("FULCRUM_BINARIES", target_dir().join("release"))
-            .env("FULCRUM_PYTHON_JUDGE", setup::python_judge())
-            .args(["test", "--workspace", "--locked"]),
-    );
+    let mut tests = cargo();
+    tests
+        .env("FULCRUM_BINARIES", target_dir().join("release"))
+        .env("FULCRUM_PYTHON_JUDGE", setup::python_judge())
+        .args(["test", "--workspace", "--locked"]);
+    if required.contains(&Part::Prometheus) {
+        tests.env("FULCRUM_REQUIRE_JUDGES", "1");
+    }
+    steps.command("tests", &mut tests);
     steps.finish()
 }
 

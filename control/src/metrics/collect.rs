@@ -93,7 +93,7 @@ impl Page {
 
     fn cells(&mut self, view: &View) {
         let named =
-            |name: &str| FigureName::parse(name).filter(|one| !one.family.starts_with("page_"));
+            |name: &str| FigureName::parse(name).filter(|one| !one.family.starts_with("shown_"));
         for (name, value) in &view.figures {
             let Some(name) = named(name) else { continue };
             let stem = name.family.strip_suffix("_total").unwrap_or(&name.family);
@@ -158,7 +158,7 @@ impl Page {
             self.gauge("ring_high_watermark", &labels, ring.high_watermark as f64);
             self.counter("ring_dropped", &labels, ring.dropped);
         }
-        self.counter("engine_events", &[], view.family_sum("page_events_total"));
+        self.counter("engine_events", &[], view.family_sum("shown_events_total"));
     }
 
     fn of_pages(&mut self, view: &View, process: Process<'_>) {
@@ -203,7 +203,7 @@ impl Page {
             if self.has(family) {
                 continue;
             }
-            let page_family = format!("page_{family}_total");
+            let page_family = format!("shown_{family}_total");
             for (name, value) in &view.figures {
                 let name = FigureName::parse(name).filter(|one| one.family == page_family);
                 if let Some(name) = name {

@@ -20,10 +20,10 @@ fn families() -> Families {
             1_000,
         ),
         (
-            "page_book_gaps_total{market=\"usdm\",symbol=\"币安人生USDT\"}",
+            "shown_book_gaps_total{market=\"usdm\",symbol=\"币安人生USDT\"}",
             1,
         ),
-        ("page_events_total", 99),
+        ("shown_events_total", 99),
         ("odd_total{text=\"back\\\\slash\"}", 1),
     ] {
         view.figures.insert(name.to_string(), value);
@@ -137,7 +137,7 @@ fn the_library_adds_suffixes_once_and_the_sums_are_right() {
             "{line} is not in\n{page}"
         );
     }
-    assert!(!page.contains("page_") && !page.contains("total_total") && page.ends_with("# EOF\n"));
+    assert!(!page.contains("shown_") && !page.contains("total_total") && page.ends_with("# EOF\n"));
     let plain = text(&families());
     for line in [
         "# TYPE fulcrum_ws_received_bytes_total counter",

@@ -50,6 +50,8 @@ pub(crate) struct ExchangeAccount {
     /// Orders that ever existed.
     pub(crate) orders: u64,
     pub(crate) fills: u64,
+    /// Fees in the quote asset; on spot those in base assets are valued in it.
+    #[serde(rename = "fees_total_usdt")]
     pub(crate) fees_usdt: String,
     pub(crate) open_orders: Vec<Value>,
     positions: Vec<ExchangePosition>,

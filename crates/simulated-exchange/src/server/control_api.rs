@@ -3,7 +3,7 @@
 //! In: requests on the third port. Out: the account as it truly is, wire-to-wire times, counts;
 //! faults switched on. Never: the Binance dialect.
 
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,6 +18,9 @@ use crate::floor::Floor;
 use crate::streams::hub::FrameKey;
 use crate::streams::names::StreamKind;
 
+/// Most bytes of a request: a day of orders, each with its trigger.
+const BODY_BYTES_MAX: usize = 64 << 20;
+
 /// The router of the control port.
 pub fn router(shared: Shared) -> Router {
     Router::new()
@@ -25,6 +28,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/sim/v1/wire-to-wire", post(wire_to_wire))
         .route("/sim/v1/fault", post(fault))
         .route("/sim/v1/stats", get(stats))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
 }
 
