@@ -4,7 +4,7 @@
 //! each order. Never: a request sent twice; a wait of the engine.
 //!
 //! The engine makes no system call to wake this thread, so this thread looks: between looks it
-//! lets its other tasks run, and naps for [`NAP`] where cores are scarce.
+//! lets its other tasks run, and naps for `NAP` where cores are scarce.
 
 use super::inbox::Inbox;
 use super::latency_cells::LatencyCells;
