@@ -71,23 +71,65 @@ window_ticks = 5000
     );
 }
 
+const KEYS: &str = "[venue]\napi_key_file = \"key\"\napi_secret_file = \"secret\"\n";
+
 #[test]
-fn live_needs_a_typed_confirmation_and_the_exchanges_own_hosts() {
+fn live_needs_a_typed_confirmation_and_both_key_files() {
     let text = GOOD.replace("\"paper\"", "\"live\"");
-    assert_eq!(problems(&text), ["1:live_account"]);
+    let expected = [
+        "1:live_account",
+        "1:venue.api_key_file",
+        "1:venue.api_secret_file",
+    ];
+    assert_eq!(problems(&text), expected);
     let confirmed = text.replacen("mode", "live_account = \"default\"\nmode", 1);
-    assert!(Settings::check("fulcrum.toml", &confirmed).is_ok());
-    let elsewhere = format!(
-        "{confirmed}\n[venue]\nusdm_rest_url = \"https://fapi.binance.com.evil.example\"\n"
-    );
-    assert_eq!(problems(&elsewhere).len(), 1);
+    assert!(Settings::check("fulcrum.toml", &format!("{confirmed}\n{KEYS}")).is_ok());
 }
 
 #[test]
-fn paper_never_sends_orders_to_the_real_exchange() {
-    let text =
-        format!("{GOOD}\n[venue]\nusdm_ws_api_url = \"wss://ws-fapi.binance.com/ws-fapi/v1\"\n");
-    assert_eq!(problems(&text), ["15:venue.usdm_ws_api_url"]);
+fn each_mode_talks_to_its_own_hosts_only() {
+    let cases = [
+        ("paper", "ws://127.0.0.1:8900", true),
+        ("paper", "wss://ws-fapi.binance.com/ws-fapi/v1", false),
+        ("paper", "WSS://WS-FAPI.BINANCE.COM/ws-fapi/v1", false),
+        ("paper", "wss://WS-FAPI.BINANCE.COM/ws-fapi/v1", false),
+        ("paper", "ws://ws-fapi.binance.com./ws-fapi/v1", false),
+        ("paper", "wss://testnet.binancefuture.com/ws-fapi/v1", false),
+        (
+            "testnet",
+            "wss://testnet.binancefuture.com/ws-fapi/v1",
+            true,
+        ),
+        ("testnet", "wss://demo-ws-api.binance.com/ws-api/v3", true),
+        ("testnet", "wss://ws-fapi.binance.com/ws-fapi/v1", false),
+        (
+            "testnet",
+            "ws://testnet.binancefuture.com/ws-fapi/v1",
+            false,
+        ),
+        ("live", "wss://ws-fapi.binance.com/ws-fapi/v1", true),
+        ("live", "ws://ws-fapi.binance.com/ws-fapi/v1", false),
+        (
+            "live",
+            "wss://ws-fapi.binance.com.evil.example/ws-fapi/v1",
+            false,
+        ),
+        ("live", "wss://evilbinance.com/ws-fapi/v1", false),
+        (
+            "live",
+            "wss://ws-fapi.binance.com@evil.example/ws-fapi/v1",
+            false,
+        ),
+        ("live", "wss://demo-ws-api.binance.com/ws-api/v3", false),
+    ];
+    for (mode, url, allowed) in cases {
+        let text = format!(
+            "mode = \"{mode}\"\nlive_account = \"default\"\n{KEYS}usdm_ws_api_url = \"{url}\"\n\
+             [[instrument]]\nsymbol = \"BTCUSDT\"\n"
+        );
+        let found = Settings::check("fulcrum.toml", &text);
+        assert_eq!(found.is_ok(), allowed, "{mode} {url}: {found:?}");
+    }
 }
 
 #[test]

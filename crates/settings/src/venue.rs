@@ -39,20 +39,8 @@ impl VenueSettings {
         let mut url = |index: usize, key: &str, schemes: [&str; 2]| {
             let value = section.text(key, default_urls(mode)[index], problems);
             let plain = value.strip_suffix('/').unwrap_or(&value).to_string();
-            if !schemes.iter().any(|scheme| plain.starts_with(scheme)) {
-                section.reject(
-                    key,
-                    &format!("a URL that begins with {}", schemes.join(" or ")),
-                    problems,
-                );
-            } else if mode == Mode::Live && !is_binance(&plain) {
-                section.reject(
-                    key,
-                    "a host of binance.com over TLS, because mode is live",
-                    problems,
-                );
-            } else if mode == Mode::Paper && is_binance(&plain) {
-                section.reject(key, "a simulated exchange, because mode is paper", problems);
+            if let Err(allowed) = check_url(&plain, mode, schemes) {
+                section.reject(key, &allowed, problems);
             }
             plain
         };
@@ -70,6 +58,19 @@ impl VenueSettings {
         };
         let (api_key_file, api_secret_file) = (file("api_key_file"), file("api_secret_file"));
         let ca_file = file("ca_file");
+        let needed = mode != Mode::Paper || api_key_file.is_some() != api_secret_file.is_some();
+        for (key, there) in [
+            ("api_key_file", api_key_file.is_some()),
+            ("api_secret_file", api_secret_file.is_some()),
+        ] {
+            if needed && !there {
+                section.reject(
+                    key,
+                    "a file name: key and secret go together, and only paper trading goes without",
+                    problems,
+                );
+            }
+        }
         let recv_window_ms = section.whole("recv_window_ms", 1_000, (100, 1_000), problems);
         let depth_interval_ms = section.whole("depth_interval_ms", 100, (0, 500), problems);
         if ![0, 100, 250, 500].contains(&depth_interval_ms) {
@@ -122,12 +123,77 @@ fn default_urls(mode: Mode) -> [&'static str; 6] {
     }
 }
 
-/// Live trading talks to Binance over TLS or not at all.
-fn is_binance(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return false;
+/// Whose host it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// Binance's production: real money.
+    Live,
+    /// Binance's test networks.
+    Test,
+    /// Anybody else's, such as a simulated exchange.
+    Other,
+}
+
+/// Domains of Binance's production, and the prefixes that make one of their hosts a test host.
+const LIVE_DOMAINS: [&str; 1] = ["binance.com"];
+const TEST_PREFIXES: [&str; 2] = ["demo-", "testnet"];
+const TEST_DOMAINS: [&str; 2] = ["binancefuture.com", "binance.vision"];
+
+/// Each mode talks to its own hosts and to no others: paper never to Binance, testnet never to
+/// production, live only to production and only over TLS.
+fn check_url(url: &str, mode: Mode, schemes: [&str; 2]) -> Result<(), String> {
+    let form = || format!("a URL that begins with {}", schemes.join(" or "));
+    let scheme = schemes
+        .iter()
+        .find(|scheme| url.starts_with(**scheme))
+        .ok_or_else(form)?;
+    let authority = url[scheme.len()..]
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or_default();
+    if authority.is_empty() || authority.contains('@') {
+        return Err("a URL with a host, and without a user name".to_string());
+    }
+    let wanted = match mode {
+        Mode::Paper => Owner::Other,
+        Mode::Testnet => Owner::Test,
+        Mode::Live => Owner::Live,
     };
-    let host = rest.split(['/', ':']).next().unwrap_or_default();
-    (scheme == "https" || scheme == "wss")
-        && (host == "binance.com" || host.ends_with(".binance.com"))
+    if owner_of(authority) != wanted {
+        return Err(match mode {
+            Mode::Paper => "a simulated exchange and no host of Binance's, because mode is paper",
+            Mode::Testnet => "a host of Binance's test networks, because mode is testnet",
+            Mode::Live => "a production host of binance.com, because mode is live",
+        }
+        .to_string());
+    }
+    let encrypted = scheme.starts_with("https") || scheme.starts_with("wss");
+    if encrypted || mode == Mode::Paper {
+        Ok(())
+    } else {
+        Err("https:// or wss://: only paper trading goes without encryption".to_string())
+    }
+}
+
+fn owner_of(authority: &str) -> Owner {
+    let host = authority
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let host = host.trim_end_matches('.');
+    let within = |domains: &[&str]| {
+        domains.iter().any(|domain| {
+            host.strip_suffix(domain)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    };
+    let is_test_host = TEST_PREFIXES.iter().any(|prefix| host.starts_with(prefix));
+    if within(&TEST_DOMAINS) || (within(&LIVE_DOMAINS) && is_test_host) {
+        Owner::Test
+    } else if within(&LIVE_DOMAINS) {
+        Owner::Live
+    } else {
+        Owner::Other
+    }
 }
