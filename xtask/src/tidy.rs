@@ -32,8 +32,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         }
     }
     check_architecture(&files, &mut breaches)?;
+    check_links(&files, &mut breaches)?;
     check_specification(&files, &mut breaches)?;
-    check_dependencies(&mut breaches)?;
+    check_dependencies(&files, &mut breaches)?;
     crate::evidence::report_stale()?;
     if breaches.is_empty() {
         println!("tidy: {} files, no breach", files.len());
@@ -153,6 +154,26 @@ fn check_architecture(files: &[String], breaches: &mut Vec<String>) -> Result<()
     Ok(())
 }
 
+/// Every relative link of the README leads somewhere.
+fn check_links(files: &[String], breaches: &mut Vec<String>) -> Result<(), Failure> {
+    let text = read(&root().join("README.md"))?;
+    for (index, line) in text.lines().enumerate() {
+        for link in line
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let exists = files
+                .iter()
+                .any(|file| file == link || file.starts_with(&format!("{link}/")));
+            if !link.contains("://") && !exists {
+                breaches.push(format!("README.md:{}: no such file: {link}", index + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Lines `name -> a b c` between the fences of the block that opens with ```graph.
 fn drawn_graph(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let block = text
@@ -228,8 +249,9 @@ fn check_specification(files: &[String], breaches: &mut Vec<String>) -> Result<(
     Ok(())
 }
 
-/// Every dependency of the workspace has its line in docs/dependencies.md.
-fn check_dependencies(breaches: &mut Vec<String>) -> Result<(), Failure> {
+/// Every dependency of the workspace has its line in docs/dependencies.md and a crate that uses it,
+/// and every line of the page has its dependency.
+fn check_dependencies(files: &[String], breaches: &mut Vec<String>) -> Result<(), Failure> {
     let manifest = read(&root().join("Cargo.toml"))?;
     let page = read(&root().join("docs/dependencies.md"))?;
     let block = manifest
@@ -237,13 +259,29 @@ fn check_dependencies(breaches: &mut Vec<String>) -> Result<(), Failure> {
         .nth(1)
         .unwrap_or_default();
     let block = block.split("\n[").next().unwrap_or_default();
-    for line in block
-        .lines()
-        .filter(|line| line.contains('=') && !line.contains("path ="))
-    {
+    let mut members = String::new();
+    for file in files.iter().filter(|file| file.ends_with("/Cargo.toml")) {
+        members.push_str(&read(&root().join(file))?);
+    }
+    let mut known = BTreeSet::new();
+    for line in block.lines().filter(|line| line.contains('=')) {
         let name = line.split('=').next().unwrap_or_default().trim();
-        if !page.contains(&format!("| `{name}` |")) {
+        known.insert(name);
+        if !line.contains("path =") && !page.contains(&format!("| `{name}` |")) {
             breaches.push(format!("docs/dependencies.md: no line for `{name}`"));
+        }
+        if !members.contains(&format!("\n{name}.workspace"))
+            && !members.contains(&format!("\n{name} = {{ workspace"))
+        {
+            breaches.push(format!("Cargo.toml: no crate uses `{name}`"));
+        }
+    }
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    for name in rows.filter_map(|row| row.split('`').next()) {
+        if !known.contains(name) {
+            breaches.push(format!(
+                "docs/dependencies.md: `{name}` is no dependency any more"
+            ));
         }
     }
     Ok(())
