@@ -16,6 +16,12 @@ pub const LEVELS_MAX: usize = 4096;
 /// Most bytes of one encoded event.
 pub const EVENT_BYTES_MAX: usize = LEVELS_MAX * 16 + 256;
 
+/// Fill of the journal, in per mille, from which on only reducing is allowed.
+pub const JOURNAL_HIGH_PERMILLE: u16 = 750;
+
+/// Level that says that the largest record may find no room: from there on nothing is allowed.
+pub const JOURNAL_FULL_PERMILLE: u16 = 1_000;
+
 /// One input with its place in the total order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Event<'a> {
@@ -68,7 +74,8 @@ pub enum Input<'a> {
     Command(Command),
     /// A sample of the wall clock, corrected to the exchange's time.
     Clock(UtcNs),
-    /// Fill level of the journal ring in per mille, told when it crosses a threshold.
+    /// Fill level of the journal ring in per mille, told when it reaches or leaves
+    /// [`JOURNAL_HIGH_PERMILLE`] or [`JOURNAL_FULL_PERMILLE`].
     JournalLevel(u16),
     /// A deadline passed; nothing else happened.
     Time,

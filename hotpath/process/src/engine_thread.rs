@@ -36,9 +36,6 @@ const UPKEEP_NS: u64 = 1_000_000;
 /// A stop waits this long for open orders to become final.
 const STOP_PATIENCE_NS: u64 = 5_000_000_000;
 
-/// Journal fill levels, in per mille, of which the engine is told.
-const JOURNAL_STEPS: [u16; 3] = [500, 750, 1000];
-
 /// Empty buffers for checkpoints, and full ones with the last input in them.
 pub struct CheckpointQueues {
     /// From the cold thread.
@@ -147,7 +144,6 @@ struct Loop {
     frame: Vec<u8>,
     levels: Vec<Level>,
     sequence: u64,
-    journal_step: usize,
     dirty: bool,
     last_upkeep: MonoNs,
     stopping_since: Option<MonoNs>,
@@ -171,7 +167,6 @@ impl EngineThread {
             frame: vec![0; RECORD_BYTES_MAX.max(INPUT_BYTES_MAX)],
             levels: vec![Level::default(); LEVELS_MAX],
             sequence: 0,
-            journal_step: 0,
             dirty: true,
             last_upkeep: MonoNs(0),
             stopping_since: None,
@@ -345,11 +340,8 @@ impl Loop {
     fn upkeep(&mut self, now: MonoNs) {
         self.last_upkeep = now;
         self.parts.segment.beat_hotpath(now.0);
-        let fill = self.parts.outbox.observer.fill_permille();
-        let step = JOURNAL_STEPS.iter().filter(|step| fill >= **step).count();
-        if step != self.journal_step {
-            self.journal_step = step;
-            self.take_own(Input::JournalLevel(fill), now);
+        if let Some(level) = self.parts.outbox.observer.crossed_level() {
+            self.take_own(Input::JournalLevel(level), now);
             self.dirty = true;
         }
         if std::mem::take(&mut self.dirty) {

@@ -6,9 +6,16 @@
 
 use crate::telemetry::EngineCells;
 use engine::Observer;
+use engine::event::{JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
 use ipc::JournalProducer;
 use market::record::{JournalRecord, RECORD_BYTES_MAX, RECORD_VERSION, Record};
 use market::{InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
+
+/// Slots of the largest record; a slot holds 56 bytes.
+const RECORD_SLOTS_MAX: usize = RECORD_BYTES_MAX.div_ceil(56);
+
+/// Thresholds at which the engine is told how full the journal is.
+const LEVELS: [u16; 2] = [JOURNAL_HIGH_PERMILLE, JOURNAL_FULL_PERMILLE];
 
 /// Writes the journal.
 pub struct Recorder {
@@ -18,6 +25,8 @@ pub struct Recorder {
     sequence: u64,
     input_sequence: u64,
     time: MonoNs,
+    /// How many of [`LEVELS`] the journal had reached when the engine was last told.
+    reached: usize,
     /// UTC minus monotonic time; none before the first clock sample.
     utc_offset_ns: Option<i64>,
 }
@@ -33,6 +42,7 @@ impl Recorder {
             sequence: 0,
             input_sequence: 0,
             time: MonoNs(0),
+            reached: 0,
             utc_offset_ns: None,
         }
     }
@@ -49,9 +59,11 @@ impl Recorder {
         self.utc_offset_ns = Some(utc.0.saturating_sub(time));
     }
 
-    /// Fill of the journal in per mille.
-    pub fn fill_permille(&mut self) -> u16 {
-        self.journal.fill_permille()
+    /// The journal's level, when it has crossed a threshold since the last call.
+    pub fn crossed_level(&mut self) -> Option<u16> {
+        let level = level_of(&mut self.journal);
+        let reached = LEVELS.iter().filter(|one| level >= **one).count();
+        (std::mem::replace(&mut self.reached, reached) != reached).then_some(level)
     }
 
     fn utc(&self) -> UtcNs {
@@ -90,3 +102,16 @@ impl Observer for Recorder {
         self.cells.count_non_action(reason);
     }
 }
+
+/// Per mille written and not durable. Full is where the largest record finds no room, not where
+/// the last slot is taken: a record of several slots would never get there.
+fn level_of(journal: &mut JournalProducer) -> u16 {
+    if journal.free_slots() < RECORD_SLOTS_MAX {
+        JOURNAL_FULL_PERMILLE
+    } else {
+        journal.fill_permille()
+    }
+}
+
+#[cfg(test)]
+mod tests;

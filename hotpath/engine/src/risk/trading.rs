@@ -3,7 +3,7 @@
 //! In: verbs, breakers, levels, reconciliation. Out: ACTIVE, REDUCING, HALTED or KILLED with the
 //! reason. Never: a hidden way back; each flag is cleared by what set it, or by a person.
 
-use crate::event::Command;
+use crate::event::{Command, JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
 use market::{StateReason, TradingState, wire_struct};
 
 wire_struct! {
@@ -40,11 +40,6 @@ wire_struct! {
         pub reason: StateReason,
     }
 }
-
-/// Per mille of the journal above which only reducing is allowed.
-const JOURNAL_HIGH_PERMILLE: u16 = 750;
-/// Per mille at which nothing is.
-const JOURNAL_FULL_PERMILLE: u16 = 1_000;
 
 impl Trading {
     /// HALTED until reconciled.
@@ -106,7 +101,7 @@ impl Trading {
 
     /// Takes the fill level of the journal.
     pub fn journal_level(&mut self, permille: u16) {
-        self.journal_high = permille > JOURNAL_HIGH_PERMILLE;
+        self.journal_high = permille >= JOURNAL_HIGH_PERMILLE;
         self.journal_full = permille >= JOURNAL_FULL_PERMILLE;
     }
 
@@ -245,12 +240,16 @@ mod tests {
     fn a_filling_journal_reduces_then_halts_then_frees() {
         let mut trading = ready();
         let mut states = Vec::new();
-        for permille in [700, 760, 1_000, 760, 100] {
+        // The teller says exactly 750 when the journal fills slowly.
+        for permille in [749, 750, 999, 1_000, 750, 100] {
             trading.journal_level(permille);
             trading.change();
             states.push(trading.state);
         }
         use TradingState::{Active, Halted, Reducing};
-        assert_eq!(states, [Active, Reducing, Halted, Reducing, Active]);
+        assert_eq!(
+            states,
+            [Active, Reducing, Reducing, Halted, Reducing, Active]
+        );
     }
 }
