@@ -26,15 +26,20 @@ wire_enum! {
     pub enum ReplyOutcome {
         /// The exchange says that it is done; `state` tells what.
         Confirmed = "CONFIRMED",
-        /// The exchange says that it was not done.
+        /// The exchange says that it was not done, or the request never left. Of a query: the
+        /// exchange says that it does not know the order, and nothing less than that (I4).
         Rejected = "REJECTED",
-        /// Time-out, 5xx "unknown", -1006, -1007, broken connection, unparseable reply (I3).
+        /// Time-out, 5xx "unknown", -1006, -1007, broken connection, unparseable reply (I3). Of a
+        /// query also: not sent, any other refusal, a "not found" that a later query overtook.
         Unresolved = "UNRESOLVED",
     }
 }
 
 wire_struct! {
     /// The answer to one of our requests.
+    ///
+    /// The engine knows no venue: the session that read the answer is the judge of `outcome`, and
+    /// `error_code` is for the operator only.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct OrderReply {
         /// What was asked.

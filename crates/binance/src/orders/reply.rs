@@ -3,7 +3,7 @@
 //! In: one text frame. Out: id, status, order or error, used limits; and the venue-neutral order
 //! reply. Never: an allocation, a success that the frame does not prove.
 
-use super::{RequestId, outcome_of};
+use super::{ErrorClass, RequestId, classify_code, outcome_of};
 use crate::decode::{DecodeError, quantity, required, set, text_of};
 use crate::json::{Cursor, Quoted};
 use crate::word;
@@ -102,6 +102,17 @@ impl<'a> Reply<'a> {
         self.result
     }
 
+    /// A refused query says nothing of the order, but for the one refusal that is its answer: the
+    /// exchange does not know the order. A limit, a ban, a bad time stamp or key is not that (I3).
+    fn outcome(&self, request: RequestKind, code: i64, message: &[u8]) -> ReplyOutcome {
+        let outcome = outcome_of(self.status, code, message);
+        let not_found = self.status == 400 && classify_code(code) == ErrorClass::OrderNotFound;
+        match (request, outcome) {
+            (RequestKind::Query, ReplyOutcome::Rejected) if !not_found => ReplyOutcome::Unresolved,
+            _ => outcome,
+        }
+    }
+
     /// What the reply means for the order that it answers.
     ///
     /// A success whose result does not name the order as expected is unresolved.
@@ -118,7 +129,7 @@ impl<'a> Reply<'a> {
         };
         let mut reply = OrderReply {
             request,
-            outcome: outcome_of(self.status, code, message),
+            outcome: self.outcome(request, code, message),
             client_order_id,
             instrument: instrument.id,
             exchange_order_id: ExchangeOrderId(0),

@@ -1,9 +1,12 @@
 //! The order connection: WebSocket API requests and what became of each.
 //!
 //! In: orders to place, cancel or query, reply frames, the end of the connection, the time. Out:
-//! frames to write, on spot the private events that come over the same connection, and exactly one verdict a request at first (a late answer follows as what it
-//! is: evidence). Never: a request sent twice, a silent loss: what was written and not answered
-//! is `Unresolved` (I3), what was not written is `Rejected` with [`NOT_SENT`].
+//! frames to write, on spot the private events that come over the same connection, and exactly
+//! one verdict a request at first (a late answer follows as what it is: evidence). Never: a
+//! request sent twice, a silent loss: what was written and not answered is `Unresolved` (I3),
+//! what was not written is `Rejected` with [`NOT_SENT`]. Queries are judged more strictly:
+//! `Rejected` means that the exchange said, in answer to the newest query, that it does not know
+//! the order (I4); whatever else came of a query is `Unresolved`.
 
 use super::user_session::take_private_frame;
 use super::{
@@ -63,6 +66,8 @@ struct Pending {
     instrument: InstrumentId,
     written: MonoNs,
     told: bool,
+    /// A query that a later one of the same order has followed.
+    superseded: bool,
 }
 
 /// A step that a connection takes before it is of full use.
@@ -289,7 +294,15 @@ impl OrderSession {
         let instrument = one.and_then(|one| instruments.get(one.instrument));
         match (one, instrument) {
             (Some(one), Some(instrument)) => {
-                let verdict = reply.order_reply(one.request, one.client_order_id, instrument);
+                let mut verdict = reply.order_reply(one.request, one.client_order_id, instrument);
+                let late = one.told || one.superseded;
+                if one.request == RequestKind::Query
+                    && verdict.outcome == ReplyOutcome::Rejected
+                    && late
+                {
+                    // It says how things stood before the query that is under way (I4).
+                    verdict.outcome = ReplyOutcome::Unresolved;
+                }
                 events.reply(verdict, Some(now.mono.since(one.written)));
             }
             _ => events.unreadable(),
@@ -369,10 +382,14 @@ impl OrderSession {
             instrument: instrument.id,
             written: now.mono,
             told: false,
+            superseded: false,
         };
         if !self.is_ready() || now.mono < self.silent_until {
-            events.reply(verdict(&one, ReplyOutcome::Rejected, NOT_SENT), None);
+            events.reply(verdict(&one, not_sent(request), NOT_SENT), None);
             return None;
+        }
+        if request == RequestKind::Query {
+            self.supersede_queries(client_order_id);
         }
         let sequence = self.take_sequence();
         let slot = &mut self.pending[sequence as usize % PENDING_MAX];
@@ -380,6 +397,14 @@ impl OrderSession {
             events.reply(verdict(&old, ReplyOutcome::Unresolved, 0), None);
         }
         Some(sequence)
+    }
+
+    /// A late answer to a former query says nothing of now.
+    fn supersede_queries(&mut self, client_order_id: ClientOrderId) {
+        for one in self.pending.iter_mut().flatten() {
+            one.superseded |=
+                one.request == RequestKind::Query && one.client_order_id == client_order_id;
+        }
     }
 
     /// Requests without answer for too long are unresolved; when nothing at all was heard since
@@ -459,6 +484,15 @@ impl OrderSession {
             timestamp: now.server,
             recv_window_ms,
         }
+    }
+}
+
+/// What a request that never left came to. A query that was not asked says nothing of its order:
+/// `Rejected` would mean that the exchange does not know it (I4).
+const fn not_sent(request: RequestKind) -> ReplyOutcome {
+    match request {
+        RequestKind::Query => ReplyOutcome::Unresolved,
+        RequestKind::Place | RequestKind::Cancel | RequestKind::Amend => ReplyOutcome::Rejected,
     }
 }
 

@@ -360,3 +360,95 @@ fn a_private_event_that_cannot_be_read_renews_the_connection() {
     assert_eq!(action, Some(LinkAction::Close(CloseReason::Unreadable)));
     assert_eq!(seen.0[2..], ["error missing_field", "down", "private down"]);
 }
+
+fn query(session: &mut OrderSession, seen: &mut Seen, id: &str, at: u64) -> String {
+    let order = CancelOrder {
+        client_order_id: ClientOrderId::new(id.as_bytes()).unwrap(),
+        instrument: InstrumentId(0),
+        exchange_order_id: ExchangeOrderId(0),
+    };
+    let mut out = Vec::new();
+    session.query(&order, &instrument(), now(at), &mut out, seen);
+    String::from_utf8(out).unwrap()
+}
+
+fn refusal(id: &str, status: u16, code: i64) -> String {
+    format!(r#"{{"id":"{id}","status":{status},"error":{{"code":{code},"msg":"x"}}}}"#)
+}
+
+#[test]
+fn only_the_exchanges_word_that_it_does_not_know_the_order_rejects_a_query() {
+    let cases = [
+        (400, -2013, "REJECTED"),
+        (400, -2026, "UNRESOLVED"),
+        (400, -2011, "UNRESOLVED"),
+        (400, -1000, "UNRESOLVED"),
+        (400, -1003, "UNRESOLVED"),
+        (400, -1021, "UNRESOLVED"),
+        (400, -1022, "UNRESOLVED"),
+        (400, -1102, "UNRESOLVED"),
+        (400, -1121, "UNRESOLVED"),
+        (400, -1125, "UNRESOLVED"),
+        (401, -2014, "UNRESOLVED"),
+        (401, -2015, "UNRESOLVED"),
+        (403, -1, "UNRESOLVED"),
+        (404, -1, "UNRESOLVED"),
+        (408, -1007, "UNRESOLVED"),
+        (418, -1003, "UNRESOLVED"),
+        (418, -2013, "UNRESOLVED"),
+        (429, -1003, "UNRESOLVED"),
+        (429, -2013, "UNRESOLVED"),
+        (500, -1001, "UNRESOLVED"),
+        (503, -1008, "UNRESOLVED"),
+        (503, -2013, "UNRESOLVED"),
+    ];
+    for (status, code, expected) in cases {
+        let (mut session, mut seen) = connected();
+        assert!(query(&mut session, &mut seen, "fuA", 10).contains("order.status"));
+        answer(&mut session, &mut seen, &refusal("q1", status, code), 20);
+        let expected = format!("QUERY {expected} fuA {code} timed");
+        assert_eq!(seen.0, [expected], "{status} {code}");
+    }
+}
+
+#[test]
+fn a_query_that_was_never_sent_is_unresolved() {
+    let (mut session, mut seen) = connected();
+    query(&mut session, &mut seen, "fuA", 10);
+    answer(&mut session, &mut seen, &refusal("q1", 429, -1003), 20);
+    assert_eq!(query(&mut session, &mut seen, "fuA", 30), "");
+    session.on_disconnected(now(40), &mut seen);
+    assert_eq!(query(&mut session, &mut seen, "fuA", 50), "");
+    let expected = [
+        "QUERY UNRESOLVED fuA -1003 timed",
+        "QUERY UNRESOLVED fuA 1",
+        "down",
+        "QUERY UNRESOLVED fuA 1",
+    ];
+    assert_eq!(seen.0, expected);
+}
+
+#[test]
+fn not_found_counts_only_as_the_answer_to_the_query_under_way() {
+    let (mut session, mut seen) = connected();
+    query(&mut session, &mut seen, "fuA", 10);
+    query(&mut session, &mut seen, "fuB", 10);
+    query(&mut session, &mut seen, "fuA", 1_010);
+    for (id, at) in [("q1", 1_011), ("q2", 1_012), ("q3", 1_013)] {
+        answer(&mut session, &mut seen, &refusal(id, 400, -2013), at);
+    }
+    // One that was given up as unresolved before says nothing either.
+    query(&mut session, &mut seen, "fuC", 2_000);
+    answer(&mut session, &mut seen, "rubbish", 2_001);
+    session.poll(now(5_000), &mut seen);
+    answer(&mut session, &mut seen, &refusal("q4", 400, -2013), 5_001);
+    let expected = [
+        "QUERY UNRESOLVED fuA -2013 timed",
+        "QUERY REJECTED fuB -2013 timed",
+        "QUERY REJECTED fuA -2013 timed",
+        "unreadable",
+        "QUERY UNRESOLVED fuC 0",
+        "QUERY UNRESOLVED fuC -2013 timed",
+    ];
+    assert_eq!(seen.0, expected);
+}
