@@ -11,6 +11,7 @@ use crate::messages::{
 };
 use crate::recorder::Recorder;
 use crate::telemetry::RingCells;
+use binance::session::NOT_SENT;
 use crossbeam::queue::ArrayQueue;
 use engine::event::{Command, LEVELS_MAX};
 use engine::{Engine, Event, Input, Outbox, Request};
@@ -19,7 +20,11 @@ use ipc::{
     Segment,
 };
 use market::page::PAGE_BYTES_MAX;
-use market::{InstrumentId, Level, MonoNs, Wire};
+use market::{
+    ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState, Quantity,
+    ReplyOutcome, RequestKind, Wire,
+};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -89,6 +94,8 @@ pub struct Gauges {
     pub damaged_inputs: Counter,
     /// Requests that found no room in the outbox.
     pub outbox_overflows: Counter,
+    /// Orders that were not sent because their intent found no room in the journal.
+    pub held_back: Counter,
     /// Turns that found work.
     pub busy_turns: Counter,
     /// Market ring.
@@ -147,6 +154,9 @@ struct Loop {
     dirty: bool,
     last_upkeep: MonoNs,
     stopping_since: Option<MonoNs>,
+    /// Orders that were held back, and of which the engine is not told yet. Each is live in its
+    /// table until then, so there are never more than the table has room for.
+    held_back: VecDeque<OrderReply>,
 }
 
 /// A ring whose records are inputs.
@@ -162,20 +172,25 @@ impl EngineThread {
     /// needs is allocated here first.
     #[must_use]
     pub fn run(self, abandon: &AtomicBool) -> Leftover {
-        let state = Loop {
-            parts: self,
+        Loop::new(self).run(abandon)
+    }
+}
+
+impl Loop {
+    fn new(parts: EngineThread) -> Self {
+        let orders_max = parts.engine.config().orders.capacity;
+        Self {
+            parts,
             frame: vec![0; RECORD_BYTES_MAX.max(INPUT_BYTES_MAX)],
             levels: vec![Level::default(); LEVELS_MAX],
             sequence: 0,
             dirty: true,
             last_upkeep: MonoNs(0),
             stopping_since: None,
-        };
-        state.run(abandon)
+            held_back: VecDeque::with_capacity(orders_max),
+        }
     }
-}
 
-impl Loop {
     fn run(mut self, abandon: &AtomicBool) -> Leftover {
         allocation::guard_this_thread();
         for _ in 0..self.parts.behaviour.inject_allocations {
@@ -234,6 +249,13 @@ impl Loop {
             .is_some_and(|deadline| now >= deadline)
         {
             self.take_own(Input::Time, now);
+            busy = true;
+        }
+        // The orders of these very steps wait for the next turn.
+        for _ in 0..self.held_back.len() {
+            if let Some(reply) = self.held_back.pop_front() {
+                self.take_own(Input::OrderReply(reply), now);
+            }
             busy = true;
         }
         busy
@@ -308,11 +330,20 @@ impl Loop {
     }
 
     /// Hands the requests of one step to the gateways; their records are in the journal already.
-    /// The clock is read once more here, for the stamp of the decision.
+    /// An order whose intent found no room there is held back (I25), and the engine is told that
+    /// it was not sent. Cancels and queries need no intent and always go. The clock is read once more here, for the stamp of the decision.
     fn dispatch(&mut self, mut stamps: Stamps) {
         stamps.decided = clock::monotonic();
         let mut bytes = [0; REQUEST_BYTES_MAX];
         for request in &self.parts.outbox.requests {
+            if let Request::Place(order) = request
+                && let recorder = &self.parts.outbox.observer
+                && recorder.has_lost_intent(&order.get().client_order_id)
+            {
+                self.parts.gauges.held_back.add(1);
+                self.held_back.push_back(not_sent(order.get()));
+                continue;
+            }
             let length = encode_request(&stamps, request, &mut bytes);
             let length = length.expect("REQUEST_BYTES_MAX holds every request");
             let ring = match request {
@@ -408,3 +439,20 @@ impl Loop {
         }
     }
 }
+
+/// What the engine is told of an order that never left this thread.
+const fn not_sent(order: &NewOrder) -> OrderReply {
+    OrderReply {
+        request: RequestKind::Place,
+        outcome: ReplyOutcome::Rejected,
+        client_order_id: order.client_order_id,
+        instrument: order.instrument,
+        exchange_order_id: ExchangeOrderId(0),
+        state: OrderState::Submitted,
+        cumulative_quantity: Quantity::ZERO,
+        error_code: NOT_SENT,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,16 @@
 //!
 //! In: records and non-actions of one step. Out: encoded records in the journal ring, counts.
 //! Never: a wait; a record that finds no room is counted as a hole (I26), and the fill level has
-//! made the engine reduce long before.
+//! made the engine reduce long before. An intent that found none is remembered until the next
+//! step, so that its order is held back (I25).
 
 use crate::telemetry::EngineCells;
 use engine::Observer;
 use engine::event::{JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
+use engine::outbox::REQUESTS_MAX;
 use ipc::JournalProducer;
 use market::record::{JournalRecord, RECORD_BYTES_MAX, RECORD_VERSION, Record};
-use market::{InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
+use market::{ClientOrderId, InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
 
 /// Slots of the largest record; a slot holds 56 bytes.
 const RECORD_SLOTS_MAX: usize = RECORD_BYTES_MAX.div_ceil(56);
@@ -27,6 +29,8 @@ pub struct Recorder {
     time: MonoNs,
     /// How many of [`LEVELS`] the journal had reached when the engine was last told.
     reached: usize,
+    /// Intents of this step that found no room; as many as a step has requests.
+    lost_intents: Vec<ClientOrderId>,
     /// UTC minus monotonic time; none before the first clock sample.
     utc_offset_ns: Option<i64>,
 }
@@ -43,6 +47,7 @@ impl Recorder {
             input_sequence: 0,
             time: MonoNs(0),
             reached: 0,
+            lost_intents: Vec::with_capacity(REQUESTS_MAX),
             utc_offset_ns: None,
         }
     }
@@ -51,6 +56,13 @@ impl Recorder {
     pub fn begin(&mut self, input_sequence: u64, time: MonoNs) {
         self.input_sequence = input_sequence;
         self.time = time;
+        self.lost_intents.clear();
+    }
+
+    /// True when the order's intent of this step is not in the journal: it must not be sent.
+    #[must_use]
+    pub fn has_lost_intent(&self, order: &ClientOrderId) -> bool {
+        self.lost_intents.contains(order)
     }
 
     /// The engine learned the time of day.
@@ -91,10 +103,17 @@ impl Observer for Recorder {
         let length = entry
             .to_bytes(&mut bytes)
             .expect("RECORD_BYTES_MAX holds every record");
-        if self.journal.try_push(&bytes[..length]).is_err() {
+        if self.journal.try_push(&bytes[..length]).is_ok() {
+            self.cells.journal_records.add(1);
+        } else {
             self.journal.note_hole(self.sequence);
+            // Intents and requests come in pairs: beyond this many no request found room either.
+            if let Record::Intent(intent) = record
+                && self.lost_intents.len() < REQUESTS_MAX
+            {
+                self.lost_intents.push(intent.order.client_order_id);
+            }
         }
-        self.cells.journal_records.add(1);
         self.cells.count(record);
     }
 

@@ -53,6 +53,7 @@ pub fn gauges(telemetry: Telemetry<'_>) -> Result<Gauges, RegisterError> {
         allocations: telemetry.counter("hot_allocations_total{stage=\"engine\"}")?,
         damaged_inputs: telemetry.counter("damaged_inputs_total")?,
         outbox_overflows: telemetry.counter("outbox_overflows_total")?,
+        held_back: telemetry.counter("orders_held_back_total")?,
         busy_turns: telemetry.counter("engine_busy_turns_total")?,
         market: telemetry.ring("market", MARKET_SLOTS)?,
         replies: telemetry.ring("replies", REPLY_SLOTS)?,

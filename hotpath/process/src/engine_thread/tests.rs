@@ -1,0 +1,240 @@
+//! The engine thread's own checks, turn by turn.
+//!
+//! In: a real engine whose rings end in the test. Out: what leaves by them. Never: a thread.
+
+use super::*;
+use crate::messages::decode_request;
+use crate::telemetry::{EngineCells, Telemetry};
+use crate::wiring::gauges;
+use engine::EngineConfig;
+use engine::Observer;
+use engine::config::{StrategyConfig, StrategyParameters};
+use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
+use engine::strategy::dummy::DummyParameters;
+use ipc::{JournalConsumer, SegmentLayout, heap_journal, heap_log, heap_ring};
+use market::event::DepthHeader;
+use market::record::{Record, WalletRecord};
+use market::{
+    DepthUpdate, Filters, Instrument, InstrumentStatus, Market, Money, Price, Side, Step, Symbol,
+    UpdateId, UtcMs,
+};
+
+const ID: InstrumentId = InstrumentId(0);
+const MILLISECOND_NS: u64 = 1_000_000;
+
+/// A loop, and the far ends of its rings.
+struct Rig {
+    state: Loop,
+    now: MonoNs,
+    update_id: u64,
+    orders: Consumer,
+    journal: JournalConsumer,
+    _commands: Producer,
+    /// Read by nobody, but an end that is gone is another matter.
+    _others: (Producer, Producer, Producer, Consumer, [JournalConsumer; 2]),
+}
+
+fn config() -> EngineConfig {
+    let mut config = EngineConfig::new(vec![Instrument {
+        id: ID,
+        market: Market::UsdM,
+        symbol: Symbol::new(b"BTCUSDT").unwrap(),
+        tick: Step::from_text(b"0.1").unwrap(),
+        lot: Step::from_text(b"0.001").unwrap(),
+        price_decimals: 2,
+        quantity_decimals: 3,
+        status: InstrumentStatus::Trading,
+        filters: Filters::NONE,
+    }]);
+    config.strategies.push(StrategyConfig {
+        name: "dummy".to_string(),
+        instruments: vec![ID],
+        parameters: StrategyParameters::Dummy(DummyParameters::default()),
+    });
+    config
+}
+
+/// A segment whose file is gone already.
+fn segment(name: &str) -> Arc<Segment> {
+    let file = format!("engine-thread-{name}-{}", std::process::id());
+    let path = std::env::temp_dir().join(file);
+    let _ = std::fs::remove_file(&path);
+    let segment = Segment::create(&path, &SegmentLayout::default(), 1, 1, 1).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    Arc::new(segment)
+}
+
+impl Rig {
+    fn new(segment: Arc<Segment>) -> Self {
+        let config = config();
+        let telemetry = Telemetry(&segment);
+        let cells = EngineCells::new(telemetry, &config.instruments, &[]).unwrap();
+        let (commands, commands_out) = heap_ring(64);
+        let (replies, replies_out) = heap_ring(64);
+        let (cold, cold_out) = heap_ring(64);
+        let (market, market_out) = heap_ring(64);
+        let (orders_in, orders) = heap_ring(1 << 10);
+        let (requests_in, requests) = heap_ring(1 << 10);
+        let (journal_in, journal) = heap_journal(1 << 10);
+        let (input_log, inputs) = heap_journal(1 << 10);
+        let (market_log, events) = heap_log(1 << 10);
+        let parts = EngineThread {
+            inlets: Inlets {
+                commands: commands_out,
+                replies: replies_out,
+                cold: cold_out,
+                market: market_out,
+            },
+            outlets: Outlets {
+                orders: orders_in,
+                cold: requests_in,
+                input_log,
+                market_log,
+                instrument_pages: vec![segment.instrument_page_writer(0).unwrap()],
+                account_page: segment.account_page_writer().unwrap(),
+            },
+            outbox: Outbox::new(Recorder::new(journal_in, cells, 1)),
+            gauges: gauges(telemetry).unwrap(),
+            checkpoints: Arc::default(),
+            behaviour: Behaviour {
+                spin: false,
+                inject_allocations: 0,
+            },
+            engine: Engine::new(config),
+            segment,
+        };
+        Self {
+            state: Loop::new(parts),
+            now: MonoNs(1_000_000_000),
+            update_id: 0,
+            orders,
+            journal,
+            _commands: commands,
+            _others: (replies, cold, market, requests, [inputs, events]),
+        }
+    }
+
+    fn send(&mut self, input: Input<'_>) {
+        self.now = self.now.after(MILLISECOND_NS);
+        self.state.take_own(input, self.now);
+    }
+
+    fn turn_after(&mut self, wait_ns: u64) {
+        self.now = self.now.after(wait_ns);
+        self.state.turn(self.now);
+    }
+
+    fn depth(&mut self) {
+        let level = |price, lots| Level {
+            price: Price(price),
+            quantity: Quantity(lots),
+        };
+        let id = self.update_id + 1;
+        let header = DepthHeader {
+            instrument: ID,
+            first_update_id: UpdateId(id),
+            last_update_id: UpdateId(id),
+            previous_update_id: UpdateId(self.update_id),
+            event_time: UtcMs(1),
+            transaction_time: UtcMs(1),
+        };
+        self.update_id = id;
+        self.send(Input::Depth(DepthUpdate {
+            header,
+            bids: &[level(500_000, 10)],
+            asks: &[level(500_001, 10)],
+        }));
+    }
+
+    /// Streams up and reconciled, the book one snapshot short of being synced.
+    fn all_but_a_book(&mut self) {
+        for stream in [StreamKind::Market, StreamKind::Orders, StreamKind::User] {
+            let (market, up) = (Market::UsdM, true);
+            self.send(Input::Stream(StreamChange { stream, market, up }));
+        }
+        self.send(Input::ReconcileBegin);
+        self.send(Input::ReconcileEnd);
+        self.depth();
+    }
+
+    /// The missing snapshot: the strategy may trade.
+    fn book(&mut self) {
+        self.send(Input::SnapshotBegin(SnapshotBegin {
+            instrument: ID,
+            last_update_id: UpdateId(self.update_id),
+            complete: true,
+        }));
+        for (side, first, step) in [(Side::Buy, 500_000_i64, -1_i64), (Side::Sell, 500_001, 1)] {
+            let level = |index| Level {
+                price: Price(first + index * step),
+                quantity: Quantity(10),
+            };
+            let levels: Vec<Level> = (0..20).map(level).collect();
+            self.send(Input::SnapshotLevels(SnapshotLevels {
+                instrument: ID,
+                side,
+                levels: &levels,
+            }));
+        }
+        self.send(Input::SnapshotEnd(ID));
+    }
+
+    /// Orders that left since the last call.
+    fn placed(&mut self) -> usize {
+        let mut bytes = [0; REQUEST_BYTES_MAX];
+        let mut count = 0;
+        while let Some((_, bytes)) = self.orders.pop(&mut bytes).unwrap() {
+            let (_, request) = decode_request(bytes).unwrap();
+            count += usize::from(matches!(request, Request::Place(_)));
+        }
+        count
+    }
+
+    fn fill_journal(&mut self) {
+        let record = Record::Wallet(WalletRecord {
+            wallet: Money::ZERO,
+            event_time: UtcMs(0),
+        });
+        for _ in 0..1 << 10 {
+            self.state.parts.outbox.observer.record(&record);
+        }
+    }
+
+    fn drain_journal(&mut self) {
+        let mut buffer = [0; RECORD_BYTES_MAX];
+        while let Some(entry) = self.journal.read(&mut buffer).unwrap() {
+            let cursor = entry.cursor;
+            self.journal.commit_durable(cursor).unwrap();
+        }
+    }
+
+    fn live_orders(&self) -> usize {
+        self.state.parts.engine.orders().live_orders().count()
+    }
+}
+
+#[test]
+fn an_order_whose_intent_found_no_room_is_held_back_and_told_as_not_sent() {
+    let segment = segment("hole");
+    let mut rig = Rig::new(Arc::clone(&segment));
+    rig.all_but_a_book();
+    rig.fill_journal();
+    rig.book();
+    assert_eq!(rig.placed(), 0);
+    let held_back = rig.live_orders();
+    assert!(held_back > 0, "the strategy wanted to trade");
+    rig.turn_after(0);
+    assert_eq!(rig.live_orders(), 0, "no order hangs");
+    let cells = segment.counters();
+    let shown = cells
+        .iter()
+        .find(|(name, _)| name == "orders_held_back_total");
+    assert_eq!(shown.map(|(_, value)| value), Some(held_back as u64));
+
+    rig.drain_journal();
+    for _ in 0..20 {
+        rig.turn_after(1_000 * MILLISECOND_NS);
+        rig.depth();
+    }
+    assert!(rig.placed() > 0, "there is room again");
+}
