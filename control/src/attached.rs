@@ -276,6 +276,10 @@ impl Attached {
                 page.book_resyncs,
             );
         }
+        for ring in self.rings() {
+            let name = format!("shown_ring_dropped_total{{ring=\"{}\"}}", ring.name);
+            note(name, ring.dropped);
+        }
         // Given up behind the last record: no jump in the sequence shows these.
         let drops = self.journal.drops();
         let behind = drops.last.saturating_sub(last_sequence.unwrap_or(0));

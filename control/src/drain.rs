@@ -78,7 +78,7 @@ impl Drain {
     /// A drain that has attached to nothing yet.
     #[must_use]
     pub fn new(places: Places, ledger: Ledger, shared: Arc<Shared>) -> Self {
-        Self {
+        let mut drain = Self {
             places,
             ledger,
             shared,
@@ -95,7 +95,9 @@ impl Drain {
             picture_at: None,
             figures_at: Instant::now(),
             retry_at: None,
-        }
+        };
+        drain.detach();
+        drain
     }
 
     /// Drains until `stop`, then takes in what is there and commits. A hot path that goes on
@@ -202,7 +204,7 @@ impl Drain {
                 }
                 self.finish();
             }
-            self.current = None;
+            self.detach();
         }
         for one in &generations {
             if one.number < newest && self.ledger.is_drained(one.number).unwrap_or(false) {
@@ -237,11 +239,25 @@ impl Drain {
     fn try_attach(&mut self, one: &Generation) -> Result<(), AttachError> {
         let attached = Attached::attach(&one.path, &self.places.input_logs, &mut self.ledger)?;
         let generation = attached.generation();
-        self.earlier_counters = self.ledger.figures_without(generation)?;
-        self.earlier_histograms = snapshots(self.ledger.histograms_without(generation)?);
+        self.read_earlier(Some(generation))?;
         self.current = Some(attached);
         self.finished = false;
         self.complaint = None;
+        Ok(())
+    }
+
+    /// Leaves the present generation. Until the next one is attached its figures stay in the sums:
+    /// a counter never goes back.
+    fn detach(&mut self) {
+        self.current = None;
+        if let Err(error) = self.read_earlier(None) {
+            self.complain(&error.to_string());
+        }
+    }
+
+    fn read_earlier(&mut self, present: Option<u64>) -> Result<(), LedgerError> {
+        self.earlier_counters = self.ledger.figures_without(present)?;
+        self.earlier_histograms = snapshots(self.ledger.histograms_without(present)?);
         Ok(())
     }
 

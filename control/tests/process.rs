@@ -92,6 +92,15 @@ fn a_new_generation_adds_to_the_earlier_ones() {
     wait_for("generation 3", || control.stats()["orders_sent"] == 21);
     assert_eq!(control.get("/health/ready", "").status, 200);
     third.stop();
+    wait_for("its end", || control.stats()["drained"] == true);
+    assert_eq!(control.terminate(), Some(0));
+    // A reboot empties the shared memory; the counters go on where they were.
+    std::fs::remove_file(state.segment(3)).unwrap();
+    let control = Control::start(&state);
+    assert_eq!(control.stats()["orders_sent"], 21);
+    wait_for("the first picture", || {
+        control.stats()["market_messages"] == 3 * 77
+    });
     assert_eq!(control.terminate(), Some(0));
 }
 

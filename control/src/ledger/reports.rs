@@ -119,11 +119,14 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`] of SQLite.
-    pub fn figures_without(&self, except: u64) -> Result<BTreeMap<String, u64>, LedgerError> {
-        let mut statement = self
-            .connection
-            .prepare("SELECT name, sum(value) FROM figures WHERE generation != ?1 GROUP BY name")?;
-        let rows = statement.query_map([signed(except)], |row| {
+    pub fn figures_without(
+        &self,
+        except: Option<u64>,
+    ) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let mut statement = self.connection.prepare(
+            "SELECT name, sum(value) FROM figures WHERE generation IS NOT ?1 GROUP BY name",
+        )?;
+        let rows = statement.query_map([except.map(signed)], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -135,12 +138,12 @@ impl Ledger {
     /// [`LedgerError`] of SQLite.
     pub fn histograms_without(
         &self,
-        except: u64,
+        except: Option<u64>,
     ) -> Result<BTreeMap<String, StoredHistogram>, LedgerError> {
         let mut statement = self.connection.prepare(
-            "SELECT name, count, sum_ns, max_ns, cells FROM histograms WHERE generation != ?1",
+            "SELECT name, count, sum_ns, max_ns, cells FROM histograms WHERE generation IS NOT ?1",
         )?;
-        let mut rows = statement.query([signed(except)])?;
+        let mut rows = statement.query([except.map(signed)])?;
         let mut histograms: BTreeMap<String, StoredHistogram> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let one = StoredHistogram {

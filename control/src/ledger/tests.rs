@@ -414,12 +414,12 @@ fn figures_of_the_other_generations_add_up() {
             .save_figures(generation, &figures, &histograms)
             .unwrap();
     }
-    let sums = ledger.figures_without(3).unwrap();
+    let sums = ledger.figures_without(Some(3)).unwrap();
     assert_eq!(
         sums_by_label(&sums, "non_actions_total", "reason")["COOLDOWN"],
         3
     );
-    let merged = &ledger.histograms_without(1).unwrap()["tick_to_order_seconds"];
+    let merged = &ledger.histograms_without(Some(1)).unwrap()["tick_to_order_seconds"];
     assert_eq!(
         (merged.count, merged.max_ns, &merged.cells[..]),
         (4, 20, &[2, 2][..])

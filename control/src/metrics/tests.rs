@@ -152,6 +152,46 @@ fn the_library_adds_suffixes_once_and_the_sums_are_right() {
     }
 }
 
+/// A picture with ledger totals, without and with the cells of a hot path that counts the same.
+#[test]
+fn a_hot_path_that_comes_moves_no_counter() {
+    let labels = |family: &Family| family.samples.clone();
+    let mut view = picture();
+    let key = |last: &str| ["usdm", "BTCUSDT", "BUY", last].map(str::to_string);
+    view.totals.sent.insert(key("LIMIT"), 41);
+    view.totals.filled.insert(key("TAKER"), 38);
+    view.totals
+        .rejections
+        .insert(("usdm".to_string(), -2019), 3);
+    let settings = settings();
+    let process = Process {
+        settings: &settings,
+        state_dir: std::path::Path::new("."),
+        now_ns: 1_000,
+    };
+    let before = collect(&view, process, &HttpFigures::default());
+    for cell in [
+        "intents_total{strategy=\"imbalance\"}",
+        "orders_denied_total{reason=\"PRICE_COLLAR\"}",
+        "orders_denied_total{reason=\"BOOK_STALE\"}",
+        "orders_rejected_total{market=\"usdm\",code=\"margin\"}",
+        "orders_sent_total{market=\"usdm\",symbol=\"BTCUSDT\",side=\"BUY\",type=\"LIMIT\"}",
+        "fills_total{market=\"usdm\",symbol=\"BTCUSDT\",side=\"BUY\",liquidity=\"TAKER\"}",
+        "reconcile_runs_total{market=\"usdm\",result=\"ok\"}",
+    ] {
+        view.figures.insert(cell.to_string(), 1);
+    }
+    let after = collect(&view, process, &HttpFigures::default());
+    let counters = before.iter().filter(|(_, one)| one.kind == Kind::Counter);
+    for (name, family) in counters {
+        assert_eq!(labels(family), labels(&after[name]), "{name}");
+    }
+    // What the ledger does not tell apart comes from its cells alone, under one set of labels.
+    assert!(!before.contains_key("reconcile_runs"));
+    let runs = &after["reconcile_runs"].samples;
+    assert_eq!(runs.len(), 1, "{runs:?}");
+}
+
 #[test]
 fn every_family_has_a_sentence() {
     for (name, family) in families() {
