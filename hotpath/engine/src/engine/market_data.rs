@@ -40,7 +40,9 @@ impl Engine {
 
     pub(super) fn take_mark(&mut self, mark: &MarkPrice) {
         if let Some(index) = self.index_of(mark.instrument) {
-            self.instruments[index].facts.mark = Some(mark.mark);
+            if mark.mark.0 > 0 {
+                self.instruments[index].facts.mark = Some(mark.mark);
+            }
             self.touch(mark.instrument);
         }
     }
