@@ -210,6 +210,12 @@ impl Attached {
         }
     }
 
+    /// Mode, venue and account in words, as the hot path took them.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.segment.layout().identity
+    }
+
     /// The rings.
     #[must_use]
     pub fn rings(&self) -> Vec<RingView> {

@@ -336,6 +336,7 @@ impl Drain {
                 }
             }
             view.gauges = figures.gauges;
+            view.identity = current.identity().to_string();
             view.account = current.account_page();
             view.instruments = current.instrument_pages();
             view.rings = current.rings();

@@ -5,6 +5,7 @@
 
 pub mod attached;
 pub mod break_even;
+pub mod build_identity;
 pub mod decimal;
 pub mod drain;
 pub mod figure;

@@ -103,6 +103,8 @@ impl Durations {
 pub struct View {
     /// The segment, once there is one.
     pub segment: Option<SegmentView>,
+    /// Mode, venue and account of the segment in words; empty without one.
+    pub identity: String,
     /// Account page.
     pub account: Option<AccountPage>,
     /// Instrument pages.

@@ -7,6 +7,7 @@
 use super::catalogue::help;
 use super::{Buckets, Families, Family, Kind, Value};
 use crate::break_even;
+use crate::build_identity;
 use crate::figure::FigureName;
 use crate::stats::{journal_holes, mode_word, strategy_name, violations, win_ratio};
 use crate::view::{Durations, View};
@@ -121,36 +122,44 @@ impl Page {
         }
     }
 
-    fn of_process(&mut self, view: &View, process: Process<'_>) {
-        let version = env!("CARGO_PKG_VERSION");
-        let revision = option_env!("FULCRUM_REVISION").unwrap_or("unknown");
-        let info = |page: &mut Self, name: &str, labels: &[(&str, &str)]| {
-            page.add(Kind::Info, name, labels, Value::Whole(1));
+    /// What runs, and whether it is what control's own file and build say. The segment carries the
+    /// first eight bytes of the configuration's SHA-256; both labels show so many.
+    fn of_identity(&mut self, view: &View, settings: &Settings) {
+        let mut info = |name: &str, labels: &[(&str, &str)]| {
+            self.add(Kind::Info, name, labels, Value::Whole(1));
         };
-        let build = [
-            ("process", "control"),
-            ("version", version),
-            ("revision", revision),
-        ];
-        info(self, "build_info", &build);
-        let sha256 = hexadecimal(&process.settings.sha256);
-        info(
-            self,
-            "config_info",
-            &[("sha256", &sha256), ("expected", &sha256)],
-        );
-        let mode = mode_word(process.settings);
-        let account = process.settings.account.as_str();
-        let facts = [("mode", mode), ("venue", "binance"), ("account", account)];
-        info(self, "mode_info", &facts);
-        if let Some(segment) = view.segment {
-            let id = format!("{:016x}", segment.build_id);
-            let build = [
-                ("process", "hotpath"),
+        let build = |process, version, revision| {
+            [
+                ("process", process),
                 ("version", version),
-                ("revision", &id),
-            ];
-            info(self, "build_info", &build);
+                ("revision", revision),
+            ]
+        };
+        let own = build("control", build_identity::VERSION, build_identity::REVISION);
+        info("build_info", &own);
+        let mut words = [mode_word(settings), "binance", settings.account.as_str()];
+        if let Some(segment) = view.segment {
+            let (version, revision) = build_identity::of_segment(segment.build_id);
+            info("build_info", &build("hotpath", version, &revision));
+            let in_force = format!("{:016x}", segment.config_hash);
+            let expected = format!("{:016x}", settings.short_hash());
+            let labels = [("sha256", in_force.as_str()), ("expected", &expected)];
+            info("config_info", &labels);
+            let mut told = view.identity.splitn(words.len(), ' ');
+            if let (Some(mode), Some(venue), Some(account)) =
+                (told.next(), told.next(), told.next())
+            {
+                words = [mode, venue, account];
+            }
+        }
+        let [mode, venue, account] = words;
+        let labels = [("mode", mode), ("venue", venue), ("account", account)];
+        info("mode_info", &labels);
+    }
+
+    fn of_process(&mut self, view: &View, process: Process<'_>) {
+        self.of_identity(view, process.settings);
+        if let Some(segment) = view.segment {
             self.flag("kill_latched", &[], segment.kill_latched);
         }
         if let Some(account) = view.account {
@@ -378,8 +387,4 @@ fn position_notional(page: &InstrumentPage) -> f64 {
         (page.bid.price.0 + page.ask.price.0) as f64 / 2.0
     };
     ticks * page.tick.to_f64() * page.position.0 as f64 * page.lot.to_f64()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -193,6 +193,52 @@ fn a_hot_path_that_comes_moves_no_counter() {
 }
 
 #[test]
+fn identities_are_those_of_the_process_that_runs() {
+    let settings = settings();
+    let samples = |view: &View| {
+        let process = Process {
+            settings: &settings,
+            state_dir: std::path::Path::new("."),
+            now_ns: 1_000,
+        };
+        text(&collect(view, process, &HttpFigures::default()))
+    };
+    let mut view = picture();
+    view.identity = "testnet binance second".to_string();
+    let expected = format!("{:016x}", settings.short_hash());
+    let page = samples(&view);
+    for line in [
+        format!("config_info{{expected=\"{expected}\",sha256=\"0000000000000008\"}} 1"),
+        "build_info{process=\"hotpath\",revision=\"0000000000000007\",version=\"unknown\"} 1"
+            .to_string(),
+        "mode_info{account=\"second\",mode=\"testnet\",venue=\"binance\"} 1".to_string(),
+    ] {
+        assert!(
+            page.contains(&format!("fulcrum_{line}\n")),
+            "{line}: {page}"
+        );
+    }
+    let segment = view.segment.as_mut().unwrap();
+    segment.config_hash = settings.short_hash();
+    segment.build_id = crate::build_identity::build_id();
+    let page = samples(&view);
+    let version = env!("CARGO_PKG_VERSION");
+    for line in [
+        format!("config_info{{expected=\"{expected}\",sha256=\"{expected}\"}} 1"),
+        format!("build_info{{process=\"hotpath\",revision=\"unknown\",version=\"{version}\"}} 1"),
+    ] {
+        assert!(
+            page.contains(&format!("fulcrum_{line}\n")),
+            "{line}: {page}"
+        );
+    }
+    // Nothing runs: no configuration is in force.
+    let page = samples(&View::default());
+    assert!(!page.contains("config_info{") && !page.contains("process=\"hotpath\""));
+    assert!(page.contains("mode_info{account=\"default\",mode=\"paper\",venue=\"binance\"} 1"));
+}
+
+#[test]
 fn every_family_has_a_sentence() {
     for (name, family) in families() {
         assert!(name == "odd" || family.help == catalogue::help(&name));

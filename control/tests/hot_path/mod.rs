@@ -39,7 +39,10 @@ impl HotPath {
     pub(crate) fn start(state: &StateDir, generation: u32) -> Self {
         let path = state.segment(u64::from(generation));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let layout = SegmentLayout::default();
+        let layout = SegmentLayout {
+            identity: "paper binance default".to_string(),
+            ..SegmentLayout::default()
+        };
         let segment = Segment::create(&path, &layout, 1, 2, u64::from(generation)).unwrap();
         let counters = segment.counters();
         let messages = "ws_messages_total{market=\"usdm\",stream=\"market\"}";
