@@ -78,7 +78,7 @@ impl Start {
         for complaint in pinning::complaints(core, spin) {
             tracing::warn!("{complaint}");
         }
-        let credentials = credentials(&settings.venue)?;
+        let credentials = credentials(&settings, &options.config)?;
         let state = StateDirectory::open(&options.state_dir, account)?;
         let lock = state.lock()?;
         let venue = &settings.venue;
@@ -228,13 +228,27 @@ fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayo
     }
 }
 
-/// Key and secret; without files only a simulated exchange takes what is made up here.
-fn credentials(venue: &VenueSettings) -> Result<Credentials, Failure> {
-    let (Some(key), Some(secret)) = (&venue.api_key_file, &venue.api_secret_file) else {
-        return Ok(Credentials {
-            api_key: "paper".to_string(),
-            signer: Signer::hmac(b"paper"),
-        });
+/// Key and secret. Without files the simulated exchange, and nobody else, is told what is made up
+/// here. `config` names the file in complaints.
+fn credentials(settings: &Settings, config: &Path) -> Result<Credentials, Failure> {
+    let venue = &settings.venue;
+    let (key, secret) = match (&venue.api_key_file, &venue.api_secret_file) {
+        (Some(key), Some(secret)) => (key, secret),
+        (None, None) if settings.mode == settings::Mode::Paper => {
+            return Ok(Credentials {
+                api_key: "paper".to_string(),
+                signer: Signer::hmac(b"paper"),
+            });
+        }
+        (key, _) => {
+            let missing = match key {
+                None => "venue.api_key_file",
+                Some(_) => "venue.api_secret_file",
+            };
+            let file = config.display();
+            let message = format!("{file}: {missing} is missing; only paper alone needs no key");
+            return Err(Failure::Configuration(message));
+        }
     };
     let api_key = read_secret(key)?.trim().to_string();
     if api_key.is_empty() || !api_key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -268,4 +282,38 @@ fn build_id() -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use settings::Mode;
+
+    #[test]
+    fn only_paper_needs_no_key_and_nobody_trades_with_half_of_one() {
+        let text = include_str!("../../../docs/fulcrum.example.toml");
+        let mut settings = Settings::check("example", text).expect("the example is right");
+        let config = Path::new("fulcrum.toml");
+        let file = || Some(PathBuf::from("no-such-file"));
+        // (mode, key file, secret file, what the complaint names; nothing when there is none)
+        let cases = [
+            (Mode::Paper, None, None, None),
+            (Mode::Paper, file(), None, Some("api_secret_file")),
+            (Mode::Paper, None, file(), Some("api_key_file")),
+            (Mode::Testnet, None, None, Some("api_key_file")),
+            (Mode::Live, None, None, Some("api_key_file")),
+            (Mode::Live, file(), None, Some("api_secret_file")),
+            (Mode::Live, file(), file(), Some("no-such-file")),
+        ];
+        for (mode, key, secret, named) in cases {
+            settings.mode = mode;
+            settings.venue.api_key_file = key;
+            settings.venue.api_secret_file = secret;
+            let complaint = credentials(&settings, config).err();
+            assert!(complaint.iter().all(|one| one.exit_code() == 78));
+            let text = complaint.map(|one| one.to_string());
+            assert_eq!(text.is_some(), named.is_some(), "{mode:?}: {text:?}");
+            assert!(text.is_none_or(|text| named.is_some_and(|named| text.contains(named))));
+        }
+    }
 }
