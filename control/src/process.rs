@@ -34,12 +34,12 @@ mod exit {
 #[command(name = "fulcrum-control", version)]
 pub struct Arguments {
     /// Configuration, as the hot path has it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/fulcrum/fulcrum.toml")]
     config: PathBuf,
     /// Where ledger, input logs and shared memory live.
     #[arg(long, value_name = "DIR", default_value = "target/fulcrum")]
     state_dir: PathBuf,
-    /// Account; the configuration's by default.
+    /// The account; overrides the configuration's.
     #[arg(long, value_name = "A")]
     account: Option<String>,
     /// Show the live table on stdout.
@@ -47,11 +47,11 @@ pub struct Arguments {
     table: bool,
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT. `FULCRUM_LOG` chooses log levels as tracing writes them.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("FULCRUM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -73,14 +73,10 @@ fn failed(error: &impl std::fmt::Display) -> Failure {
 }
 
 fn start(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = Settings::read(&arguments.config)
+    let mut settings = Settings::read(&arguments.config)
         .map_err(|error| (exit::BAD_CONFIGURATION, error.to_string()))?;
-    if let Some(account) = &arguments.account
-        && *account != settings.account
-    {
-        let found = &settings.account;
-        let trouble = format!("--account {account}: the configuration is of account {found}");
-        return Err((exit::BAD_CONFIGURATION, trouble));
+    if let Some(account) = &arguments.account {
+        settings.account.clone_from(account);
     }
     let ledger = open_ledger(&arguments.state_dir, &settings)?;
     let shared = Arc::new(Shared::default());

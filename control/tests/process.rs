@@ -142,6 +142,46 @@ fn a_bad_configuration_and_a_foreign_ledger_are_refused_with_78() {
 }
 
 #[test]
+fn the_account_of_the_command_line_overrides_the_configurations() {
+    let state = StateDir::new("account");
+    let mut hot_path = HotPath::start(&state, 1);
+    hot_path.trade(1);
+    let control = Control::start_configured(&state, "other", &["--account", "default"]);
+    wait_for("a drained journal", || control.stats()["orders_sent"] == 1);
+    assert_eq!(control.stats()["account"], "default");
+    let info = "mode_info{account=\"default\",mode=\"paper\",venue=\"binance\"} 1";
+    assert!(control.get_metrics("").body.contains(info));
+    assert_eq!(control.terminate(), Some(0));
+}
+
+#[test]
+fn the_command_line_is_the_hot_paths() {
+    let help = Command::new(env!("CARGO_BIN_EXE_fulcrum-control"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    assert!(
+        help.contains("[default: /etc/fulcrum/fulcrum.toml]"),
+        "{help}"
+    );
+    let state = StateDir::new("log");
+    let config = state.write("bad.toml", "mode = \"papier\"\n");
+    let said = |ours: &str, foreign: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_fulcrum-control"))
+            .arg("--config")
+            .arg(&config)
+            .env("FULCRUM_LOG", ours)
+            .env("RUST_LOG", foreign)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert_eq!(said("off", "info"), "");
+    assert!(said("error", "off").contains("bad.toml"));
+}
+
+#[test]
 fn the_table_is_plain_text_when_stdout_is_no_terminal() {
     let state = StateDir::new("table");
     let mut hot_path = HotPath::start(&state, 1);

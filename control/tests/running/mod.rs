@@ -117,7 +117,12 @@ impl Control {
     }
 
     pub(crate) fn start_with(state: &StateDir, arguments: &[&str]) -> Self {
-        let config = state.write("fulcrum.toml", &state.configuration("default"));
+        Self::start_configured(state, "default", arguments)
+    }
+
+    /// With a configuration of `account`.
+    pub(crate) fn start_configured(state: &StateDir, account: &str, arguments: &[&str]) -> Self {
+        let config = state.write("fulcrum.toml", &state.configuration(account));
         let child = Command::new(env!("CARGO_BIN_EXE_fulcrum-control"))
             .arg("--config")
             .arg(config)
