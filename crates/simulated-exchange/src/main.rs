@@ -3,7 +3,7 @@
 //! In: the command line. Out: one line on stdout, logs on stderr, exit code 0, 1 or 2. Never:
 //! anything else on stdout.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -12,18 +12,14 @@ use simulated_exchange::exchange::Shared;
 use simulated_exchange::options::Options;
 use simulated_exchange::server::{Ports, tls};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
-        )
-        .init();
+    start_log();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -44,6 +40,17 @@ fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// `FULCRUM_LOG` chooses levels as tracing writes them; default `info`.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("FULCRUM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(!plain)
+        .init();
 }
 
 async fn run(options: &Options) -> Result<(), StartError> {
