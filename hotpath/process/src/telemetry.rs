@@ -5,7 +5,9 @@
 
 use ipc::{Counter, Histogram, RegisterError, Segment};
 use market::record::Record;
-use market::{DenialCode, Instrument, Liquidity, NonAction, OrderState, OrderType, Side};
+use market::{
+    DenialCode, Instrument, Liquidity, Market, NewOrder, NonAction, OrderState, OrderType, Side,
+};
 
 /// Registers cells by name.
 #[derive(Clone, Copy)]
@@ -71,14 +73,71 @@ pub struct EngineCells {
     denied: Vec<Counter>,
     non_actions: Vec<Counter>,
     intents: Vec<Counter>,
-    sent: Vec<[Counter; 4]>,
+    /// By instrument.
     fills: Vec<[Counter; 4]>,
-    rejected: Vec<(binance::orders::ErrorClass, Counter)>,
+    /// Market of each instrument.
+    markets: Vec<Market>,
+    /// By market; none of a market without instruments.
+    rejected: [Option<RejectedCells>; 2],
 }
 
 const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
 const TYPES: [OrderType; 2] = [OrderType::Limit, OrderType::Market];
 const LIQUIDITY: [Liquidity; 2] = [Liquidity::Maker, Liquidity::Taker];
+
+/// Codes with which the exchange refuses orders and that have a cell of their own; every other
+/// code is counted as `other`, so that the exchange cannot make labels.
+const REJECT_CODES: [i64; 32] = [
+    -1001, -1003, -1008, -1013, -1015, -1021, -1022, -1111, -1121, -2010, -2014, -2015, -2018,
+    -2019, -2020, -2021, -2022, -2024, -2025, -2026, -2027, -2028, -4003, -4005, -4014, -4016,
+    -4024, -4045, -4118, -4131, -4164, -5022,
+];
+
+/// Orders that one market of the exchange refused, by [`REJECT_CODES`].
+struct RejectedCells {
+    by_code: Vec<Counter>,
+    other: Counter,
+}
+
+impl RejectedCells {
+    fn new(telemetry: Telemetry<'_>, market: Market) -> Result<Self, RegisterError> {
+        let cell = |code: &str| {
+            let place = format!("market=\"{market}\",code=\"{code}\"");
+            telemetry.counter(&format!("orders_rejected_total{{{place}}}"))
+        };
+        let by_code = REJECT_CODES.iter().map(|code| cell(&code.to_string()));
+        Ok(Self {
+            by_code: by_code.collect::<Result<_, _>>()?,
+            other: cell("other")?,
+        })
+    }
+
+    fn of(&self, code: i64) -> &Counter {
+        let known = REJECT_CODES.iter().position(|one| *one == code);
+        known.map_or(&self.other, |at| &self.by_code[at])
+    }
+}
+
+/// Orders of one instrument that were written to the exchange, by side and type.
+pub struct SentCells([Counter; 4]);
+
+impl SentCells {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn new(telemetry: Telemetry<'_>, one: &Instrument) -> Result<Self, RegisterError> {
+        let place = place_of(one);
+        let word = |at: usize| TYPES[at].as_str();
+        by_side(telemetry, "orders_sent_total", &place, "type", word).map(Self)
+    }
+
+    /// Counts a written order.
+    pub fn count(&self, order: &NewOrder) {
+        let kind = usize::from(order.order_type != OrderType::Limit);
+        self.0[order.side as usize * 2 + kind].add(1);
+    }
+}
 
 impl EngineCells {
     /// Registers them.
@@ -95,29 +154,15 @@ impl EngineCells {
             let cells = words.iter().map(|word| telemetry.counter(&name(word)));
             cells.collect::<Result<Vec<_>, _>>()
         };
-        let mut sent = Vec::new();
-        let mut fills = Vec::new();
-        for one in instruments {
-            let place = format!("market=\"{}\",symbol=\"{}\"", one.market, one.symbol);
-            sent.push(by_side(
-                telemetry,
-                "orders_sent_total",
-                &place,
-                "type",
-                |at| TYPES[at].as_str(),
-            )?);
-            fills.push(by_side(
-                telemetry,
-                "fills_total",
-                &place,
-                "liquidity",
-                |at| LIQUIDITY[at].as_str(),
-            )?);
-        }
-        let mut rejected = Vec::new();
-        for class in binance::orders::ErrorClass::ALL {
-            let name = format!("orders_rejected_total{{market=\"usdm\",code=\"{class}\"}}");
-            rejected.push((*class, telemetry.counter(&name)?));
+        let fills = instruments.iter().map(|one| {
+            let word = |at: usize| LIQUIDITY[at].as_str();
+            let place = place_of(one);
+            by_side(telemetry, "fills_total", &place, "liquidity", word)
+        });
+        let markets: Vec<Market> = instruments.iter().map(|one| one.market).collect();
+        let mut rejected = [None, None];
+        for market in Market::ALL.iter().filter(|one| markets.contains(one)) {
+            rejected[*market as usize] = Some(RejectedCells::new(telemetry, *market)?);
         }
         let words = |all: &[DenialCode]| all.iter().map(|code| code.as_str()).collect();
         let actions = |all: &[NonAction]| all.iter().map(|code| code.as_str()).collect();
@@ -130,8 +175,8 @@ impl EngineCells {
                 "strategy",
                 strategies.iter().map(String::as_str).collect(),
             )?,
-            sent,
-            fills,
+            fills: fills.collect::<Result<_, _>>()?,
+            markets,
             rejected,
         })
     }
@@ -140,13 +185,9 @@ impl EngineCells {
     pub fn count(&self, record: &Record) {
         match record {
             Record::Intent(intent) => {
-                let order = &intent.order;
-                if let Some(cell) = self.intents.get(usize::from(order.strategy.0)) {
+                let strategy = usize::from(intent.order.strategy.0);
+                if let Some(cell) = self.intents.get(strategy) {
                     cell.add(1);
-                }
-                let kind = usize::from(order.order_type != OrderType::Limit);
-                if let Some(cells) = self.sent.get(usize::from(order.instrument.0)) {
-                    cells[order.side as usize * 2 + kind].add(1);
                 }
             }
             Record::Denial(denial) => self.denied[denial.code as usize].add(1),
@@ -158,9 +199,9 @@ impl EngineCells {
             Record::OrderChange(change)
                 if change.error_code < 0 && change.state == OrderState::Rejected =>
             {
-                let class = binance::orders::classify_code(change.error_code);
-                if let Some((_, cell)) = self.rejected.iter().find(|(one, _)| *one == class) {
-                    cell.add(1);
+                let market = self.markets.get(usize::from(change.instrument.0));
+                if let Some(cells) = market.and_then(|one| self.rejected[*one as usize].as_ref()) {
+                    cells.of(change.error_code).add(1);
                 }
             }
             _ => {}
@@ -171,6 +212,10 @@ impl EngineCells {
     pub fn count_non_action(&self, reason: NonAction) {
         self.non_actions[reason as usize].add(1);
     }
+}
+
+fn place_of(one: &Instrument) -> String {
+    format!("market=\"{}\",symbol=\"{}\"", one.market, one.symbol)
 }
 
 /// Cells of every side and word of a second label.
@@ -190,3 +235,6 @@ fn by_side(
     let [buy, sell] = SIDES;
     Ok([cell(buy, 0)?, cell(buy, 1)?, cell(sell, 0)?, cell(sell, 1)?])
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! In: the segment. Out: named cells with one writer, the order thread. Never: a name made while
 //! running.
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{SentCells, Telemetry};
 use ipc::{Counter, Histogram, RegisterError};
 use market::{Instrument, Market, RequestKind};
 
@@ -21,6 +21,8 @@ pub struct LatencyCells {
     pub write: Histogram,
     /// Write to reply, by [`RequestKind`].
     pub acknowledge: Vec<Histogram>,
+    /// Orders written, by instrument; none of other markets.
+    pub sent: Vec<Option<SentCells>>,
     /// Requests written, by [`RequestKind`].
     pub written: Vec<Counter>,
     /// Requests refused here because the connection was down or the exchange wants silence.
@@ -50,6 +52,10 @@ impl LatencyCells {
             let own = one.market == market;
             own.then(|| telemetry.histogram(&name)).transpose()
         };
+        let sent = |one: &Instrument| {
+            let own = one.market == market;
+            own.then(|| SentCells::new(telemetry, one)).transpose()
+        };
         let op = |kind: &RequestKind| {
             let op = kind.as_str().to_lowercase();
             let place = format!("{{market=\"{market}\",op=\"{op}\"}}");
@@ -68,6 +74,7 @@ impl LatencyCells {
             decide: stage("decide")?,
             write: stage("write")?,
             acknowledge,
+            sent: instruments.iter().map(sent).collect::<Result<_, _>>()?,
             written,
             not_sent: telemetry.counter(&format!("requests_not_sent_total{place}"))?,
             unreadable: telemetry.counter(&format!("order_frames_unmatched_total{place}"))?,

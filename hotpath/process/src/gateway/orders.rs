@@ -118,11 +118,17 @@ impl OrderShell {
         };
         let cells = &self.parts.latency;
         cells.written[kind as usize].add(1);
-        if kind != RequestKind::Place || !stamps.from_market {
+        let Request::Place(order) = request else {
+            return;
+        };
+        let written = clock::monotonic();
+        let instrument = usize::from(order.get().instrument.0);
+        if let Some(Some(cell)) = cells.sent.get(instrument) {
+            cell.count(order.get());
+        }
+        if !stamps.from_market {
             return;
         }
-        let written = clock::monotonic();
-        let instrument = usize::from(instrument_of(request).0);
         if let Some(Some(cell)) = cells.tick_to_order.get(instrument) {
             cell.record(written.since(stamps.received));
         }
