@@ -14,10 +14,17 @@ pub struct Governor {
     minute: i64,
     blocked_until: MonoNs,
     banned: bool,
+    nonsense: u64,
 }
 
 /// Share of the exchange's limit that we use ourselves, in per cent.
-const OWN_SHARE_PERCENT: u32 = 80;
+const OWN_SHARE_PERCENT: u64 = 80;
+
+/// More than the exchange can have counted in a minute: it bans at a small multiple of its limit.
+const USED_WEIGHT_MAX: u32 = 1_000_000;
+
+/// The longest ban (general information of the API, limits): three days.
+pub(super) const SILENCE_S_MAX: u32 = 3 * 24 * 3600;
 
 /// How long a 429 without Retry-After silences us: the window that it speaks of.
 const TOO_MANY_S: u32 = 60;
@@ -35,6 +42,7 @@ impl Governor {
             minute: 0,
             blocked_until: MonoNs(0),
             banned: false,
+            nonsense: 0,
         }
     }
 
@@ -48,23 +56,25 @@ impl Governor {
         }
         self.banned = false;
         self.roll(now);
-        if self.used + weight > self.limit * OWN_SHARE_PERCENT / 100 {
+        let own_share = u64::from(self.limit) * OWN_SHARE_PERCENT / 100;
+        if u64::from(self.used) + u64::from(weight) > own_share {
             let to_next_minute_ms = 60_000 - now.server.0.rem_euclid(60_000);
             return Err(now.mono.after(to_next_minute_ms.unsigned_abs() * 1_000_000));
         }
-        self.used += weight;
+        self.used = self.used.saturating_add(weight);
         Ok(())
     }
 
     /// Reads what a reply says about limits.
     pub fn on_reply(&mut self, reply: &HttpReply<'_>, now: Now) {
         self.roll(now);
-        if let Some(used) = reply.used_weight {
+        if let Some(used) = self.sensible(reply.used_weight, USED_WEIGHT_MAX) {
             self.used = used;
         }
+        let retry_after_s = self.sensible(reply.retry_after_s, SILENCE_S_MAX);
         let silence_s = match reply.status {
-            429 => reply.retry_after_s.unwrap_or(TOO_MANY_S),
-            418 => reply.retry_after_s.unwrap_or(BANNED_S),
+            429 => retry_after_s.unwrap_or(TOO_MANY_S),
+            418 => retry_after_s.unwrap_or(BANNED_S),
             _ => return,
         };
         self.banned |= reply.status == 418;
@@ -78,6 +88,12 @@ impl Governor {
         self.used
     }
 
+    /// Values of headers that made no sense and were ignored.
+    #[must_use]
+    pub const fn nonsense(&self) -> u64 {
+        self.nonsense
+    }
+
     /// End of the silence, if one holds.
     #[must_use]
     pub fn blocked_until(&self, now: MonoNs) -> Option<MonoNs> {
@@ -88,6 +104,13 @@ impl Governor {
     #[must_use]
     pub const fn is_banned(&self) -> bool {
         self.banned
+    }
+
+    /// A header's value, if it is at most `limit`.
+    fn sensible(&mut self, value: Option<u32>, limit: u32) -> Option<u32> {
+        let absurd = value.is_some_and(|value| value > limit);
+        self.nonsense += u64::from(absurd);
+        value.filter(|_| !absurd)
     }
 
     /// The exchange's window is the clock minute.
@@ -162,5 +185,17 @@ mod tests {
         governor.on_reply(&reply(418, Some(100), None), now(1));
         governor.on_reply(&reply(429, Some(1), None), now(2));
         assert_eq!(governor.admit(1, now(50)), Err(MonoNs(101 * SECOND_NS)));
+    }
+
+    #[test]
+    fn headers_that_make_no_sense_are_ignored_and_counted() {
+        let mut governor = Governor::new(u32::MAX);
+        governor.on_reply(&reply(200, None, Some(7)), now(1));
+        governor.on_reply(&reply(200, None, Some(u32::MAX)), now(1));
+        assert_eq!((governor.used(), governor.nonsense()), (7, 1));
+        assert_eq!(governor.admit(1, now(1)), Ok(()));
+        governor.on_reply(&reply(429, Some(u32::MAX), None), now(1));
+        assert_eq!(governor.nonsense(), 2);
+        assert_eq!(governor.admit(1, now(61)), Ok(()));
     }
 }

@@ -8,6 +8,7 @@
 //! `Rejected` means that the exchange said, in answer to the newest query, that it does not know
 //! the order (I4); whatever else came of a query is `Unresolved`.
 
+use super::governor::SILENCE_S_MAX;
 use super::user_session::take_private_frame;
 use super::{
     CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, UserEvents,
@@ -361,6 +362,7 @@ impl OrderSession {
         }
         let wait_ms = retry_after_ms
             .map(|until| until.saturating_sub(now.server.0.unsigned_abs()))
+            .filter(|wait_ms| *wait_ms <= u64::from(SILENCE_S_MAX) * 1_000)
             .unwrap_or(if status == 418 { 120_000 } else { 10_000 });
         let until = now.mono.after(wait_ms.saturating_mul(MILLISECOND_NS));
         self.silent_until = self.silent_until.max(until);

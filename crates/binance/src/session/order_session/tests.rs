@@ -241,6 +241,16 @@ fn after_429_nothing_goes_out_before_retry_after() {
 }
 
 #[test]
+fn a_retry_after_beyond_any_ban_counts_as_none() {
+    let (mut session, mut seen) = connected();
+    place(&mut session, &mut seen, "fuA", 10);
+    let frame = r#"{"id":"p1","status":429,"error":{"code":-1003,"msg":"x","data":{"retryAfter":18446744073709551615}}}"#;
+    answer(&mut session, &mut seen, frame, 20);
+    assert_eq!(place(&mut session, &mut seen, "fuB", 10_019), "");
+    assert_ne!(place(&mut session, &mut seen, "fuC", 10_021), "");
+}
+
+#[test]
 fn an_ed25519_key_logs_on_first_and_orders_then_go_unsigned() {
     let mut session = session(Signer::ed25519(&[7; 32]));
     let mut seen = Seen::default();
