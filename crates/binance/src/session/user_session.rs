@@ -58,8 +58,9 @@ const KEEP_ALIVE_RETRY_NS: u64 = 60 * SECOND_NS;
 /// Between two tries to get a key.
 const KEY_RETRY_NS: u64 = SECOND_NS;
 
-/// The exchange pings every 3 minutes: without even that the connection is half-open.
-const SILENCE_NS: u64 = 10 * 60 * SECOND_NS;
+/// The exchange pings every 3 minutes: soon after the first that is missing the connection is
+/// half-open.
+const SILENCE_NS: u64 = 200 * SECOND_NS;
 
 impl UserSession {
     /// A session that asks for a key at its first poll. `base_url` has no trailing slash.
@@ -320,10 +321,13 @@ mod tests {
     #[test]
     fn the_key_is_kept_alive_and_a_failed_try_is_repeated_in_time() {
         let (mut session, mut seen) = connected();
-        for second in [300, 600, 900, 1_200, 1_500, 1_800] {
-            session.on_alive(at(second));
-            assert_eq!(session.poll(at(second), &mut seen), None);
-        }
+        let pinged = |session: &mut UserSession, seen: &mut Seen, seconds: [u64; 2]| {
+            for second in (seconds[0]..=seconds[1]).step_by(180) {
+                session.on_alive(at(second));
+                assert_eq!(session.poll(at(second), seen), None);
+            }
+        };
+        pinged(&mut session, &mut seen, [180, 1_800]);
         assert_eq!(session.next_deadline(), Some(at(1_801)));
         assert_eq!(
             called(session.poll(at(1_801), &mut seen)),
@@ -336,9 +340,21 @@ mod tests {
             "PUT /fapi/v1/listenKey"
         );
         session.on_reply(reply(200, b"{}"), at(1_872), &mut seen);
-        session.on_alive(at(1_872));
-        assert_eq!(session.poll(at(2_400), &mut seen), None);
+        pinged(&mut session, &mut seen, [1_872, 2_400]);
         assert!(seen.0.is_empty());
+    }
+
+    #[test]
+    fn a_stream_without_even_a_ping_is_half_open_soon_after_it_was_due() {
+        let (mut session, mut seen) = connected();
+        session.on_alive(at(180));
+        assert_eq!(session.poll(at(379), &mut seen), None);
+        let close = LinkAction::Close(CloseReason::Silent);
+        assert_eq!(
+            session.poll(at(380), &mut seen),
+            Some(UserAction::Link(close))
+        );
+        assert_eq!(seen.0, ["down"]);
     }
 
     #[test]
@@ -358,7 +374,7 @@ mod tests {
                     None
                 }
                 _ => {
-                    session.on_alive(at(1_500));
+                    session.on_alive(at(1_700));
                     assert!(session.poll(at(1_801), &mut seen).is_some());
                     session.on_reply(reply(400, gone), at(1_801), &mut seen)
                 }
