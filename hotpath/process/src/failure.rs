@@ -3,12 +3,16 @@
 //! In: errors of the parts. Out: one sentence for the operator and a code of the conventions.
 //! Never: a code that makes systemd restart what only a change of the configuration can heal.
 
+use crate::allocation;
 use crate::gateway::socket::SocketError;
 use crate::pinning::PinningError;
 use crate::replay::ReplayError;
 use crate::state_directory::StateError;
 use ipc::{RegisterError, SegmentError};
 use settings::SettingsError;
+
+/// Exit code of a broken invariant.
+const BROKEN: u8 = 70;
 
 /// Why the process ends.
 #[derive(Debug, thiserror::Error)]
@@ -58,9 +62,58 @@ impl Failure {
         match self {
             Self::Settings(_) | Self::Configuration(_) | Self::Pinning(_) => 78,
             Self::Exchange(_) => 69,
-            Self::Broken(_) => 70,
+            Self::Broken(_) => BROKEN,
             Self::State(StateError::Locked(_)) => 75,
             _ => 1,
         }
+    }
+}
+
+/// From now on a panic of any thread or task is logged and ends the process. Without it a task
+/// that panics is gone and nobody knows: orders would live on behind a dead gateway. A dead
+/// process is restarted.
+pub fn exit_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        // The engine thread may allocate for its last words.
+        allocation::release_this_thread();
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
+        tracing::error!(thread, "broken invariant: {panic}");
+        std::process::exit(i32::from(BROKEN));
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::event_loop;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    /// Set in the process that is to panic.
+    const CHILD: &str = "FULCRUM_TEST_PANIC";
+
+    #[test]
+    fn a_panic_in_a_task_that_nobody_waits_for_ends_the_process() {
+        if std::env::var_os(CHILD).is_some() {
+            exit_on_panic();
+            let tasks = tokio::task::LocalSet::new();
+            tasks.spawn_local(async { panic!("a task broke") });
+            // The deadline is for a process that lives on.
+            let deadline = tasks.run_until(async {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            });
+            event_loop().expect("an event loop").block_on(deadline);
+            std::process::exit(0);
+        }
+        let name = "failure::tests::a_panic_in_a_task_that_nobody_waits_for_ends_the_process";
+        let status = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("it starts");
+        assert_eq!(status.code(), Some(i32::from(BROKEN)));
     }
 }

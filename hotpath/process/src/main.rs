@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use hotpath::allocation::GuardedAllocator;
-use hotpath::failure::Failure;
+use hotpath::failure::{self, Failure};
 use hotpath::startup::Options;
 use hotpath::{logging, process, replay};
 use std::path::PathBuf;
@@ -52,6 +52,7 @@ enum Verb {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start();
+    failure::exit_on_panic();
     let result = match arguments.verb {
         Some(Verb::Replay { log, drop }) => run_replay(&log, drop),
         None => process::run(&Options {
