@@ -5,7 +5,7 @@
 
 use crate::decimal::{self, DecimalError};
 use crate::ids::{InstrumentId, Symbol};
-use crate::units::{Money, Price, Quantity, Rate, round_div};
+use crate::units::{Money, Price, Quantity, Rate, round_div_saturating};
 use crate::{wire_enum, wire_struct};
 
 wire_enum! {
@@ -236,16 +236,18 @@ impl Instrument {
     }
 
     /// Value of `tick_lots` (a sum of ticks times lots) in the quote asset, rounded half away
-    /// from zero to 1e-8; exact while tick and lot have at most 8 decimals together.
+    /// from zero to 1e-8; exact while tick and lot have at most 8 decimals together. What no
+    /// [`Money`] can hold becomes the end of its range: prices come from outside.
     #[must_use]
     pub fn money(&self, tick_lots: i128) -> Money {
         let mantissa = i128::from(self.tick.mantissa) * i128::from(self.lot.mantissa);
         let decimals = u32::from(self.tick.decimals) + u32::from(self.lot.decimals);
-        let value = tick_lots * mantissa;
+        let value = tick_lots.saturating_mul(mantissa);
         if decimals <= 8 {
-            Money(round_div(value * 10i128.pow(8 - decimals), 1))
+            let value = value.saturating_mul(10i128.pow(8 - decimals));
+            Money(round_div_saturating(value, 1))
         } else {
-            Money(round_div(value, 10i128.pow(decimals - 8)))
+            Money(round_div_saturating(value, 10i128.pow(decimals - 8)))
         }
     }
 
@@ -331,6 +333,16 @@ mod tests {
             instrument.quantity_for(price, Money::from_whole(100)),
             Quantity(3)
         );
+    }
+
+    #[test]
+    fn a_value_beyond_all_money_is_the_end_of_the_range() {
+        let instrument = btcusdt();
+        assert_eq!(
+            instrument.notional(Price(900_000_000_000), Quantity(-19_000_000)),
+            Money(i64::MIN)
+        );
+        assert_eq!(instrument.money(i128::MAX), Money(i64::MAX));
     }
 
     #[test]

@@ -118,6 +118,28 @@ impl UtcNs {
 /// When `divisor` is 0 or the result does not fit 64 bits: both are bugs of the caller.
 #[must_use]
 pub const fn round_div(dividend: i128, divisor: i128) -> i64 {
+    let rounded = round_div_wide(dividend, divisor);
+    assert!(rounded >= i64::MIN as i128 && rounded <= i64::MAX as i128);
+    rounded as i64
+}
+
+/// Divides and rounds half away from zero; a result beyond 64 bits becomes the end of the range.
+///
+/// # Panics
+/// When `divisor` is 0: that is a bug of the caller.
+#[must_use]
+pub const fn round_div_saturating(dividend: i128, divisor: i128) -> i64 {
+    let rounded = round_div_wide(dividend, divisor);
+    if rounded > i64::MAX as i128 {
+        i64::MAX
+    } else if rounded < i64::MIN as i128 {
+        i64::MIN
+    } else {
+        rounded as i64
+    }
+}
+
+const fn round_div_wide(dividend: i128, divisor: i128) -> i128 {
     assert!(divisor != 0);
     let quotient = dividend / divisor;
     let remainder = dividend % divisor;
@@ -128,9 +150,7 @@ pub const fn round_div(dividend: i128, divisor: i128) -> i64 {
     } else {
         -1
     };
-    let rounded = if away { quotient + step } else { quotient };
-    assert!(rounded >= i64::MIN as i128 && rounded <= i64::MAX as i128);
-    rounded as i64
+    if away { quotient + step } else { quotient }
 }
 
 macro_rules! arithmetic {

@@ -8,6 +8,7 @@
 
 pub mod approved;
 pub mod book;
+pub mod bounds;
 pub mod config;
 pub mod engine;
 pub mod event;

@@ -3,9 +3,10 @@
 //! In: bytes of a checkpoint. Out: the same book, bit for bit in everything that it will do.
 //! Never: a length or a value from the bytes that is trusted without a check.
 
-use super::ladder::{Ladder, PRICE_MAX};
+use super::ladder::Ladder;
 use super::snapshot::{Incoming, Snapshot};
 use super::{Book, BookStats};
+use crate::bounds::{LOTS_MAX, TICKS_MAX};
 use market::event::DepthHeader;
 use market::{BookState, BookTicker, CodecError, DepthUpdate, Level, MonoNs, Reader, Wire};
 
@@ -125,7 +126,7 @@ fn load_ladder(ladder: &mut Ladder, reader: &mut Reader<'_>) -> Result<(), Codec
     }
     for _ in 0..reader.u64()? {
         let (key, quantity) = (reader.i64()?, reader.i64()?);
-        if quantity <= 0 || key.unsigned_abs() > PRICE_MAX.unsigned_abs() {
+        if !(1..=LOTS_MAX).contains(&quantity) || key.unsigned_abs() > TICKS_MAX.unsigned_abs() {
             return Err(CodecError::TooLong);
         }
         ladder.set(key, quantity);

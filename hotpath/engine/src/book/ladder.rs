@@ -19,13 +19,11 @@
 //! clears its bitmap only. The best is tightened once an event, not at each removal.
 
 use super::far::{FarLevels, Full};
+use crate::bounds::{LOTS_MAX, TICKS_MAX};
 use market::{Level, Price, Quantity, Side};
 
 /// The key of "no level". Greater than any key.
 pub(super) const NO_KEY: i64 = i64::MAX;
-
-/// Highest price in ticks that a book takes: sums of keys and windows cannot overflow below it.
-pub(super) const PRICE_MAX: i64 = i64::MAX / 8;
 
 /// Smallest window: a quarter of it and the rounding of its base to a word must fit.
 const WINDOW_TICKS_MIN: usize = 256;
@@ -305,7 +303,7 @@ impl Ladder {
     /// none that a ladder could have.
     pub(super) fn restore(&mut self, (base, edge, lost, dropped): (i64, i64, i64, u64)) -> bool {
         self.clear();
-        if base % 64 != 0 || base.abs() > PRICE_MAX * 2 {
+        if base % 64 != 0 || base.abs() > TICKS_MAX * 2 {
             return false;
         }
         (self.base, self.edge, self.lost, self.dropped) = (base, edge, lost, dropped);
@@ -386,9 +384,12 @@ impl Ladder {
 
 /// Whether a price and quantity can be a level of any book.
 pub(super) fn is_sane(level: &Level) -> bool {
-    // One test of the sign bits: price at least 1 and at most the maximum, quantity not negative.
+    // One test of the sign bits: price at least 1, quantity not negative, both within bounds.
+    // Below these, sums of keys, windows and quantities cannot overflow.
     let (price, quantity) = (level.price.0, level.quantity.0);
-    price.wrapping_sub(1) | PRICE_MAX.wrapping_sub(price) | quantity >= 0
+    let price_room = TICKS_MAX.wrapping_sub(price);
+    let quantity_room = LOTS_MAX.wrapping_sub(quantity);
+    price.wrapping_sub(1) | price_room | quantity | quantity_room >= 0
 }
 
 #[cfg(test)]
@@ -413,7 +414,9 @@ mod tests {
                 level(-1, 1),
                 level(i64::MIN, 1),
                 level(i64::MAX, 1),
-                level(PRICE_MAX + 1, 1),
+                level(TICKS_MAX + 1, 1),
+                level(5, LOTS_MAX + 1),
+                level(5, i64::MAX),
                 level(5, -1),
                 level(5, i64::MIN),
             ];
@@ -421,9 +424,9 @@ mod tests {
                 assert!(!ladder.apply(&[one]), "{one:?}");
             }
             assert_eq!(ladder.best(), NO_KEY);
-            assert!(ladder.apply(&[level(PRICE_MAX, 1), level(1, 1), level(PRICE_MAX, i64::MAX)]));
+            assert!(ladder.apply(&[level(TICKS_MAX, 1), level(1, 1), level(TICKS_MAX, LOTS_MAX)]));
             ladder.widen(NO_KEY);
-            assert_eq!(ladder.sum_from(i64::MIN, 2), Some(i64::MAX));
+            assert_eq!(ladder.sum_from(i64::MIN, 2), Some(LOTS_MAX + 1));
         }
     }
 

@@ -5,14 +5,23 @@
 
 use super::ladder::{Ladder, is_sane};
 use super::{Book, BookChange, Imbalance, SignalInvalid};
-use market::{BookState, BookTicker, Level, MonoNs, Quantity, Side, UpdateId};
+use market::{BookReason, BookState, BookTicker, Level, MonoNs, Quantity, Side, UpdateId};
 
 impl Book {
     /// Takes a ticker. Without effect while fusion is off, the book unusable, or the ticker not
-    /// newer than what is shown.
+    /// newer than what is shown. One with a number that can be no level of any book makes the
+    /// book unusable.
     pub fn apply_ticker(&mut self, ticker: &BookTicker, now: MonoNs) -> BookChange {
         let mut change = BookChange::default();
         if !self.config.fusion || self.state != BookState::Synced {
+            return change;
+        }
+        // An empty side is told as zeros.
+        let is_absurd = |level: &Level| !is_sane(level) && *level != Level::default();
+        if is_absurd(&ticker.bid) || is_absurd(&ticker.ask) {
+            self.stats.tickers_refused += 1;
+            change = self.break_down(BookReason::ParseError);
+            self.request(now, &mut change);
             return change;
         }
         if ticker.update_id == self.last.last_update_id {
@@ -21,10 +30,7 @@ impl Book {
         if ticker.update_id <= self.top_update_id() {
             return change;
         }
-        let both = is_sane(&ticker.bid)
-            && is_sane(&ticker.ask)
-            && !ticker.bid.quantity.is_zero()
-            && !ticker.ask.quantity.is_zero();
+        let both = !ticker.bid.quantity.is_zero() && !ticker.ask.quantity.is_zero();
         if !both || ticker.bid.price >= ticker.ask.price {
             self.stats.tickers_refused += 1;
             return change;

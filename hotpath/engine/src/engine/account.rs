@@ -6,6 +6,7 @@
 use super::core::{Engine, FOREIGN};
 use super::emit::Emit;
 use super::fees::fee_in_quote;
+use crate::bounds;
 use crate::orders::Evidence;
 use crate::outbox::{Observer, Request};
 use crate::position::ClosedTrade;
@@ -194,11 +195,11 @@ impl Engine {
         let now = self.facts.now;
         let instrument = self.config.instruments[index];
         let state = &mut self.instruments[index];
-        let before = instrument.money(state.position.realized_tick_lots);
+        let before = bounds::amount(&instrument, state.position.realized_tick_lots);
         state
             .position
             .apply(fill.side, fill.price, fill.quantity, fill.fee, now);
-        let after = instrument.money(state.position.realized_tick_lots);
+        let after = bounds::amount(&instrument, state.position.realized_tick_lots);
         state.facts.last_fill_at = now;
         state.facts.fills += u64::from(slot.is_some());
         fill.realized = after - before;
@@ -244,7 +245,7 @@ impl Engine {
     ) {
         let one = &mut self.assignments[assignment];
         let instrument = &self.config.instruments[usize::from(one.instrument.0)];
-        let realized = instrument.money(closed.realized_tick_lots);
+        let realized = bounds::amount(instrument, closed.realized_tick_lots);
         one.position.count_trade(realized > closed.fees);
         one.pauses.exit_tries = 0;
         emit.record(Record::TradeClosed(TradeClosed {
@@ -395,7 +396,7 @@ impl Engine {
             instrument: instrument.id,
             quantity: position.quantity,
             cost_tick_lots: position.cost_tick_lots,
-            realized: instrument.money(position.realized_tick_lots),
+            realized: bounds::amount(instrument, position.realized_tick_lots),
             fees: position.fees,
         }));
     }

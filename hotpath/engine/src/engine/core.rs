@@ -79,6 +79,8 @@ wire_struct! {
         pub net_realized: Money,
         /// Unrealised profit.
         pub unrealized: Money,
+        /// Inputs that were refused because their numbers cannot be.
+        pub absurd_inputs: u64,
     }
 }
 
@@ -129,6 +131,7 @@ impl Engine {
                 sweeping: false,
                 net_realized: Money::ZERO,
                 unrealized: Money::ZERO,
+                absurd_inputs: 0,
             },
             hash: RollingHash::default(),
             desired: DesiredOrders::new(),
@@ -211,6 +214,12 @@ impl Engine {
         self.orders.counters
     }
 
+    /// Inputs that were refused because their numbers cannot be, since start (F9).
+    #[must_use]
+    pub fn absurd_inputs(&self) -> u64 {
+        self.facts.absurd_inputs
+    }
+
     /// The book of an instrument, for a look.
     #[must_use]
     pub fn book(&self, id: InstrumentId) -> Option<&crate::book::Book> {
@@ -231,6 +240,9 @@ impl Engine {
     }
 
     fn take_input<O: Observer>(&mut self, input: &Input<'_>, emit: &mut Emit<'_, O>) {
+        if self.refuses(input) {
+            return;
+        }
         match input {
             Input::Depth(_)
             | Input::BookTicker(_)

@@ -2,8 +2,9 @@
 //!
 //! In: a fill's commission. Out: money. Never: a float.
 
+use crate::bounds;
 use crate::config::EngineConfig;
-use market::units::round_div;
+use market::units::round_div_saturating;
 use market::{Instrument, Liquidity, Money, OrderUpdate};
 
 /// The fee of a fill in the quote asset; positive = paid.
@@ -15,6 +16,10 @@ pub(super) fn fee_in_quote(
     instrument: &Instrument,
     config: &EngineConfig,
 ) -> Money {
+    bounds::fee(unbounded(update, instrument, config))
+}
+
+fn unbounded(update: &OrderUpdate, instrument: &Instrument, config: &EngineConfig) -> Money {
     let asset = update.commission_asset.as_bytes();
     if asset.is_empty() || update.commission_asset == config.quote_asset {
         return update.commission;
@@ -24,7 +29,10 @@ pub(super) fn fee_in_quote(
     if base == Some(asset) {
         let ticks = i128::from(update.last_price.0) * i128::from(instrument.tick.mantissa);
         let scale = 10i128.pow(u32::from(instrument.tick.decimals));
-        return Money(round_div(i128::from(update.commission.0) * ticks, scale));
+        return Money(round_div_saturating(
+            i128::from(update.commission.0) * ticks,
+            scale,
+        ));
     }
     let rate = match update.liquidity {
         Liquidity::Maker => config.fees.maker,

@@ -3,6 +3,7 @@
 //! In: its events. Out: its book, flow, position and plain facts. Never: another instrument's.
 
 use crate::book::{Book, BookConfig};
+use crate::bounds;
 use crate::orders::{FillWindow, NEVER};
 use crate::position::Position;
 use crate::signal::{OrderFlow, Top};
@@ -87,7 +88,7 @@ impl InstrumentState {
             self.facts.unrealized = Money::ZERO;
         } else if let Some(price) = self.value_price() {
             let tick_lots = self.position.unrealized_tick_lots(price);
-            self.facts.unrealized = instrument.money(tick_lots);
+            self.facts.unrealized = bounds::amount(instrument, tick_lots);
         }
         self.facts.unrealized - before
     }

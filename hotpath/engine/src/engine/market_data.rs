@@ -40,9 +40,7 @@ impl Engine {
 
     pub(super) fn take_mark(&mut self, mark: &MarkPrice) {
         if let Some(index) = self.index_of(mark.instrument) {
-            if mark.mark.0 > 0 {
-                self.instruments[index].facts.mark = Some(mark.mark);
-            }
+            self.instruments[index].facts.mark = Some(mark.mark);
             self.touch(mark.instrument);
         }
     }

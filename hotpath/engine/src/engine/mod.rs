@@ -2,10 +2,11 @@
 //!
 //! In: [`crate::Event`]s. Out: what [`crate::Outbox`] holds. Never: two events at once.
 //!
-//! `core` holds the state and the order of a step; `market_data`, `account`, `links` and
+//! `core` holds the state and the order of a step; `absurd` refuses, `market_data`, `account`, `links` and
 //! `reconcile` take the inputs; `decide` runs strategies, planner and risk; `deadlines`,
 //! `pages` and `checkpoint` do what their names say.
 
+mod absurd;
 mod account;
 mod assignment;
 mod checkpoint;

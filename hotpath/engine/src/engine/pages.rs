@@ -3,9 +3,10 @@
 //! In: the state. Out: plain copies for shared memory. Never: a decision.
 
 use super::core::Engine;
+use crate::bounds;
 use crate::signal::Top;
 use market::page::{AccountPage, InstrumentPage};
-use market::units::{ONE, round_div};
+use market::units::{ONE, round_div_saturating};
 use market::{Certainty, InstrumentId, Level, Money, Price, Rate, UtcNs};
 
 impl Engine {
@@ -42,7 +43,7 @@ impl Engine {
             mark: state.facts.mark.unwrap_or(Price(0)),
             position: state.position.quantity,
             cost_tick_lots: state.position.cost_tick_lots,
-            realized: instrument.money(state.position.realized_tick_lots),
+            realized: bounds::amount(&instrument, state.position.realized_tick_lots),
             unrealized: state.facts.unrealized,
             fees: state.position.fees,
             orders_open: live().filter(|order| !order.state.is_final()).count() as u32,
@@ -69,7 +70,7 @@ impl Engine {
         let fall = self.breakers.drawdown(profit);
         let high = base + self.breakers.high_water;
         let drawdown = if high.0 > 0 {
-            round_div(i128::from(fall.0) * i128::from(ONE), i128::from(high.0))
+            round_div_saturating(i128::from(fall.0) * i128::from(ONE), i128::from(high.0))
         } else {
             0
         };

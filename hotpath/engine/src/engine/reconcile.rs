@@ -12,7 +12,7 @@ use crate::orders::{Evidence, NEVER, Order};
 use crate::outbox::{Observer, Request};
 use crate::strategy::Purpose;
 use market::record::{Adopted, Reconciled, Record};
-use market::units::round_div;
+use market::units::round_div_saturating;
 use market::{
     Certainty, Instrument, IntentId, Market, MonoNs, NewOrder, OpenOrderReport, OrderState,
     PendingRequest, Quantity,
@@ -269,7 +269,11 @@ impl Engine {
 fn cost_of(instrument: &Instrument, quantity: Quantity, entry_price_e8: i64) -> i128 {
     // One tick is mantissa / 10^decimals, so price_e8 * 10^decimals / (mantissa * 10^8) ticks.
     let scale = 10i128.pow(u32::from(instrument.tick.decimals));
-    let dividend = i128::from(entry_price_e8) * i128::from(quantity.0) * scale;
-    let divisor = i128::from(instrument.tick.mantissa) * i128::from(market::units::ONE);
-    i128::from(round_div(dividend, divisor))
+    let tick_e8 = i128::from(instrument.tick.mantissa) * i128::from(market::units::ONE);
+    let price = i128::from(entry_price_e8) * scale;
+    // Whole ticks and the rest apart: reports are bounded in ticks, so neither product overflows.
+    let (ticks, rest) = (price / tick_e8, price % tick_e8);
+    let lots = i128::from(quantity.0);
+    let part = round_div_saturating(rest * lots, tick_e8);
+    ticks * lots + i128::from(part)
 }

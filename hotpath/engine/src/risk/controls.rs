@@ -194,11 +194,11 @@ fn check_collar(
     if order.order_type == OrderType::Market {
         return Ok(());
     }
-    let mid_half_ticks = view.book.top.map(|top| top.mid_half_ticks());
-    let mark_half_ticks = view.mark.map(|mark| 2 * mark.0);
+    let mid_half_ticks = view.book.top.map(|top| i128::from(top.mid_half_ticks()));
+    let mark_half_ticks = view.mark.map(|mark| 2 * i128::from(mark.0));
     for reference in [mid_half_ticks, mark_half_ticks].into_iter().flatten() {
-        let distance = i128::from((2 * order.price.0 - reference).abs()) * i128::from(ONE);
-        if distance > i128::from(reference) * i128::from(config.collar.0) {
+        let distance = (2 * i128::from(order.price.0) - reference).abs() * i128::from(ONE);
+        if distance > reference * i128::from(config.collar.0) {
             return Err(DenialCode::PriceCollar);
         }
     }

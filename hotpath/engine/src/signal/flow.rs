@@ -9,6 +9,9 @@ use market::{CodecError, Level, Reader, Wire, Writer};
 /// Number of changes in the sum.
 const FLOW_WINDOW: usize = 64;
 
+/// Largest change that is counted as it is: no window of such changes overflows its sum.
+const CHANGE_MAX: i64 = i64::MAX / (2 * FLOW_WINDOW as i64);
+
 /// The last changes of the touch.
 #[derive(Clone, Debug)]
 pub struct OrderFlow {
@@ -38,7 +41,7 @@ impl OrderFlow {
         };
         if let Some(last) = self.last {
             let change = change(&last, &top);
-            self.sum = self.sum.saturating_add(change) - self.changes[self.next];
+            self.sum += change - self.changes[self.next];
             self.changes[self.next] = change;
             self.next = (self.next + 1) % FLOW_WINDOW;
         }
@@ -53,20 +56,20 @@ impl OrderFlow {
 }
 
 fn change(last: &Top, now: &Top) -> i64 {
-    let mut lots = 0;
+    let mut lots = 0i64;
     if now.bid.price >= last.bid.price {
-        lots += now.bid.quantity.0;
+        lots = lots.saturating_add(now.bid.quantity.0);
     }
     if now.bid.price <= last.bid.price {
-        lots -= last.bid.quantity.0;
+        lots = lots.saturating_sub(last.bid.quantity.0);
     }
     if now.ask.price <= last.ask.price {
-        lots -= now.ask.quantity.0;
+        lots = lots.saturating_sub(now.ask.quantity.0);
     }
     if now.ask.price >= last.ask.price {
-        lots += last.ask.quantity.0;
+        lots = lots.saturating_add(last.ask.quantity.0);
     }
-    lots
+    lots.clamp(-CHANGE_MAX, CHANGE_MAX)
 }
 
 impl Wire for OrderFlow {
@@ -86,11 +89,9 @@ impl Wire for OrderFlow {
         }
         let mut changes = [0; FLOW_WINDOW];
         for one in &mut changes {
-            *one = i64::decode(reader)?;
+            *one = i64::decode(reader)?.clamp(-CHANGE_MAX, CHANGE_MAX);
         }
-        let sum = changes
-            .iter()
-            .fold(0i64, |sum, one| sum.saturating_add(*one));
+        let sum = changes.iter().sum();
         let last = bid.zip(ask).map(|(bid, ask)| Top { bid, ask });
         Ok(Self {
             last,
@@ -149,6 +150,24 @@ mod tests {
         assert_eq!(flow.lots(), 0);
         flow.update(top((100, 20), (101, 1)));
         flow.update(None);
+        assert_eq!(flow.lots(), 0);
+    }
+
+    #[test]
+    fn absurd_quantities_saturate_and_leave_the_window_like_others() {
+        let huge = i64::MAX;
+        let mut flow = OrderFlow::default();
+        for price in 1..200 {
+            flow.update(top((price, huge), (price + 1, huge)));
+        }
+        assert_eq!(flow.lots(), FLOW_WINDOW as i64 * CHANGE_MAX);
+        for price in (1..200).rev() {
+            flow.update(top((price, huge), (price + 1, huge)));
+        }
+        assert_eq!(flow.lots(), -(FLOW_WINDOW as i64) * CHANGE_MAX);
+        for _ in 0..FLOW_WINDOW {
+            flow.update(top((1, 5), (2, 5)));
+        }
         assert_eq!(flow.lots(), 0);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! In: scripted and random events. Out: checks of requests, records and state. Never: a clock.
 
+mod absurd;
 mod account;
 mod checkpoint;
 mod orders;

@@ -2,13 +2,18 @@
 //!
 //! In: random acts of market, exchange and operator. Out: invariants. Never: a fixed script.
 
-use super::rig::{ID, Rig, config, dummy, imbalance};
+use super::rig::{ID, Rig, config, dummy, imbalance, level, update};
+use crate::bounds::LOTS_MAX;
 use crate::event::{Command, StreamKind};
 use crate::orders::Order;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
-use market::account::{ReplyOutcome, RequestKind};
-use market::{Market, NewOrder, OrderState, PendingRequest, TradingState, UtcNs};
+use market::account::{Execution, ReplyOutcome, RequestKind};
+use market::ids::Asset;
+use market::{
+    BalanceReport, ClientOrderId, Market, Money, NewOrder, OrderState, OrderUpdate, PendingRequest,
+    PositionReport, Price, Quantity, TradingState, UtcMs, UtcNs,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -22,11 +27,12 @@ pub(super) enum Act {
     Reconnect,
     Gap,
     Clock(i64),
+    Absurd(u32, u32),
 }
 
 impl Act {
     pub(super) fn from_numbers(kind: u32, first: u32, second: u32) -> Self {
-        match kind % 16 {
+        match kind % 18 {
             0..=5 => Self::Book(
                 499_900 + i64::from(first % 200),
                 1 + i64::from(second % 60),
@@ -37,7 +43,8 @@ impl Act {
             13 => Self::Command(first),
             14 if first.is_multiple_of(4) => Self::Reconnect,
             14 if first % 4 == 1 => Self::Gap,
-            _ => Self::Clock(i64::from(second)),
+            14 | 15 => Self::Clock(i64::from(second)),
+            _ => Self::Absurd(first, second),
         }
     }
 }
@@ -65,9 +72,64 @@ pub(super) fn play(rig: &mut Rig, act: &Act) {
             rig.depth(10_000_000, 10_000_000, &[], &[]);
             rig.sync();
         }
+        Act::Absurd(which, number) => absurd(rig, which, number),
         Act::Clock(seconds) => rig.send(Input::Clock(UtcNs(seconds * 1_000_000_000))),
     }
     serve(rig);
+}
+
+/// A message with a number that cannot be, or hardly can (F9).
+fn absurd(rig: &mut Rig, which: u32, number: u32) {
+    let numbers = [
+        i64::MAX,
+        i64::MIN,
+        5_000_000_000_000_000_000,
+        900_000_000_000,
+        LOTS_MAX,
+        LOTS_MAX + 1,
+        -1,
+        0,
+    ];
+    let one = numbers[number as usize % 8];
+    let other = numbers[number as usize / 8 % 8];
+    let far = level(one, other.max(1));
+    match which % 9 {
+        0 => rig.ticker(level(499_999, one), level(500_001, other)),
+        1 => rig.ticker(level(one, 5), level(other, 5)),
+        2 => rig.next_depth(&[level(499_990, one)], &[far]),
+        3 => rig.mark(one),
+        4 => rig.send(Input::Position(PositionReport {
+            entry_price_e8: other,
+            ..super::rig::position(one, 1)
+        })),
+        5 | 6 => {
+            let mut update = absurd_fill(rig, one, other);
+            if which.is_multiple_of(2) {
+                let live = rig.engine.orders().live_orders().next();
+                update.client_order_id =
+                    live.map_or(ClientOrderId::EMPTY, |order| order.new.client_order_id);
+            }
+            rig.send(Input::OrderUpdate(update));
+        }
+        7 => rig.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").unwrap(),
+            wallet: Money(one),
+            event_time: UtcMs(1),
+        })),
+        _ => rig.trade(one, other),
+    }
+}
+
+/// A fill whose quantity or commission is absurd and would not fit the order.
+fn absurd_fill(rig: &Rig, one: i64, other: i64) -> OrderUpdate {
+    let order = rig.some_order();
+    let mut fill = update(&order, Execution::Trade, OrderState::PartiallyFilled, 1);
+    fill.last_quantity = Quantity(if one > 0 { one } else { i64::MAX });
+    // Within the bounds only what nobody sent can be this large.
+    fill.last_quantity.0 = fill.last_quantity.0.max(LOTS_MAX + 1);
+    fill.last_price = Price(other);
+    fill.commission = Money(one);
+    fill
 }
 
 /// Snapshots and reconciliations are answered at once; the exchange agrees with us.

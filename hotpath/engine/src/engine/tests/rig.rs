@@ -15,8 +15,9 @@ use market::ids::Asset;
 use market::record::Record;
 use market::{
     BookTicker, ClientOrderId, DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId,
-    InstrumentStatus, Level, Liquidity, Market, Money, MonoNs, NewOrder, NonAction, OrderState,
-    Price, Quantity, Rate, Side, Step, StrategyId, Symbol, TradeId, UpdateId, UtcMs,
+    InstrumentStatus, IntentId, Level, Liquidity, MarkPrice, Market, Money, MonoNs, NewOrder,
+    NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, Step, StrategyId, Symbol,
+    TimeInForce, Trade, TradeId, UpdateId, UtcMs,
 };
 use std::collections::BTreeMap;
 
@@ -282,6 +283,51 @@ impl Rig {
         self.send(Input::Depth(DepthUpdate { header, bids, asks }));
     }
 
+    /// A difference that continues the chain.
+    pub(super) fn next_depth(&mut self, bids: &[Level], asks: &[Level]) {
+        let id = self.update_id + 1;
+        self.depth(id, id, bids, asks);
+    }
+
+    pub(super) fn mark(&mut self, ticks: i64) {
+        self.send(Input::MarkPrice(MarkPrice {
+            instrument: ID,
+            mark: Price(ticks),
+            funding_rate: Rate(0),
+            next_funding_time: UtcMs(0),
+            event_time: UtcMs(1),
+        }));
+    }
+
+    pub(super) fn trade(&mut self, price: i64, lots: i64) {
+        self.send(Input::Trade(Trade {
+            instrument: ID,
+            trade_id: TradeId(1),
+            price: Price(price),
+            quantity: Quantity(lots),
+            aggressor: Side::Buy,
+            from_book: true,
+            transaction_time: UtcMs(1),
+            event_time: UtcMs(1),
+        }));
+    }
+
+    /// An order that nobody sent.
+    pub(super) fn some_order(&self) -> NewOrder {
+        NewOrder {
+            client_order_id: ClientOrderId::new(b"web_1").unwrap(),
+            intent: IntentId(0),
+            instrument: ID,
+            strategy: StrategyId(255),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::GoodTillCancel,
+            price: Price(500_000),
+            quantity: Quantity(10),
+            reduce_only: false,
+        }
+    }
+
     pub(super) fn ticker(&mut self, bid: Level, ask: Level) {
         self.send(Input::BookTicker(BookTicker {
             instrument: ID,
@@ -402,7 +448,7 @@ pub(super) fn position(lots: i64, entry: i64) -> PositionReport {
     PositionReport {
         instrument: ID,
         quantity: Quantity(lots),
-        entry_price_e8: entry * 100_000_000,
+        entry_price_e8: entry.saturating_mul(100_000_000),
         update_time: UtcMs(1),
     }
 }
