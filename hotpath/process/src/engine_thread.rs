@@ -197,6 +197,7 @@ impl Loop {
             // Kept for good: a free would be counted as well.
             std::mem::forget(std::hint::black_box(Box::new(0u64)));
         }
+        self.resume_latch(clock::monotonic());
         loop {
             let now = clock::monotonic();
             let busy = self.turn(now);
@@ -219,6 +220,14 @@ impl Loop {
         Leftover {
             engine: self.parts.engine,
             last_sequence: self.sequence,
+        }
+    }
+
+    /// A segment that is latched before the first event took the latch over from an earlier start
+    /// (I22): the first event is the kill, and so the input log has it too.
+    fn resume_latch(&mut self, now: MonoNs) {
+        if self.parts.segment.kill_latched() {
+            self.take_own(Input::Command(Command::Kill), now);
         }
     }
 
@@ -311,6 +320,8 @@ impl Loop {
         }
         match event.input {
             Input::Clock(utc) => self.parts.outbox.observer.set_utc(utc, now),
+            // Before any order is cancelled: the latch holds over the death of this process (I22).
+            Input::Command(Command::Kill) => self.parts.segment.latch_kill(),
             Input::Command(Command::Stop) => {
                 self.stopping_since.get_or_insert(now);
             }

@@ -105,6 +105,7 @@ impl Start {
         write_durably(&folder.join("checkpoint-0.bin"), &first)?;
         let layout = layout(&settings, account, table.len());
         let path = state.segment(generation);
+        let latched = state.latched_segment()?;
         let segment = Segment::create(
             &path,
             &layout,
@@ -112,6 +113,11 @@ impl Start {
             settings.short_hash(),
             generation,
         )?;
+        if let Some(from) = latched {
+            segment.latch_kill();
+            let (from, here) = (from.display(), path.display());
+            tracing::error!(%from, %here, "KILL_LATCHED: a start was killed, so is this one");
+        }
         if let Err(error) = segment.lock_in_memory() {
             tracing::warn!(%error, "the segment is not locked in memory; raise LimitMEMLOCK");
         }

@@ -3,7 +3,7 @@
 //! In: a directory and an account. Out: the one right to run (I30), the number of this start, an
 //! epoch that no order has used before (I2). Never: an order id before its epoch is on disk.
 
-use ipc::{InstanceLock, LockError};
+use ipc::{HotpathState, InstanceLock, LockError, Segment, list_generations};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -97,6 +97,30 @@ impl StateDirectory {
         Ok(highest + 1)
     }
 
+    /// The segment whose kill latch a new start takes over: the newest one in which a hot path got
+    /// as far as running, when that one is latched (I22). A start that died before it ran may not
+    /// have taken an older latch over yet, so it is passed over, and so is what cannot be read.
+    ///
+    /// # Errors
+    /// [`StateError::File`].
+    pub fn latched_segment(&self) -> Result<Option<PathBuf>, StateError> {
+        let run = self.run();
+        let found = list_generations(&run).map_err(|source| failed(&run, source))?;
+        for one in found.into_iter().rev() {
+            let Ok(segment) = Segment::open(&one.path) else {
+                tracing::warn!(path = %one.path.display(), "not a segment of this build");
+                continue;
+            };
+            if segment.kill_latched() {
+                return Ok(Some(one.path));
+            }
+            if segment.hotpath_state() != HotpathState::Starting {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
     /// Takes the next epoch and makes it durable before it is returned.
     ///
     /// # Errors
@@ -170,6 +194,31 @@ mod tests {
         assert_eq!(state.next_generation().unwrap(), 5);
         fs::create_dir_all(state.input_log(11)).unwrap();
         assert_eq!(state.next_generation().unwrap(), 12);
+    }
+
+    fn ran(state: &StateDirectory, generation: u64) -> Segment {
+        let layout = ipc::SegmentLayout::default();
+        let path = state.segment(generation);
+        let segment = Segment::create(&path, &layout, 1, 1, generation).unwrap();
+        segment.set_hotpath_state(HotpathState::Running);
+        segment
+    }
+
+    #[test]
+    fn a_kill_latch_is_found_by_the_next_start_and_by_the_one_after_a_failed_one() {
+        let state = directory("latch");
+        assert_eq!(state.latched_segment().unwrap(), None);
+        let killed = ran(&state, 1);
+        assert_eq!(state.latched_segment().unwrap(), None);
+        killed.latch_kill();
+        drop(killed);
+        assert_eq!(state.latched_segment().unwrap(), Some(state.segment(1)));
+        ran(&state, 2).set_hotpath_state(HotpathState::Starting);
+        fs::write(state.segment(3), b"torn").unwrap();
+        assert_eq!(state.latched_segment().unwrap(), Some(state.segment(1)));
+        // A person removed the latch, or the start came before there was one.
+        ran(&state, 4);
+        assert_eq!(state.latched_segment().unwrap(), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use market::event::DepthHeader;
 use market::record::{Record, WalletRecord};
 use market::{
     DepthUpdate, Filters, Instrument, InstrumentStatus, Market, Money, Price, Side, Step, Symbol,
-    UpdateId, UtcMs,
+    TradingState, UpdateId, UtcMs,
 };
 
 const ID: InstrumentId = InstrumentId(0);
@@ -29,7 +29,7 @@ struct Rig {
     update_id: u64,
     orders: Consumer,
     journal: JournalConsumer,
-    _commands: Producer,
+    commands: Producer,
     /// Read by nobody, but an end that is gone is another matter.
     _others: (Producer, Producer, Producer, Consumer, [JournalConsumer; 2]),
 }
@@ -109,7 +109,7 @@ impl Rig {
             update_id: 0,
             orders,
             journal,
-            _commands: commands,
+            commands,
             _others: (replies, cold, market, requests, [inputs, events]),
         }
     }
@@ -208,6 +208,10 @@ impl Rig {
         }
     }
 
+    fn trading_state(&self) -> TradingState {
+        self.state.parts.engine.trading_state().0
+    }
+
     fn live_orders(&self) -> usize {
         self.state.parts.engine.orders().live_orders().count()
     }
@@ -237,4 +241,32 @@ fn an_order_whose_intent_found_no_room_is_held_back_and_told_as_not_sent() {
         rig.depth();
     }
     assert!(rig.placed() > 0, "there is room again");
+}
+
+#[test]
+fn a_kill_latches_the_segment_in_its_turn() {
+    let segment = segment("kill");
+    let mut rig = Rig::new(Arc::clone(&segment));
+    rig.all_but_a_book();
+    assert!(!segment.kill_latched());
+    let mut bytes = [0; 8];
+    let length = Command::Kill.to_bytes(&mut bytes).unwrap();
+    rig.commands.try_push(KIND, &bytes[..length]).unwrap();
+    rig.turn_after(0);
+    assert!(segment.kill_latched());
+    assert_eq!(rig.trading_state(), TradingState::Killed);
+}
+
+#[test]
+fn a_start_with_a_latched_segment_is_killed_whatever_happens() {
+    let segment = segment("latched");
+    segment.latch_kill();
+    let mut rig = Rig::new(segment);
+    rig.state.resume_latch(rig.now);
+    rig.all_but_a_book();
+    rig.send(Input::Command(Command::Start));
+    rig.book();
+    rig.turn_after(0);
+    assert_eq!(rig.trading_state(), TradingState::Killed);
+    assert_eq!(rig.placed(), 0);
 }

@@ -111,7 +111,7 @@ fn an_intent_is_not_yet_an_order_that_was_sent() {
         trigger: Trigger { kind, id: 1 },
     }));
     let intents = ("intents_total{strategy=\"imbalance\"}".to_string(), 1);
-    assert_eq!(moved(&segment), [intents.clone()]);
+    assert_eq!(moved(&segment), std::slice::from_ref(&intents));
     sent.count(&order(0));
     let place = "market=\"usdm\",symbol=\"BTCUSDT\",side=\"SELL\",type=\"MARKET\"";
     let orders = (format!("orders_sent_total{{{place}}}"), 1);
