@@ -51,6 +51,7 @@ pub struct Attached {
     batch: Batch,
     batch_end: Option<Cursor>,
     batch_since: Instant,
+    ended_uncleanly: bool,
 }
 
 /// Figures of a generation at one moment.
@@ -102,6 +103,7 @@ impl Attached {
             batch: Batch::default(),
             batch_end: None,
             batch_since: Instant::now(),
+            ended_uncleanly: false,
         })
     }
 
@@ -178,6 +180,11 @@ impl Attached {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.segment.hotpath_state() == HotpathState::StoppedCleanly || !self.process_exists()
+    }
+
+    /// Nothing more will come: an end without the hot path's own word was no clean one.
+    pub fn note_end(&mut self) {
+        self.ended_uncleanly = self.segment.hotpath_state() != HotpathState::StoppedCleanly;
     }
 
     fn process_exists(&self) -> bool {
@@ -282,6 +289,8 @@ impl Attached {
                 page.book_resyncs,
             );
         }
+        let unclean = u64::from(self.ended_uncleanly);
+        note("shown_unclean_ends_total".to_string(), unclean);
         for ring in self.rings() {
             let name = format!("shown_ring_dropped_total{{ring=\"{}\"}}", ring.name);
             note(name, ring.dropped);

@@ -263,9 +263,10 @@ impl Drain {
 
     /// The present generation is complete: keep its figures and say so.
     fn finish(&mut self) {
-        let Some(current) = &self.current else {
+        let Some(current) = &mut self.current else {
             return;
         };
+        current.note_end();
         let generation = current.generation();
         self.save_figures();
         if let Err(error) = self.ledger.mark_drained(generation) {
@@ -323,7 +324,10 @@ impl Drain {
             ..View::default()
         };
         if let Some(current) = &self.current {
-            let figures = current.figures(self.ledger.last_sequence());
+            let taken_in = self.ledger.last_sequence();
+            let figures = current.figures(taken_in);
+            let written = figures.counters.get("journal_records_total");
+            view.journal_lag = written.map(|written| written.saturating_sub(taken_in.unwrap_or(0)));
             for (name, value) in figures.counters {
                 *view.figures.entry(name).or_default() += value;
             }

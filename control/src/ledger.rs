@@ -151,6 +151,7 @@ impl Ledger {
         self.last_sequence = last.map(i64::cast_unsigned);
         self.positions = self.read_positions(header.generation)?;
         self.names = self.read_names(header.generation)?;
+        self.totals.held_by = totals::held_by(&self.connection, signed(header.generation))?;
         Ok(self.last_sequence)
     }
 

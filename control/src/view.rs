@@ -119,6 +119,9 @@ pub struct View {
     pub rings: Vec<RingView>,
     /// What the ledger holds.
     pub totals: Totals,
+    /// Journal records of this generation that are written and not in the ledger; none where the
+    /// hot path does not say how many it wrote.
+    pub journal_lag: Option<u64>,
     /// Time of each commit of the ledger.
     pub commits: Durations,
     /// Failed writes of the ledger.

@@ -81,6 +81,14 @@ fn a_new_generation_adds_to_the_earlier_ones() {
     assert_eq!(stats["hot_allocations"]["engine"], 0);
     assert!(stats["hot_allocations"]["tls"].is_null());
     assert_eq!(stats["position"]["BTCUSDT"], "0.000");
+    // The first start ended without a word; all records are in, though slots are still to be freed.
+    let page = control.get_metrics("").body;
+    for line in [
+        "fulcrum_unclean_restarts_total{process=\"hotpath\"} 1\n",
+        "fulcrum_journal_lag_records 0.0\n",
+    ] {
+        assert!(page.contains(line), "{line}: {page}");
+    }
     assert!(
         !state.segment(1).exists(),
         "a drained older segment is removed"

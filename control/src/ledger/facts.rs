@@ -9,7 +9,7 @@ use market::record::{
     BookStateChange, Fill, InstrumentRecord, JournalRecord, OutputHash, PositionRecord, Reconciled,
     Record, TradeClosed, TradingStateChange, WalletRecord,
 };
-use market::{InstrumentId, Step};
+use market::{BookReason, InstrumentId, Step, TradingState};
 use rusqlite::{Transaction, params};
 use std::collections::HashMap;
 
@@ -133,7 +133,9 @@ impl Facts<'_> {
         Ok(())
     }
 
-    fn trading_state(&self, one: &TradingStateChange) -> Stored {
+    fn trading_state(&mut self, one: &TradingStateChange) -> Stored {
+        let held = one.to != TradingState::Active;
+        self.totals.held_by = held.then(|| one.reason.as_str().to_string());
         self.transaction.execute(
             "INSERT INTO trading_states VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
@@ -148,7 +150,11 @@ impl Facts<'_> {
         Ok(())
     }
 
-    fn book_state(&self, one: &BookStateChange) -> Stored {
+    fn book_state(&mut self, one: &BookStateChange) -> Stored {
+        if one.reason == BookReason::Crossed {
+            let (market, symbol) = self.name(one.instrument);
+            *self.totals.crossed.entry([market, symbol]).or_default() += 1;
+        }
         self.transaction
             .prepare_cached("INSERT INTO book_states VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
             .execute(params![

@@ -3,13 +3,15 @@
 use super::*;
 use market::reason::ExitReason;
 use market::record::{
-    Denial, Fill, InstrumentRecord, Intent, JournalRecord, OrderChange, PositionRecord,
-    RECORD_BYTES_MAX, RECORD_VERSION, Record, TradeClosed, Trigger, TriggerKind,
+    BookStateChange, Denial, Fill, InstrumentRecord, Intent, JournalRecord, OrderChange,
+    PositionRecord, RECORD_BYTES_MAX, RECORD_VERSION, Record, TradeClosed, TradingStateChange,
+    Trigger, TriggerKind,
 };
 use market::{
-    Certainty, ClientOrderId, DenialCode, ExchangeOrderId, InstrumentId, IntentId, Liquidity,
-    Market, Money, MonoNs, NewOrder, OrderState, OrderType, PendingRequest, Price, Quantity, Side,
-    Step, StrategyId, Symbol, TimeInForce, TradeId, UtcMs, UtcNs, Wire,
+    BookReason, BookState, Certainty, ClientOrderId, DenialCode, ExchangeOrderId, InstrumentId,
+    IntentId, Liquidity, Market, Money, MonoNs, NewOrder, OrderState, OrderType, PendingRequest,
+    Price, Quantity, Side, StateReason, Step, StrategyId, Symbol, TimeInForce, TradeId,
+    TradingState, UtcMs, UtcNs, Wire,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -175,6 +177,48 @@ fn text(ledger: &Ledger, sql: &str) -> String {
         .connection
         .query_row(sql, [], |row| row.get(0))
         .unwrap()
+}
+
+#[test]
+fn crossed_books_and_the_reason_of_a_held_state_are_known() {
+    let directory = Directory::new();
+    let mut ledger = directory.open();
+    ledger.turn_to(HEADER).unwrap();
+    let book = |reason| {
+        Record::BookState(BookStateChange {
+            instrument: InstrumentId(0),
+            from: BookState::Synced,
+            to: BookState::Stale,
+            reason,
+        })
+    };
+    let state = |from, to, reason| Record::TradingState(TradingStateChange { from, to, reason });
+    let (active, reducing) = (TradingState::Active, TradingState::Reducing);
+    let records = [
+        story()[0],
+        book(BookReason::Crossed),
+        book(BookReason::Gap),
+        state(active, reducing, StateReason::DailyLoss),
+    ];
+    ledger.ingest(&batch(1, &records)).unwrap();
+    let key = ["usdm", "BTCUSDT"].map(str::to_string);
+    assert_eq!(ledger.totals().crossed, [(key, 1)].into());
+    assert_eq!(ledger.totals().held_by.as_deref(), Some("DAILY_LOSS"));
+    assert_eq!(*ledger.totals(), Totals::read(&ledger.connection).unwrap());
+    // Free again, the engine names what held it before.
+    let free = [state(reducing, active, StateReason::DailyLoss)];
+    ledger.ingest(&batch(5, &free)).unwrap();
+    assert_eq!(ledger.totals().held_by, None);
+    assert_eq!(*ledger.totals(), Totals::read(&ledger.connection).unwrap());
+    // A later start has not said anything yet.
+    let held = [state(active, reducing, StateReason::ControlLost)];
+    ledger.ingest(&batch(6, &held)).unwrap();
+    let later = GenerationHeader {
+        generation: HEADER.generation + 1,
+        ..HEADER
+    };
+    ledger.turn_to(later).unwrap();
+    assert_eq!(ledger.totals().held_by, None);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::LedgerError;
 use market::Money;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
 
 /// What one strategy did.
@@ -44,6 +44,10 @@ pub struct Totals {
     pub sent: BTreeMap<[String; 4], u64>,
     /// Executions, by market, symbol, side and liquidity.
     pub filled: BTreeMap<[String; 4], u64>,
+    /// Times that a book became crossed, by market and symbol.
+    pub crossed: BTreeMap<[String; 2], u64>,
+    /// Why the newest generation is not ACTIVE; none while it is, or has not said.
+    pub held_by: Option<String>,
     /// Orders that the exchange confirmed to have existed.
     pub confirmed: u64,
     /// Finished reconciliations.
@@ -136,6 +140,12 @@ impl Totals {
             totals.denials.insert(row.get(0)?, denied.cast_unsigned());
         }
         totals.read_rejections(connection)?;
+        totals.read_crossed(connection)?;
+        let newest: Option<i64> =
+            connection.query_row("SELECT max(generation) FROM generations", [], |row| {
+                row.get(0)
+            })?;
+        totals.held_by = held_by(connection, newest.unwrap_or(0))?;
         Ok(totals)
     }
 
@@ -152,6 +162,21 @@ impl Totals {
             let rejected: i64 = row.get(2)?;
             let key = (row.get(0)?, row.get(1)?);
             self.rejections.insert(key, rejected.cast_unsigned());
+        }
+        Ok(())
+    }
+
+    fn read_crossed(&mut self, connection: &Connection) -> Result<(), LedgerError> {
+        let mut statement = connection.prepare(
+            "SELECT coalesce(i.market, ''), coalesce(i.symbol, ''), count(*)
+             FROM book_states b LEFT JOIN instruments i USING (generation, instrument)
+             WHERE b.reason = 'CROSSED' GROUP BY 1, 2",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let crossed: i64 = row.get(2)?;
+            let key = [row.get(0)?, row.get(1)?];
+            self.crossed.insert(key, crossed.cast_unsigned());
         }
         Ok(())
     }
@@ -198,6 +223,22 @@ impl Totals {
         }
         Ok(())
     }
+}
+
+/// Reason of the last trading state of a generation, unless that is ACTIVE.
+pub(super) fn held_by(
+    connection: &Connection,
+    generation: i64,
+) -> Result<Option<String>, LedgerError> {
+    Ok(connection
+        .query_row(
+            "SELECT CASE to_state WHEN 'ACTIVE' THEN NULL ELSE reason END FROM trading_states
+             WHERE generation = ?1 ORDER BY sequence DESC LIMIT 1",
+            [generation],
+            |row| row.get(0),
+        )
+        .optional()?
+        .flatten())
 }
 
 fn by_four(connection: &Connection, sql: &str) -> Result<BTreeMap<[String; 4], u64>, LedgerError> {

@@ -13,15 +13,16 @@ use crate::stats::{journal_holes, mode_word, strategy_name, violations, win_rati
 use crate::view::{Durations, View};
 use ipc::HistogramSnapshot;
 use market::page::InstrumentPage;
-use market::{BookState, Money, Rate, TradingState};
-use settings::Settings;
+use market::{BookState, Money, Rate, StateReason, TradingState};
+use settings::{RiskSettings, Settings};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Families that the ledger or the pages count, so that they go on where they were when a hot path
 /// comes or goes; cells of the same name are passed over. Every other family of cells has no
 /// second source.
-const NOT_FROM_CELLS: [&str; 8] = [
+const NOT_FROM_CELLS: [&str; 9] = [
+    "book_crossed",
     "book_gaps",
     "book_resyncs",
     "fills",
@@ -30,6 +31,15 @@ const NOT_FROM_CELLS: [&str; 8] = [
     "orders_rejected",
     "orders_sent",
     "reconcile_mismatches",
+];
+
+/// Reasons of a trading state that are breakers.
+const BREAKERS: [StateReason; 5] = [
+    StateReason::DailyLoss,
+    StateReason::Drawdown,
+    StateReason::JournalFull,
+    StateReason::ControlLost,
+    StateReason::PositionMismatch,
 ];
 
 /// Labels of one sample.
@@ -62,6 +72,7 @@ pub fn collect(view: &View, process: Process<'_>, http: &HttpFigures) -> Familie
     page.cells(view);
     page.of_process(view, process);
     page.of_pages(view, process);
+    page.of_limits(view, &process.settings.risk);
     page.of_money(view, process.settings);
     page.of_orders(view, process.settings);
     page.of_store(view, process.state_dir);
@@ -168,6 +179,14 @@ impl Page {
                 self.flag("trading_state", &labels, account.trading_state == *state);
             }
         }
+        if view.account.is_some() {
+            for breaker in BREAKERS {
+                let tripped = view.totals.held_by.as_deref() == Some(breaker.as_str());
+                self.flag("breaker_tripped", &[("breaker", breaker.as_str())], tripped);
+            }
+        }
+        let unclean = view.family_sum("shown_unclean_ends_total");
+        self.counter("unclean_restarts", &[("process", "hotpath")], unclean);
         for (invariant, count) in violations(view) {
             self.counter("invariant_violations", &[("invariant", invariant)], count);
         }
@@ -183,7 +202,6 @@ impl Page {
     fn of_pages(&mut self, view: &View, process: Process<'_>) {
         let mut unknown: BTreeMap<&str, u32> = BTreeMap::new();
         let mut gross = 0.0;
-        let mut fullest = 0.0f64;
         for page in &view.instruments {
             let labels = [
                 ("market", page.market.as_str()),
@@ -191,12 +209,6 @@ impl Page {
             ];
             let notional = position_notional(page);
             gross += notional.abs();
-            let limit = as_float(process.settings.risk.position_notional_max);
-            fullest = fullest.max(if limit > 0.0 {
-                notional.abs() / limit
-            } else {
-                0.0
-            });
             let age_ns = process.now_ns.saturating_sub(page.book_time.0);
             self.flag("book_synced", &labels, page.book_state == BookState::Synced);
             self.gauge("book_age_seconds", &labels, age_ns as f64 / 1e9);
@@ -213,11 +225,6 @@ impl Page {
             self.gauge("orders_unknown", &[("market", market)], f64::from(count));
         }
         self.gauge("exposure_gross_usdt", &[], gross);
-        self.gauge(
-            "limit_utilization_ratio",
-            &[("limit", "position_notional")],
-            fullest,
-        );
         for family in ["book_gaps", "book_resyncs", "ring_dropped"] {
             let page_family = format!("shown_{family}_total");
             for (name, value) in &view.figures {
@@ -226,6 +233,39 @@ impl Page {
                     self.counter(family, &borrowed(&name), *value);
                 }
             }
+        }
+    }
+
+    /// How much of each limit is used; of one that holds for each instrument, by the fullest.
+    fn of_limits(&mut self, view: &View, risk: &RiskSettings) {
+        let mut used = |limit: &str, value: f64, most: f64| {
+            if most > 0.0 {
+                self.gauge("limit_utilization_ratio", &[("limit", limit)], value / most);
+            }
+        };
+        let fullest = |value: fn(&InstrumentPage) -> f64| {
+            view.instruments.iter().map(value).fold(0.0, f64::max)
+        };
+        let notional = fullest(|page| position_notional(page).abs());
+        used(
+            "position_notional",
+            notional,
+            as_float(risk.position_notional_max),
+        );
+        let open = fullest(|page| f64::from(page.orders_open));
+        used("open_orders", open, risk.open_orders_max as f64);
+        let Some(account) = view.account else { return };
+        let open = f64::from(account.orders_open);
+        used(
+            "open_orders_account",
+            open,
+            risk.open_orders_account_max as f64,
+        );
+        // The page has the fall as a share of the high-water mark, and what is left of the mark.
+        let share = ratio(account.drawdown);
+        if share < 1.0 {
+            let fall = as_float(account.equity) * share / (1.0 - share);
+            used("drawdown", fall, as_float(risk.drawdown_max));
         }
     }
 
@@ -281,6 +321,10 @@ impl Page {
                 self.counter(family, &labels, *count);
             }
         }
+        for ([market, symbol], count) in &totals.crossed {
+            let labels = [("market", market.as_str()), ("symbol", symbol)];
+            self.counter("book_crossed", &labels, *count);
+        }
         self.counter(
             "fill_duplicates",
             &[("source", "journal")],
@@ -303,12 +347,9 @@ impl Page {
         self.counter("ledger_records", &[], totals.records);
         self.counter("ledger_unread_records", &[], totals.unread);
         self.counter("journal_holes", &[], journal_holes(view));
-        let lag = view.rings.iter().find(|ring| ring.name == "journal");
-        self.gauge(
-            "journal_lag_records",
-            &[],
-            lag.map_or(0.0, |ring| ring.depth as f64),
-        );
+        if let Some(records) = view.journal_lag {
+            self.gauge("journal_lag_records", &[], records as f64);
+        }
         let commits = Value::Histogram(Box::new(durations(&view.commits)));
         self.add(
             Kind::Histogram,

@@ -23,6 +23,11 @@ fn families() -> Families {
             "shown_book_gaps_total{market=\"usdm\",symbol=\"币安人生USDT\"}",
             1,
         ),
+        (
+            "shown_book_resyncs_total{market=\"usdm\",symbol=\"BTCUSDT\"}",
+            1,
+        ),
+        ("shown_ring_dropped_total{ring=\"journal\"}", 0),
         ("shown_events_total", 99),
         ("odd_total{text=\"back\\\\slash\"}", 1),
     ] {
@@ -39,6 +44,17 @@ fn families() -> Families {
         snapshot,
     );
     view.commits.record(Duration::from_millis(3));
+    view.journal_lag = Some(4);
+    view.totals.held_by = Some("DRAWDOWN".to_string());
+    view.totals.reconciled_utc_ns = 1;
+    let key = ["usdm", "BTCUSDT"].map(str::to_string);
+    view.totals.crossed.insert(key, 2);
+    let key = |last: &str| ["usdm", "BTCUSDT", "BUY", last].map(str::to_string);
+    view.totals.sent.insert(key("LIMIT"), 41);
+    view.totals.filled.insert(key("TAKER"), 38);
+    view.totals
+        .rejections
+        .insert(("usdm".to_string(), -2019), 3);
     let settings = settings();
     let process = Process {
         settings: &settings,
@@ -131,6 +147,12 @@ fn the_library_adds_suffixes_once_and_the_sums_are_right() {
         "fulcrum_book_synced{market=\"usdm\",symbol=\"BTCUSDT\"} 1.0",
         "fulcrum_realized_pnl_usdt -3.12902",
         "fulcrum_drawdown_ratio 0.01",
+        "fulcrum_breaker_tripped{breaker=\"DRAWDOWN\"} 1.0",
+        "fulcrum_breaker_tripped{breaker=\"DAILY_LOSS\"} 0.0",
+        "fulcrum_book_crossed_total{market=\"usdm\",symbol=\"BTCUSDT\"} 2",
+        "fulcrum_unclean_restarts_total{process=\"hotpath\"} 0",
+        "fulcrum_limit_utilization_ratio{limit=\"open_orders\"} 0.05",
+        "fulcrum_journal_lag_records 4.0",
     ] {
         assert!(
             page.lines().any(|found| found == line),
@@ -234,8 +256,35 @@ fn identities_are_those_of_the_process_that_runs() {
     }
     // Nothing runs: no configuration is in force.
     let page = samples(&View::default());
-    assert!(!page.contains("config_info{") && !page.contains("process=\"hotpath\""));
+    assert!(!page.contains("config_info{") && !page.contains("build_info{process=\"hotpath\""));
     assert!(page.contains("mode_info{account=\"default\",mode=\"paper\",venue=\"binance\"} 1"));
+}
+
+/// A full picture, or a cell that the sources of the hot path or of its reader name.
+#[test]
+fn every_metric_of_the_catalogue_has_a_producer() {
+    let made = families();
+    let mut sources = include_str!("../attached.rs").to_string();
+    let mut folders =
+        vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../hotpath/process/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    for (name, kind, _) in catalogue::CATALOGUE {
+        let suffix = if *kind == Kind::Counter { "_total" } else { "" };
+        let cell = format!("\"{name}{suffix}");
+        assert!(
+            made.contains_key(*name) || sources.contains(&cell),
+            "nobody produces {name}"
+        );
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use super::running::{StateDir, now_ns};
 use ipc::{
-    Histogram, HotpathState, JournalProducer, LossyProducer, PageWriter, Segment, SegmentLayout,
+    Counter, Histogram, HotpathState, JournalProducer, LossyProducer, PageWriter, Segment,
+    SegmentLayout,
 };
 use market::event::Level;
 use market::page::{AccountPage, InstrumentPage, PAGE_BYTES_MAX};
@@ -29,6 +30,7 @@ pub(crate) struct HotPath {
     account: PageWriter,
     instrument: PageWriter,
     tick_to_order: Histogram,
+    journal_records: Counter,
     sequence: u64,
     inputs: u64,
     trades: u64,
@@ -47,6 +49,7 @@ impl HotPath {
         let counters = segment.counters();
         let messages = "ws_messages_total{market=\"usdm\",stream=\"market\"}";
         counters.register(messages).unwrap().add(77);
+        let journal_records = counters.register("journal_records_total").unwrap();
         let foreign = "ws_messages_total{market=\"usdm\",stream=\"user\"}";
         counters.register(foreign).unwrap().add(5);
         counters
@@ -61,6 +64,7 @@ impl HotPath {
             instrument: segment.instrument_page_writer(0).unwrap(),
             tick_to_order: segment.histograms().register(name).unwrap(),
             segment,
+            journal_records,
             generation,
             sequence: 0,
             inputs: 0,
@@ -177,6 +181,7 @@ impl HotPath {
         let mut bytes = [0; RECORD_BYTES_MAX];
         let length = record.to_bytes(&mut bytes).unwrap();
         self.journal.try_push(&bytes[..length]).unwrap();
+        self.journal_records.add(1);
     }
 
     fn input(&mut self, is_market: bool) {
