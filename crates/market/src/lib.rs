@@ -34,7 +34,7 @@ pub use ids::{
 pub use instrument::{Filters, Instrument, InstrumentStatus, Instruments, Market, Step};
 pub use order::{
     CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest, Side,
-    TimeInForce,
+    TimeInForce, WANTED_WINDOW_MS,
 };
 pub use reason::{
     BookReason, BookState, DenialCode, ExitReason, NonAction, StateReason, TradingState,

@@ -4,6 +4,7 @@
 //! an exchange's spelling.
 
 use crate::ids::{ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId};
+use crate::instrument::Market;
 use crate::units::{Price, Quantity};
 use crate::{wire_enum, wire_struct};
 
@@ -140,6 +141,20 @@ wire_struct! {
         pub instrument: InstrumentId,
         /// The exchange's id, 0 while unknown.
         pub exchange_order_id: ExchangeOrderId,
+    }
+}
+
+/// For how long after its time stamp the exchange may take a cancel, a query or an order that only
+/// reduces: they are wanted however late (I18, I21). Orders that open have a shorter, configured
+/// window. What "never existed" means hangs on it (I4).
+pub const WANTED_WINDOW_MS: u32 = 5_000;
+
+impl NewOrder {
+    /// True when the order cannot open or increase a position: by its flag, or because on spot
+    /// one can only sell what one has.
+    #[must_use]
+    pub const fn only_reduces(&self, market: Market) -> bool {
+        self.reduce_only || matches!((market, self.side), (Market::Spot, Side::Sell))
     }
 }
 

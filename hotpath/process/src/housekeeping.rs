@@ -109,6 +109,9 @@ impl Housekeeping {
                 self.tell(Input::Command(Command::Stop));
             }
             self.pass_requests();
+            if self.clock.take_refused() {
+                self.measure_time_again();
+            }
             let now = clock::monotonic();
             if now.since(times.clock_sample) >= CLOCK_SAMPLE_NS {
                 times.clock_sample = now;
@@ -153,6 +156,15 @@ impl Housekeeping {
                 wishes.borrow_mut().push(wish);
                 wake.notify_one();
             }
+        }
+    }
+
+    /// Every market's: which one's time stamp was refused makes no difference.
+    fn measure_time_again(&self) {
+        tracing::warn!("CLOCK_REFUSED, the exchange's time is measured again");
+        for (_, wishes, wake) in &self.wishes {
+            wishes.borrow_mut().push(Wish::Time);
+            wake.notify_one();
         }
     }
 

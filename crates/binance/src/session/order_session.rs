@@ -14,11 +14,14 @@ use super::{
     CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, UserEvents,
 };
 use crate::decode::DecodeError;
-use crate::orders::{ReplyId, RequestEncoder, RequestId, Stamp, WireRequest, decode_reply};
+use crate::orders::{
+    ErrorClass, ReplyId, RequestEncoder, RequestId, Stamp, WireRequest, classify_code, decode_reply,
+};
 use crate::sign::Credentials;
 use market::{
     CancelOrder, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Instruments, Market,
     MonoNs, NewOrder, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
+    WANTED_WINDOW_MS,
 };
 
 /// Error code of a request that never left: no connection, or the exchange wants silence. The
@@ -27,9 +30,6 @@ pub const NOT_SENT: i64 = 1;
 
 /// Requests under way; a power of two.
 const PENDING_MAX: usize = 2048;
-
-/// `recvWindow` of cancels and queries: they are wanted however late.
-const CANCEL_WINDOW_MS: u32 = 5_000;
 
 /// A log-on may take this long.
 const LOGON_TIMEOUT_NS: u64 = 5 * SECOND_NS;
@@ -51,7 +51,7 @@ pub struct OrderSessionSettings {
     pub market: Market,
     /// Key and secret.
     pub credentials: Credentials,
-    /// `recvWindow` of orders.
+    /// `recvWindow` of orders that open or increase; others have [`WANTED_WINDOW_MS`].
     pub recv_window_ms: u32,
     /// Without a reply for this long a request is unresolved.
     pub reply_timeout_ns: u64,
@@ -95,6 +95,8 @@ pub struct OrderSession {
     oldest: u64,
     heard: MonoNs,
     silent_until: MonoNs,
+    /// A time stamp was refused since the shell last asked.
+    clock_refused: bool,
 }
 
 impl OrderSession {
@@ -122,6 +124,7 @@ impl OrderSession {
             oldest: 1,
             heard: MonoNs(0),
             silent_until: MonoNs(0),
+            clock_refused: false,
             settings,
         }
     }
@@ -130,6 +133,11 @@ impl OrderSession {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.link.is_up() && matches!(self.logon, Step::NotNeeded | Step::Done)
+    }
+
+    /// True once after a time stamp was refused: the exchange's time is to be measured again.
+    pub const fn take_clock_refused(&mut self) -> bool {
+        std::mem::replace(&mut self.clock_refused, false)
     }
 
     /// What is due now.
@@ -176,7 +184,7 @@ impl OrderSession {
     /// The log-on or the subscription to private events, when it is due: `out` holds the frame to
     /// write when this is true. To be asked after each connection and each frame.
     pub fn due_frame(&mut self, now: Now, out: &mut Vec<u8>) -> bool {
-        let stamp = self.stamp(CANCEL_WINDOW_MS, now);
+        let stamp = self.stamp(WANTED_WINDOW_MS, now);
         let waiting = Step::Waiting {
             deadline: now.mono.after(LOGON_TIMEOUT_NS),
         };
@@ -216,7 +224,13 @@ impl OrderSession {
         let Some(sequence) = self.admit(request, id, instrument, now, events) else {
             return false;
         };
-        let stamp = self.stamp(self.settings.recv_window_ms, now);
+        let reduces = order.only_reduces(self.settings.market);
+        let window_ms = if reduces {
+            WANTED_WINDOW_MS
+        } else {
+            self.settings.recv_window_ms
+        };
+        let stamp = self.stamp(window_ms, now);
         self.encoder.place(out, sequence, instrument, order, stamp);
         true
     }
@@ -234,7 +248,7 @@ impl OrderSession {
         let Some(sequence) = self.admit(request, id, instrument, now, events) else {
             return false;
         };
-        let stamp = self.stamp(CANCEL_WINDOW_MS, now);
+        let stamp = self.stamp(WANTED_WINDOW_MS, now);
         self.encoder.cancel(out, sequence, instrument, order, stamp);
         true
     }
@@ -252,7 +266,7 @@ impl OrderSession {
         let Some(sequence) = self.admit(request, id, instrument, now, events) else {
             return false;
         };
-        let stamp = self.stamp(CANCEL_WINDOW_MS, now);
+        let stamp = self.stamp(WANTED_WINDOW_MS, now);
         self.encoder.query(out, sequence, instrument, order, stamp);
         true
     }
@@ -283,6 +297,8 @@ impl OrderSession {
         };
         let retry_after_ms = reply.error.and_then(|one| one.retry_after_ms);
         self.note_silence(reply.status, retry_after_ms, now);
+        let code = reply.error.map_or(0, |one| one.code);
+        self.clock_refused |= classify_code(code) == ErrorClass::Clock;
         let ReplyId::Ours(RequestId { kind, sequence }) = reply.id else {
             events.unreadable();
             return None;

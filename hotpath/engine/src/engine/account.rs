@@ -62,7 +62,8 @@ impl Engine {
                 }
             }
             (RequestKind::Query, ReplyOutcome::Rejected) => {
-                self.orders.not_found(slot) && self.apply(slot, Evidence::Reject, Quantity::ZERO)
+                let market = self.market_of(self.orders.get(slot));
+                self.orders.not_found(slot, market) && self.apply(slot, Evidence::Reject, Quantity::ZERO)
             }
             (RequestKind::Place, ReplyOutcome::Unresolved) => {
                 // The private stream may have answered before.

@@ -11,14 +11,16 @@ use super::order::{NEVER, Order};
 use super::transitions::{Evidence, Verdict, verdict};
 use crate::config::OrdersConfig;
 use market::{
-    Certainty, ClientOrderId, CodecError, MonoNs, OrderState, PendingRequest, Quantity, Reader,
-    Wire, Writer, wire_struct,
+    Certainty, ClientOrderId, CodecError, Market, MonoNs, OrderState, PendingRequest, Quantity,
+    Reader, WANTED_WINDOW_MS, Wire, Writer, wire_struct,
 };
 
 /// Time from an unresolved reply to the first query: the user stream may answer meanwhile.
 const FIRST_QUERY_NS: u64 = 200_000_000;
 /// Time between two queries, and the least time between two answers that count (I4).
 const QUERY_INTERVAL_NS: u64 = 1_000_000_000;
+/// The window of orders that only reduce.
+const WANTED_WINDOW_NS: u64 = WANTED_WINDOW_MS as u64 * 1_000_000;
 /// What is added to the window in which the exchange may accept a request (I4).
 const UNKNOWN_MARGIN_NS: u64 = 2_000_000_000;
 /// Answers "not found" that make an order never have existed (I4).
@@ -275,10 +277,15 @@ impl OrderTable {
 
     /// A query says "not found". True when the order never existed: only after the window of
     /// acceptance has closed, and with two such answers to queries sent after it (I4).
-    pub fn not_found(&mut self, slot: u16) -> bool {
-        let window_ns = self.config.recv_window_ns + UNKNOWN_MARGIN_NS;
+    pub fn not_found(&mut self, slot: u16, market: Market) -> bool {
+        let entry_window_ns = self.config.recv_window_ns;
         let order = self.get_mut(slot);
-        let closed = order.submitted_at.after(window_ns);
+        let window_ns = if order.new.only_reduces(market) {
+            WANTED_WINDOW_NS
+        } else {
+            entry_window_ns
+        };
+        let closed = order.submitted_at.after(window_ns + UNKNOWN_MARGIN_NS);
         let unconfirmed = order.state == OrderState::Submitted;
         if !unconfirmed || order.certainty == Certainty::Known || order.queried_at < closed {
             return false;

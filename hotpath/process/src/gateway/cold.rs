@@ -8,6 +8,8 @@ use super::rest::{Response, RestClient, remaining};
 use crate::clock;
 use crate::server_clock::ServerClock;
 use crate::telemetry::Telemetry;
+use binance::orders::ErrorClass;
+use binance::rest::parse_failure;
 use binance::session::{
     Governor, HttpRequest, ReconcileEvents, Reconciler, ServerTime, SnapshotEvents, SnapshotQueue,
     earliest,
@@ -37,6 +39,7 @@ pub struct RestCells {
     reconciled: Counter,
     reconcile_failed: Counter,
     snapshots: Counter,
+    nonsense: Counter,
 }
 
 const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
@@ -84,6 +87,7 @@ impl RestCells {
             reconciled: market_cell("reconcile_runs_total", ",result=\"ok\"")?,
             reconcile_failed: market_cell("reconcile_runs_total", ",result=\"failed\"")?,
             snapshots: market_cell("book_snapshots_total", "")?,
+            nonsense: market_cell("api_nonsense_total", "")?,
         })
     }
 
@@ -135,6 +139,8 @@ pub enum Wish {
     Snapshot(InstrumentId),
     /// The state of the account.
     Reconcile,
+    /// The exchange's time, anew.
+    Time,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +179,7 @@ impl ColdShell {
             match wish {
                 Wish::Snapshot(instrument) => self.snapshots.want(instrument, now),
                 Wish::Reconcile => self.reconciler.want(now),
+                Wish::Time => self.time.doubt(now),
             }
         }
     }
@@ -182,7 +189,7 @@ impl ColdShell {
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now.mono;
         let mut sink = Sink(&mut inbox, &self.cells);
-        if let Some(request) = self.time.poll(now.mono, clock::utc()) {
+        if let Some(request) = self.time.poll(now, &mut self.governor) {
             calls.time = Some(start(&self.rest, request));
         }
         let instruments = Instruments(&self.instruments);
@@ -228,6 +235,11 @@ impl ColdShell {
                 (now.server.0.unsigned_abs() + until.since(now.mono) / 1_000_000) / 1_000
             });
             self.cells.banned.set(banned);
+            if reply.status != 200
+                && parse_failure(reply.status, reply.body).class == ErrorClass::Clock
+            {
+                self.clock.refuse();
+            }
         }
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now.mono;
@@ -236,9 +248,11 @@ impl ColdShell {
         match owner {
             Owner::Time => {
                 self.time.on_reply(outcome, now.mono);
-                if self.time.error_bound_ns().is_some() {
-                    self.clock.set_offset(self.time.offset_ns());
+                if let Some(offset_ns) = self.time.offset_ns() {
+                    self.clock.set_offset(offset_ns);
                 }
+                let nonsense = self.time.nonsense() + self.governor.nonsense();
+                self.cells.nonsense.set(nonsense);
             }
             Owner::Snapshot => {
                 self.snapshots

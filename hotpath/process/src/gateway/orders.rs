@@ -296,6 +296,9 @@ async fn wait(
             let action = shell.drive(|session, now, sink| {
                 session.on_frame(text.as_bytes(), now, &Instruments(&table), sink)
             });
+            if shell.parts.session.take_clock_refused() {
+                shell.parts.clock.refuse();
+            }
             match action {
                 Some(LinkAction::Close(reason)) => Some(reason),
                 _ => None,

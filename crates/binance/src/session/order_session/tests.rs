@@ -241,6 +241,48 @@ fn after_429_nothing_goes_out_before_retry_after() {
 }
 
 #[test]
+fn cancels_and_reducing_orders_have_the_long_window_and_entries_the_short_one() {
+    let reducing = NewOrder {
+        reduce_only: true,
+        ..order("fuA")
+    };
+    let sale = NewOrder {
+        side: Side::Sell,
+        ..order("fuA")
+    };
+    let cases = [
+        (Market::UsdM, order("fuA"), 1_000),
+        (Market::UsdM, sale, 1_000),
+        (Market::UsdM, reducing, 5_000),
+        (Market::Spot, order("fuA"), 1_000),
+        (Market::Spot, sale, 5_000),
+    ];
+    for (market, order, window_ms) in cases {
+        let (mut session, mut seen) = connected();
+        session.settings.market = market;
+        let mut out = Vec::new();
+        session.place(&order, &instrument(), now(10), &mut out, &mut seen);
+        let sent = String::from_utf8(out).unwrap();
+        let window = format!("\"recvWindow\":{window_ms},");
+        assert!(sent.contains(&window), "{market} {sent}");
+    }
+    let (mut session, mut seen) = connected();
+    assert!(query(&mut session, &mut seen, "fuA", 10).contains("\"recvWindow\":5000"));
+}
+
+#[test]
+fn a_refused_time_stamp_is_told_to_the_shell_once() {
+    let (mut session, mut seen) = connected();
+    assert!(!session.take_clock_refused());
+    for code in [-1021, -5028] {
+        place(&mut session, &mut seen, "fuA", 10);
+        let id = format!("p{}", session.next_sequence - 1);
+        answer(&mut session, &mut seen, &refusal(&id, 400, code), 20);
+        assert!(session.take_clock_refused() && !session.take_clock_refused());
+    }
+}
+
+#[test]
 fn a_retry_after_beyond_any_ban_counts_as_none() {
     let (mut session, mut seen) = connected();
     place(&mut session, &mut seen, "fuA", 10);

@@ -100,6 +100,29 @@ fn never_existed_needs_the_window_closed_and_two_answers_a_second_apart() {
 }
 
 #[test]
+fn a_reducing_order_may_exist_for_longer_as_its_window_is_longer() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.fill_all(&order, 500_001);
+    let exit = rig.place_one();
+    assert!(exit.reduce_only);
+    let placed_ms = rig.time / super::rig::MS;
+    let outcome = ReplyOutcome::Unresolved;
+    rig.reply(&exit, RequestKind::Place, outcome, OrderState::Submitted, 0);
+    // Window 5 s and margin 2 s: answers to queries before 7,000 ms do not count.
+    let mut counted = 0;
+    while rig.engine.account_page().unknown_now == 1 {
+        rig.pass_ms(50);
+        if queries(&mut rig) > 0 {
+            counted += u32::from(rig.time / super::rig::MS >= placed_ms + 7_000);
+            not_found(&mut rig, &exit);
+        }
+        assert!(rig.time / super::rig::MS < placed_ms + 20_000);
+    }
+    assert_eq!(counted, 2);
+}
+
+#[test]
 fn an_order_without_any_answer_becomes_unknown_by_itself() {
     let mut rig = rig();
     entry(&mut rig);
