@@ -103,24 +103,7 @@ impl Start {
         let mut first = Vec::new();
         engine.save(&mut first);
         write_durably(&folder.join("checkpoint-0.bin"), &first)?;
-        let layout = layout(&settings, account, table.len());
-        let path = state.segment(generation);
-        let latched = state.latched_segment()?;
-        let segment = Segment::create(
-            &path,
-            &layout,
-            build_id(),
-            settings.short_hash(),
-            generation,
-        )?;
-        if let Some(from) = latched {
-            segment.latch_kill();
-            let (from, here) = (from.display(), path.display());
-            tracing::error!(%from, %here, "KILL_LATCHED: a start was killed, so is this one");
-        }
-        if let Err(error) = segment.lock_in_memory() {
-            tracing::warn!(%error, "the segment is not locked in memory; raise LimitMEMLOCK");
-        }
+        let segment = new_segment(&settings, &state, account, table.len(), generation)?;
         tracing::info!(
             generation,
             epoch,
@@ -217,6 +200,30 @@ fn weight_limits(listed: &[(Market, ExchangeInfo)]) -> Vec<(Market, u32)> {
         (*market, stated.map_or(default, |one| one.limit))
     };
     listed.iter().map(limit).collect()
+}
+
+/// This start's segment, with the kill latch of the last one that ran.
+fn new_segment(
+    settings: &Settings,
+    state: &StateDirectory,
+    account: &str,
+    instruments: usize,
+    generation: u64,
+) -> Result<Segment, Failure> {
+    let path = state.segment(generation);
+    let latched = state.latched_segment()?;
+    let layout = layout(settings, account, instruments);
+    let config_hash = settings.short_hash();
+    let segment = Segment::create(&path, &layout, build_id(), config_hash, generation)?;
+    if let Some(from) = latched {
+        segment.latch_kill();
+        let (from, here) = (from.display(), path.display());
+        tracing::error!(%from, %here, "KILL_LATCHED: a start was killed, so is this one");
+    }
+    if let Err(error) = segment.lock_in_memory() {
+        tracing::warn!(%error, "the segment is not locked in memory; raise LimitMEMLOCK");
+    }
+    Ok(segment)
 }
 
 fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayout {
