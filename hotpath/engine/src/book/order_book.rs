@@ -141,12 +141,6 @@ impl Book {
         self.last.last_update_id
     }
 
-    /// Times and ids of the last applied difference.
-    #[must_use]
-    pub fn last_header(&self) -> &DepthHeader {
-        &self.last
-    }
-
     /// When the last difference was applied: the age of the levels. Tickers do not change it.
     #[must_use]
     pub fn changed_at(&self) -> MonoNs {
