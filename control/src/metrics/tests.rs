@@ -214,6 +214,18 @@ fn a_hot_path_that_comes_moves_no_counter() {
     assert_eq!(runs.len(), 1, "{runs:?}");
 }
 
+/// 10,001 USDT are left of a mark from which 1 % is gone: a fall of 101.02 of at most 1,000.
+#[test]
+fn the_use_of_the_drawdown_limit_is_money_of_money() {
+    let families = families();
+    let used = &families["limit_utilization_ratio"].samples;
+    let labels = vec![("limit".to_string(), "drawdown".to_string())];
+    let Value::Float(share) = used[&labels] else {
+        panic!("a gauge is a float");
+    };
+    assert!((share - 0.101_020_202).abs() < 1e-9, "{share}");
+}
+
 #[test]
 fn identities_are_those_of_the_process_that_runs() {
     let settings = settings();
