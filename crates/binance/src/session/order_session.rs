@@ -31,6 +31,10 @@ pub const NOT_SENT: i64 = 1;
 /// Requests under way; a power of two.
 const PENDING_MAX: usize = 2048;
 
+/// An order that opens or increases is not sent when its decision is older than this (I7, I21):
+/// the book that it was made for is gone.
+const ENTRY_AGE_NS_MAX: u64 = 500 * MILLISECOND_NS;
+
 /// A log-on may take this long.
 const LOGON_TIMEOUT_NS: u64 = 5 * SECOND_NS;
 
@@ -211,20 +215,27 @@ impl OrderSession {
         }
     }
 
-    /// Places an order: `out` holds the frame to write when this is true.
+    /// Places an order that was decided at `decided`: `out` holds the frame to write when this is
+    /// true.
     pub fn place(
         &mut self,
         order: &NewOrder,
         instrument: &Instrument,
+        decided: MonoNs,
         now: Now,
         out: &mut Vec<u8>,
         events: &mut impl OrderEvents,
     ) -> bool {
         let (request, id) = (RequestKind::Place, order.client_order_id);
+        let reduces = order.only_reduces(self.settings.market);
+        if !reduces && now.mono.since(decided) > ENTRY_AGE_NS_MAX {
+            let one = self.pending_now(request, id, instrument, now);
+            events.reply(verdict(&one, ReplyOutcome::Rejected, NOT_SENT), None);
+            return false;
+        }
         let Some(sequence) = self.admit(request, id, instrument, now, events) else {
             return false;
         };
-        let reduces = order.only_reduces(self.settings.market);
         let window_ms = if reduces {
             WANTED_WINDOW_MS
         } else {
@@ -393,15 +404,7 @@ impl OrderSession {
         now: Now,
         events: &mut impl OrderEvents,
     ) -> Option<u64> {
-        let one = Pending {
-            sequence: self.next_sequence,
-            request,
-            client_order_id,
-            instrument: instrument.id,
-            written: now.mono,
-            told: false,
-            superseded: false,
-        };
+        let one = self.pending_now(request, client_order_id, instrument, now);
         if !self.is_ready() || now.mono < self.silent_until {
             events.reply(verdict(&one, not_sent(request), NOT_SENT), None);
             return None;
@@ -415,6 +418,24 @@ impl OrderSession {
             events.reply(verdict(&old, ReplyOutcome::Unresolved, 0), None);
         }
         Some(sequence)
+    }
+
+    const fn pending_now(
+        &self,
+        request: RequestKind,
+        client_order_id: ClientOrderId,
+        instrument: &Instrument,
+        now: Now,
+    ) -> Pending {
+        Pending {
+            sequence: self.next_sequence,
+            request,
+            client_order_id,
+            instrument: instrument.id,
+            written: now.mono,
+            told: false,
+            superseded: false,
+        }
     }
 
     /// A late answer to a former query says nothing of now.

@@ -10,6 +10,7 @@ use crate::bounds;
 use crate::orders::Evidence;
 use crate::outbox::{Observer, Request};
 use crate::position::ClosedTrade;
+use market::account::NOT_SENT;
 use market::record::{Fill, OrderChange, PositionRecord, Record, TradeClosed, WalletRecord};
 use market::{
     BalanceReport, CancelOrder, Certainty, Execution, ExitReason, Liquidity, Market, Money,
@@ -39,7 +40,8 @@ impl Engine {
                 self.apply(slot, evidence, told)
             }
             (RequestKind::Place, ReplyOutcome::Rejected) => {
-                self.apply(slot, Evidence::Reject, told)
+                let sent = reply.error_code != NOT_SENT;
+                self.apply_and_tell(slot, Evidence::Reject, told, sent)
             }
             (RequestKind::Cancel, ReplyOutcome::Confirmed) => {
                 let evidence = match Evidence::of(reply.state) {
@@ -63,7 +65,8 @@ impl Engine {
             }
             (RequestKind::Query, ReplyOutcome::Rejected) => {
                 let market = self.market_of(self.orders.get(slot));
-                self.orders.not_found(slot, market) && self.apply(slot, Evidence::Reject, Quantity::ZERO)
+                self.orders.not_found(slot, market)
+                    && self.apply(slot, Evidence::Reject, Quantity::ZERO)
             }
             (RequestKind::Place, ReplyOutcome::Unresolved) => {
                 // The private stream may have answered before.
@@ -121,20 +124,42 @@ impl Engine {
 
     /// Applies evidence, and lets the order's strategy know how it went.
     pub(super) fn apply(&mut self, slot: u16, evidence: Evidence, told: Quantity) -> bool {
+        self.apply_and_tell(slot, evidence, told, true)
+    }
+
+    /// As [`Self::apply`]; `sent` is false for an order that never left this machine.
+    fn apply_and_tell(
+        &mut self,
+        slot: u16,
+        evidence: Evidence,
+        told: Quantity,
+        sent: bool,
+    ) -> bool {
         let now = self.facts.now;
         let was_final = self.orders.get(slot).state.is_final();
         let changed = self.orders.apply(slot, evidence, told, now);
         let order = *self.orders.get(slot);
         let (assignment, state) = (usize::from(order.assignment), order.state);
-        if !was_final && state.is_final() && order.told < order.new.quantity {
+        let reduces = order.purpose.reduces();
+        let refused = evidence == Evidence::Reject;
+        // A refused exit met no market: the next one need not reach further.
+        if !was_final
+            && state.is_final()
+            && order.told < order.new.quantity
+            && !(refused && reduces)
+        {
             self.assignments[assignment].fell_short(order.purpose, now);
         }
-        if changed && evidence == Evidence::Reject {
-            self.assignments[assignment].rejected(now);
+        if changed && refused {
+            if sent {
+                self.assignments[assignment].rejected(reduces, now);
+            } else {
+                self.assignments[assignment].unsent(reduces, now);
+            }
             let wake = self.assignments[assignment].pauses.wake;
             self.schedule(wake);
         } else if changed && state != OrderState::Submitted {
-            self.assignments[assignment].accepted();
+            self.assignments[assignment].accepted(reduces);
         }
         changed
     }

@@ -97,13 +97,15 @@ impl OrderShell {
     }
 
     /// True when `frame` holds something to write.
-    fn request(&mut self, request: &Request, frame: &mut Vec<u8>) -> bool {
+    fn request(&mut self, stamps: &Stamps, request: &Request, frame: &mut Vec<u8>) -> bool {
         let instruments = Arc::clone(&self.parts.instruments);
         let Some(instrument) = Instruments(&instruments).get(instrument_of(request)) else {
             return false;
         };
         self.drive(|session, now, sink| match request {
-            Request::Place(order) => session.place(order.get(), instrument, now, frame, sink),
+            Request::Place(order) => {
+                session.place(order.get(), instrument, stamps.decided, now, frame, sink)
+            }
             Request::Cancel(order) => session.cancel(order, instrument, now, frame, sink),
             Request::Query(order) => session.query(order, instrument, now, frame, sink),
             Request::Snapshot(_) | Request::Reconcile(_) => false,
@@ -166,7 +168,7 @@ pub async fn pump(
             let shell = shells.iter().find(|(one, _)| Some(*one) == market);
             if let Some((_, shell)) = shell {
                 frame.clear();
-                let wanted = shell.borrow_mut().request(&request, &mut frame);
+                let wanted = shell.borrow_mut().request(&stamps, &request, &mut frame);
                 if wanted && write(shell, &frame).await {
                     shell.borrow().note_written(&stamps, &request);
                 }

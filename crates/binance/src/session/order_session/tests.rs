@@ -107,7 +107,14 @@ fn connected() -> (OrderSession, Seen) {
 
 fn place(session: &mut OrderSession, seen: &mut Seen, id: &str, at: u64) -> String {
     let mut out = Vec::new();
-    session.place(&order(id), &instrument(), now(at), &mut out, seen);
+    session.place(
+        &order(id),
+        &instrument(),
+        now(at).mono,
+        now(at),
+        &mut out,
+        seen,
+    );
     String::from_utf8(out).unwrap()
 }
 
@@ -261,7 +268,14 @@ fn cancels_and_reducing_orders_have_the_long_window_and_entries_the_short_one() 
         let (mut session, mut seen) = connected();
         session.settings.market = market;
         let mut out = Vec::new();
-        session.place(&order, &instrument(), now(10), &mut out, &mut seen);
+        session.place(
+            &order,
+            &instrument(),
+            now(10).mono,
+            now(10),
+            &mut out,
+            &mut seen,
+        );
         let sent = String::from_utf8(out).unwrap();
         let window = format!("\"recvWindow\":{window_ms},");
         assert!(sent.contains(&window), "{market} {sent}");
@@ -279,6 +293,32 @@ fn a_refused_time_stamp_is_told_to_the_shell_once() {
         let id = format!("p{}", session.next_sequence - 1);
         answer(&mut session, &mut seen, &refusal(&id, 400, code), 20);
         assert!(session.take_clock_refused() && !session.take_clock_refused());
+    }
+}
+
+#[test]
+fn an_order_that_opens_is_not_sent_on_an_old_decision_and_one_that_reduces_is() {
+    let (entry, reducing) = (
+        order("fuA"),
+        NewOrder {
+            reduce_only: true,
+            ..order("fuB")
+        },
+    );
+    let cases = [
+        (entry, 500, true),
+        (entry, 501, false),
+        (entry, 90_000, false),
+        (reducing, 90_000, true),
+    ];
+    for (order, age_ms, expected) in cases {
+        let (mut session, mut seen) = connected();
+        let (decided, sent) = (now(10).mono, now(10 + age_ms));
+        let mut out = Vec::new();
+        let wanted = session.place(&order, &instrument(), decided, sent, &mut out, &mut seen);
+        assert_eq!((wanted, out.is_empty()), (expected, !expected), "{age_ms}");
+        assert_eq!(seen.0.is_empty(), expected);
+        assert!(expected || seen.0 == ["PLACE REJECTED fuA 1"]);
     }
 }
 
