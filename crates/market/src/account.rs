@@ -35,6 +35,10 @@ wire_enum! {
     }
 }
 
+/// Error code of a place that was refused on this side because it could not be sent: positive,
+/// as no code of an exchange is.
+pub const NOT_SENT: i64 = 1;
+
 wire_struct! {
     /// The answer to one of our requests.
     ///

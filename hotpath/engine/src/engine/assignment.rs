@@ -8,10 +8,14 @@ use crate::position::Position;
 use crate::strategy::{Purpose, Strategy};
 use market::{InstrumentId, MonoNs, NonAction, StrategyId, wire_struct};
 
-/// Pause after a rejected order; doubles with each in a row.
+/// Pause after a rejected order; doubles with each entry in a row.
 const REJECT_PAUSE_NS: u64 = 100_000_000;
 /// Most doublings: a pause of 6.4 s.
 const REJECT_DOUBLINGS_MAX: u8 = 6;
+/// Longest pause of exits: a position must not wait (I18).
+const EXIT_PAUSE_MAX_NS: u64 = 200_000_000;
+/// Pause after an order that never left, unless the link comes up before.
+const UNSENT_PAUSE_NS: u64 = 100_000_000;
 /// Pause after a denied entry. Denials are facts of the state, which seldom change faster.
 const DENIED_ENTRY_PAUSE_NS: u64 = 1_000_000_000;
 /// Pause after a denied exit.
@@ -41,8 +45,10 @@ wire_struct! {
         pub exits_until: MonoNs,
         /// Why.
         pub reason: NonAction,
-        /// Rejected orders in a row.
-        pub rejects: u8,
+        /// Rejected entries in a row.
+        pub entry_rejects: u8,
+        /// Rejected exits in a row.
+        pub exit_rejects: u8,
         /// When an entry order ended last with something left unfilled; 0 before the first.
         pub entry_ended_at: MonoNs,
         /// Exit orders of the present trade that ended with something left unfilled.
@@ -66,7 +72,8 @@ impl Assignment {
                 entries_until: MonoNs(0),
                 exits_until: MonoNs(0),
                 reason: NonAction::Cooldown,
-                rejects: 0,
+                entry_rejects: 0,
+                exit_rejects: 0,
                 entry_ended_at: MonoNs(0),
                 exit_tries: 0,
             },
@@ -87,26 +94,46 @@ impl Assignment {
         (now < until).then_some(self.pauses.reason)
     }
 
-    /// The exchange refused an order.
-    pub(super) fn rejected(&mut self, now: MonoNs) {
-        let pause_ns = REJECT_PAUSE_NS << self.pauses.rejects.min(REJECT_DOUBLINGS_MAX);
-        self.pauses.rejects = self.pauses.rejects.saturating_add(1);
-        self.pause(now, pause_ns, pause_ns, NonAction::RejectBackoff);
+    /// The exchange refused an order; orders of the other kind do not wait for it.
+    pub(super) fn rejected(&mut self, reduces: bool, now: MonoNs) {
+        let rejects = if reduces {
+            &mut self.pauses.exit_rejects
+        } else {
+            &mut self.pauses.entry_rejects
+        };
+        let pause_ns = REJECT_PAUSE_NS << (*rejects).min(REJECT_DOUBLINGS_MAX);
+        *rejects = rejects.saturating_add(1);
+        self.pause_kind(reduces, now, pause_ns, NonAction::RejectBackoff);
+    }
+
+    /// An order never left: nobody refused anything.
+    pub(super) fn unsent(&mut self, reduces: bool, now: MonoNs) {
+        self.pause_kind(reduces, now, UNSENT_PAUSE_NS, NonAction::StreamsNotReady);
+    }
+
+    /// Orders can be sent again: exits go at once.
+    pub(super) fn link_up(&mut self) {
+        self.pauses.exits_until = MonoNs(0);
+        self.pauses.exit_rejects = 0;
     }
 
     /// Risk refused an order.
     pub(super) fn denied(&mut self, reduces: bool, now: MonoNs) {
-        let (entry_ns, exit_ns) = if reduces {
-            (0, DENIED_EXIT_PAUSE_NS)
+        let pause_ns = if reduces {
+            DENIED_EXIT_PAUSE_NS
         } else {
-            (DENIED_ENTRY_PAUSE_NS, 0)
+            DENIED_ENTRY_PAUSE_NS
         };
-        self.pause(now, entry_ns, exit_ns, NonAction::DeniedRecently);
+        self.pause_kind(reduces, now, pause_ns, NonAction::DeniedRecently);
     }
 
     /// The exchange took an order.
-    pub(super) fn accepted(&mut self) {
-        self.pauses.rejects = 0;
+    pub(super) fn accepted(&mut self, reduces: bool) {
+        if reduces {
+            self.pauses.exit_rejects = 0;
+        } else {
+            self.pauses.entry_rejects = 0;
+        }
     }
 
     /// An order ended with a part unfilled.
@@ -118,10 +145,17 @@ impl Assignment {
         }
     }
 
-    fn pause(&mut self, now: MonoNs, entry_ns: u64, exit_ns: u64, reason: NonAction) {
-        self.pauses.entries_until = self.pauses.entries_until.max(now.after(entry_ns));
-        self.pauses.exits_until = self.pauses.exits_until.max(now.after(exit_ns));
+    fn pause_kind(&mut self, reduces: bool, now: MonoNs, pause_ns: u64, reason: NonAction) {
+        let until = if reduces {
+            let until = now.after(pause_ns.min(EXIT_PAUSE_MAX_NS));
+            self.pauses.exits_until = self.pauses.exits_until.max(until);
+            until
+        } else {
+            let until = now.after(pause_ns);
+            self.pauses.entries_until = self.pauses.entries_until.max(until);
+            until
+        };
         self.pauses.reason = reason;
-        self.pauses.wake = self.pauses.wake.min(now.after(entry_ns.max(exit_ns)));
+        self.pauses.wake = self.pauses.wake.min(until);
     }
 }

@@ -95,7 +95,12 @@ impl Engine {
         let link = &mut self.links[change.market as usize];
         match change.stream {
             StreamKind::Market => link.market_up = change.up,
-            StreamKind::Orders => link.orders_up = change.up,
+            StreamKind::Orders => {
+                link.orders_up = change.up;
+                if change.up {
+                    self.free_exits(change.market);
+                }
+            }
             StreamKind::User => {
                 link.user_up = change.up;
                 // Events may have been missed in between; only the exchange knows.
@@ -121,6 +126,15 @@ impl Engine {
         }
         self.ask_reconcile(emit);
         self.touch_all();
+    }
+
+    /// What could not be sent is tried again at once.
+    fn free_exits(&mut self, market: Market) {
+        for one in &mut self.assignments {
+            if self.config.instruments[usize::from(one.instrument.0)].market == market {
+                one.link_up();
+            }
+        }
     }
 
     /// The view of `market` is in doubt: no entries until the exchange has been asked.

@@ -291,3 +291,64 @@ fn more_filled_than_ordered_is_a_violation_and_not_booked() {
     assert_eq!(rig.position(), 0);
     assert!(rig.engine.order_counters().violations > 0);
 }
+
+/// A long position whose stop is reached: the exit.
+fn stopped(rig: &mut Rig) -> NewOrder {
+    let order = entry(rig);
+    rig.fill_all(&order, 500_001);
+    let target = rig.place_one();
+    rig.confirm(&target);
+    rig.book(499_000, 10, 10);
+    let exit = rig.place_one();
+    rig.end(&target, OrderState::Canceled, 0);
+    exit
+}
+
+fn refuse(rig: &mut Rig, order: &NewOrder) {
+    let outcome = ReplyOutcome::Rejected;
+    rig.reply(order, RequestKind::Place, outcome, OrderState::Rejected, 0);
+}
+
+#[test]
+fn refused_exits_never_wait_longer_than_200_ms() {
+    let mut rig = rig();
+    let mut exit = stopped(&mut rig);
+    for _ in 0..8 {
+        refuse(&mut rig, &exit);
+        rig.book(499_000, 10, 11);
+        rig.pass_ms(200);
+        let next = rig.place_one();
+        assert_eq!(next.price, exit.price, "a refusal widens nothing");
+        exit = next;
+    }
+}
+
+#[test]
+fn a_refused_rest_of_an_entry_does_not_hold_back_the_stop() {
+    let mut rig = rig();
+    let first = entry(&mut rig);
+    rig.fill(&first, 5, 500_001, 5);
+    rig.end(&first, OrderState::Expired, 5);
+    rig.forget();
+    rig.pass_ms(250);
+    rig.book(500_000, 41, 10);
+    let rest = rig.place_one();
+    refuse(&mut rig, &rest);
+    rig.book(499_000, 10, 10);
+    let exit = rig.place_one();
+    assert!(exit.reduce_only && exit.quantity == Quantity(5));
+}
+
+#[test]
+fn an_unsent_exit_goes_again_as_soon_as_the_link_is_up() {
+    let mut rig = rig();
+    let exit = stopped(&mut rig);
+    rig.stream(StreamKind::Orders, Market::UsdM, false);
+    rig.not_sent(&exit);
+    rig.book(499_000, 10, 11);
+    assert_eq!(rig.placed(), [], "not with every tick");
+    rig.stream(StreamKind::Orders, Market::UsdM, true);
+    let next = rig.place_one();
+    assert_ne!(next.client_order_id, exit.client_order_id);
+    assert_eq!((next.price, next.quantity), (exit.price, exit.quantity));
+}

@@ -359,6 +359,20 @@ impl Rig {
         }));
     }
 
+    /// The order could not be written to the exchange.
+    pub(super) fn not_sent(&mut self, order: &NewOrder) {
+        self.send(Input::OrderReply(OrderReply {
+            request: RequestKind::Place,
+            outcome: ReplyOutcome::Rejected,
+            client_order_id: order.client_order_id,
+            instrument: ID,
+            exchange_order_id: ExchangeOrderId(0),
+            state: OrderState::Submitted,
+            cumulative_quantity: Quantity(0),
+            error_code: market::account::NOT_SENT,
+        }));
+    }
+
     pub(super) fn confirm(&mut self, order: &NewOrder) {
         let outcome = ReplyOutcome::Confirmed;
         self.reply(order, RequestKind::Place, outcome, OrderState::Accepted, 0);
