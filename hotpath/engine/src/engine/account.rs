@@ -319,7 +319,7 @@ impl Engine {
         let index = usize::from(order.new.instrument.0);
         let instrument = &self.config.instruments[index];
         let priced = (order.new.price.0 > 0).then_some(order.new.price);
-        let price = priced.or(self.instruments[index].value_price());
+        let price = priced.or(self.instruments[index].last_price());
         let Some(price) = price.filter(|_| lots.0 > 0) else {
             return;
         };

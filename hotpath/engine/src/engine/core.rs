@@ -289,7 +289,9 @@ impl Engine {
     fn watch_limits<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
         for index in bits(self.touched) {
             let instrument = &self.config.instruments[index];
-            self.facts.unrealized += self.instruments[index].revalue(instrument);
+            let stale_ns = self.config.signal.stale_after_ns;
+            let state = &mut self.instruments[index];
+            self.facts.unrealized += state.revalue(instrument, self.facts.now, stale_ns);
         }
         let trips = self.breakers.update(self.profit(), &self.config.risk);
         self.trading.daily_loss |= trips.daily_loss;

@@ -39,8 +39,8 @@ impl Engine {
             state.ratio = signal.map_or(f64::NAN, |signal| signal.imbalance.ratio());
             let view = View {
                 signal,
-                top: state.top(),
-                mark: state.facts.mark,
+                top: state.fresh_top(self.facts.now, self.config.signal.stale_after_ns),
+                mark: state.fresh_mark(self.facts.now),
             };
             for place in 0..self.by_instrument[index].len() {
                 let assignment = self.by_instrument[index][place];

@@ -9,6 +9,9 @@ use crate::position::Position;
 use crate::signal::{OrderFlow, Top};
 use market::{BookState, Instrument, Money, MonoNs, Price, Quantity, wire_struct};
 
+/// Age at which a mark price no longer counts; its stream tells one a second.
+const MARK_STALE_NS: u64 = 3_000_000_000;
+
 /// One instrument's state.
 #[derive(Debug)]
 pub(super) struct InstrumentState {
@@ -28,6 +31,8 @@ wire_struct! {
     pub struct InstrumentFacts {
         /// Last mark price.
         pub mark: Option<Price>,
+        /// When it came.
+        pub mark_at: MonoNs,
         /// Profit of the position at the last price.
         pub unrealized: Money,
         /// Position as the exchange last stated it.
@@ -76,17 +81,37 @@ impl InstrumentState {
         }
     }
 
-    /// The price at which the position is valued: mark, else mid.
-    pub(super) fn value_price(&self) -> Option<Price> {
+    /// The touch, while it is young enough to act on.
+    pub(super) fn fresh_top(&self, now: MonoNs, stale_ns: u64) -> Option<Top> {
+        let age_ns = now.since(self.book.top_changed_at());
+        self.top().filter(|_| age_ns <= stale_ns)
+    }
+
+    /// The mark price, while it is young enough to act on.
+    pub(super) fn fresh_mark(&self, now: MonoNs) -> Option<Price> {
+        let age_ns = now.since(self.facts.mark_at);
+        self.facts.mark.filter(|_| age_ns < MARK_STALE_NS)
+    }
+
+    /// The price at which the position is valued: mark, else mid; whichever is fresh.
+    fn value_price(&self, now: MonoNs, stale_ns: u64) -> Option<Price> {
+        let top = self
+            .fresh_top(now, stale_ns)
+            .filter(|top| !top.is_crossed());
+        self.fresh_mark(now).or(top.map(|top| top.mid()))
+    }
+
+    /// A price of whatever age, where one is needed to keep the books.
+    pub(super) fn last_price(&self) -> Option<Price> {
         self.facts.mark.or_else(|| self.top().map(|top| top.mid()))
     }
 
-    /// Values the position; returns by how much its profit changed.
-    pub(super) fn revalue(&mut self, instrument: &Instrument) -> Money {
+    /// Values the position, where a price is fresh; returns by how much its profit changed.
+    pub(super) fn revalue(&mut self, instrument: &Instrument, now: MonoNs, stale_ns: u64) -> Money {
         let before = self.facts.unrealized;
         if self.position.is_flat() {
             self.facts.unrealized = Money::ZERO;
-        } else if let Some(price) = self.value_price() {
+        } else if let Some(price) = self.value_price(now, stale_ns) {
             let tick_lots = self.position.unrealized_tick_lots(price);
             self.facts.unrealized = bounds::amount(instrument, tick_lots);
         }

@@ -40,7 +40,8 @@ impl Engine {
 
     pub(super) fn take_mark(&mut self, mark: &MarkPrice) {
         if let Some(index) = self.index_of(mark.instrument) {
-            self.instruments[index].facts.mark = Some(mark.mark);
+            let facts = &mut self.instruments[index].facts;
+            (facts.mark, facts.mark_at) = (Some(mark.mark), self.facts.now);
             self.touch(mark.instrument);
         }
     }

@@ -100,7 +100,8 @@ impl Engine {
         instrument: &'a Instrument,
     ) -> RiskView<'a> {
         let state = &self.instruments[usize::from(new.instrument.0)];
-        let age_ns = self.facts.now.since(state.book.changed_at());
+        let (now, stale_ns) = (self.facts.now, self.config.signal.stale_after_ns);
+        let age_ns = now.since(state.book.changed_at());
         let mut open_same_side = Quantity::ZERO;
         let (mut open_orders, mut open_orders_account) = (0, 0);
         let mut duplicate = false;
@@ -130,10 +131,10 @@ impl Engine {
             streams: self.links[instrument.market as usize].ready(),
             book: BookView {
                 state: state.book.state(),
-                fresh: age_ns <= self.config.signal.stale_after_ns,
-                top: state.top(),
+                fresh: age_ns <= stale_ns,
+                top: state.fresh_top(now, stale_ns),
             },
-            mark: state.facts.mark,
+            mark: state.fresh_mark(now),
             position: state.position.quantity,
             open_same_side,
             open_orders,

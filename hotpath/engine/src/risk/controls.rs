@@ -21,7 +21,7 @@ pub struct BookView {
     pub state: BookState,
     /// Whether its last change is young enough.
     pub fresh: bool,
-    /// The touch; `None` where a side is empty or not known.
+    /// The touch; `None` where a side is empty, not known or not fresh.
     pub top: Option<Top>,
 }
 
@@ -40,7 +40,7 @@ pub struct RiskView<'a> {
     pub streams: Result<(), DenialCode>,
     /// The book.
     pub book: BookView,
-    /// Mark price.
+    /// Mark price, while it is fresh.
     pub mark: Option<Price>,
     /// The account's position in the instrument.
     pub position: Quantity,
@@ -153,7 +153,8 @@ fn price_is_allowed(order: &NewOrder, view: &RiskView<'_>) -> bool {
     if low || high {
         return false;
     }
-    let Some(mark) = view.mark else {
+    let mid = view.book.top.filter(|top| !top.is_crossed());
+    let Some(mark) = view.mark.or(mid.map(|top| top.mid())) else {
         return true;
     };
     let scaled = i128::from(price.0) * i128::from(ONE);

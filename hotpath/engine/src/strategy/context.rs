@@ -16,9 +16,9 @@ pub struct Context<'a> {
     pub instrument: &'a Instrument,
     /// The signal, or why there is none.
     pub signal: Result<Signal, NonAction>,
-    /// The touch of a usable book, though perhaps not a fresh or deep one.
+    /// The fresh touch of a usable book, though perhaps not a deep one.
     pub top: Option<Top>,
-    /// The last mark price.
+    /// The mark price, while it is fresh.
     pub mark: Option<Price>,
     /// The strategy's own position.
     pub position: &'a Position,
@@ -46,7 +46,8 @@ pub struct Decision {
 }
 
 impl Context<'_> {
-    /// The price at which an order of `side` would trade now: the opposite touch, or the mark.
+    /// The price at which an order of `side` would trade now: the opposite touch, or the
+    /// mark; none when neither is fresh.
     #[must_use]
     pub fn taking_price(&self, side: Side) -> Option<Price> {
         let touch = self

@@ -324,3 +324,41 @@ fn a_dummy_order_that_fills_is_closed() {
     let exit = rig.place_one();
     assert!(exit.reduce_only && exit.side == order.side.opposite());
 }
+
+#[test]
+fn a_stop_follows_the_mark_once_the_touch_is_frozen() {
+    let (mut rig, target) = long(taker());
+    rig.pass_ms(2_900);
+    rig.mark(499_000);
+    assert_eq!(rig.take(), [], "the touch is fresh and knows better");
+    rig.pass_ms(101);
+    rig.mark(499_000);
+    let exit = rig.place_one();
+    rig.end(&target, OrderState::Canceled, 0);
+    assert!(exit.side == Side::Sell && exit.price < Price(499_000));
+    assert!(exit.price > Price(498_000), "within the collar");
+}
+
+#[test]
+fn a_stop_follows_the_touch_while_the_mark_is_frozen_and_so_does_the_valuation() {
+    let (mut rig, _) = long(taker());
+    rig.mark(500_001);
+    rig.pass_ms(2_999);
+    rig.book(499_900, 10, 10);
+    let page = rig.engine.instrument_page(super::rig::ID);
+    assert_eq!(page.unrealized.0, 0, "at the mark");
+    rig.pass_ms(1);
+    rig.book(499_900, 10, 11);
+    let page = rig.engine.instrument_page(super::rig::ID);
+    assert!(page.unrealized.0 < 0, "at the touch");
+}
+
+#[test]
+fn an_exit_without_any_fresh_price_is_a_market_order() {
+    let (mut rig, _) = long(taker());
+    rig.mark(500_001);
+    rig.pass_ms(60_000);
+    let exit = rig.place_one();
+    assert_eq!(exit.order_type, market::OrderType::Market);
+    assert!(exit.reduce_only && exit.side == Side::Sell);
+}
