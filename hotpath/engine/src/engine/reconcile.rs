@@ -6,7 +6,7 @@
 
 use super::core::Engine;
 use super::emit::Emit;
-use super::links::RECONCILE_AGAIN_NS;
+use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS};
 use crate::config::OpenOrdersAtStart;
 use crate::orders::{Evidence, NEVER, Order};
 use crate::outbox::{Observer, Request};
@@ -20,6 +20,9 @@ use market::{
 
 /// The slot of orders that no strategy wants: adopted ones.
 const SLOT_ADOPTED: u8 = u8::MAX;
+
+/// Pause before a look that only confirms is repeated.
+const RECONCILE_CALM_NS: u64 = 10_000_000_000;
 
 impl Engine {
     pub(super) fn begin_reconcile(&mut self) {
@@ -141,19 +144,26 @@ impl Engine {
         let differences = match self.adopt_positions(market, run.requested_at, clear, emit) {
             Some(differences) => differences,
             None => {
-                let again = self.facts.now.after(RECONCILE_AGAIN_NS);
+                // A look without need can wait until the fills under way have settled.
+                let pause = match self.links[market as usize].reconciled {
+                    true => RECONCILE_CALM_NS,
+                    false => RECONCILE_AGAIN_NS,
+                };
+                let again = self.facts.now.after(pause);
                 self.links[market as usize].ask_at = again;
                 self.schedule(again);
                 return;
             }
         };
-        if let Some(wallet) = run.wallet {
+        let doubted = !self.links[market as usize].reconciled;
+        if let Some(wallet) = run.wallet.filter(|_| doubted) {
+            // Only then do entries rest: a wallet in the middle of trading misses fills.
             self.links[market as usize].wallet_base = wallet - self.facts.net_realized;
         }
         let link = &mut self.links[market as usize];
         link.reconciled = true;
         link.ever_reconciled = true;
-        link.ask_at = NEVER;
+        link.ask_at = self.facts.now.after(RECONCILE_INTERVAL_NS);
         self.trading.mismatch = false;
         self.trading.reconciled = self
             .links

@@ -64,6 +64,35 @@ fn open_order(id: &str, side: Side) -> OpenOrderReport {
 }
 
 #[test]
+fn while_there_is_a_position_the_exchange_is_asked_every_minute() {
+    let asked = |rig: &mut Rig| {
+        let requests = rig.take();
+        requests
+            .iter()
+            .filter(|one| matches!(one, Request::Reconcile(_)))
+            .count()
+    };
+    let mut rig = rig();
+    rig.pass_ms(130_000);
+    assert_eq!(asked(&mut rig), 0, "there is nothing to compare");
+    let mut rig = self::rig();
+    let target = long(&mut rig);
+    rig.pass_ms(59_000);
+    assert_eq!(asked(&mut rig), 0);
+    rig.pass_ms(2_000);
+    assert_eq!(asked(&mut rig), 1);
+    let listed = OpenOrderReport {
+        client_order_id: target.client_order_id,
+        ..open_order("x", Side::Sell)
+    };
+    rig.reconcile(&[listed], &[position(19, 500_001)]);
+    rig.pass_ms(59_000);
+    assert_eq!(asked(&mut rig), 0);
+    rig.pass_ms(2_000);
+    assert_eq!(asked(&mut rig), 1);
+}
+
+#[test]
 fn a_start_is_halted_until_both_streams_are_up_and_reconciled() {
     let mut rig = Rig::fresh(config(Market::UsdM, &[imbalance(taker())]));
     rig.stream(StreamKind::Market, Market::UsdM, true);
