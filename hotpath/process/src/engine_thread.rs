@@ -271,13 +271,21 @@ impl Loop {
     }
 
     fn drain(&mut self, inlet: Inlet, quota: usize, now: MonoNs) -> bool {
-        let mut busy = false;
+        let (mut busy, mut met) = (false, false);
         for _ in 0..quota {
-            let ring = match inlet {
-                Inlet::Replies => &mut self.parts.inlets.replies,
-                Inlet::Cold => &mut self.parts.inlets.cold,
-                Inlet::Market => &mut self.parts.inlets.market,
+            let (ring, cells) = match inlet {
+                Inlet::Replies => (
+                    &mut self.parts.inlets.replies,
+                    &mut self.parts.gauges.replies,
+                ),
+                Inlet::Cold => (&mut self.parts.inlets.cold, &mut self.parts.gauges.cold),
+                Inlet::Market => (&mut self.parts.inlets.market, &mut self.parts.gauges.market),
             };
+            // The second look of a turn, so that no first decision waits for the writer's line.
+            if busy && !met {
+                cells.meet(ring.depth());
+                met = true;
+            }
             match ring.pop(&mut self.frame) {
                 Ok(Some((_, bytes))) => {
                     let length = bytes.len();
@@ -369,6 +377,8 @@ impl Loop {
                 .expect("an order gateway that lives empties its ring");
         }
         self.parts.outbox.requests.clear();
+        let orders = &mut self.parts.outlets.orders;
+        self.parts.gauges.orders.meet(orders.depth());
         if self.parts.outbox.overflowed > 0 {
             self.parts
                 .gauges
@@ -413,7 +423,7 @@ impl Loop {
         self.parts.outlets.account_page.write(&bytes[..length]);
         self.parts.segment.beat_hotpath(now.0);
         let (allocations, frees) = allocation::guarded_counts();
-        let gauges = &self.parts.gauges;
+        let gauges = &mut self.parts.gauges;
         gauges.allocations.set(allocations + frees);
         let inlets = &self.parts.inlets;
         gauges

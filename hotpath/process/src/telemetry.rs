@@ -40,6 +40,7 @@ impl Telemetry<'_> {
         Ok(RingCells {
             depth: self.counter(&format!("ring_depth{{ring=\"{ring}\"}}"))?,
             high_watermark: self.counter(&format!("ring_high_watermark{{ring=\"{ring}\"}}"))?,
+            deepest: 0,
         })
     }
 
@@ -56,13 +57,22 @@ impl Telemetry<'_> {
 pub struct RingCells {
     depth: Counter,
     high_watermark: Counter,
+    /// Greatest depth that this thread met; the ring itself does not look at small bursts.
+    deepest: usize,
 }
 
 impl RingCells {
+    /// Notes the depth of this moment.
+    pub fn meet(&mut self, depth: usize) {
+        self.deepest = self.deepest.max(depth);
+    }
+
     /// Shows the ring's present figures.
-    pub fn show(&self, depth: usize, high_watermark: usize) {
+    pub fn show(&mut self, depth: usize, high_watermark: usize) {
+        self.meet(depth);
         self.depth.set(depth as u64);
-        self.high_watermark.set(high_watermark as u64);
+        self.high_watermark
+            .set(high_watermark.max(self.deepest) as u64);
     }
 }
 

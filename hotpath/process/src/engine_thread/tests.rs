@@ -30,8 +30,9 @@ struct Rig {
     orders: Consumer,
     journal: JournalConsumer,
     commands: Producer,
+    market: Producer,
     /// Read by nobody, but an end that is gone is another matter.
-    _others: (Producer, Producer, Producer, Consumer, [JournalConsumer; 2]),
+    _others: (Producer, Producer, Consumer, [JournalConsumer; 2]),
 }
 
 fn config() -> EngineConfig {
@@ -62,6 +63,11 @@ fn segment(name: &str) -> Arc<Segment> {
     let segment = Segment::create(&path, &SegmentLayout::default(), 1, 1, 1).unwrap();
     std::fs::remove_file(&path).unwrap();
     Arc::new(segment)
+}
+
+fn shown(segment: &Segment, cell: &str) -> u64 {
+    let found = segment.counters().iter().find(|(name, _)| name == cell);
+    found.expect("a registered cell").1
 }
 
 impl Rig {
@@ -110,7 +116,8 @@ impl Rig {
             orders,
             journal,
             commands,
-            _others: (replies, cold, market, requests, [inputs, events]),
+            market,
+            _others: (replies, cold, requests, [inputs, events]),
         }
     }
 
@@ -229,11 +236,7 @@ fn an_order_whose_intent_found_no_room_is_held_back_and_told_as_not_sent() {
     assert!(held_back > 0, "the strategy wanted to trade");
     rig.turn_after(0);
     assert_eq!(rig.live_orders(), 0, "no order hangs");
-    let cells = segment.counters();
-    let shown = cells
-        .iter()
-        .find(|(name, _)| name == "orders_held_back_total");
-    assert_eq!(shown.map(|(_, value)| value), Some(held_back as u64));
+    assert_eq!(shown(&segment, "orders_held_back_total"), held_back as u64);
 
     rig.drain_journal();
     for _ in 0..20 {
@@ -269,4 +272,20 @@ fn a_start_with_a_latched_segment_is_killed_whatever_happens() {
     rig.turn_after(0);
     assert_eq!(rig.trading_state(), TradingState::Killed);
     assert_eq!(rig.placed(), 0);
+}
+
+#[test]
+fn the_high_watermark_of_a_ring_knows_of_a_small_burst() {
+    let segment = segment("burst");
+    let mut rig = Rig::new(Arc::clone(&segment));
+    let mut bytes = [0; 64];
+    let length = encode_input(Input::Time, rig.now, rig.now, &mut bytes).unwrap();
+    for _ in 0..3 {
+        rig.market.try_push(KIND, &bytes[..length]).unwrap();
+    }
+    rig.turn_after(0);
+    rig.state.show(rig.now);
+    // Two were left when the first was done.
+    assert_eq!(shown(&segment, "ring_high_watermark{ring=\"market\"}"), 2);
+    assert_eq!(shown(&segment, "ring_depth{ring=\"market\"}"), 0);
 }
