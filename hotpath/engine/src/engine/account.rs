@@ -205,8 +205,13 @@ impl Engine {
         self.book_fill(index, slot, fill, emit);
         let made_by_venue = update.order_type == OrderType::Liquidation
             || update.execution == Execution::Liquidation;
-        if slot.is_none() && made_by_venue {
-            self.take_from_strategies(index, &fill, emit);
+        if slot.is_none() {
+            let reason = if made_by_venue {
+                ExitReason::Venue
+            } else {
+                ExitReason::Operator
+            };
+            self.take_from_strategies(index, &fill, reason, emit);
         }
     }
 
@@ -286,14 +291,17 @@ impl Engine {
         }));
     }
 
-    /// What the exchange closed by force is taken from the strategies that held it.
+    /// What the exchange or a person closed is taken from the strategies that held it (F47);
+    /// what no strategy claims goes first.
     fn take_from_strategies<O: Observer>(
         &mut self,
         index: usize,
         fill: &Fill,
+        reason: ExitReason,
         emit: &mut Emit<'_, O>,
     ) {
-        let mut rest = fill.quantity.0;
+        let beyond = self.instruments[index].position.quantity - self.claimed(index);
+        let mut rest = fill.quantity.0.min(beyond.0 * fill.side.sign()).max(0);
         for place in 0..self.by_instrument[index].len() {
             let assignment = usize::from(self.by_instrument[index][place]);
             let held = self.assignments[assignment].position.quantity;
@@ -307,7 +315,7 @@ impl Engine {
                 fee: Money::ZERO,
                 ..*fill
             };
-            self.book_strategy_fill(assignment, &part, ExitReason::Venue, emit);
+            self.book_strategy_fill(assignment, &part, reason, emit);
         }
     }
 

@@ -352,3 +352,34 @@ fn an_unsent_exit_goes_again_as_soon_as_the_link_is_up() {
     assert_ne!(next.client_order_id, exit.client_order_id);
     assert_eq!((next.price, next.quantity), (exit.price, exit.quantity));
 }
+
+#[test]
+fn a_position_closed_by_hand_leaves_its_strategy() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.fill_all(&order, 500_001);
+    let target = rig.place_one();
+    rig.confirm(&target);
+    let by_hand = NewOrder {
+        side: market::Side::Sell,
+        quantity: Quantity(19),
+        ..rig.some_order()
+    };
+    rig.fill(&by_hand, 19, 500_000, 19);
+    assert_eq!((rig.position(), rig.engine.claimed(0)), (0, Quantity(0)));
+    assert_eq!(rig.cancelled(), [target.client_order_id]);
+    let closed = rig
+        .outbox
+        .observer
+        .records
+        .iter()
+        .find_map(|one| match one {
+            market::record::Record::TradeClosed(closed) => Some(closed.reason),
+            _ => None,
+        });
+    assert_eq!(closed, Some(market::ExitReason::Operator));
+    rig.end(&target, OrderState::Canceled, 0);
+    rig.pass_ms(1_000);
+    rig.book(500_000, 42, 10);
+    assert!(!rig.place_one().reduce_only, "it goes on");
+}
