@@ -79,6 +79,8 @@ wire_struct! {
         pub net_realized: Money,
         /// Unrealised profit.
         pub unrealized: Money,
+        /// Instruments with a futures position that no strategy claims, by bit.
+        pub unclaimed: u64,
         /// Inputs that were refused because their numbers cannot be.
         pub absurd_inputs: u64,
     }
@@ -131,6 +133,7 @@ impl Engine {
                 sweeping: false,
                 net_realized: Money::ZERO,
                 unrealized: Money::ZERO,
+                unclaimed: 0,
                 absurd_inputs: 0,
             },
             hash: RollingHash::default(),
@@ -292,7 +295,14 @@ impl Engine {
             let stale_ns = self.config.signal.stale_after_ns;
             let state = &mut self.instruments[index];
             self.facts.unrealized += state.revalue(instrument, self.facts.now, stale_ns);
+            // Nothing would close what no strategy claims: no more until a person has looked.
+            let held = state.position.quantity;
+            let futures = instrument.market == Market::UsdM;
+            let unclaimed = futures && !held.is_zero() && held != self.claimed(index);
+            self.facts.unclaimed &= !(1 << index);
+            self.facts.unclaimed |= u64::from(unclaimed) << index;
         }
+        self.trading.unclaimed = self.facts.unclaimed != 0;
         let trips = self.breakers.update(self.profit(), &self.config.risk);
         self.trading.daily_loss |= trips.daily_loss;
         self.trading.drawdown |= trips.drawdown;

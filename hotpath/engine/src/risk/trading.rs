@@ -34,6 +34,8 @@ wire_struct! {
         pub journal_full: bool,
         /// An unexplained difference with the exchange is open.
         pub mismatch: bool,
+        /// A position is held that no strategy claims, so that nothing watches it.
+        pub unclaimed: bool,
         /// As last told.
         pub state: TradingState,
         /// As last told.
@@ -58,6 +60,7 @@ impl Trading {
             journal_high: false,
             journal_full: false,
             mismatch: false,
+            unclaimed: false,
             state: TradingState::Halted,
             reason: StateReason::Startup,
         }
@@ -134,7 +137,7 @@ impl Trading {
             ),
             (self.drawdown, TradingState::Reducing, StateReason::Drawdown),
             (
-                self.mismatch,
+                self.mismatch || self.unclaimed,
                 TradingState::Reducing,
                 StateReason::PositionMismatch,
             ),

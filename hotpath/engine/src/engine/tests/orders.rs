@@ -7,7 +7,9 @@ use crate::Request;
 use crate::event::StreamKind;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use market::account::{Execution, ReplyOutcome, RequestKind};
-use market::{Certainty, Market, NewOrder, NonAction, OrderState, Quantity};
+use market::{
+    Certainty, Market, NewOrder, NonAction, OrderState, Quantity, StateReason, TradingState,
+};
 
 fn rig() -> Rig {
     Rig::ready(config(
@@ -382,4 +384,25 @@ fn a_position_closed_by_hand_leaves_its_strategy() {
     rig.pass_ms(1_000);
     rig.book(500_000, 42, 10);
     assert!(!rig.place_one().reduce_only, "it goes on");
+}
+
+#[test]
+fn a_position_that_no_strategy_claims_allows_no_entry_until_it_is_flat() {
+    let strategies = [imbalance(ImbalanceParameters::default()); 2];
+    let mut rig = Rig::fresh(config(Market::UsdM, &strategies));
+    rig.streams(Market::UsdM, true);
+    rig.sync();
+    rig.reconcile(&[], &[position(7, 50_000)]);
+    let mismatch = (TradingState::Reducing, StateReason::PositionMismatch);
+    assert_eq!(rig.engine.trading_state(), mismatch);
+    rig.forget();
+    rig.book(500_000, 40, 10);
+    assert_eq!(rig.placed(), []);
+    let by_hand = NewOrder {
+        side: market::Side::Sell,
+        ..rig.some_order()
+    };
+    rig.fill(&by_hand, 7, 500_000, 7);
+    assert_eq!(rig.position(), 0);
+    assert_eq!(rig.engine.trading_state().0, TradingState::Active);
 }
