@@ -8,23 +8,20 @@
 
 use super::inbox::Inbox;
 use super::latency_cells::LatencyCells;
+use super::private_sink::PrivateSink;
 use super::rest::remaining;
 use super::socket::{Dialer, WebSocket};
 use super::stream_cells::StreamCells;
 use crate::clock;
 use crate::messages::{REQUEST_BYTES_MAX, Stamps, decode_request, instrument_of};
 use crate::server_clock::ServerClock;
-use binance::DecodeError;
-use binance::session::{CloseReason, LinkAction, OrderEvents, OrderSession, UserEvents};
+use binance::session::{CloseReason, LinkAction, OrderEvents, OrderSession};
 use engine::event::{StreamChange, StreamKind};
 use engine::{Input, Request};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use ipc::Consumer;
-use market::{
-    BalanceReport, Instrument, Instruments, Market, OrderReply, OrderUpdate, PositionReport,
-    RequestKind,
-};
+use market::{Instrument, Instruments, Market, OrderReply, RequestKind};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -92,7 +89,7 @@ impl OrderShell {
         let now = parts.clock.now();
         let mut inbox = parts.inbox.borrow_mut();
         inbox.received = now.mono;
-        let mut sink = Sink(&mut inbox, &parts.latency, &parts.stream);
+        let mut sink = Sink::with(&mut inbox, &parts.stream, &parts.latency);
         act(&mut parts.session, now, &mut sink)
     }
 
@@ -322,51 +319,26 @@ fn close(shell: &SharedShell, reason: CloseReason) {
     shell.parts.stream.closed(reason);
 }
 
-/// Puts replies into the ring.
-struct Sink<'a>(&'a mut Inbox, &'a LatencyCells, &'a StreamCells);
+/// Puts replies into the ring; spot's private events come over the same connection.
+type Sink<'a> = PrivateSink<'a, &'a LatencyCells>;
 
 impl OrderEvents for Sink<'_> {
     fn reply(&mut self, reply: OrderReply, took_ns: Option<u64>) {
         match took_ns {
-            Some(took_ns) => self.1.acknowledge[reply.request as usize].record(took_ns),
-            None if reply.error_code == binance::session::NOT_SENT => self.1.not_sent.add(1),
+            Some(took_ns) => self.more.acknowledge[reply.request as usize].record(took_ns),
+            None if reply.error_code == binance::session::NOT_SENT => self.more.not_sent.add(1),
             None => {}
         }
-        self.0.deliver(Input::OrderReply(reply));
+        self.inbox.deliver(Input::OrderReply(reply));
     }
 
     fn stream(&mut self, market: Market, up: bool) {
         let stream = StreamKind::Orders;
-        self.0
+        self.inbox
             .deliver(Input::Stream(StreamChange { stream, market, up }));
     }
 
     fn unreadable(&mut self) {
-        self.1.unreadable.add(1);
-    }
-}
-
-/// Spot's private events come over the same connection.
-impl UserEvents for Sink<'_> {
-    fn order_update(&mut self, update: OrderUpdate) {
-        self.0.deliver(Input::OrderUpdate(update));
-    }
-
-    fn position(&mut self, position: PositionReport) {
-        self.0.deliver(Input::Position(position));
-    }
-
-    fn balance(&mut self, balance: BalanceReport) {
-        self.0.deliver(Input::Balance(balance));
-    }
-
-    fn stream(&mut self, market: Market, up: bool) {
-        let stream = StreamKind::User;
-        self.0
-            .deliver(Input::Stream(StreamChange { stream, market, up }));
-    }
-
-    fn parse_error(&mut self, error: DecodeError) {
-        self.2.parse_error(error);
+        self.more.unreadable.add(1);
     }
 }

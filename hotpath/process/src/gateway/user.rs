@@ -4,16 +4,14 @@
 //! engine. Never: a keep-alive that holds up a fill; both are waited for at once.
 
 use super::inbox::Inbox;
+use super::private_sink::PrivateSink;
 use super::rest::{Response, RestClient, remaining};
 use super::socket::{Dialer, WebSocket};
 use super::stream_cells::StreamCells;
 use crate::clock;
-use binance::DecodeError;
-use binance::session::{CloseReason, LinkAction, UserAction, UserEvents, UserSession};
-use engine::Input;
-use engine::event::{StreamChange, StreamKind};
+use binance::session::{CloseReason, LinkAction, UserAction, UserSession};
 use futures_util::StreamExt;
-use market::{BalanceReport, Instrument, Instruments, Market, MonoNs, OrderUpdate, PositionReport};
+use market::{Instrument, Instruments, MonoNs};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -73,11 +71,18 @@ impl UserShell {
         }
     }
 
-    fn drive<T>(&mut self, act: impl FnOnce(&mut UserSession, MonoNs, &mut Sink<'_>) -> T) -> T {
+    fn drive<T>(
+        &mut self,
+        act: impl FnOnce(&mut UserSession, MonoNs, &mut PrivateSink<'_>) -> T,
+    ) -> T {
         let now = clock::monotonic();
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now;
-        act(&mut self.session, now, &mut Sink(&mut inbox, &self.cells))
+        act(
+            &mut self.session,
+            now,
+            &mut PrivateSink::new(&mut inbox, &self.cells),
+        )
     }
 
     async fn act(
@@ -163,32 +168,5 @@ impl UserShell {
                 None
             }
         }
-    }
-}
-
-/// Puts private events into the ring.
-struct Sink<'a>(&'a mut Inbox, &'a StreamCells);
-
-impl UserEvents for Sink<'_> {
-    fn order_update(&mut self, update: OrderUpdate) {
-        self.0.deliver(Input::OrderUpdate(update));
-    }
-
-    fn position(&mut self, position: PositionReport) {
-        self.0.deliver(Input::Position(position));
-    }
-
-    fn balance(&mut self, balance: BalanceReport) {
-        self.0.deliver(Input::Balance(balance));
-    }
-
-    fn stream(&mut self, market: Market, up: bool) {
-        let stream = StreamKind::User;
-        self.0
-            .deliver(Input::Stream(StreamChange { stream, market, up }));
-    }
-
-    fn parse_error(&mut self, error: DecodeError) {
-        self.1.parse_error(error);
     }
 }
