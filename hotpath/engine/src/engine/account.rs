@@ -203,6 +203,7 @@ impl Engine {
             transaction_time: update.transaction_time,
         };
         self.book_fill(index, slot, fill, emit);
+        self.pay_in_kind(index, slot, update);
         let made_by_venue = update.order_type == OrderType::Liquidation
             || update.execution == Execution::Liquidation;
         if slot.is_none() {
@@ -212,6 +213,31 @@ impl Engine {
                 ExitReason::Operator
             };
             self.take_from_strategies(index, &fill, reason, emit);
+        }
+    }
+
+    /// A spot buy pays its fee in what was bought: less than the filled quantity can be sold.
+    fn pay_in_kind(&mut self, index: usize, slot: Option<u16>, update: &OrderUpdate) {
+        let instrument = &self.config.instruments[index];
+        let symbol = instrument.symbol.as_bytes();
+        let base = symbol.strip_suffix(self.config.quote_asset.as_bytes());
+        let in_kind = base == Some(update.commission_asset.as_bytes());
+        if instrument.market != Market::Spot || !in_kind || update.commission.0 <= 0 {
+            return;
+        }
+        let fee_e8 = update.commission.0;
+        let scale = 10i128.pow(u32::from(instrument.lot.decimals));
+        let lot = i128::from(instrument.lot.mantissa) * i128::from(market::units::ONE);
+        let lot_e8 = i64::try_from(lot / scale).unwrap_or(i64::MAX);
+        let account = &mut self.instruments[index].position;
+        let before = bounds::amount(instrument, account.realized_tick_lots);
+        account.pay_in_kind(fee_e8, lot_e8, update.last_price);
+        let after = bounds::amount(instrument, account.realized_tick_lots);
+        self.facts.net_realized += after - before;
+        if let Some(slot) = slot {
+            let owner = usize::from(self.orders.get(slot).assignment);
+            let position = &mut self.assignments[owner].position;
+            position.pay_in_kind(fee_e8, lot_e8, update.last_price);
         }
     }
 

@@ -28,6 +28,9 @@ wire_struct! {
         pub fees_before: Money,
         /// Largest size of the present trade.
         pub peak: Quantity,
+        /// Fees taken off the quantity and not yet counted in whole lots, in 1e-8 of the base
+        /// asset; negative once a whole lot was taken for a part of one.
+        pub fee_in_kind_e8: i64,
         /// Closed trades that won after fees.
         pub trades_won: u64,
         /// Closed trades.
@@ -128,6 +131,22 @@ impl Position {
         FillEffect {
             realized_tick_lots,
             closed,
+        }
+    }
+
+    /// Takes a fee off what is held, in whole lots of `lot_e8`, as if they were sold at `price`.
+    /// Their value is in the fill's fee already; what is left of a lot is dust.
+    pub fn pay_in_kind(&mut self, fee_e8: i64, lot_e8: i64, price: Price) {
+        let owed = self.fee_in_kind_e8.saturating_add(fee_e8);
+        let held = self.quantity.0.max(0);
+        let lots = (owed.max(0) as u64).div_ceil(lot_e8.max(1) as u64) as i64;
+        let lots = lots.min(held);
+        self.fee_in_kind_e8 = owed.saturating_sub(lots.saturating_mul(lot_e8));
+        if lots > 0 {
+            let share = self.cost_tick_lots * i128::from(lots) / i128::from(held);
+            self.quantity.0 -= lots;
+            self.cost_tick_lots -= share;
+            self.realized_tick_lots += i128::from(price.0) * i128::from(lots) - share;
         }
     }
 

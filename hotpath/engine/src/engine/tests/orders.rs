@@ -406,3 +406,44 @@ fn a_position_that_no_strategy_claims_allows_no_entry_until_it_is_flat() {
     assert_eq!(rig.position(), 0);
     assert_eq!(rig.engine.trading_state().0, TradingState::Active);
 }
+
+#[test]
+fn a_spot_fee_in_the_base_asset_leaves_less_to_sell() {
+    let mut config = config(
+        Market::Spot,
+        &[imbalance(ImbalanceParameters {
+            entry: EntryStyle::Taker,
+            ..ImbalanceParameters::default()
+        })],
+    );
+    config.instruments[0].filters.notional_min = market::Money(0);
+    let mut rig = Rig::ready(config);
+    let order = entry(&mut rig);
+    for (trade, lots, told) in [(1, 9, 9), (2, 10, 19)] {
+        let state = match told {
+            19 => OrderState::Filled,
+            _ => OrderState::PartiallyFilled,
+        };
+        let mut fill = update(&order, Execution::Trade, state, told);
+        fill.last_quantity = Quantity(lots);
+        fill.last_price = order.price;
+        fill.trade_id = market::TradeId(trade);
+        fill.commission_asset = market::ids::Asset::new(b"BTC").unwrap();
+        // 0.1 % of lots of 0.001.
+        fill.commission = market::Money(lots * 100);
+        rig.send(crate::Input::OrderUpdate(fill));
+    }
+    assert_eq!(rig.position(), 18, "both fees are a part of one lot");
+    assert_eq!(rig.engine.claimed(0), Quantity(18));
+    rig.forget();
+    rig.book(499_000, 10, 10);
+    let live: Vec<_> = rig
+        .engine
+        .orders()
+        .live_orders()
+        .map(|one| one.new)
+        .collect();
+    live.iter()
+        .for_each(|one| rig.end(one, OrderState::Canceled, 0));
+    assert_eq!(rig.place_one().quantity, Quantity(18));
+}
