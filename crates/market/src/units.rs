@@ -15,7 +15,7 @@ pub struct Quantity(pub i64);
 /// An amount of the quote asset in units of 1e-8 (the exchange's wallet precision).
 ///
 /// Range: about +/- 92 billion USDT. Additions are checked by the caller's profile
-/// (`overflow-checks` stays on in release); [`Money::notional`] works in 128 bits.
+/// (`overflow-checks` stays on in release); `Instrument::money` works in 128 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(pub i64);
 
