@@ -175,7 +175,7 @@ fn venue(market: Market, feeds: &Feeds) -> Venue {
 }
 
 /// Opening balance of a base asset, so that both sides can be traded at once.
-fn opening_base(instrument: &Instrument) -> Money {
+pub(crate) fn opening_base(instrument: &Instrument) -> Money {
     Money::from_whole(match instrument.symbol.as_str() {
         "BTCUSDT" => 1,
         "ETHUSDT" => 20,

@@ -8,10 +8,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use market::{Market, OrderState};
+use market::{Instrument, Market, OrderState, Quantity};
+use matching::Account;
+use matching::spot::base_amount;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::assembly::opening_base;
 use crate::exchange::{Exchange, Shared};
 use crate::faults::FaultSpec;
 use crate::floor::Floor;
@@ -95,10 +98,11 @@ fn describe(floor: &Floor, prefix: &str) -> Value {
         .iter()
         .map(|instrument| {
             let position = &venue.account().positions[usize::from(instrument.id.0)];
+            let held = held_lots(venue.account(), instrument);
             json!({
                 "symbol": instrument.symbol.as_str(),
-                "quantity_lots": position.quantity.0,
-                "quantity": decimal(position.quantity.0 * instrument.lot.mantissa,
+                "quantity_lots": held,
+                "quantity": decimal(held * instrument.lot.mantissa,
                                     u32::from(instrument.lot.decimals)),
                 "entry_price": decimal(position.entry_price_e8(instrument), 8),
                 "unrealized_usdt": decimal(venue.unrealized(instrument.id).0, 8),
@@ -121,6 +125,19 @@ fn describe(floor: &Floor, prefix: &str) -> Value {
         "fills_total": fills_total,
         "fees_total_usdt": decimal(venue.account().fees_paid.0, 8),
     })
+}
+
+/// Whole lots that are held. On spot that is what the balance has gained: a fee in the base asset
+/// leaves less than was bought, and the rest below a lot is dust.
+fn held_lots(account: &Account, instrument: &Instrument) -> i64 {
+    let index = usize::from(instrument.id.0);
+    match &account.spot {
+        None => account.positions[index].quantity.0,
+        Some(balances) => {
+            let gained = balances.bases[index] - opening_base(instrument);
+            gained.0 / base_amount(instrument, Quantity(1)).0.max(1)
+        }
+    }
 }
 
 fn decimal(value: i64, decimals: u32) -> String {
