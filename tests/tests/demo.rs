@@ -75,6 +75,14 @@ fn each_pair_of_recordings_is_traded_without_a_gap() {
 }
 
 #[test]
+fn spot_is_traded_and_what_is_held_agrees_after_fees_in_the_base_asset() {
+    let arguments = ["--seconds", "12", "--market", "spot"];
+    let (report, succeeded) = Demo::start("spot", &arguments).finish();
+    assert_sound(&report, succeeded);
+    assert!(count(&report, "/fills") > 0, "{report:#}");
+}
+
+#[test]
 fn the_dummy_strategy_places_and_cancels() {
     let (report, succeeded) =
         Demo::start("dummy", &["--seconds", "8", "--strategy", "dummy"]).finish();
