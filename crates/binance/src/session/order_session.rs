@@ -9,7 +9,7 @@
 //! the order (I4); whatever else came of a query is `Unresolved`.
 
 use super::governor::SILENCE_S_MAX;
-use super::user_session::take_private_frame;
+use super::private_stream::take_private_frame;
 use super::{
     CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, UserEvents,
 };

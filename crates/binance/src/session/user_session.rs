@@ -1,33 +1,14 @@
-//! The private stream of futures: listen key, connection, keep-alive, renewal.
+//! The private stream of futures in one machine: listen key, connection, keep-alive, renewal.
 //!
 //! In: replies, frames, the end of the connection, the time. Out: calls about the key, connect or
 //! close, and account events in the caller's sink. Never: a connection believed alive on a key
-//! that is gone; an event that could not be read and is passed over (the connection is renewed,
-//! and that reconciles).
+//! that is gone. A shell that connects on one thread and reads on another has the two halves
+//! apart: [`ListenKey`] and [`PrivateStream`].
 
-use super::http::success;
-use super::{
-    CloseReason, HttpOutcome, HttpRequest, Link, LinkAction, LinkSettings, SECOND_NS, earliest,
-};
-use crate::decode::DecodeError;
-use crate::orders::ErrorClass;
-use crate::rest::{self, ListenKeyAction};
-use crate::user_data::{UserMessage, decode_user_message};
-use market::{BalanceReport, Instruments, Market, MonoNs, OrderUpdate, PositionReport};
-
-/// Takes what the private stream brings.
-pub trait UserEvents {
-    /// Something happened to an order.
-    fn order_update(&mut self, update: OrderUpdate);
-    /// A position changed.
-    fn position(&mut self, position: PositionReport);
-    /// A balance changed.
-    fn balance(&mut self, balance: BalanceReport);
-    /// The stream went up or down.
-    fn stream(&mut self, market: Market, up: bool);
-    /// A frame could not be read.
-    fn parse_error(&mut self, error: DecodeError);
-}
+use super::listen_key::{KeyNews, ListenKey};
+use super::private_stream::{PrivateStream, UserEvents};
+use super::{CloseReason, HttpOutcome, HttpRequest, LinkAction, earliest};
+use market::{Instruments, MonoNs};
 
 /// What the shell has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,83 +19,51 @@ pub enum UserAction {
     Link(LinkAction),
 }
 
-/// One private stream.
+/// One private stream with its key.
 #[derive(Clone, Debug)]
 pub struct UserSession {
-    base_url: String,
-    link: Link,
-    url: Option<String>,
-    in_flight: Option<ListenKeyAction>,
-    retry_at: MonoNs,
-    keep_alive_at: MonoNs,
+    key: ListenKey,
+    stream: PrivateStream,
 }
-
-/// The key lives 60 minutes.
-const KEEP_ALIVE_NS: u64 = 30 * 60 * SECOND_NS;
-
-/// A keep-alive that failed is repeated well before the key ends.
-const KEEP_ALIVE_RETRY_NS: u64 = 60 * SECOND_NS;
-
-/// Between two tries to get a key.
-const KEY_RETRY_NS: u64 = SECOND_NS;
-
-/// The exchange pings every 3 minutes: soon after the first that is missing the connection is
-/// half-open.
-const SILENCE_NS: u64 = 200 * SECOND_NS;
 
 impl UserSession {
     /// A session that asks for a key at its first poll. `base_url` has no trailing slash.
     #[must_use]
     pub fn new(base_url: &str, seed: u64) -> Self {
         Self {
-            base_url: base_url.to_string(),
-            link: Link::new(LinkSettings {
-                silence_ns: SILENCE_NS,
-                seed,
-                ..LinkSettings::default()
-            }),
-            url: None,
-            in_flight: None,
-            retry_at: MonoNs(0),
-            keep_alive_at: MonoNs(0),
+            key: ListenKey::new(base_url),
+            stream: PrivateStream::new(seed),
         }
     }
 
     /// Where to connect; empty without a key.
     #[must_use]
     pub fn url(&self) -> &str {
-        self.url.as_deref().unwrap_or_default()
+        self.key.url().unwrap_or_default()
     }
 
     /// What is due now.
     pub fn poll(&mut self, now: MonoNs, events: &mut impl UserEvents) -> Option<UserAction> {
-        if self.url.is_none() {
-            let due = self.retry_at.max(self.link.next_deadline());
-            let free = self.in_flight.is_none() && now >= due;
-            return free.then(|| self.call(ListenKeyAction::Create, now));
+        if self.key.url().is_some()
+            && let Some(action) = self.stream.poll(now, events)
+        {
+            return Some(self.link(action));
         }
-        let was_up = self.link.is_up();
-        if let Some(action) = self.link.poll(now) {
-            if matches!(action, LinkAction::Close(_)) {
-                self.lose(was_up, events);
-            }
-            return Some(UserAction::Link(action));
+        // The first key, and every fresh one, waits for the connection's back-off.
+        if self.key.url().is_none() && now < self.stream.next_deadline() {
+            return None;
         }
-        let due = self.in_flight.is_none() && now >= self.keep_alive_at;
-        due.then(|| self.call(ListenKeyAction::KeepAlive, now))
+        self.key.poll(now).map(UserAction::Call)
     }
 
     /// When `poll` may have something to say; the answer to a call comes by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<MonoNs> {
-        let call = self.in_flight.is_none();
-        if self.url.is_none() {
-            return call.then(|| self.retry_at.max(self.link.next_deadline()));
+        let (call, link) = (self.key.next_deadline(), self.stream.next_deadline());
+        match self.key.url() {
+            Some(_) => earliest(call, Some(link)),
+            None => call.map(|call| call.max(link)),
         }
-        earliest(
-            Some(self.link.next_deadline()),
-            call.then_some(self.keep_alive_at),
-        )
     }
 
     /// The answer to the last call.
@@ -124,57 +73,29 @@ impl UserSession {
         now: MonoNs,
         events: &mut impl UserEvents,
     ) -> Option<UserAction> {
-        let action = self.in_flight.take()?;
-        let body = success(outcome);
-        match action {
-            ListenKeyAction::KeepAlive => {
-                if body.is_some() {
-                    self.keep_alive_at = now.after(KEEP_ALIVE_NS);
-                    return None;
-                }
-                let key_gone = outcome.is_some_and(|reply| {
-                    let failure = rest::parse_failure(reply.status, reply.body);
-                    failure.class == ErrorClass::ListenKey
-                });
-                if key_gone {
-                    return Some(self.renew(CloseReason::KeyExpired, now, events));
-                }
-                self.keep_alive_at = now.after(KEEP_ALIVE_RETRY_NS);
-            }
-            ListenKeyAction::Create | ListenKeyAction::Close => {
-                match body.and_then(|body| rest::parse_listen_key(body).ok()) {
-                    Some(key) => {
-                        self.url = Some(format!("{}/private/ws/{key}", self.base_url));
-                        self.keep_alive_at = now.after(KEEP_ALIVE_NS);
-                    }
-                    None => {
-                        let wait_s = outcome.and_then(|reply| reply.retry_after_s);
-                        let wait_ns =
-                            wait_s.map_or(KEY_RETRY_NS, |wait| u64::from(wait) * SECOND_NS);
-                        self.retry_at = now.after(wait_ns);
-                    }
-                }
+        match self.key.on_reply(outcome, now) {
+            KeyNews::Nothing | KeyNews::Made => None,
+            KeyNews::Gone => {
+                let close = self.stream.close(CloseReason::KeyExpired, now, events);
+                Some(self.link(close))
             }
         }
-        None
     }
 
     /// The connection is open.
     pub fn on_connected(&mut self, now: MonoNs, events: &mut impl UserEvents) {
-        self.link.on_connected(now);
-        events.stream(Market::UsdM, true);
+        self.stream.on_connected(now, events);
     }
 
     /// The connection ended or could not be opened; the next one begins with a fresh key.
     pub fn on_disconnected(&mut self, now: MonoNs, events: &mut impl UserEvents) {
-        let was_up = self.link.is_up();
-        self.link.on_disconnected(now);
-        self.lose(was_up, events);
+        self.stream.on_disconnected(now, events);
+        self.key.forget();
     }
 
     /// A ping or any other sign of life without content.
     pub fn on_alive(&mut self, now: MonoNs) {
-        self.link.on_data(now);
+        self.stream.on_alive(now);
     }
 
     /// One text frame.
@@ -185,75 +106,24 @@ impl UserSession {
         instruments: &Instruments<'_>,
         events: &mut impl UserEvents,
     ) -> Option<UserAction> {
-        self.link.on_data(now);
-        take_private_frame(bytes, Market::UsdM, instruments, events)
-            .map(|reason| self.renew(reason, now, events))
+        let action = self.stream.on_frame(bytes, now, instruments, events);
+        action.map(|action| self.link(action))
     }
 
-    fn call(&mut self, action: ListenKeyAction, now: MonoNs) -> UserAction {
-        self.in_flight = Some(action);
-        UserAction::Call(HttpRequest {
-            call: rest::listen_key(action),
-            deadline: now.after(10 * SECOND_NS),
-        })
-    }
-
-    fn renew(
-        &mut self,
-        reason: CloseReason,
-        now: MonoNs,
-        events: &mut impl UserEvents,
-    ) -> UserAction {
-        let was_up = self.link.is_up();
-        let action = self.link.close(reason, now);
-        self.lose(was_up, events);
+    fn link(&mut self, action: LinkAction) -> UserAction {
+        if matches!(action, LinkAction::Close(_)) {
+            self.key.forget();
+        }
         UserAction::Link(action)
     }
-
-    fn lose(&mut self, was_up: bool, events: &mut impl UserEvents) {
-        self.url = None;
-        if was_up {
-            events.stream(Market::UsdM, false);
-        }
-    }
-}
-
-/// Delivers one private frame; a reason when the stream has to be renewed after it.
-pub(super) fn take_private_frame(
-    bytes: &[u8],
-    market: Market,
-    instruments: &Instruments<'_>,
-    events: &mut impl UserEvents,
-) -> Option<CloseReason> {
-    match decode_user_message(bytes, instruments, market) {
-        Ok(UserMessage::Order(update)) => events.order_update(update),
-        Ok(UserMessage::Account(update)) => {
-            for position in &update.positions {
-                events.position(*position);
-            }
-            for balance in &update.balances {
-                events.balance(*balance);
-            }
-        }
-        Ok(UserMessage::ListenKeyExpired) => return Some(CloseReason::KeyExpired),
-        Ok(UserMessage::Terminated) => return Some(CloseReason::ServerShutdown),
-        // None of these changes an order, a position or a balance.
-        Ok(_) => {}
-        Err(error @ (DecodeError::UnknownSymbol | DecodeError::OtherMarket)) => {
-            events.parse_error(error);
-        }
-        Err(error) => {
-            events.parse_error(error);
-            return Some(CloseReason::Unreadable);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{HttpReply, MILLISECOND_NS};
+    use crate::decode::DecodeError;
+    use crate::session::{HttpReply, MILLISECOND_NS, SECOND_NS};
+    use market::{BalanceReport, Market, OrderUpdate, PositionReport};
 
     #[derive(Default)]
     struct Seen(Vec<&'static str>);
