@@ -206,6 +206,7 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
         open_orders: account.map_or(0, |page| u64::from(page.orders_open)),
         invariant_violations: violations(view),
         hot_io: match settings.hot_path.hot_io {
+            HotIo::Inline => "inline",
             HotIo::Threads => "threads",
         },
     }

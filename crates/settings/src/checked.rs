@@ -27,6 +27,8 @@ pub enum Mode {
 /// How bytes reach the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HotIo {
+    /// The pinned thread reads and writes the hot sockets itself.
+    Inline,
     /// Gateways on their own threads, rings to the engine.
     Threads,
 }
@@ -290,6 +292,7 @@ fn check_live_confirmation(
 }
 
 fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotPathSettings {
+    let ways = [("inline", HotIo::Inline), ("threads", HotIo::Threads)];
     let waits = [("spin", EngineWait::Spin), ("yield", EngineWait::Yield)];
     let policies = [
         ("cancel", OpenOrdersAtStart::Cancel),
@@ -297,12 +300,7 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
     ];
     let core = section.whole("engine_core", u64::MAX, (0, 1_023), problems);
     let settings = HotPathSettings {
-        hot_io: section.word(
-            "hot_io",
-            HotIo::Threads,
-            &[("threads", HotIo::Threads)],
-            problems,
-        ),
+        hot_io: section.word("hot_io", HotIo::Inline, &ways, problems),
         engine_core: (core != u64::MAX).then_some(core as usize),
         engine_wait: section.word("engine_wait", EngineWait::Spin, &waits, problems),
         checkpoint_minutes: section.whole("checkpoint_minutes", 10, (1, 1_440), problems),

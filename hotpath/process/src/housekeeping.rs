@@ -4,7 +4,7 @@
 //! for the engine, wishes for the cold shells, checkpoints on disk. Never: anything urgent.
 
 use crate::clock;
-use crate::engine_thread::CheckpointQueues;
+use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
 use crate::gateway::inbox::Inbox;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};

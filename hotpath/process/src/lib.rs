@@ -6,7 +6,8 @@
 //! | room | what it is |
 //! |---|---|
 //! | [`startup`], [`wiring`], [`process`] | what is settled first; the parts; threads and rings |
-//! | [`engine_thread`], [`recorder`], [`messages`] | the pinned thread, its journal, its ring records |
+//! | [`engine_host`], [`recorder`], [`messages`] | the engine with its journal and logs, ring records |
+//! | [`engine_thread`], [`inline`] | the pinned thread behind rings, or on the sockets themselves |
 //! | [`gateway`] | tokio shells around the session machines of `binance` |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
@@ -15,10 +16,13 @@
 pub mod allocation;
 pub mod clock;
 pub mod configuration;
+pub mod engine_host;
 pub mod engine_thread;
 pub mod failure;
 pub mod gateway;
+pub mod hot_socket;
 pub mod housekeeping;
+pub mod inline;
 pub mod logging;
 pub mod messages;
 pub mod pinning;

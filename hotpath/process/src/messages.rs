@@ -37,6 +37,20 @@ wire_struct! {
     }
 }
 
+impl Stamps {
+    /// Of an input that did not travel: the turn that began at `now` has it.
+    #[must_use]
+    pub const fn at(now: MonoNs) -> Self {
+        Self {
+            received: now,
+            decoded: now,
+            dequeued: now,
+            decided: MonoNs(0),
+            from_market: false,
+        }
+    }
+}
+
 /// Encodes an input with its first two stamps.
 ///
 /// # Errors

@@ -4,26 +4,35 @@
 //! unnoticed.
 //!
 //! ```text
+//! hot_io = "inline"
+//! sockets <-----------------------> engine thread --cold ring---> main thread (cold path)
+//! main thread   --cold ring, opened sockets---> engine thread
+//!
+//! hot_io = "threads"
 //! market thread --market ring--> engine thread --order ring--> order thread
 //! order thread  --reply ring---> engine thread --cold ring---> main thread (cold path)
 //! main thread   --cold ring----> engine thread
 //! ```
 
 use crate::allocation;
-use crate::engine_thread::{Behaviour, CheckpointQueues, EngineThread, Inlets, Leftover};
+use crate::engine_host::{CheckpointQueues, EngineHost, Leftover};
+use crate::engine_thread::{Behaviour, EngineThread, Inlets, Rings};
 use crate::failure::Failure;
 use crate::gateway::cold::ColdShell;
 use crate::housekeeping::Housekeeping;
+use crate::inline::assembly::{Ends, inline_parts};
+use crate::inline::cold::ColdDialer;
+use crate::inline::thread::InlineThread;
 use crate::server_clock::ServerClock;
 use crate::startup::{Options, Start};
 use crate::state_directory::write_durably;
 use crate::telemetry::Telemetry;
 use crate::wiring::{
-    COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, gauges, kernel_cells,
-    market_gateway, order_gateway, outlets, recorder,
+    COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, host, inlet, kernel_cells,
+    market_gateway, order_gateway,
 };
 use binance::session::SECOND_NS;
-use engine::Outbox;
+use engine::Engine;
 use ipc::{HotpathState, heap_ring};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,13 +60,13 @@ pub fn event_loop() -> std::io::Result<Runtime> {
 /// [`Failure`] with its exit code.
 pub fn run(options: &Options) -> Result<(), Failure> {
     let runtime = event_loop()?;
-    let start = Start::new(options, &runtime)?;
+    let (start, engine) = Start::new(options, &runtime)?;
     if options.abort_on_allocation {
         allocation::abort_on_allocation();
     }
     let segment = Arc::clone(&start.segment);
     let folder = start.folder.clone();
-    let running = Running::launch(start, options)?;
+    let running = Running::launch(start, engine, options)?;
     segment.set_hotpath_state(HotpathState::Running);
     let (leftover, lock) = running.until_stopped(&runtime)?;
     let mut last = Vec::new();
@@ -70,6 +79,21 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The pinned thread before it runs.
+enum Pinned {
+    Inline(Box<InlineThread>),
+    Threads(Box<EngineThread>),
+}
+
+impl Pinned {
+    fn run(self, abandon: &AtomicBool) -> Leftover {
+        match self {
+            Self::Inline(thread) => thread.run(abandon),
+            Self::Threads(thread) => thread.run(abandon),
+        }
+    }
+}
+
 /// Threads and the cold path's parts.
 struct Running {
     engine: JoinHandle<Result<Leftover, Failure>>,
@@ -78,55 +102,52 @@ struct Running {
     abandon: Arc<AtomicBool>,
     housekeeping: Housekeeping,
     cold: Vec<ColdShell>,
+    dialer: Option<ColdDialer>,
     lock: ipc::InstanceLock,
 }
 
 impl Running {
-    fn launch(start: Start, options: &Options) -> Result<Self, Failure> {
+    fn launch(start: Start, engine: Engine, options: &Options) -> Result<Self, Failure> {
         let segment = Arc::clone(&start.segment);
         let telemetry = Telemetry(&segment);
-        let (market_in, market_out) = heap_ring(MARKET_SLOTS);
-        let (replies_in, replies_out) = heap_ring(REPLY_SLOTS);
         let (cold_in, cold_out) = heap_ring(COLD_SLOTS);
-        let (orders_in, orders_out) = heap_ring(ORDER_SLOTS);
         let (requests_in, requests_out) = heap_ring(ORDER_SLOTS);
         let clock = ServerClock::default();
-        let market = market_gateway(&start, telemetry, market_in)?;
-        let orders = order_gateway(&start, telemetry, replies_in, orders_out, &clock)?;
         let cold = cold_parts(&start, telemetry, cold_in, &clock)?;
         let kernel = kernel_cells(telemetry)?;
         let checkpoints = Arc::new(CheckpointQueues::default());
         let hot_path = start.settings.hot_path;
-        let thread = EngineThread {
-            inlets: Inlets {
-                commands: segment.command_consumer()?,
-                replies: replies_out,
-                cold: cold_out,
-                market: market_out,
-            },
-            outlets: outlets(&start, orders_in, requests_in)?,
-            outbox: Outbox::new(recorder(&start, telemetry)?),
-            gauges: gauges(telemetry)?,
-            segment: Arc::clone(&segment),
-            checkpoints: Arc::clone(&checkpoints),
-            behaviour: Behaviour {
-                spin: hot_path.engine_wait == settings::EngineWait::Spin,
-                inject_allocations: options.inject_allocation,
-            },
-            engine: start.engine,
+        let behaviour = Behaviour {
+            spin: hot_path.engine_wait == settings::EngineWait::Spin,
+            inject_allocations: options.inject_allocation,
+        };
+        let host = host(&start, engine, telemetry, &checkpoints)?;
+        let ends = Ends {
+            commands: segment.command_consumer()?,
+            cold: inlet(telemetry, "cold", COLD_SLOTS, cold_out)?,
+            requests: requests_in,
         };
         let stop_gateways = Arc::new(AtomicBool::new(false));
+        let (pinned, gateways, dialer) = match hot_path.hot_io {
+            settings::HotIo::Inline => {
+                let parts = inline_parts(&start, telemetry, host, ends, &clock, behaviour)?;
+                let pinned = Pinned::Inline(Box::new(parts.thread));
+                (pinned, Vec::new(), Some(parts.cold))
+            }
+            settings::HotIo::Threads => {
+                let (thread, gateways) =
+                    behind_rings(&start, host, ends, &clock, behaviour, &stop_gateways)?;
+                (Pinned::Threads(Box::new(thread)), gateways, None)
+            }
+        };
         let abandon = Arc::new(AtomicBool::new(false));
-        let (engine, engine_thread) = spawn_engine(thread, start.core, &abandon)?;
-        let stop = Arc::clone(&stop_gateways);
-        let market = spawn("market", move || market.run(&stop))?;
-        let stop = Arc::clone(&stop_gateways);
-        let orders = spawn("orders", move || orders.run(stop))?;
+        let (engine, engine_thread) = spawn_engine(pinned, start.core, &abandon)?;
         Ok(Self {
             engine,
-            gateways: vec![market, orders],
+            gateways,
             stop_gateways,
             abandon,
+            dialer,
             housekeeping: Housekeeping {
                 inbox: cold.inbox,
                 requests: requests_out,
@@ -152,6 +173,9 @@ impl Running {
         let tasks = LocalSet::new();
         for shell in self.cold {
             tasks.spawn_local(shell.run());
+        }
+        if let Some(dialer) = self.dialer {
+            tasks.spawn_local(dialer.run());
         }
         let engine = &self.engine;
         let gateways = &self.gateways;
@@ -180,6 +204,43 @@ impl Running {
     }
 }
 
+/// Starts the gateways; the engine thread is left to be started.
+fn behind_rings(
+    start: &Start,
+    host: EngineHost,
+    ends: Ends,
+    clock: &ServerClock,
+    behaviour: Behaviour,
+    stop: &Arc<AtomicBool>,
+) -> Result<(EngineThread, Vec<JoinHandle<()>>), Failure> {
+    let telemetry = Telemetry(&start.segment);
+    let (market_in, market_out) = heap_ring(MARKET_SLOTS);
+    let (replies_in, replies_out) = heap_ring(REPLY_SLOTS);
+    let (orders_in, orders_out) = heap_ring(ORDER_SLOTS);
+    let market = market_gateway(start, telemetry, market_in)?;
+    let orders = order_gateway(start, telemetry, replies_in, orders_out, clock)?;
+    let thread = EngineThread {
+        host,
+        inlets: Inlets {
+            commands: ends.commands,
+            replies: inlet(telemetry, "replies", REPLY_SLOTS, replies_out)?,
+            cold: ends.cold,
+            market: inlet(telemetry, "market", MARKET_SLOTS, market_out)?,
+        },
+        rings: Rings {
+            orders: orders_in,
+            orders_cells: telemetry.ring("orders", ORDER_SLOTS)?,
+            cold: ends.requests,
+        },
+        behaviour,
+    };
+    let market_stop = Arc::clone(stop);
+    let market = spawn("market", move || market.run(&market_stop))?;
+    let stop = Arc::clone(stop);
+    let orders = spawn("orders", move || orders.run(stop))?;
+    Ok((thread, vec![market, orders]))
+}
+
 fn broken(thread: &str, panic: &(dyn std::any::Any + Send)) -> Failure {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -193,7 +254,7 @@ type EngineHandle = JoinHandle<Result<Leftover, Failure>>;
 
 /// Starts the engine thread and waits until it sits on its core.
 fn spawn_engine(
-    thread: EngineThread,
+    thread: Pinned,
     core: core_affinity::CoreId,
     abandon: &Arc<AtomicBool>,
 ) -> Result<(EngineHandle, i32), Failure> {

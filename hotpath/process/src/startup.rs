@@ -45,9 +45,7 @@ pub struct Start {
     pub dialer: Dialer,
     /// The table.
     pub instruments: Arc<[Instrument]>,
-    /// The engine before its first event.
-    pub engine: Engine,
-    /// Size of its first checkpoint in bytes.
+    /// Size of the engine's first checkpoint in bytes.
     pub checkpoint_bytes: usize,
     /// This start's segment.
     pub segment: Arc<Segment>,
@@ -62,11 +60,15 @@ pub struct Start {
 }
 
 impl Start {
-    /// Settles everything. `runtime` is used for the first requests to the exchange.
+    /// Settles everything, with the engine before its first event. `runtime` is used for the first
+    /// requests to the exchange.
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn new(options: &Options, runtime: &tokio::runtime::Runtime) -> Result<Self, Failure> {
+    pub fn new(
+        options: &Options,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<(Self, Engine), Failure> {
         let text = std::fs::read_to_string(&options.config).map_err(|source| {
             let file = options.config.display().to_string();
             settings::SettingsError::Unreadable { file, source }
@@ -111,19 +113,19 @@ impl Start {
             instruments = table.len(),
             "start"
         );
-        Ok(Self {
+        let start = Self {
             settings,
             credentials,
             dialer,
             instruments: table.into(),
-            engine,
             checkpoint_bytes: first.len(),
             segment: Arc::new(segment),
             folder,
             core,
             weight_limits: weight_limits(&listed),
             lock,
-        })
+        };
+        Ok((start, engine))
     }
 
     /// The markets that have instruments.

@@ -3,12 +3,13 @@
 //! In: a [`Start`] and the ends of rings. Out: parts that are ready to run on their threads.
 //! Never: a thread.
 
-use crate::engine_thread::{Gauges, Outlets};
+use crate::engine_host::{CheckpointQueues, EngineHost, HostCells, HostParts, InputLogs, Pages};
+use crate::engine_thread::Inlet;
 use crate::failure::Failure;
 use crate::gateway::cold::{ColdShell, RestCells};
 use crate::gateway::inbox::Inbox;
 use crate::gateway::latency_cells::LatencyCells;
-use crate::gateway::market::{MarketConnection, MarketGateway};
+use crate::gateway::market::MarketGateway;
 use crate::gateway::order_thread::{OrderGateway, OrderMarket};
 use crate::gateway::rest::RestClient;
 use crate::gateway::stream_cells::StreamCells;
@@ -21,6 +22,7 @@ use binance::session::{
     Governor, MarketRoute, MarketSession, OrderSession, OrderSessionSettings, Reconciler,
     SECOND_NS, ServerTime, SnapshotQueue, UserSession,
 };
+use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};
 use market::{Instruments, Market};
 use std::cell::RefCell;
@@ -38,27 +40,27 @@ pub const COLD_SLOTS: usize = 1 << 14;
 /// Requests of the engine.
 pub const ORDER_SLOTS: usize = 1 << 13;
 
+/// Seeds of the reconnect jitter: each machine waits on its own.
+pub const PRIVATE_SEED: u64 = 11;
+const ORDERS_SEED: u64 = 12;
+
 /// Without a reply for this long a request is unresolved.
 const REPLY_TIMEOUT_NS: u64 = 2 * SECOND_NS;
 
 /// Machines with fewer cores than this share them among gateways and other processes.
 const CORES_TO_SPARE: usize = 4;
 
-/// Cells that the engine thread shows.
+/// Cells that the engine's host shows.
 ///
 /// # Errors
 /// [`RegisterError`].
-pub fn gauges(telemetry: Telemetry<'_>) -> Result<Gauges, RegisterError> {
-    Ok(Gauges {
+pub fn host_cells(telemetry: Telemetry<'_>) -> Result<HostCells, RegisterError> {
+    Ok(HostCells {
         allocations: telemetry.counter("hot_allocations_total{stage=\"engine\"}")?,
         damaged_inputs: telemetry.counter("damaged_inputs_total")?,
         outbox_overflows: telemetry.counter("outbox_overflows_total")?,
         held_back: telemetry.counter("orders_held_back_total")?,
         busy_turns: telemetry.counter("engine_busy_turns_total")?,
-        market: telemetry.ring("market", MARKET_SLOTS)?,
-        replies: telemetry.ring("replies", REPLY_SLOTS)?,
-        cold: telemetry.ring("cold", COLD_SLOTS)?,
-        orders: telemetry.ring("orders", ORDER_SLOTS)?,
     })
 }
 
@@ -79,7 +81,7 @@ pub fn kernel_cells(telemetry: Telemetry<'_>) -> Result<KernelCells, RegisterErr
 ///
 /// # Errors
 /// [`Failure`].
-pub fn recorder(start: &Start, telemetry: Telemetry<'_>) -> Result<Recorder, Failure> {
+fn recorder(start: &Start, telemetry: Telemetry<'_>) -> Result<Recorder, Failure> {
     let names = start.settings.strategies.iter().map(|one| one.name.clone());
     let names: Vec<String> = names.collect();
     Ok(Recorder::new(
@@ -89,25 +91,80 @@ pub fn recorder(start: &Start, telemetry: Telemetry<'_>) -> Result<Recorder, Fai
     ))
 }
 
-/// The engine's rings and pages.
+/// The engine with its logs, journal and pages.
 ///
 /// # Errors
-/// [`Failure::Segment`].
-pub fn outlets(start: &Start, orders: Producer, cold: Producer) -> Result<Outlets, Failure> {
+/// [`Failure`].
+pub fn host(
+    start: &Start,
+    engine: Engine,
+    telemetry: Telemetry<'_>,
+    checkpoints: &Arc<CheckpointQueues>,
+) -> Result<EngineHost, Failure> {
     let segment = &start.segment;
     let pages = 0..start.instruments.len();
     let pages = pages.map(|index| segment.instrument_page_writer(index));
-    Ok(Outlets {
-        orders,
-        cold,
-        input_log: segment.input_log_producer()?,
-        market_log: segment.market_log_producer()?,
-        instrument_pages: pages.collect::<Result<_, _>>()?,
-        account_page: segment.account_page_writer()?,
-    })
+    Ok(EngineHost::new(HostParts {
+        engine,
+        outbox: Outbox::new(recorder(start, telemetry)?),
+        logs: InputLogs {
+            kept: segment.input_log_producer()?,
+            market: segment.market_log_producer()?,
+        },
+        pages: Pages {
+            instruments: pages.collect::<Result<_, _>>()?,
+            account: segment.account_page_writer()?,
+        },
+        cells: host_cells(telemetry)?,
+        segment: Arc::clone(segment),
+        checkpoints: Arc::clone(checkpoints),
+    }))
 }
 
-/// The market gateway with a connection for each route.
+/// The reading end of a ring with its figures.
+///
+/// # Errors
+/// [`RegisterError`].
+pub fn inlet(
+    telemetry: Telemetry<'_>,
+    name: &str,
+    slots: usize,
+    ring: Consumer,
+) -> Result<Inlet, RegisterError> {
+    let cells = telemetry.ring(name, slots)?;
+    Ok(Inlet { ring, cells })
+}
+
+/// A market connection before it runs.
+pub use crate::gateway::market::MarketConnection as MarketParts;
+
+/// A connection for each route of a market.
+///
+/// # Errors
+/// [`RegisterError`].
+pub fn market_parts(
+    start: &Start,
+    telemetry: Telemetry<'_>,
+    market: Market,
+) -> Result<Vec<MarketParts>, RegisterError> {
+    let venue = &start.settings.venue;
+    let (_, stream_url, _) = urls(venue, market);
+    let part = |route: &MarketRoute| {
+        Ok(MarketParts {
+            session: MarketSession::new(
+                *route,
+                stream_url,
+                &Instruments(&start.instruments),
+                venue.depth_interval_ms,
+                *route as u64,
+            ),
+            cells: StreamCells::new(telemetry, market, route.as_str())?,
+        })
+    };
+    MarketRoute::of(market).iter().map(part).collect()
+}
+
+/// The market gateway with every connection.
 ///
 /// # Errors
 /// [`Failure`].
@@ -116,22 +173,9 @@ pub fn market_gateway(
     telemetry: Telemetry<'_>,
     ring: Producer,
 ) -> Result<MarketGateway, Failure> {
-    let venue = &start.settings.venue;
     let mut connections = Vec::new();
     for market in start.markets() {
-        let (_, stream_url, _) = urls(venue, market);
-        for route in MarketRoute::of(market) {
-            connections.push(MarketConnection {
-                session: MarketSession::new(
-                    *route,
-                    stream_url,
-                    &Instruments(&start.instruments),
-                    venue.depth_interval_ms,
-                    connections.len() as u64,
-                ),
-                cells: StreamCells::new(telemetry, market, route.as_str())?,
-            });
-        }
+        connections.append(&mut market_parts(start, telemetry, market)?);
     }
     Ok(MarketGateway {
         connections,
@@ -167,33 +211,69 @@ pub fn order_gateway(
     })
 }
 
-fn order_market(
+/// An order connection before it runs.
+pub struct OrderParts {
+    /// Its machine.
+    pub session: OrderSession,
+    /// Where to connect.
+    pub url: String,
+    /// Cells of the connection.
+    pub stream: StreamCells,
+    /// Cells of the way of an order.
+    pub latency: LatencyCells,
+}
+
+/// The order connection of a market.
+///
+/// # Errors
+/// [`RegisterError`].
+pub fn order_parts(
     start: &Start,
     telemetry: Telemetry<'_>,
     market: Market,
-) -> Result<OrderMarket, Failure> {
+) -> Result<OrderParts, RegisterError> {
     let venue = &start.settings.venue;
-    let (rest_url, stream_url, ws_api_url) = urls(venue, market);
-    let user = match market {
-        Market::UsdM => Some((
-            UserSession::new(stream_url, 11),
-            StreamCells::new(telemetry, market, "private")?,
-        )),
-        Market::Spot => None,
-    };
-    Ok(OrderMarket {
-        market,
+    let (_, _, ws_api_url) = urls(venue, market);
+    Ok(OrderParts {
         session: OrderSession::new(OrderSessionSettings {
             market,
             credentials: start.credentials.clone(),
             recv_window_ms: u32::try_from(venue.recv_window_ms).unwrap_or(1_000),
             reply_timeout_ns: REPLY_TIMEOUT_NS,
-            seed: 12,
+            seed: ORDERS_SEED,
         }),
-        ws_api_url: ws_api_url.to_string(),
-        rest_url: rest_url.to_string(),
-        orders: StreamCells::new(telemetry, market, "orders")?,
+        url: ws_api_url.to_string(),
+        stream: StreamCells::new(telemetry, market, "orders")?,
         latency: LatencyCells::new(telemetry, market, &start.instruments)?,
+    })
+}
+
+fn order_market(
+    start: &Start,
+    telemetry: Telemetry<'_>,
+    market: Market,
+) -> Result<OrderMarket, Failure> {
+    let (rest_url, stream_url, _) = urls(&start.settings.venue, market);
+    let user = match market {
+        Market::UsdM => Some((
+            UserSession::new(stream_url, PRIVATE_SEED),
+            StreamCells::new(telemetry, market, "private")?,
+        )),
+        Market::Spot => None,
+    };
+    let OrderParts {
+        session,
+        url,
+        stream,
+        latency,
+    } = order_parts(start, telemetry, market)?;
+    Ok(OrderMarket {
+        market,
+        session,
+        ws_api_url: url,
+        rest_url: rest_url.to_string(),
+        orders: stream,
+        latency,
         user,
     })
 }

@@ -58,6 +58,7 @@ pub(crate) fn text(
     symbols: &[String],
     (metrics_port, api_port): (u16, u16),
 ) -> String {
+    let (hot_io, engine_wait) = options.hot_path();
     let market = options.market.as_str();
     let depth_interval_ms = if options.capture.is_empty() { 100 } else { 0 };
     let Addresses {
@@ -84,8 +85,8 @@ api_secret_file = "{state}/api-secret"
 depth_interval_ms = {depth_interval_ms}
 
 [hot_path]
-hot_io = "threads"
-engine_wait = "yield"
+hot_io = "{hot_io}"
+engine_wait = "{engine_wait}"
 
 [control]
 metrics_listen = "127.0.0.1:{metrics_port}"

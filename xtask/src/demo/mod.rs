@@ -35,6 +35,13 @@ pub(crate) struct Options {
     /// Which part of the venue.
     #[arg(long, value_enum, default_value_t = MarketChoice::Usdm)]
     market: MarketChoice,
+    /// How bytes reach the engine.
+    #[arg(long, value_enum, default_value_t = HotIo::Inline)]
+    hot_io: HotIo,
+    /// What the engine's thread does while nothing comes; default: spin where the sockets are its
+    /// own and there are two cores, else yield.
+    #[arg(long, value_enum)]
+    engine_wait: Option<EngineWait>,
     /// Print one JSON object instead of the table.
     #[arg(long)]
     json: bool,
@@ -62,6 +69,46 @@ pub(crate) enum Strategy {
     Imbalance,
     /// Exercises the order path.
     Dummy,
+}
+
+/// How bytes reach the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HotIo {
+    /// Its thread reads the sockets itself.
+    Inline,
+    /// Gateways on threads of their own.
+    Threads,
+}
+
+/// What the engine's thread does while nothing comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineWait {
+    /// Looks again at once.
+    Spin,
+    /// Gives its core away.
+    Yield,
+}
+
+impl Options {
+    /// `hot_io` and `engine_wait` as the configuration writes them.
+    fn hot_path(&self) -> (&'static str, &'static str) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let spare = self.hot_io == HotIo::Inline && cores > 1;
+        let default = if spare {
+            EngineWait::Spin
+        } else {
+            EngineWait::Yield
+        };
+        let hot_io = match self.hot_io {
+            HotIo::Inline => "inline",
+            HotIo::Threads => "threads",
+        };
+        let engine_wait = match self.engine_wait.unwrap_or(default) {
+            EngineWait::Spin => "spin",
+            EngineWait::Yield => "yield",
+        };
+        (hot_io, engine_wait)
+    }
 }
 
 /// Parts of the venue.

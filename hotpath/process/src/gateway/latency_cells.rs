@@ -3,9 +3,11 @@
 //! In: the segment. Out: named cells with one writer, the order thread. Never: a name made while
 //! running.
 
+use crate::messages::Stamps;
 use crate::telemetry::{SentCells, Telemetry};
+use engine::Request;
 use ipc::{Counter, Histogram, RegisterError};
-use market::{Instrument, Market, RequestKind};
+use market::{Instrument, Market, MonoNs, RequestKind};
 
 /// Cells of one market's order connection.
 pub struct LatencyCells {
@@ -79,5 +81,33 @@ impl LatencyCells {
             not_sent: telemetry.counter(&format!("requests_not_sent_total{place}"))?,
             unreadable: telemetry.counter(&format!("order_frames_unmatched_total{place}"))?,
         })
+    }
+
+    /// A request was written, its write returning at `written`.
+    #[inline]
+    pub fn note_written(&self, stamps: &Stamps, request: &Request, written: MonoNs) {
+        let kind = match request {
+            Request::Place(_) => RequestKind::Place,
+            Request::Cancel(_) => RequestKind::Cancel,
+            _ => RequestKind::Query,
+        };
+        self.written[kind as usize].add(1);
+        let Request::Place(order) = request else {
+            return;
+        };
+        let instrument = usize::from(order.get().instrument.0);
+        if let Some(Some(cell)) = self.sent.get(instrument) {
+            cell.count(order.get());
+        }
+        if !stamps.from_market {
+            return;
+        }
+        if let Some(Some(cell)) = self.tick_to_order.get(instrument) {
+            cell.record(written.since(stamps.received));
+        }
+        self.decode.record(stamps.decoded.since(stamps.received));
+        self.queue.record(stamps.dequeued.since(stamps.decoded));
+        self.decide.record(stamps.decided.since(stamps.dequeued));
+        self.write.record(written.since(stamps.decided));
     }
 }

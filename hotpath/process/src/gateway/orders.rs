@@ -15,13 +15,12 @@ use super::stream_cells::StreamCells;
 use crate::clock;
 use crate::messages::{REQUEST_BYTES_MAX, Stamps, decode_request, instrument_of};
 use crate::server_clock::ServerClock;
-use binance::session::{CloseReason, LinkAction, OrderEvents, OrderSession};
-use engine::event::{StreamChange, StreamKind};
-use engine::{Input, Request};
+use binance::session::{CloseReason, LinkAction, Now, OrderEvents, OrderSession};
+use engine::Request;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use ipc::Consumer;
-use market::{Instrument, Instruments, Market, OrderReply, RequestKind};
+use market::{Instrument, Instruments, Market};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -81,10 +80,7 @@ impl OrderShell {
     }
 
     /// Runs `act` on the machine with a sink for what it says.
-    fn drive<T>(
-        &mut self,
-        act: impl FnOnce(&mut OrderSession, binance::session::Now, &mut Sink<'_>) -> T,
-    ) -> T {
+    fn drive<T>(&mut self, act: impl FnOnce(&mut OrderSession, Now, &mut Sink<'_>) -> T) -> T {
         let parts = &mut self.parts;
         let now = parts.clock.now();
         let mut inbox = parts.inbox.borrow_mut();
@@ -95,46 +91,19 @@ impl OrderShell {
 
     /// True when `frame` holds something to write.
     fn request(&mut self, stamps: &Stamps, request: &Request, frame: &mut Vec<u8>) -> bool {
-        let instruments = Arc::clone(&self.parts.instruments);
-        let Some(instrument) = Instruments(&instruments).get(instrument_of(request)) else {
+        let table = Arc::clone(&self.parts.instruments);
+        let Some(instrument) = Instruments(&table).get(instrument_of(request)) else {
             return false;
         };
-        self.drive(|session, now, sink| match request {
-            Request::Place(order) => {
-                session.place(order.get(), instrument, stamps.decided, now, frame, sink)
-            }
-            Request::Cancel(order) => session.cancel(order, instrument, now, frame, sink),
-            Request::Query(order) => session.query(order, instrument, now, frame, sink),
-            Request::Snapshot(_) | Request::Reconcile(_) => false,
+        self.drive(|session, now, sink| {
+            encode(session, request, instrument, stamps, now, frame, sink)
         })
     }
 
     fn note_written(&self, stamps: &Stamps, request: &Request) {
-        let kind = match request {
-            Request::Place(_) => RequestKind::Place,
-            Request::Cancel(_) => RequestKind::Cancel,
-            _ => RequestKind::Query,
-        };
-        let cells = &self.parts.latency;
-        cells.written[kind as usize].add(1);
-        let Request::Place(order) = request else {
-            return;
-        };
-        let written = clock::monotonic();
-        let instrument = usize::from(order.get().instrument.0);
-        if let Some(Some(cell)) = cells.sent.get(instrument) {
-            cell.count(order.get());
-        }
-        if !stamps.from_market {
-            return;
-        }
-        if let Some(Some(cell)) = cells.tick_to_order.get(instrument) {
-            cell.record(written.since(stamps.received));
-        }
-        cells.decode.record(stamps.decoded.since(stamps.received));
-        cells.queue.record(stamps.dequeued.since(stamps.decoded));
-        cells.decide.record(stamps.decided.since(stamps.dequeued));
-        cells.write.record(written.since(stamps.decided));
+        self.parts
+            .latency
+            .note_written(stamps, request, clock::monotonic());
     }
 
     fn disconnected(&mut self) {
@@ -142,6 +111,30 @@ impl OrderShell {
         self.writer = None;
     }
 }
+
+/// Has the session write one request: true when `frame` holds something to send.
+#[inline]
+pub(crate) fn encode(
+    session: &mut OrderSession,
+    request: &Request,
+    instrument: &Instrument,
+    stamps: &Stamps,
+    now: Now,
+    frame: &mut Vec<u8>,
+    sink: &mut impl OrderEvents,
+) -> bool {
+    match request {
+        Request::Place(order) => {
+            session.place(order.get(), instrument, stamps.decided, now, frame, sink)
+        }
+        Request::Cancel(order) => session.cancel(order, instrument, now, frame, sink),
+        Request::Query(order) => session.query(order, instrument, now, frame, sink),
+        Request::Snapshot(_) | Request::Reconcile(_) => false,
+    }
+}
+
+/// Puts replies and private events into the ring.
+type Sink<'a> = PrivateSink<'a, Inbox, &'a LatencyCells>;
 
 /// Moves requests from the ring to the wire, until `stop` and the ring is empty.
 pub async fn pump(
@@ -317,28 +310,4 @@ fn close(shell: &SharedShell, reason: CloseReason) {
     shell.connection += 1;
     shell.writer = None;
     shell.parts.stream.closed(reason);
-}
-
-/// Puts replies into the ring; spot's private events come over the same connection.
-type Sink<'a> = PrivateSink<'a, &'a LatencyCells>;
-
-impl OrderEvents for Sink<'_> {
-    fn reply(&mut self, reply: OrderReply, took_ns: Option<u64>) {
-        match took_ns {
-            Some(took_ns) => self.more.acknowledge[reply.request as usize].record(took_ns),
-            None if reply.error_code == binance::session::NOT_SENT => self.more.not_sent.add(1),
-            None => {}
-        }
-        self.inbox.deliver(Input::OrderReply(reply));
-    }
-
-    fn stream(&mut self, market: Market, up: bool) {
-        let stream = StreamKind::Orders;
-        self.inbox
-            .deliver(Input::Stream(StreamChange { stream, market, up }));
-    }
-
-    fn unreadable(&mut self) {
-        self.more.unreadable.add(1);
-    }
 }

@@ -168,6 +168,6 @@ fn header_number(headers: &HeaderMap, name: &str) -> Option<u32> {
 }
 
 /// Time left until `deadline`.
-pub(super) fn remaining(deadline: MonoNs) -> Duration {
+pub(crate) fn remaining(deadline: MonoNs) -> Duration {
     Duration::from_nanos(deadline.since(clock::monotonic()))
 }

@@ -73,7 +73,7 @@ impl UserShell {
 
     fn drive<T>(
         &mut self,
-        act: impl FnOnce(&mut UserSession, MonoNs, &mut PrivateSink<'_>) -> T,
+        act: impl FnOnce(&mut UserSession, MonoNs, &mut PrivateSink<'_, Inbox>) -> T,
     ) -> T {
         let now = clock::monotonic();
         let mut inbox = self.inbox.borrow_mut();

@@ -1,17 +1,18 @@
-//! The engine thread's own checks, turn by turn.
+//! The host's own checks, turn by turn, behind the rings of `hot_io = "threads"`.
 //!
 //! In: a real engine whose rings end in the test. Out: what leaves by them. Never: a thread.
 
 use super::*;
-use crate::messages::decode_request;
+use crate::engine_thread::{Behaviour, EngineThread, Inlet, Inlets, Rings};
+use crate::messages::{KIND, REQUEST_BYTES_MAX, decode_request};
 use crate::telemetry::{EngineCells, Telemetry};
-use crate::wiring::gauges;
+use crate::wiring::host_cells;
 use engine::EngineConfig;
 use engine::Observer;
 use engine::config::{StrategyConfig, StrategyParameters};
 use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::dummy::DummyParameters;
-use ipc::{JournalConsumer, SegmentLayout, heap_journal, heap_log, heap_ring};
+use ipc::{JournalConsumer, Producer, SegmentLayout, heap_journal, heap_log, heap_ring};
 use market::event::DepthHeader;
 use market::record::{Record, WalletRecord};
 use market::{
@@ -24,7 +25,7 @@ const MILLISECOND_NS: u64 = 1_000_000;
 
 /// A loop, and the far ends of its rings.
 struct Rig {
-    state: Loop,
+    state: EngineThread,
     now: MonoNs,
     update_id: u64,
     orders: Consumer,
@@ -84,33 +85,47 @@ impl Rig {
         let (journal_in, journal) = heap_journal(1 << 10);
         let (input_log, inputs) = heap_journal(1 << 10);
         let (market_log, events) = heap_log(1 << 10);
-        let parts = EngineThread {
-            inlets: Inlets {
-                commands: commands_out,
-                replies: replies_out,
-                cold: cold_out,
-                market: market_out,
+        let inlet = |ring, name: &str| Inlet {
+            ring,
+            cells: telemetry.ring(name, 64).unwrap(),
+        };
+        let inlets = Inlets {
+            commands: commands_out,
+            replies: inlet(replies_out, "replies"),
+            cold: inlet(cold_out, "cold"),
+            market: inlet(market_out, "market"),
+        };
+        let rings = Rings {
+            orders: orders_in,
+            orders_cells: telemetry.ring("orders", 1 << 10).unwrap(),
+            cold: requests_in,
+        };
+        let host = EngineHost::new(HostParts {
+            logs: InputLogs {
+                kept: input_log,
+                market: market_log,
             },
-            outlets: Outlets {
-                orders: orders_in,
-                cold: requests_in,
-                input_log,
-                market_log,
-                instrument_pages: vec![segment.instrument_page_writer(0).unwrap()],
-                account_page: segment.account_page_writer().unwrap(),
+            pages: Pages {
+                instruments: vec![segment.instrument_page_writer(0).unwrap()],
+                account: segment.account_page_writer().unwrap(),
             },
             outbox: Outbox::new(Recorder::new(journal_in, cells, 1)),
-            gauges: gauges(telemetry).unwrap(),
+            cells: host_cells(telemetry).unwrap(),
             checkpoints: Arc::default(),
+            engine: Engine::new(config),
+            segment,
+        });
+        let state = EngineThread {
+            host,
+            inlets,
+            rings,
             behaviour: Behaviour {
                 spin: false,
                 inject_allocations: 0,
             },
-            engine: Engine::new(config),
-            segment,
         };
         Self {
-            state: Loop::new(parts),
+            state,
             now: MonoNs(1_000_000_000),
             update_id: 0,
             orders,
@@ -123,7 +138,8 @@ impl Rig {
 
     fn send(&mut self, input: Input<'_>) {
         self.now = self.now.after(MILLISECOND_NS);
-        self.state.take_own(input, self.now);
+        let stamps = Stamps::at(self.now);
+        self.state.host.take(input, stamps, &mut self.state.rings);
     }
 
     fn turn_after(&mut self, wait_ns: u64) {
@@ -203,7 +219,7 @@ impl Rig {
             event_time: UtcMs(0),
         });
         for _ in 0..1 << 10 {
-            self.state.parts.outbox.observer.record(&record);
+            self.state.host.state.parts.outbox.observer.record(&record);
         }
     }
 
@@ -216,11 +232,18 @@ impl Rig {
     }
 
     fn trading_state(&self) -> TradingState {
-        self.state.parts.engine.trading_state().0
+        self.state.host.state.parts.engine.trading_state().0
     }
 
     fn live_orders(&self) -> usize {
-        self.state.parts.engine.orders().live_orders().count()
+        self.state
+            .host
+            .state
+            .parts
+            .engine
+            .orders()
+            .live_orders()
+            .count()
     }
 }
 
@@ -265,7 +288,8 @@ fn a_start_with_a_latched_segment_is_killed_whatever_happens() {
     let segment = segment("latched");
     segment.latch_kill();
     let mut rig = Rig::new(segment);
-    rig.state.resume_latch(rig.now);
+    let state = &mut rig.state;
+    state.host.resume_latch(rig.now, &mut state.rings);
     rig.all_but_a_book();
     rig.send(Input::Command(Command::Start));
     rig.book();
@@ -284,7 +308,7 @@ fn the_high_watermark_of_a_ring_knows_of_a_small_burst() {
         rig.market.try_push(KIND, &bytes[..length]).unwrap();
     }
     rig.turn_after(0);
-    rig.state.show(rig.now);
+    rig.state.show();
     // Two were left when the first was done.
     assert_eq!(shown(&segment, "ring_high_watermark{ring=\"market\"}"), 2);
     assert_eq!(shown(&segment, "ring_depth{ring=\"market\"}"), 0);

@@ -1,0 +1,413 @@
+//! The engine with everything that is kept of its steps: numbers, logs, journal, pages.
+//!
+//! In: inputs, decoded or as a ring carries them. Out: requests for the caller's outlet, records
+//! in the journal, inputs in the input log, pages and gauges. Never: an allocation, a lock or a
+//! system call after [`EngineHost::new`]; a request before its record is in the journal (I25).
+//!
+//! The pinned thread owns one, whichever way its bytes come and go.
+
+use crate::allocation;
+use crate::messages::{INPUT_BYTES_MAX, Stamps, encode_input, number};
+use crate::recorder::Recorder;
+use binance::session::NOT_SENT;
+use crossbeam::queue::ArrayQueue;
+use engine::event::{Command, LEVELS_MAX};
+use engine::{Engine, Event, Input, Outbox, Request};
+use ipc::{
+    Consumer, Counter, JournalProducer, LossyProducer, PageWriter, RECORD_BYTES_MAX, RingError,
+    Segment,
+};
+use market::page::PAGE_BYTES_MAX;
+use market::{
+    ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState, Quantity,
+    ReplyOutcome, RequestKind, Wire,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Pages, gauges and checkpoints are looked after at most this often.
+const UPKEEP_NS: u64 = 1_000_000;
+
+/// A stop waits this long for open orders to become final.
+const STOP_PATIENCE_NS: u64 = 5_000_000_000;
+
+/// Empty buffers for checkpoints, and full ones with the last input in them.
+pub struct CheckpointQueues {
+    /// From the cold thread.
+    pub wanted: ArrayQueue<Vec<u8>>,
+    /// To the cold thread.
+    pub done: ArrayQueue<(u64, Vec<u8>)>,
+}
+
+impl Default for CheckpointQueues {
+    fn default() -> Self {
+        Self {
+            wanted: ArrayQueue::new(1),
+            done: ArrayQueue::new(1),
+        }
+    }
+}
+
+/// Carries requests to where they are written.
+pub trait Outlet {
+    /// Takes one request; its record is in the journal already.
+    fn send(&mut self, request: &Request, stamps: &Stamps);
+}
+
+/// Where inputs are kept for replay.
+pub struct InputLogs {
+    /// Inputs that are never dropped.
+    pub kept: JournalProducer,
+    /// Market inputs.
+    pub market: LossyProducer,
+}
+
+/// Where readers look.
+pub struct Pages {
+    /// One an instrument.
+    pub instruments: Vec<PageWriter>,
+    /// The account's.
+    pub account: PageWriter,
+}
+
+/// Cells that the upkeep shows.
+pub struct HostCells {
+    /// Allocations and frees of this thread since its loop began, rustls' not among them.
+    pub allocations: Counter,
+    /// Inputs that could not be decoded.
+    pub damaged_inputs: Counter,
+    /// Requests that found no room in the outbox.
+    pub outbox_overflows: Counter,
+    /// Orders that were not sent because their intent found no room in the journal.
+    pub held_back: Counter,
+    /// Turns that found work.
+    pub busy_turns: Counter,
+}
+
+/// What the thread leaves behind.
+pub struct Leftover {
+    /// The engine in its last state.
+    pub engine: Engine,
+    /// Sequence of the last input; 0 before the first.
+    pub last_sequence: u64,
+}
+
+/// What a host is made of.
+pub struct HostParts {
+    /// Before its first event.
+    pub engine: Engine,
+    /// Where a step puts its results.
+    pub outbox: Outbox<Recorder>,
+    /// Where inputs are kept.
+    pub logs: InputLogs,
+    /// Where readers look.
+    pub pages: Pages,
+    /// Cells.
+    pub cells: HostCells,
+    /// For heartbeats and the kill latch.
+    pub segment: Arc<Segment>,
+    /// Checkpoint buffers.
+    pub checkpoints: Arc<CheckpointQueues>,
+}
+
+/// The engine and its keeping.
+pub struct EngineHost {
+    state: State,
+    frame: Vec<u8>,
+    levels: Vec<Level>,
+}
+
+/// Everything but the buffers that an event may borrow from.
+struct State {
+    parts: HostParts,
+    sequence: u64,
+    dirty: bool,
+    last_upkeep: MonoNs,
+    stopping_since: Option<MonoNs>,
+    /// Orders that were held back, and of which the engine is not told yet. Each is live in its
+    /// table until then, so there are never more than the table has room for.
+    held_back: VecDeque<OrderReply>,
+}
+
+impl EngineHost {
+    /// Everything that steps need is allocated here.
+    #[must_use]
+    pub fn new(parts: HostParts) -> Self {
+        let orders_max = parts.engine.config().orders.capacity;
+        Self {
+            state: State {
+                parts,
+                sequence: 0,
+                dirty: true,
+                last_upkeep: MonoNs(0),
+                stopping_since: None,
+                held_back: VecDeque::with_capacity(orders_max),
+            },
+            frame: vec![0; RECORD_BYTES_MAX.max(INPUT_BYTES_MAX)],
+            levels: vec![Level::default(); LEVELS_MAX],
+        }
+    }
+
+    /// A segment that is latched before the first event took the latch over from an earlier start
+    /// (I22): the first event is the kill, and so the input log has it too.
+    pub fn resume_latch(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
+        if self.state.parts.segment.kill_latched() {
+            self.take(Input::Command(Command::Kill), Stamps::at(now), outlet);
+        }
+    }
+
+    /// Steps one input, which `stamps` dates.
+    pub fn take(&mut self, input: Input<'_>, stamps: Stamps, outlet: &mut impl Outlet) {
+        let now = stamps.dequeued;
+        let event = self.state.number(input, now);
+        let encoded = |frame: &mut [u8]| {
+            let length = encode_input(input, now, MonoNs(event.sequence), frame);
+            length.expect("decoders and snapshot runs stay within LEVELS_MAX levels")
+        };
+        if input.is_market_data() {
+            // The order first: whatever it was made of is logged before the next input.
+            self.state.step(&event, stamps, outlet);
+            let length = encoded(&mut self.frame);
+            self.state.log_market(&self.frame[..length]);
+        } else {
+            let length = encoded(&mut self.frame);
+            self.state.log_kept(&self.frame[..length]);
+            self.state.step(&event, stamps, outlet);
+        }
+    }
+
+    /// Steps the oldest record of `ring`; false when there is none.
+    ///
+    /// # Errors
+    /// [`RingError`] when the ring is damaged.
+    pub fn take_from(
+        &mut self,
+        ring: &mut Consumer,
+        now: MonoNs,
+        outlet: &mut impl Outlet,
+    ) -> Result<bool, RingError> {
+        let Some((_, bytes)) = ring.pop(&mut self.frame)? else {
+            return Ok(false);
+        };
+        let length = bytes.len();
+        let bytes = &mut self.frame[..length];
+        let Ok(stamped) = Event::from_bytes(bytes, &mut self.levels) else {
+            self.note_damage();
+            return Ok(true);
+        };
+        let stamps = Stamps {
+            received: stamped.time,
+            decoded: MonoNs(stamped.sequence),
+            ..Stamps::at(now)
+        };
+        let event = self.state.number(stamped.input, now);
+        number(bytes, event.sequence, now);
+        if event.input.is_market_data() {
+            self.state.step(&event, stamps, outlet);
+            self.state.log_market(bytes);
+        } else {
+            self.state.log_kept(bytes);
+            self.state.step(&event, stamps, outlet);
+        }
+        Ok(true)
+    }
+
+    /// Steps the oldest command of `ring`; false when there is none, or the ring is damaged.
+    pub fn take_command(
+        &mut self,
+        ring: &mut Consumer,
+        now: MonoNs,
+        outlet: &mut impl Outlet,
+    ) -> bool {
+        match ring.pop(&mut self.frame) {
+            Ok(Some((_, bytes))) => {
+                match Command::from_bytes(bytes) {
+                    Ok(command) => self.take(Input::Command(command), Stamps::at(now), outlet),
+                    Err(_) => self.note_damage(),
+                }
+                true
+            }
+            Ok(None) => false,
+            Err(_) => {
+                self.note_damage();
+                false
+            }
+        }
+    }
+
+    /// Steps what is due by itself: a deadline, and the orders that were held back before this
+    /// call. True when there was anything.
+    pub fn take_due(&mut self, now: MonoNs, outlet: &mut impl Outlet) -> bool {
+        let mut busy = false;
+        let deadline = self.state.parts.engine.next_deadline();
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            self.take(Input::Time, Stamps::at(now), outlet);
+            busy = true;
+        }
+        // The orders of these very steps wait for the next turn.
+        for _ in 0..self.state.held_back.len() {
+            if let Some(reply) = self.state.held_back.pop_front() {
+                self.take(Input::OrderReply(reply), Stamps::at(now), outlet);
+            }
+            busy = true;
+        }
+        busy
+    }
+
+    /// Ends a turn. True when the upkeep was done, which is a good moment to look at the world.
+    pub fn end_turn(&mut self, busy: bool, now: MonoNs, outlet: &mut impl Outlet) -> bool {
+        if busy {
+            self.state.dirty = true;
+            self.state.parts.cells.busy_turns.add(1);
+        }
+        let due = now.since(self.state.last_upkeep) >= UPKEEP_NS;
+        if due {
+            self.upkeep(now, outlet);
+        }
+        due
+    }
+
+    /// True when a stop was asked for and every own order is final, or patience has ended.
+    #[must_use]
+    pub fn has_stopped(&self, now: MonoNs) -> bool {
+        let Some(since) = self.state.stopping_since else {
+            return false;
+        };
+        let account = self.state.parts.engine.account_page();
+        let quiet = account.orders_open == 0 && account.unknown_now == 0;
+        quiet || now.since(since) >= STOP_PATIENCE_NS
+    }
+
+    /// The last word.
+    #[must_use]
+    pub fn finish(mut self, now: MonoNs) -> Leftover {
+        self.state.show(now);
+        Leftover {
+            engine: self.state.parts.engine,
+            last_sequence: self.state.sequence,
+        }
+    }
+
+    fn note_damage(&self) {
+        self.state.parts.cells.damaged_inputs.add(1);
+    }
+
+    /// What has to be done now and then, but not for every event.
+    fn upkeep(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
+        self.state.last_upkeep = now;
+        self.state.parts.segment.beat_hotpath(now.0);
+        if let Some(level) = self.state.parts.outbox.observer.crossed_level() {
+            self.take(Input::JournalLevel(level), Stamps::at(now), outlet);
+            self.state.dirty = true;
+        }
+        if std::mem::take(&mut self.state.dirty) {
+            self.state.show(now);
+        }
+        let state = &mut self.state;
+        if let Some(mut buffer) = state.parts.checkpoints.wanted.pop() {
+            buffer.clear();
+            state.parts.engine.save(&mut buffer);
+            // The cold thread hands out one buffer at a time, so there is room.
+            let _ = state.parts.checkpoints.done.push((state.sequence, buffer));
+        }
+    }
+}
+
+impl State {
+    fn number<'l>(&mut self, input: Input<'l>, now: MonoNs) -> Event<'l> {
+        self.sequence += 1;
+        Event {
+            sequence: self.sequence,
+            time: now,
+            input,
+        }
+    }
+
+    fn log_market(&mut self, bytes: &[u8]) {
+        self.parts.logs.market.push(self.sequence, bytes);
+    }
+
+    fn log_kept(&mut self, bytes: &[u8]) {
+        if self.parts.logs.kept.try_push(bytes).is_err() {
+            self.parts.logs.kept.note_hole(self.sequence);
+        }
+    }
+
+    fn step(&mut self, event: &Event<'_>, mut stamps: Stamps, outlet: &mut impl Outlet) {
+        stamps.from_market = event.input.is_market_data();
+        let now = event.time;
+        match event.input {
+            Input::Clock(utc) => self.parts.outbox.observer.set_utc(utc, now),
+            // Before any order is cancelled: the latch holds over the death of this process (I22).
+            Input::Command(Command::Kill) => self.parts.segment.latch_kill(),
+            Input::Command(Command::Stop) => {
+                self.stopping_since.get_or_insert(now);
+            }
+            _ => {}
+        }
+        self.parts.outbox.observer.begin(event.sequence, now);
+        self.parts.engine.step(event, &mut self.parts.outbox);
+        if !self.parts.outbox.requests.is_empty() {
+            self.dispatch(stamps, outlet);
+        }
+    }
+
+    /// Hands the requests of one step out; their records are in the journal already. An order
+    /// whose intent found no room there is held back (I25), and the engine is told that it was
+    /// not sent. Cancels and queries need no intent and always go.
+    fn dispatch(&mut self, mut stamps: Stamps, outlet: &mut impl Outlet) {
+        stamps.decided = crate::clock::monotonic();
+        for request in &self.parts.outbox.requests {
+            if let Request::Place(order) = request
+                && let recorder = &self.parts.outbox.observer
+                && recorder.has_lost_intent(&order.get().client_order_id)
+            {
+                self.parts.cells.held_back.add(1);
+                self.held_back.push_back(not_sent(order.get()));
+                continue;
+            }
+            outlet.send(request, &stamps);
+        }
+        self.parts.outbox.requests.clear();
+        if self.parts.outbox.overflowed > 0 {
+            let overflowed = std::mem::take(&mut self.parts.outbox.overflowed);
+            self.parts.cells.outbox_overflows.add(overflowed);
+        }
+    }
+
+    /// Rewrites the pages that changed, and the gauges.
+    fn show(&mut self, now: MonoNs) {
+        let mut bytes = [0; PAGE_BYTES_MAX];
+        let dirty = self.parts.engine.take_dirty();
+        for (index, writer) in self.parts.pages.instruments.iter_mut().enumerate() {
+            if dirty & (1 << index) != 0 {
+                let id = InstrumentId(u16::try_from(index).expect("at most 64 instruments"));
+                let length = self.parts.engine.instrument_page(id).to_bytes(&mut bytes);
+                writer.write(&bytes[..length.expect("a page fits PAGE_BYTES_MAX")]);
+            }
+        }
+        let length = self.parts.engine.account_page().to_bytes(&mut bytes);
+        let length = length.expect("a page fits PAGE_BYTES_MAX");
+        self.parts.pages.account.write(&bytes[..length]);
+        self.parts.segment.beat_hotpath(now.0);
+        let (allocations, frees) = allocation::guarded_counts();
+        self.parts.cells.allocations.set(allocations + frees);
+    }
+}
+
+/// What the engine is told of an order that never left this thread.
+const fn not_sent(order: &NewOrder) -> OrderReply {
+    OrderReply {
+        request: RequestKind::Place,
+        outcome: ReplyOutcome::Rejected,
+        client_order_id: order.client_order_id,
+        instrument: order.instrument,
+        exchange_order_id: ExchangeOrderId(0),
+        state: OrderState::Submitted,
+        cumulative_quantity: Quantity::ZERO,
+        error_code: NOT_SENT,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

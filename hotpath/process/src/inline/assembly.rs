@@ -1,0 +1,153 @@
+//! Builds the pinned thread and its cold side.
+//!
+//! In: a start, an engine with its keeping, ends of rings. Out: both sides, ready to run. Never: a
+//! thread, a connection.
+
+use super::cold::{ColdDialer, KeyKeeper, Place, Route};
+use super::desk::{Desk, OrderSlot};
+use super::dialing::Dialing;
+use super::market::MarketSlot;
+use super::private::PrivateSlot;
+use super::thread::{InlineThread, Reading};
+use super::wire::Wire;
+use crate::engine_host::EngineHost;
+use crate::engine_thread::{Behaviour, Inlet};
+use crate::failure::Failure;
+use crate::gateway::rest::RestClient;
+use crate::gateway::stream_cells::StreamCells;
+use crate::hot_socket::{HotDialer, HotOptions};
+use crate::server_clock::ServerClock;
+use crate::startup::{Start, urls};
+use crate::telemetry::Telemetry;
+use crate::wiring::{MarketParts, OrderParts, PRIVATE_SEED, market_parts, order_parts};
+use binance::session::PrivateStream;
+use ipc::{Consumer, Producer};
+use market::Market;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Largest message of a stream or reply that is taken: the largest that were recorded have some
+/// 50 KB.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Most connections: two routes of futures and one of spot, orders of both, one private stream.
+const PLACES_MAX: usize = 6;
+
+/// Ends of the rings that the thread has besides its sockets.
+pub struct Ends {
+    /// Control's commands.
+    pub commands: Consumer,
+    /// Cold inputs.
+    pub cold: Inlet,
+    /// Cold requests.
+    pub requests: Producer,
+}
+
+/// Both sides.
+pub struct InlineParts {
+    /// To be moved to its core.
+    pub thread: InlineThread,
+    /// Stays on the cold thread.
+    pub cold: ColdDialer,
+}
+
+/// Builds both sides.
+///
+/// # Errors
+/// [`Failure`].
+pub fn inline_parts(
+    start: &Start,
+    telemetry: Telemetry<'_>,
+    host: EngineHost,
+    ends: Ends,
+    clock: &ServerClock,
+    behaviour: Behaviour,
+) -> Result<InlineParts, Failure> {
+    let options = HotOptions {
+        message_bytes_max: MESSAGE_BYTES_MAX,
+        ..HotOptions::default()
+    };
+    let mut cold = ColdDialer {
+        dialing: Arc::new(Dialing::new(PLACES_MAX)),
+        places: Vec::with_capacity(PLACES_MAX),
+        dialer: HotDialer::new(&start.dialer, options),
+    };
+    let mut slots = Vec::new();
+    let mut privates = Vec::new();
+    let mut markets = Vec::new();
+    for market in start.markets() {
+        let orders = order_parts(start, telemetry, market)?;
+        slots.push(order_slot(&mut cold, market, orders));
+        if market == Market::UsdM {
+            privates.push(private_slot(&mut cold, start, telemetry)?);
+        }
+        for parts in market_parts(start, telemetry, market)? {
+            markets.push(market_slot(&mut cold, market, parts));
+        }
+    }
+    let instruments = Arc::clone(&start.instruments);
+    let thread = InlineThread {
+        host,
+        commands: ends.commands,
+        cold: ends.cold,
+        desk: Desk::new(slots, ends.requests, clock.clone(), instruments),
+        privates,
+        markets,
+        dialing: Arc::clone(&cold.dialing),
+        reading: Reading::new(Arc::clone(&start.instruments)),
+        behaviour,
+    };
+    Ok(InlineParts { thread, cold })
+}
+
+impl ColdDialer {
+    /// A new place, and its end on the pinned thread.
+    fn place(&mut self, name: String, route: Route, cells: StreamCells) -> Wire {
+        let place = self.places.len();
+        self.places.push(Place { name, route });
+        Wire::new(place, &self.dialing, cells)
+    }
+}
+
+fn order_slot(cold: &mut ColdDialer, market: Market, parts: OrderParts) -> OrderSlot {
+    let name = format!("{market} orders");
+    OrderSlot {
+        market,
+        session: parts.session,
+        wire: cold.place(name, Route::Url(parts.url), parts.stream),
+        latency: parts.latency,
+    }
+}
+
+fn market_slot(cold: &mut ColdDialer, market: Market, parts: MarketParts) -> MarketSlot {
+    let name = format!("{market} {}", parts.session.route().as_str());
+    let route = Route::Url(parts.session.url().to_string());
+    let wire = cold.place(name, route, parts.cells);
+    MarketSlot::new(parts.session, wire)
+}
+
+fn private_slot(
+    cold: &mut ColdDialer,
+    start: &Start,
+    telemetry: Telemetry<'_>,
+) -> Result<PrivateSlot, Failure> {
+    let (rest_url, stream_url, _) = urls(&start.settings.venue, Market::UsdM);
+    let key = &start.credentials.api_key;
+    let keeper = KeyKeeper {
+        dialing: Arc::clone(&cold.dialing),
+        dialer: cold.dialer.clone(),
+        rest: RestClient::new(start.dialer.clone(), rest_url, key)?,
+        stream_url: stream_url.to_string(),
+        place: cold.places.len(),
+        wish: Cell::new(None),
+        wake: Notify::new(),
+    };
+    let cells = StreamCells::new(telemetry, Market::UsdM, "private")?;
+    let name = format!("{} private", Market::UsdM);
+    Ok(PrivateSlot {
+        stream: PrivateStream::new(PRIVATE_SEED),
+        wire: cold.place(name, Route::Key(Rc::new(keeper)), cells),
+    })
+}

@@ -1,0 +1,192 @@
+//! The pinned loop on the sockets.
+//!
+//! In: commands, replies and fills, cold inputs, market data, in this order and by quota. Out:
+//! orders. Never: a wait, a lock, an allocation of our own, a line of log.
+
+use super::desk::Desk;
+use super::dialing::{Dialed, Dialing};
+use super::market::MarketSlot;
+use super::private::PrivateSlot;
+use crate::allocation;
+use crate::clock;
+use crate::engine_host::{EngineHost, Leftover};
+use crate::engine_thread::{Behaviour, COLD_QUOTA, COMMAND_QUOTA, Inlet};
+use ipc::Consumer;
+use market::{Instrument, MonoNs, UtcNs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What every read needs to know.
+pub struct Reading {
+    /// The table.
+    pub instruments: Arc<[Instrument]>,
+    /// Seconds of the local wall clock; renewed by the upkeep.
+    pub utc_s: u64,
+    /// The local wall clock minus the monotonic one; renewed by the upkeep, so that a step of the
+    /// clock falsifies the arrival of a millisecond's messages at most.
+    offset_ns: i64,
+}
+
+impl Reading {
+    /// Knows the time of now.
+    #[must_use]
+    pub fn new(instruments: Arc<[Instrument]>) -> Self {
+        let mut reading = Self {
+            instruments,
+            utc_s: 0,
+            offset_ns: 0,
+        };
+        reading.renew(clock::monotonic());
+        reading
+    }
+
+    fn renew(&mut self, now: MonoNs) {
+        let utc = clock::utc();
+        self.utc_s = utc.0.unsigned_abs() / 1_000_000_000;
+        self.offset_ns = utc.0.saturating_sub_unsigned(now.0);
+    }
+
+    /// When the kernel had the bytes that were read at `read`, on the monotonic clock.
+    #[must_use]
+    #[inline]
+    pub fn arrival(&self, arrived: Option<UtcNs>, read: MonoNs) -> MonoNs {
+        let Some(arrived) = arrived else {
+            return read;
+        };
+        let mono = arrived.0.saturating_sub(self.offset_ns);
+        MonoNs(u64::try_from(mono).unwrap_or(0).min(read.0))
+    }
+}
+
+/// What the thread is made of; [`InlineThread::run`] is its life.
+pub struct InlineThread {
+    /// The engine.
+    pub host: EngineHost,
+    /// Control's commands.
+    pub commands: Consumer,
+    /// Snapshots, reconciliation, clock samples, the process's own commands.
+    pub cold: Inlet,
+    /// Orders and their replies.
+    pub desk: Desk,
+    /// Private streams.
+    pub privates: Vec<PrivateSlot>,
+    /// Market data.
+    pub markets: Vec<MarketSlot>,
+    /// To and from the cold side.
+    pub dialing: Arc<Dialing>,
+    /// What every read needs.
+    pub reading: Reading,
+    /// How it behaves.
+    pub behaviour: Behaviour,
+}
+
+impl InlineThread {
+    /// Runs until a stop has been carried out, or `abandon` is set.
+    #[must_use]
+    pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
+        self.behaviour.guard();
+        self.host.resume_latch(clock::monotonic(), &mut self.desk);
+        loop {
+            let busy = self.turn();
+            let now = clock::monotonic();
+            if self.host.end_turn(busy, now, &mut self.desk) {
+                self.upkeep(now);
+                if self.host.has_stopped(now) || abandon.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            if !busy {
+                self.behaviour.wait();
+            }
+        }
+        allocation::release_this_thread();
+        self.cold.show();
+        self.host.finish(clock::monotonic())
+    }
+
+    /// One pass over everything that may have something. True when there was anything.
+    #[inline]
+    fn turn(&mut self) -> bool {
+        let Self {
+            host,
+            commands,
+            cold,
+            desk,
+            privates,
+            markets,
+            reading,
+            ..
+        } = self;
+        let now = clock::monotonic();
+        let mut busy = false;
+        for _ in 0..COMMAND_QUOTA {
+            if !host.take_command(commands, now, desk) {
+                break;
+            }
+            busy = true;
+        }
+        busy |= desk.turn(reading);
+        for private in privates {
+            busy |= private.turn(reading, &mut desk.waiting);
+        }
+        busy |= desk.settle(host);
+        busy |= cold.drain(COLD_QUOTA, clock::monotonic(), host, desk);
+        for market in markets {
+            busy |= market.turn(reading, host, desk);
+        }
+        busy | host.take_due(clock::monotonic(), desk)
+    }
+
+    /// What sessions and the cold side want; deadlines of connections are not that precise.
+    fn upkeep(&mut self, now: MonoNs) {
+        let Self {
+            host,
+            desk,
+            privates,
+            markets,
+            ..
+        } = self;
+        self.reading.renew(now);
+        self.cold.show();
+        desk.upkeep();
+        for private in privates.iter_mut() {
+            private.upkeep(now, &mut desk.waiting);
+        }
+        for market in markets.iter_mut() {
+            market.upkeep(now, host, desk);
+        }
+        while let Some(place) = self.dialing.keys_gone.pop() {
+            if let Some(private) = privates.iter_mut().find(|one| one.wire.place() == place) {
+                private.key_gone(now, &mut desk.waiting);
+            }
+        }
+        while let Some(dialed) = self.dialing.dialed.pop() {
+            self.dialed(dialed, now);
+        }
+    }
+
+    fn dialed(&mut self, dialed: Dialed, now: MonoNs) {
+        let place = dialed.place;
+        let Self {
+            host,
+            desk,
+            privates,
+            markets,
+            reading,
+            ..
+        } = self;
+        if let Some(one) = markets.iter_mut().find(|one| one.wire.place() == place) {
+            if one.wire.take(dialed) {
+                one.dialed(now, host, desk);
+            }
+        } else if let Some(one) = privates.iter_mut().find(|one| one.wire.place() == place) {
+            if one.wire.take(dialed) {
+                one.dialed(now, reading, &mut desk.waiting);
+            }
+        } else if let Some(slot) = desk.slots.iter().position(|one| one.wire.place() == place)
+            && desk.slots[slot].wire.take(dialed)
+        {
+            desk.dialed(slot, reading);
+        }
+    }
+}
