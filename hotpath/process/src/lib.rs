@@ -8,6 +8,7 @@
 //! | [`startup`], [`wiring`], [`process`] | what is settled first; the parts; threads and rings |
 //! | [`engine_thread`], [`recorder`], [`messages`] | the pinned thread, its journal, its ring records |
 //! | [`gateway`] | tokio shells around the session machines of `binance` |
+//! | [`hot_socket`] | WebSockets that the pinned thread reads and writes itself |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
 //! | [`allocation`], [`pinning`], [`clock`] | guard allocator, cores, time |
@@ -18,6 +19,7 @@ pub mod configuration;
 pub mod engine_thread;
 pub mod failure;
 pub mod gateway;
+pub mod hot_socket;
 pub mod housekeeping;
 pub mod logging;
 pub mod messages;
