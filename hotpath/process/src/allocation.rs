@@ -1,7 +1,8 @@
 //! The allocator with a witness: mimalloc, counting what guarded threads take and give back.
 //!
 //! In: every allocation of the process. Out: counts of those made by a guarded thread, or an
-//! abort where that is wanted. Never: a change of what mimalloc does.
+//! abort where that is wanted; apart from them, counts of those that rustls made on its behalf.
+//! Never: a change of what mimalloc does.
 #![allow(
     unsafe_code,
     reason = "an allocator is an unsafe trait; every method passes its arguments on unchanged"
@@ -15,31 +16,64 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// mimalloc with a guard.
 pub struct GuardedAllocator;
 
+/// Whose an allocation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// A thread that may allocate.
+    Anyone,
+    /// Ours, on a guarded thread.
+    Ours,
+    /// rustls', on a guarded thread.
+    Tls,
+}
+
 thread_local! {
     /// Constant and without destructor, so that reading it allocates nothing.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    static OWNER: Cell<Owner> = const { Cell::new(Owner::Anyone) };
 }
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static FREES: AtomicU64 = AtomicU64::new(0);
+static TLS_ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static TLS_FREES: AtomicU64 = AtomicU64::new(0);
 static ABORT: AtomicBool = AtomicBool::new(false);
 
 /// From now on this thread's allocations and frees are counted.
 pub fn guard_this_thread() {
-    GUARDED.set(true);
+    OWNER.set(Owner::Ours);
 }
 
 /// This thread may allocate again.
 pub fn release_this_thread() {
-    GUARDED.set(false);
+    OWNER.set(Owner::Anyone);
 }
 
-/// From now on an allocation of a guarded thread ends the process.
+/// Runs `act`, and lets what a guarded thread allocates and frees meanwhile count as rustls': it
+/// makes one allocation a record each way, which is not ours to avoid.
+#[inline]
+pub fn tls_scope<T>(act: impl FnOnce() -> T) -> T {
+    /// Puts the owner back, also when `act` panics.
+    struct Restore(Owner);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            OWNER.set(self.0);
+        }
+    }
+    let before = OWNER.get();
+    if before == Owner::Anyone {
+        return act();
+    }
+    OWNER.set(Owner::Tls);
+    let _restore = Restore(before);
+    act()
+}
+
+/// From now on an allocation of our own on a guarded thread ends the process.
 pub fn abort_on_allocation() {
     ABORT.store(true, Ordering::Relaxed);
 }
 
-/// Allocations and frees of guarded threads since start.
+/// Our own allocations and frees on guarded threads since start.
 #[must_use]
 pub fn guarded_counts() -> (u64, u64) {
     // Relaxed: figures for a display, nothing else hangs on their order.
@@ -49,41 +83,57 @@ pub fn guarded_counts() -> (u64, u64) {
     )
 }
 
+/// Allocations and frees of rustls on guarded threads since start.
+#[must_use]
+pub fn tls_counts() -> (u64, u64) {
+    // Relaxed: as above.
+    (
+        TLS_ALLOCATIONS.load(Ordering::Relaxed),
+        TLS_FREES.load(Ordering::Relaxed),
+    )
+}
+
 #[inline]
-fn witness(counter: &AtomicU64) {
-    // A thread that is being torn down has no flag any more and is not guarded.
-    if GUARDED.try_with(Cell::get).unwrap_or(false) {
-        counter.fetch_add(1, Ordering::Relaxed);
-        if ABORT.load(Ordering::Relaxed) {
-            std::process::abort();
+fn witness(ours: &AtomicU64, tls: &AtomicU64) {
+    // A thread that is being torn down has no owner any more and is not guarded.
+    match OWNER.try_with(Cell::get).unwrap_or(Owner::Anyone) {
+        Owner::Anyone => {}
+        Owner::Tls => {
+            tls.fetch_add(1, Ordering::Relaxed);
+        }
+        Owner::Ours => {
+            ours.fetch_add(1, Ordering::Relaxed);
+            if ABORT.load(Ordering::Relaxed) {
+                std::process::abort();
+            }
         }
     }
 }
 
 // SAFETY: every method hands its arguments unchanged to mimalloc and returns what it returned, so
 // mimalloc's own guarantees hold; the counting before it neither allocates nor touches memory
-// other than a constant thread-local and three atomics.
+// other than a constant thread-local and five atomics.
 unsafe impl GlobalAlloc for GuardedAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        witness(&ALLOCATIONS);
+        witness(&ALLOCATIONS, &TLS_ALLOCATIONS);
         // SAFETY: the caller's promises are passed on.
         unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        witness(&FREES);
+        witness(&FREES, &TLS_FREES);
         // SAFETY: as above; `pointer` came from the same allocator.
         unsafe { MiMalloc.dealloc(pointer, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        witness(&ALLOCATIONS);
+        witness(&ALLOCATIONS, &TLS_ALLOCATIONS);
         // SAFETY: as above.
         unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        witness(&ALLOCATIONS);
+        witness(&ALLOCATIONS, &TLS_ALLOCATIONS);
         // SAFETY: as above.
         unsafe { MiMalloc.realloc(pointer, layout, new_size) }
     }

@@ -9,6 +9,7 @@
 //! | [`engine_host`], [`recorder`], [`messages`] | the engine with its journal and logs, ring records |
 //! | [`engine_thread`], [`inline`] | the pinned thread behind rings, or on the sockets themselves |
 //! | [`gateway`] | tokio shells around the session machines of `binance` |
+//! | [`hot_socket`] | WebSockets that the pinned thread reads and writes itself |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
 //! | [`allocation`], [`pinning`], [`clock`] | guard allocator, cores, time |

@@ -102,6 +102,12 @@ impl Dialer {
         })
     }
 
+    /// What encrypted connections are made with, for those that make them without tokio.
+    #[must_use]
+    pub const fn tls_config(&self) -> Option<&Arc<ClientConfig>> {
+        self.tls.as_ref()
+    }
+
     /// Connects to the host of `uri`.
     ///
     /// # Errors
