@@ -10,7 +10,8 @@
 //! | [`gateway`] | tokio shells around the session machines of `binance` |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
-//! | [`allocation`], [`pinning`], [`clock`] | guard allocator, cores, time |
+//! | [`latency`] | the way of every event, stage by stage |
+//! | [`allocation`], [`pinning`], [`clock`], [`tick_clock`] | guard allocator, cores, time |
 
 pub mod allocation;
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod engine_thread;
 pub mod failure;
 pub mod gateway;
 pub mod housekeeping;
+pub mod latency;
 pub mod logging;
 pub mod messages;
 pub mod pinning;
@@ -30,4 +32,5 @@ pub mod start_file;
 pub mod startup;
 pub mod state_directory;
 pub mod telemetry;
+pub mod tick_clock;
 pub mod wiring;
