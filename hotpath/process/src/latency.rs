@@ -8,7 +8,13 @@
 //! | [`way`] | the stations of one event, in one slot of a ring |
 //! | [`way_log`] | that ring: lossy, counted |
 //! | [`stall`] | a spinning loop that was stopped by somebody |
+//! | [`collector`] | the cold side: from ring to cells |
+//! | [`worst`] | the slowest events with their sequence |
+//! | [`steal`] | what the host took from the engine's core |
 
+pub mod collector;
 pub mod stall;
+pub mod steal;
 pub mod way;
 pub mod way_log;
+pub mod worst;

@@ -11,7 +11,8 @@
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
 //! | [`latency`] | the way of every event, stage by stage |
-//! | [`allocation`], [`pinning`], [`clock`], [`tick_clock`] | guard allocator, cores, time |
+//! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
+//! | [`clock`], [`tick_clock`] | time of the kernel and of the processor |
 
 pub mod allocation;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod gateway;
 pub mod housekeeping;
 pub mod latency;
 pub mod logging;
+pub mod machine;
 pub mod messages;
 pub mod pinning;
 pub mod process;

@@ -120,27 +120,28 @@ impl StageName {
     }
 }
 
-/// Stamps of one event while it is on its way; [`Ticks::NONE`] where it has not been.
+/// Stamps of one event while it is on its way: of the counter, or [`MonoNs`] where threads with
+/// clocks of their own pass it on. The default, 0, where it has not been.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stations {
+pub struct Stations<T = Ticks> {
     /// The read that brought its last byte returned.
-    pub read: Ticks,
+    pub read: T,
     /// Its record was decrypted.
-    pub decrypted: Ticks,
+    pub decrypted: T,
     /// Its frame's turn began; later frames of one read wait for the earlier ones.
-    pub framed: Ticks,
+    pub framed: T,
     /// It was parsed.
-    pub parsed: Ticks,
+    pub parsed: T,
     /// The engine took it from the ring of another thread.
-    pub dequeued: Ticks,
+    pub dequeued: T,
     /// It was in the book.
-    pub booked: Ticks,
+    pub booked: T,
     /// The strategies had decided.
-    pub decided: Ticks,
+    pub decided: T,
     /// Risk had approved the order.
-    pub approved: Ticks,
+    pub approved: T,
     /// The write of the order returned.
-    pub written: Ticks,
+    pub written: T,
 }
 
 /// What a way is about.
@@ -156,8 +157,8 @@ pub struct WayHead {
     pub kernel_age_ns: Option<u32>,
     /// A stall was detected just before or during it.
     pub stalled: bool,
-    /// An order of an event whose first order has its own record already: the stages up to the
-    /// decision are counted there.
+    /// An order of an event that another record tells of as well: the stages up to the decision
+    /// are counted there.
     pub further: bool,
 }
 
@@ -194,16 +195,38 @@ impl Way {
     #[inline]
     #[must_use]
     pub fn new(head: WayHead, stations: &Stations, clock: &TickClock) -> Self {
-        let after = |station: Ticks| {
-            if station.is_set() {
-                offset(clock.between(stations.read, station))
-            } else {
-                0
-            }
+        let read = clock.to_mono(stations.read);
+        Self::of(head, read, stations, |station| {
+            station
+                .is_set()
+                .then(|| clock.between(stations.read, station))
+        })
+    }
+
+    /// From times on CLOCK_MONOTONIC.
+    #[inline]
+    #[must_use]
+    pub fn from_times(head: WayHead, times: &Stations<MonoNs>) -> Self {
+        Self::of(head, times.read, times, |station| {
+            (station.0 != 0).then(|| station.since(times.read))
+        })
+    }
+
+    #[inline]
+    fn of<T: Copy>(
+        head: WayHead,
+        read: MonoNs,
+        stations: &Stations<T>,
+        after_ns: impl Fn(T) -> Option<u64>,
+    ) -> Self {
+        // At least 1, because 0 says that the station was not passed; four seconds are the most.
+        let after = |station| {
+            let ns = after_ns(station);
+            ns.map_or(0, |ns| u32::try_from(ns).unwrap_or(u32::MAX).max(1))
         };
         Self {
             head,
-            read: clock.to_mono(stations.read),
+            read,
             decrypted_ns: after(stations.decrypted),
             framed_ns: after(stations.framed),
             parsed_ns: after(stations.parsed),
@@ -212,17 +235,6 @@ impl Way {
             decided_ns: after(stations.decided),
             approved_ns: after(stations.approved),
             written_ns: after(stations.written),
-        }
-    }
-
-    /// The offset of a station whose time is known on CLOCK_MONOTONIC; 0 for time 0.
-    #[inline]
-    #[must_use]
-    pub fn offset_of(&self, station: MonoNs) -> u32 {
-        if station == MonoNs(0) {
-            0
-        } else {
-            offset(station.since(self.read))
         }
     }
 
@@ -322,12 +334,6 @@ impl Way {
             written_ns: low(6),
         })
     }
-}
-
-/// At least 1, because 0 says that the station was not passed; four seconds are the most.
-#[inline]
-fn offset(ns: u64) -> u32 {
-    u32::try_from(ns).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]
