@@ -9,8 +9,9 @@
 //! of work cannot be told from slow work here; the collector's steal and switch counters are the
 //! only witnesses of those.
 
+use crate::telemetry::Telemetry;
 use crate::tick_clock::{TickClock, Ticks};
-use ipc::Histogram;
+use ipc::{Histogram, RegisterError};
 
 /// An idle turn that is this late has been stopped.
 pub const STALL_NS: u64 = 20_000;
@@ -23,14 +24,22 @@ pub struct StallDetector {
 }
 
 impl StallDetector {
-    /// Watches from the first turn on. `stalls` is `loop_stall_seconds{thread}` of this loop.
-    #[must_use]
-    pub fn new(clock: &TickClock, threshold_ns: u64, stalls: Histogram) -> Self {
-        Self {
+    /// Watches the loop of `thread` from its first turn on.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn new(
+        telemetry: Telemetry<'_>,
+        thread: &str,
+        clock: &TickClock,
+        threshold_ns: u64,
+    ) -> Result<Self, RegisterError> {
+        let name = format!("loop_stall_seconds{{thread=\"{thread}\"}}");
+        Ok(Self {
             last: Ticks::NONE,
             threshold_ticks: clock.ticks_of(threshold_ns),
-            stalls,
-        }
+            stalls: telemetry.histogram(&name)?,
+        })
     }
 
     /// A turn begins at `now`; `was_busy` says that the one before found work. True when the loop

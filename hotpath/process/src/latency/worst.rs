@@ -65,23 +65,25 @@ impl WorstCells {
     fn new(telemetry: Telemetry<'_>, window: &str) -> Result<Self, RegisterError> {
         let cell = |family: &str, rank: usize, more: &str| {
             let place = format!("window=\"{window}\",rank=\"{}\"{more}", rank + 1);
-            telemetry.counter(&format!("tick_to_order_worst_{family}{{{place}}}"))
+            telemetry.counter(&format!("{family}{{{place}}}"))
         };
         let column = |family: &str| -> Result<Vec<Counter>, RegisterError> {
             (0..RANKS).map(|rank| cell(family, rank, "")).collect()
         };
         let stages = |rank: usize| {
-            let stage =
-                |name: StageName| cell("stage_ns", rank, &format!(",stage=\"{}\"", name.as_str()));
+            let stage = |name: StageName| {
+                let more = format!(",stage=\"{}\"", name.as_str());
+                cell("tick_to_order_worst_stage_ns", rank, &more)
+            };
             let [a, b, c, d, e, f, g, h] = StageName::ALL;
             let early = [stage(a)?, stage(b)?, stage(c)?, stage(d)?];
             let [a, b, c, d] = early;
             Ok([a, b, c, d, stage(e)?, stage(f)?, stage(g)?, stage(h)?])
         };
         Ok(Self {
-            took_ns: column("ns")?,
-            sequence: column("sequence")?,
-            time_s: column("timestamp_seconds")?,
+            took_ns: column("tick_to_order_worst_ns")?,
+            sequence: column("tick_to_order_worst_sequence")?,
+            time_s: column("tick_to_order_worst_timestamp_seconds")?,
             stages_ns: (0..RANKS).map(stages).collect::<Result<_, _>>()?,
         })
     }

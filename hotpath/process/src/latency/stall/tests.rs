@@ -10,9 +10,10 @@ fn detector(threshold_ns: u64) -> (StallDetector, TickClock) {
     let _ = std::fs::remove_file(&path);
     let segment = Segment::create(&path, &SegmentLayout::default(), 1, 1, 1).unwrap();
     std::fs::remove_file(&path).unwrap();
-    let stalls = segment.histograms().register("stalls").unwrap();
     let (clock, _) = TickClock::of_kernel();
-    (StallDetector::new(&clock, threshold_ns, stalls), clock)
+    let telemetry = Telemetry(&segment);
+    let detector = StallDetector::new(telemetry, "engine", &clock, threshold_ns).unwrap();
+    (detector, clock)
 }
 
 #[test]
