@@ -11,6 +11,7 @@ pub mod drain;
 pub mod figure;
 pub mod http;
 pub mod input_log;
+pub mod latency;
 pub mod ledger;
 pub mod metrics;
 pub mod process;

@@ -6,9 +6,9 @@
 use crate::break_even;
 use crate::decimal;
 use crate::figure::FigureName;
+use crate::latency::{self, LatencyFigures, Percentiles};
 use crate::ledger::{NOT_OURS, StrategyTotals, sums_by_label};
 use crate::view::{View, state_word};
-use ipc::HistogramSnapshot;
 use serde::Serialize;
 use settings::{HotIo, Settings};
 use std::collections::BTreeMap;
@@ -59,6 +59,8 @@ pub struct Stats {
     pub book_resyncs: u64,
     /// Read of the market frame to return of the order's write.
     pub tick_to_order_ns: Percentiles,
+    /// By stream and stage, and the slowest orders.
+    pub latency: LatencyFigures,
     /// Allocations on hot threads after start.
     pub hot_allocations: Allocations,
     /// Records in the ledger.
@@ -104,21 +106,6 @@ pub struct StrategyFigures {
     pub win_ratio: Option<String>,
 }
 
-/// A distribution in nanoseconds; null where nothing was counted.
-#[derive(Debug, Default, Serialize)]
-pub struct Percentiles {
-    /// Median.
-    pub p50: Option<u64>,
-    /// 99 of 100 are at most this.
-    pub p99: Option<u64>,
-    /// 999 of 1,000 are at most this.
-    pub p999: Option<u64>,
-    /// Largest.
-    pub max: Option<u64>,
-    /// How many.
-    pub count: u64,
-}
-
 /// Allocations and frees on hot threads after start; null where nothing counts them.
 #[derive(Debug, Serialize)]
 pub struct Allocations {
@@ -135,20 +122,6 @@ pub struct Unknown {
     pub ever: u64,
     /// Now.
     pub at_end: u64,
-}
-
-impl Percentiles {
-    /// The percentiles of a histogram.
-    #[must_use]
-    pub fn of(histogram: Option<&HistogramSnapshot>) -> Self {
-        histogram.map_or_else(Self::default, |one| Self {
-            p50: one.quantile_ns(5_000),
-            p99: one.quantile_ns(9_900),
-            p999: one.quantile_ns(9_990),
-            max: Some(one.max_ns()),
-            count: one.count(),
-        })
-    }
 }
 
 /// Puts the answer together.
@@ -177,7 +150,8 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
         fees_usdt: decimal::money(totals.fees()),
         book_gaps: view.family_sum("shown_book_gaps_total"),
         book_resyncs: view.family_sum("shown_book_resyncs_total"),
-        tick_to_order_ns: Percentiles::of(view.family_histogram("tick_to_order_seconds").as_ref()),
+        tick_to_order_ns: Percentiles::of(latency::from_read(view).as_ref()),
+        latency: latency::figures(view),
         hot_allocations: Allocations {
             engine: allocations(view, "engine"),
             tls: allocations(view, "tls"),

@@ -118,13 +118,19 @@ impl Page {
         for (name, value) in &view.figures {
             let Some(name) = named(name) else { continue };
             let stem = name.family.strip_suffix("_total").unwrap_or(&name.family);
-            if !NOT_FROM_CELLS.contains(&stem) {
+            if let Some(family) = in_seconds(stem) {
+                let value = Value::Float(*value as f64 / 1e9);
+                self.add(Kind::Counter, &family, &borrowed(&name), value);
+            } else if !NOT_FROM_CELLS.contains(&stem) {
                 self.counter(stem, &borrowed(&name), *value);
             }
         }
         for (name, value) in &view.gauges {
             let Some(name) = named(name) else { continue };
-            self.gauge(&name.family, &borrowed(&name), *value as f64);
+            match in_seconds(&name.family) {
+                Some(family) => self.gauge(&family, &borrowed(&name), *value as f64 / 1e9),
+                None => self.gauge(&name.family, &borrowed(&name), *value as f64),
+            }
         }
         for (name, histogram) in &view.histograms {
             let Some(name) = named(name) else { continue };
@@ -386,6 +392,12 @@ impl Page {
             );
         }
     }
+}
+
+/// The name in base units of a cell that counts nanoseconds; cells are whole numbers.
+fn in_seconds(family: &str) -> Option<String> {
+    let stem = family.strip_suffix("_ns")?;
+    Some(format!("{stem}_seconds"))
 }
 
 fn borrowed(name: &FigureName) -> Vec<(&str, &str)> {

@@ -29,6 +29,7 @@ fn families() -> Families {
         ),
         ("shown_ring_dropped_total{ring=\"journal\"}", 0),
         ("shown_events_total", 99),
+        ("cpu_steal_ns_total{cpu=\"1\"}", 20_000_000),
         ("odd_total{text=\"back\\\\slash\"}", 1),
     ] {
         view.figures.insert(name.to_string(), value);
@@ -36,6 +37,10 @@ fn families() -> Families {
     view.gauges.insert(
         "stream_last_message_timestamp_seconds{market=\"usdm\"}".to_string(),
         7,
+    );
+    view.gauges.insert(
+        "tick_to_order_worst_ns{window=\"start\",rank=\"1\"}".to_string(),
+        4_500_000,
     );
     let cells = vec![0, 0, 3, 4];
     let snapshot = ipc::HistogramSnapshot::from_cells(cells, 18, 3).unwrap();
@@ -153,6 +158,8 @@ fn the_library_adds_suffixes_once_and_the_sums_are_right() {
         "fulcrum_unclean_restarts_total{process=\"hotpath\"} 0",
         "fulcrum_limit_utilization_ratio{limit=\"open_orders\"} 0.05",
         "fulcrum_journal_lag_records 4.0",
+        "fulcrum_cpu_steal_seconds_total{cpu=\"1\"} 0.02",
+        "fulcrum_tick_to_order_worst_seconds{rank=\"1\",window=\"start\"} 0.0045",
     ] {
         assert!(
             page.lines().any(|found| found == line),
@@ -292,8 +299,11 @@ fn every_metric_of_the_catalogue_has_a_producer() {
     for (name, kind, _) in catalogue::CATALOGUE {
         let suffix = if *kind == Kind::Counter { "_total" } else { "" };
         let cell = format!("\"{name}{suffix}");
+        // Cells are whole numbers: what is shown in seconds may be counted in nanoseconds.
+        let stem = name.strip_suffix("_seconds").unwrap_or(name);
+        let in_ns = format!("\"{stem}_ns{suffix}");
         assert!(
-            made.contains_key(*name) || sources.contains(&cell),
+            made.contains_key(*name) || sources.contains(&cell) || sources.contains(&in_ns),
             "nobody produces {name}"
         );
     }

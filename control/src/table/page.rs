@@ -6,9 +6,11 @@
 use super::columns::{Align, duration, grouped, lay_out};
 use crate::break_even;
 use crate::decimal;
+use crate::latency;
 use crate::ledger::sums_by_label;
 use crate::stats::{journal_holes, mode_word, strategy_name, win_ratio};
 use crate::view::{View, state_word};
+use ipc::HistogramSnapshot;
 use market::page::InstrumentPage;
 use market::units::round_div;
 use market::{BookState, Money, Price, Rate, TradingState};
@@ -17,6 +19,11 @@ use std::collections::BTreeMap;
 
 /// Most reasons of one list.
 const REASONS_MAX: usize = 6;
+
+/// Stages in the order in which an event passes them; the table shows p50 / p99 of each.
+const STAGES: [&str; 8] = [
+    "receive", "decrypt", "queue", "parse", "book", "decide", "approve", "write",
+];
 
 /// How a page is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -178,20 +185,9 @@ fn facts(view: &View) -> Vec<String> {
     let account = view.account.as_ref();
     let equity = account.map_or("-".to_string(), |page| money(page.equity));
     let unknown = account.map_or(0, |page| page.unknown_now);
-    let tick_to_order = view.family_histogram("tick_to_order_seconds").map_or_else(
-        || "-".to_string(),
-        |one| {
-            let at = |part| one.quantile_ns(part).map_or("-".to_string(), duration);
-            format!(
-                "p50 {}, p99 {}, p99.9 {}, max {} of {} (from read)",
-                at(5_000),
-                at(9_900),
-                at(9_990),
-                duration(one.max_ns()),
-                grouped(one.count())
-            )
-        },
-    );
+    let tick_to_order = latency::from_read(view).map_or("-".to_string(), |one| {
+        format!("{} (from read)", distribution(&one))
+    });
     let rings: Vec<String> = ring_marks(view);
     let journal = format!(
         "{} records, {} holes; input log {} events, {} holes",
@@ -207,20 +203,71 @@ fn facts(view: &View) -> Vec<String> {
         grouped(totals.fills())
     );
     let non_actions = sums_by_label(&view.figures, "non_actions_total", "reason");
-    let rows = [
+    let mut rows = vec![
         (
-            "P&L net of fees",
+            "P&L net of fees".to_string(),
             format!("{} USDT, equity {equity}", money(net)),
         ),
-        ("orders", orders),
-        ("denials", counted(&totals.denials)),
-        ("no action", counted(&non_actions)),
-        ("tick to order", tick_to_order),
-        ("ring high-water", rings.join(", ")),
-        ("journal", journal),
+        ("orders".to_string(), orders),
+        ("denials".to_string(), counted(&totals.denials)),
+        ("no action".to_string(), counted(&non_actions)),
+        ("tick to order".to_string(), tick_to_order),
     ];
-    let rows = rows.map(|(name, value)| vec![name.to_string(), value]);
+    rows.extend(ways(view));
+    rows.push(("ring high-water".to_string(), rings.join(", ")));
+    rows.push(("journal".to_string(), journal));
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(name, value)| vec![name, value])
+        .collect();
     lay_out(&[Align::Left, Align::Left], &rows)
+}
+
+/// Tick to order by stream, stages by stream, and what was not ours; no row for what never was.
+fn ways(view: &View) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for ([trigger, source], one) in latency::tick_to_order(view) {
+        if !trigger.is_empty() {
+            let source = source.replace('_', " ");
+            let value = format!("{} ({source})", distribution(&one));
+            rows.push((format!("  {trigger}"), value));
+        }
+    }
+    let mut stages: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
+    for ([trigger, stage], one) in latency::stages(view) {
+        if trigger.is_empty() {
+            continue;
+        }
+        let at = |part| one.quantile_ns(part).map_or("-".to_string(), duration);
+        let text = format!("{stage} {} / {}", at(5_000), at(9_900));
+        let order = STAGES.iter().position(|known| *known == stage);
+        let order = order.unwrap_or(STAGES.len());
+        stages.entry(trigger).or_default().push((order, text));
+    }
+    for (trigger, mut list) in stages {
+        list.sort();
+        let list: Vec<String> = list.into_iter().map(|(_, text)| text).collect();
+        rows.push((format!("stages {trigger}"), list.join(", ")));
+    }
+    if let Some(one) = view.family_histogram("tick_to_order_stalled_seconds") {
+        rows.push(("  with a stall".to_string(), distribution(&one)));
+    }
+    if let Some(one) = view.family_histogram("loop_stall_seconds") {
+        rows.push(("loop stalls".to_string(), distribution(&one)));
+    }
+    rows
+}
+
+fn distribution(one: &HistogramSnapshot) -> String {
+    let at = |part| one.quantile_ns(part).map_or("-".to_string(), duration);
+    format!(
+        "p50 {}, p99 {}, p99.9 {}, max {} of {}",
+        at(5_000),
+        at(9_900),
+        at(9_990),
+        duration(one.max_ns()),
+        grouped(one.count())
+    )
 }
 
 fn money(value: Money) -> String {

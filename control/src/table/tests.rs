@@ -3,7 +3,7 @@
 use super::*;
 use crate::ledger::StrategyTotals;
 use crate::view::{RingView, SegmentView, View};
-use ipc::HotpathState;
+use ipc::{HistogramSnapshot, HotpathState};
 use market::event::Level;
 use market::page::{AccountPage, InstrumentPage};
 use market::{
@@ -172,6 +172,46 @@ fn colour_adds_escape_codes_and_nothing_else() {
 fn an_empty_picture_draws_a_page_too() {
     let text = page(&View::default(), &settings(), Style { colour: false });
     assert!(text.contains("waiting for a hot path"));
+}
+
+#[test]
+fn the_way_of_orders_is_drawn_by_stream_and_stage() {
+    let mut view = picture();
+    let place = "market=\"usdm\",symbol=\"BTCUSDT\",trigger=\"depth\"";
+    let stage = "stage_duration_seconds{market=\"usdm\",trigger=\"depth\",stage=";
+    for (name, ns) in [
+        (
+            format!("tick_to_order_seconds{{{place},source=\"from_read\"}}"),
+            20,
+        ),
+        (
+            format!("tick_to_order_seconds{{{place},source=\"from_kernel\"}}"),
+            40,
+        ),
+        (format!("{stage}\"write\"}}"), 9),
+        (format!("{stage}\"parse\"}}"), 7),
+        (
+            "tick_to_order_stalled_seconds{market=\"usdm\",trigger=\"depth\"}".to_string(),
+            50,
+        ),
+        ("loop_stall_seconds{thread=\"engine\"}".to_string(), 60),
+    ] {
+        let mut cells = vec![0; 64];
+        cells[ns] = 2;
+        let one = HistogramSnapshot::from_cells(cells, 2 * ns as u64, ns as u64).unwrap();
+        view.histograms.insert(name, one);
+    }
+    let text = page(&view, &settings(), Style { colour: false });
+    let all = |ns: u64| format!("p50 {ns} ns, p99 {ns} ns, p99.9 {ns} ns, max {ns} ns of 2");
+    let rows = [
+        format!("  tick to order    {} (from read)", all(20)),
+        format!("    depth          {} (from kernel)", all(40)),
+        format!("    depth          {} (from read)", all(20)),
+        "  stages depth     parse 7 ns / 7 ns, write 9 ns / 9 ns".to_string(),
+        format!("    with a stall   {}", all(50)),
+        format!("  loop stalls      {}", all(60)),
+    ];
+    assert!(text.contains(&rows.join("\n")), "{text}");
 }
 
 #[test]

@@ -25,4 +25,4 @@ pub use approved::Approved;
 pub use config::EngineConfig;
 pub use engine::{CheckpointError, Engine};
 pub use event::{Event, Input};
-pub use outbox::{NoObserver, Observer, Outbox, Request};
+pub use outbox::{NoObserver, Observer, Outbox, Request, Stage};

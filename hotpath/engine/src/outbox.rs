@@ -27,9 +27,23 @@ wire_union! {
     }
 }
 
+/// Stations of one step, for whoever stamps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The input is in the book, or wherever it belongs.
+    Booked,
+    /// The strategies have decided: before risk is asked for an order, and at the step's end.
+    Decided,
+    /// Risk has approved an order.
+    Approved,
+}
+
 /// Receives what the engine notes beside its requests. A backtest uses [`NoObserver`] and pays
 /// nothing.
 pub trait Observer {
+    /// The step has reached a station. Not an output: the hash does not see it.
+    #[inline]
+    fn stage(&mut self, _: Stage) {}
     /// A fact for the journal.
     fn record(&mut self, record: &Record);
     /// A strategy had a look and did nothing.

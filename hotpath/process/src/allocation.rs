@@ -1,17 +1,21 @@
 //! The allocator with a witness: mimalloc, counting what guarded threads take and give back.
 //!
 //! In: every allocation of the process. Out: counts of those made by a guarded thread, or an
-//! abort where that is wanted; apart from them, counts of those that rustls made on its behalf.
-//! Never: a change of what mimalloc does.
+//! abort where that is wanted; apart from them, counts of those that rustls made on its behalf;
+//! zeroed memory with every page touched. Never: a change of what mimalloc returns.
 #![allow(
     unsafe_code,
-    reason = "an allocator is an unsafe trait; every method passes its arguments on unchanged"
+    reason = "an allocator is an unsafe trait; every method passes its arguments on unchanged, and \
+              one touches the pages that it was given"
 )]
 
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Smallest page of the machines that we know.
+const PAGE_BYTES: usize = 4_096;
 
 /// mimalloc with a guard.
 pub struct GuardedAllocator;
@@ -112,7 +116,8 @@ fn witness(ours: &AtomicU64, tls: &AtomicU64) {
 
 // SAFETY: every method hands its arguments unchanged to mimalloc and returns what it returned, so
 // mimalloc's own guarantees hold; the counting before it neither allocates nor touches memory
-// other than a constant thread-local and five atomics.
+// other than a constant thread-local and five atomics, and the zeros written over zeros leave
+// zeroed memory zeroed.
 unsafe impl GlobalAlloc for GuardedAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         witness(&ALLOCATIONS, &TLS_ALLOCATIONS);
@@ -129,7 +134,17 @@ unsafe impl GlobalAlloc for GuardedAllocator {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         witness(&ALLOCATIONS, &TLS_ALLOCATIONS);
         // SAFETY: as above.
-        unsafe { MiMalloc.alloc_zeroed(layout) }
+        let memory = unsafe { MiMalloc.alloc_zeroed(layout) };
+        if !memory.is_null() {
+            // Fresh zeroed pages exist on paper only: the first write to each would be a fault, and
+            // for the books that write would come in the middle of a hot event.
+            for offset in (0..layout.size()).step_by(PAGE_BYTES) {
+                // SAFETY: the offset lies within the allocation that mimalloc has just handed
+                // out and that nobody else knows yet; it holds a zero already.
+                unsafe { memory.add(offset).write_volatile(0) };
+            }
+        }
+        memory
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

@@ -12,7 +12,9 @@
 //! | [`hot_socket`] | WebSockets that the pinned thread reads and writes itself |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
-//! | [`allocation`], [`pinning`], [`clock`] | guard allocator, cores, time |
+//! | [`latency`] | the way of every event, stage by stage |
+//! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
+//! | [`clock`], [`tick_clock`] | time of the kernel and of the processor |
 
 pub mod allocation;
 pub mod clock;
@@ -24,7 +26,9 @@ pub mod gateway;
 pub mod hot_socket;
 pub mod housekeeping;
 pub mod inline;
+pub mod latency;
 pub mod logging;
+pub mod machine;
 pub mod messages;
 pub mod pinning;
 pub mod process;
@@ -35,4 +39,5 @@ pub mod start_file;
 pub mod startup;
 pub mod state_directory;
 pub mod telemetry;
+pub mod tick_clock;
 pub mod wiring;

@@ -6,9 +6,10 @@
 //! step, so that its order is held back (I25).
 
 use crate::telemetry::EngineCells;
-use engine::Observer;
+use crate::tick_clock::{TickClock, Ticks};
 use engine::event::{JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
 use engine::outbox::REQUESTS_MAX;
+use engine::{Observer, Stage};
 use ipc::JournalProducer;
 use market::record::{JournalRecord, RECORD_BYTES_MAX, RECORD_VERSION, Record};
 use market::{ClientOrderId, InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
@@ -18,6 +19,17 @@ const RECORD_SLOTS_MAX: usize = RECORD_BYTES_MAX.div_ceil(56);
 
 /// Thresholds at which the engine is told how full the journal is.
 const LEVELS: [u16; 2] = [JOURNAL_HIGH_PERMILLE, JOURNAL_FULL_PERMILLE];
+
+/// When the present step passed its stations; unset where it has not been, or without a clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepStamps {
+    /// The input was taken in.
+    pub booked: Ticks,
+    /// The strategies had decided; of a step with orders, before the first that risk approved.
+    pub decided: Ticks,
+    /// Risk had approved the first order.
+    pub approved: Ticks,
+}
 
 /// Writes the journal.
 pub struct Recorder {
@@ -33,6 +45,8 @@ pub struct Recorder {
     lost_intents: Vec<ClientOrderId>,
     /// UTC minus monotonic time; none before the first clock sample.
     utc_offset_ns: Option<i64>,
+    clock: Option<TickClock>,
+    stamps: StepStamps,
 }
 
 impl Recorder {
@@ -49,13 +63,30 @@ impl Recorder {
             reached: 0,
             lost_intents: Vec::with_capacity(REQUESTS_MAX),
             utc_offset_ns: None,
+            clock: None,
+            stamps: StepStamps::default(),
         }
+    }
+
+    /// Stamps the stations of each step with this clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: TickClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The stations of the step that [`begin`](Self::begin) began.
+    #[inline]
+    #[must_use]
+    pub fn stamps(&self) -> StepStamps {
+        self.stamps
     }
 
     /// What follows belongs to this input.
     pub fn begin(&mut self, input_sequence: u64, time: MonoNs) {
         self.input_sequence = input_sequence;
         self.time = time;
+        self.stamps = StepStamps::default();
         self.lost_intents.clear();
     }
 
@@ -88,6 +119,20 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
+    #[inline]
+    fn stage(&mut self, stage: Stage) {
+        let Some(clock) = &self.clock else { return };
+        let stamps = &mut self.stamps;
+        let place = match stage {
+            Stage::Booked => &mut stamps.booked,
+            // The first approved order is the one whose way is told.
+            _ if stamps.approved.is_set() => return,
+            Stage::Decided => &mut stamps.decided,
+            Stage::Approved => &mut stamps.approved,
+        };
+        *place = clock.now();
+    }
+
     fn record(&mut self, record: &Record) {
         self.sequence += 1;
         let entry = JournalRecord {

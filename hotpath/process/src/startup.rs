@@ -228,6 +228,12 @@ fn new_segment(
     Ok(segment)
 }
 
+/// Of the whole process: stages by market and stream, replies by market and request.
+const HISTOGRAMS_FIXED: usize = 160;
+
+/// Tick to order by stream and source.
+const HISTOGRAMS_PER_INSTRUMENT: usize = 9;
+
 fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayout {
     let mode = match settings.mode {
         settings::Mode::Paper => "paper",
@@ -236,8 +242,8 @@ fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayo
     };
     SegmentLayout {
         instrument_pages: instruments,
-        counters: 2_048,
-        histograms: 32 + instruments,
+        counters: 4_096,
+        histograms: HISTOGRAMS_FIXED + instruments * HISTOGRAMS_PER_INSTRUMENT,
         identity: format!("{mode} binance {account}"),
         ..SegmentLayout::default()
     }

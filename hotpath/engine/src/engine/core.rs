@@ -10,7 +10,7 @@ use crate::config::{EngineConfig, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use crate::event::{Command, Event, Input};
 use crate::hash::RollingHash;
 use crate::orders::{NEVER, OrderCounters, OrderTable};
-use crate::outbox::{Observer, Outbox};
+use crate::outbox::{Observer, Outbox, Stage};
 use crate::risk::{Breakers, Throttle, Trading};
 use crate::strategy::{DesiredOrders, Strategy};
 use market::record::{
@@ -156,6 +156,7 @@ impl Engine {
             self.announce(&mut emit);
         }
         self.take_input(&event.input, &mut emit);
+        emit.stage(Stage::Booked);
         if self.facts.now >= self.facts.deadline {
             self.pass_deadlines(&mut emit);
         }
@@ -164,6 +165,7 @@ impl Engine {
             self.sweep(&mut emit);
         }
         self.decide_touched(trigger_of(&event.input), &mut emit);
+        emit.stage(Stage::Decided);
         self.facts.deadline = self.facts.deadline.min(self.orders.wake());
         if event.sequence.is_multiple_of(HASH_RECORD_STEPS) {
             let hash = emit.hash.value();

@@ -6,7 +6,7 @@
 use super::core::{Engine, bits};
 use super::emit::Emit;
 use crate::orders::NEVER;
-use crate::outbox::{Observer, Request};
+use crate::outbox::{Observer, Request, Stage};
 use crate::planner::{Action, Plan, PlanRules, plan};
 use crate::signal::{Signal, Top};
 use crate::strategy::{Context, Decision, Desired, Purpose, moved};
@@ -117,6 +117,7 @@ impl Engine {
                     if let Some(reason) = paused {
                         done = done.or(Err(Some(reason)));
                     } else {
+                        emit.stage(Stage::Decided);
                         self.place(assignment, &wanted, trigger, emit);
                         done = Ok(());
                     }

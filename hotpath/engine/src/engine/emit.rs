@@ -4,7 +4,7 @@
 //! rolling hash. Never: an output that the hash does not see.
 
 use crate::hash::RollingHash;
-use crate::outbox::{Observer, Outbox, REQUESTS_MAX, Request};
+use crate::outbox::{Observer, Outbox, REQUESTS_MAX, Request, Stage};
 use market::record::{RECORD_BYTES_MAX, Record};
 use market::{InstrumentId, NonAction, StrategyId, Wire};
 
@@ -26,6 +26,12 @@ impl<'a, O: Observer> Emit<'a, O> {
     /// True while `count` more requests have room.
     pub(super) fn has_room(&self, count: usize) -> bool {
         self.outbox.requests.len() + count <= REQUESTS_MAX
+    }
+
+    /// A station of the step, which is no output.
+    #[inline]
+    pub(super) fn stage(&mut self, stage: Stage) {
+        self.outbox.observer.stage(stage);
     }
 
     pub(super) fn request(&mut self, request: Request) {

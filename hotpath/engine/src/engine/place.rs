@@ -6,7 +6,7 @@
 use super::core::Engine;
 use super::emit::Emit;
 use crate::orders::Order;
-use crate::outbox::{Observer, Request};
+use crate::outbox::{Observer, Request, Stage};
 use crate::risk::{BookView, RiskView, check};
 use crate::strategy::Desired;
 use market::record::{Denial, Intent, Record, Trigger};
@@ -53,6 +53,7 @@ impl Engine {
         };
         match result {
             Ok((slot, approved)) => {
+                emit.stage(Stage::Approved);
                 let due = self.orders.reply_due(now);
                 let order = Order {
                     purpose: wanted.purpose,

@@ -55,3 +55,45 @@ fn full_is_told_while_the_largest_record_no_longer_fits() {
         note(&mut recorder);
     }
 }
+
+#[test]
+fn stamps_are_of_the_present_step_and_its_first_approved_order() {
+    let (recorder, _reader) = recorder("stamps");
+    let (clock, _) = TickClock::of_kernel();
+    let mut recorder = recorder.with_clock(clock);
+    recorder.begin(1, MonoNs(1));
+    for stage in [
+        Stage::Booked,
+        Stage::Decided,
+        Stage::Decided,
+        Stage::Approved,
+    ] {
+        recorder.stage(stage);
+    }
+    let first = recorder.stamps();
+    assert!(first.booked.is_set() && first.booked <= first.decided);
+    assert!(first.decided <= first.approved);
+    // A second order of the step, and the step's end.
+    for stage in [Stage::Decided, Stage::Approved, Stage::Decided] {
+        recorder.stage(stage);
+    }
+    assert_eq!(recorder.stamps(), first);
+    recorder.begin(2, MonoNs(2));
+    assert_eq!(recorder.stamps(), StepStamps::default());
+    recorder.stage(Stage::Booked);
+    recorder.stage(Stage::Decided);
+    let early = recorder.stamps();
+    while recorder.stamps() == early {
+        recorder.stage(Stage::Decided);
+    }
+    let late = recorder.stamps();
+    assert!(late.decided > early.decided && !late.approved.is_set());
+}
+
+#[test]
+fn a_recorder_without_a_clock_stamps_nothing() {
+    let (mut recorder, _reader) = recorder("no-clock");
+    recorder.begin(1, MonoNs(1));
+    recorder.stage(Stage::Booked);
+    assert_eq!(recorder.stamps(), StepStamps::default());
+}

@@ -6,7 +6,7 @@ use crate::config::{EngineConfig, StrategyConfig, StrategyParameters};
 use crate::event::{Command, SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use crate::strategy::dummy::DummyParameters;
 use crate::strategy::imbalance::ImbalanceParameters;
-use crate::{Engine, Event, Input, Observer, Outbox, Request};
+use crate::{Engine, Event, Input, Observer, Outbox, Request, Stage};
 use market::account::{
     Execution, OpenOrderReport, OrderReply, OrderUpdate, PositionReport, ReplyOutcome, RequestKind,
 };
@@ -29,9 +29,13 @@ pub(super) const ID: InstrumentId = InstrumentId(0);
 pub(super) struct Notes {
     pub(super) records: Vec<Record>,
     pub(super) non_actions: Vec<NonAction>,
+    pub(super) stages: Vec<Stage>,
 }
 
 impl Observer for Notes {
+    fn stage(&mut self, stage: Stage) {
+        self.stages.push(stage);
+    }
     fn record(&mut self, record: &Record) {
         self.records.push(*record);
     }
@@ -165,6 +169,7 @@ impl Rig {
         self.take();
         self.outbox.observer.records.clear();
         self.outbox.observer.non_actions.clear();
+        self.outbox.observer.stages.clear();
     }
 
     /// Orders placed since the last look; other requests are dropped.

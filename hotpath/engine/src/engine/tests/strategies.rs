@@ -3,8 +3,8 @@
 //! In: books and fills. Out: checks of the orders that follow. Never: a look inside.
 
 use super::rig::{Rig, config, dummy, imbalance, level};
-use crate::Request;
 use crate::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
+use crate::{Request, Stage};
 use market::record::Record;
 use market::{
     ExitReason, Market, NewOrder, NonAction, OrderState, Price, Quantity, Side, TimeInForce,
@@ -50,6 +50,18 @@ fn closed_reason(rig: &Rig) -> Option<ExitReason> {
             Record::TradeClosed(closed) => Some(closed.reason),
             _ => None,
         })
+}
+
+#[test]
+fn an_observer_sees_the_stations_of_a_step_in_order() {
+    use Stage::{Approved, Booked, Decided};
+    let mut rig = rig(taker());
+    book(&mut rig, FLAT);
+    assert_eq!(rig.outbox.observer.stages, [Booked, Decided]);
+    rig.forget();
+    book(&mut rig, UP);
+    let stages = &rig.outbox.observer.stages;
+    assert_eq!(*stages, [Booked, Decided, Approved, Decided]);
 }
 
 #[test]
