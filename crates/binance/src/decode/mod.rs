@@ -9,11 +9,16 @@
 mod book_ticker;
 mod depth;
 mod error;
+#[allow(unsafe_code, reason = "calls code that is compiled for AVX2")]
+mod fast;
 mod field;
 mod mark_price;
 mod snapshot;
 mod stream;
 mod trade;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "loads and stores of 16 and 32 bytes")]
+mod wide;
 
 pub use book_ticker::decode_book_ticker;
 pub use depth::decode_depth;
@@ -21,6 +26,8 @@ pub use error::DecodeError;
 pub use mark_price::decode_mark_price;
 pub use snapshot::{LevelRuns, SNAPSHOT_LEVELS_MAX, Snapshot, SnapshotHeader, decode_snapshot};
 pub use stream::{ControlReply, OtherEvent, StreamMessage, decode_stream_message, instrument_hint};
+#[doc(hidden)]
+pub use stream::{decode_exact_form, decode_stream_message_strictly};
 pub use trade::{decode_agg_trade, decode_trade};
 
 pub(crate) use field::{

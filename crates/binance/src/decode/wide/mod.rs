@@ -1,0 +1,13 @@
+//! The exchange's own form, many bytes at a time; for processors with AVX2.
+//!
+//! In: a frame of a market stream. Out: its event, or nothing where one byte is not as the
+//! exchange writes it. Never: an error, an allocation, an event that the strict way would read
+//! otherwise or refuse.
+
+mod column;
+mod event;
+mod form;
+mod lanes;
+mod levels;
+
+pub(super) use event::frame;
