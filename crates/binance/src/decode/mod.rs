@@ -3,8 +3,9 @@
 //! In: frames as they come off the wire, in any key order. Out: events in ticks and lots, or the
 //! kind of the error. Never: an allocation, a panic, a guess.
 //!
-//! The usual key order is read in one pass; nothing depends on it. Unknown fields are skipped
-//! whatever they hold. A field that is known may stand once.
+//! A frame whose every byte stands where the exchange writes it goes the fast way; nothing depends
+//! on that. Every other one is read strictly: in any key order, unknown fields skipped whatever
+//! they hold, a known field once at most. Only the strict way refuses.
 
 mod book_ticker;
 mod depth;
@@ -17,7 +18,6 @@ mod snapshot;
 mod stream;
 mod trade;
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, reason = "loads and stores of 16 and 32 bytes")]
 mod wide;
 
 pub use book_ticker::decode_book_ticker;

@@ -3,7 +3,7 @@
 //! In: a frame, combined or bare. Out: the event, and the counts of its levels. Never: an event
 //! whose last byte has not been read.
 
-use super::form::Form;
+use super::form::{Form, part, times};
 use super::lanes::{Columns, Faults, Pair, numbers, two_levels};
 use super::levels::side;
 use crate::decode::fast::Event;
@@ -24,7 +24,7 @@ pub(in crate::decode) fn frame(
     market: Market,
     levels: &mut [Level],
 ) -> Option<Event> {
-    let mut form = Form { bytes, at: 0 };
+    let mut form = Form::new(bytes);
     let combined = wrapped && form.optional(b"{\"stream\":\"");
     if combined {
         form.plain_string()?;
@@ -46,11 +46,11 @@ fn event(
     market: Market,
     levels: &mut [Level],
 ) -> Option<Event> {
-    if form.optional(b"{\"e\":\"depthUpdate\",\"E\":") {
+    if form.optional(b"{\"e\":\"depthUpdate\"") {
         depth(form, instruments, market, levels)
-    } else if form.optional(b"{\"e\":\"trade\",\"E\":") {
+    } else if form.optional(b"{\"e\":\"trade\"") {
         trade(form, instruments, market)
-    } else if form.optional(b"{\"e\":\"aggTrade\",\"E\":") {
+    } else if form.optional(b"{\"e\":\"aggTrade\"") {
         agg_trade(form, instruments, market)
     } else {
         match market {
@@ -75,12 +75,7 @@ fn depth(
     levels: &mut [Level],
 ) -> Option<Event> {
     let usdm = market == Market::UsdM;
-    let event_time = form.millis()?;
-    let mut transaction_time = event_time;
-    if usdm {
-        form.literal(b",\"T\":")?;
-        transaction_time = form.millis()?;
-    }
+    let (event_time, transaction_time) = first_times(form, usdm)?;
     let instrument = symbol(form, instruments, market)?;
     form.literal(b",\"U\":")?;
     // Ids of one message nearly always have one length: told by the first, the others do not
@@ -100,24 +95,10 @@ fn depth(
     let mut faults = Faults::none();
     let mut bids = 0;
     form.literal(b",\"b\":[")?;
-    form.at = side(
-        form.bytes,
-        form.at,
-        &columns,
-        levels,
-        &mut bids,
-        &mut faults,
-    )?;
+    levels_of_side(form, &columns, levels, &mut bids, &mut faults)?;
     let mut used = bids;
     form.literal(b",\"a\":[")?;
-    form.at = side(
-        form.bytes,
-        form.at,
-        &columns,
-        levels,
-        &mut used,
-        &mut faults,
-    )?;
+    levels_of_side(form, &columns, levels, &mut used, &mut faults)?;
     close(form, market)?;
     if !faults.absent(&columns) {
         return None;
@@ -143,10 +124,11 @@ fn usdm_ticker(form: &mut Form<'_>, instruments: &Instruments<'_>) -> Option<Eve
     let (update_id, _) = form.integer()?;
     let instrument = symbol(form, instruments, Market::UsdM)?;
     let [bid, ask] = best(form, instrument)?;
-    form.literal(b",\"T\":")?;
-    let transaction_time = form.millis()?;
-    form.literal(b",\"E\":")?;
-    let event_time = form.millis()?;
+    let last: &[u8; 36] = form.take()?;
+    if part::<0, 5, 36>(last) != b",\"T\":" || part::<18, 5, 36>(last) != b",\"E\":" {
+        return None;
+    }
+    let (transaction_time, event_time) = times(part::<2, 16, 36>(last), part::<20, 16, 36>(last))?;
     close(form, Market::UsdM)?;
     Some(Event::BookTicker(BookTicker {
         instrument: instrument.id,
@@ -190,12 +172,7 @@ fn best(form: &mut Form<'_>, instrument: &Instrument) -> Option<[Level; 2]> {
 #[target_feature(enable = "avx2,bmi1")]
 fn trade(form: &mut Form<'_>, instruments: &Instruments<'_>, market: Market) -> Option<Event> {
     let usdm = market == Market::UsdM;
-    let event_time = form.millis()?;
-    let mut transaction_time = event_time;
-    if usdm {
-        form.literal(b",\"T\":")?;
-        transaction_time = form.millis()?;
-    }
+    let (event_time, mut transaction_time) = first_times(form, usdm)?;
     form.literal(b",\"s\":\"")?;
     let instrument = form.symbol(instruments, market)?;
     form.literal(b",\"t\":")?;
@@ -206,8 +183,7 @@ fn trade(form: &mut Form<'_>, instruments: &Instruments<'_>, market: Market) -> 
         // Every other word marks a trade that no book has seen.
         form.literal(b",\"X\":\"MARKET\"")?;
     } else {
-        form.literal(b",\"T\":")?;
-        transaction_time = form.millis()?;
+        transaction_time = last_time(form)?;
     }
     let aggressor = aggressor(form, market)?;
     close(form, market)?;
@@ -228,7 +204,7 @@ fn trade(form: &mut Form<'_>, instruments: &Instruments<'_>, market: Market) -> 
 #[target_feature(enable = "avx2,bmi1")]
 fn agg_trade(form: &mut Form<'_>, instruments: &Instruments<'_>, market: Market) -> Option<Event> {
     let usdm = market == Market::UsdM;
-    let event_time = form.millis()?;
+    let (event_time, _) = first_times(form, false)?;
     let (instrument, id);
     if usdm {
         form.literal(b",\"a\":")?;
@@ -251,8 +227,7 @@ fn agg_trade(form: &mut Form<'_>, instruments: &Instruments<'_>, market: Market)
     let (first, _) = form.integer()?;
     form.literal(b",\"l\":")?;
     let (last, _) = form.integer()?;
-    form.literal(b",\"T\":")?;
-    let transaction_time = form.millis()?;
+    let transaction_time = last_time(form)?;
     let aggressor = aggressor(form, market)?;
     close(form, market)?;
     let [level, _] = positive_levels(instrument, pair, pair)?;
@@ -267,6 +242,53 @@ fn agg_trade(form: &mut Form<'_>, instruments: &Instruments<'_>, market: Market)
         transaction_time,
         event_time,
     }))
+}
+
+/// `E`, and the `T` behind it where there is one; else the same again.
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
+fn first_times(form: &mut Form<'_>, both: bool) -> Option<(UtcMs, UtcMs)> {
+    if !both {
+        let text: &[u8; 18] = form.take()?;
+        let digits = part::<2, 16, 18>(text);
+        return if part::<0, 5, 18>(text) == b",\"E\":" {
+            times(digits, digits)
+        } else {
+            None
+        };
+    }
+    let text: &[u8; 36] = form.take()?;
+    if part::<0, 5, 36>(text) != b",\"E\":" || part::<18, 5, 36>(text) != b",\"T\":" {
+        return None;
+    }
+    times(part::<2, 16, 36>(text), part::<20, 16, 36>(text))
+}
+
+/// A `T` of its own.
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
+fn last_time(form: &mut Form<'_>) -> Option<UtcMs> {
+    let text: &[u8; 18] = form.take()?;
+    let digits = part::<2, 16, 18>(text);
+    if part::<0, 5, 18>(text) != b",\"T\":" {
+        return None;
+    }
+    times(digits, digits).map(|(time, _)| time)
+}
+
+/// Levels from the bracket behind `[` to the end of their side.
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
+fn levels_of_side(
+    form: &mut Form<'_>,
+    columns: &Columns,
+    levels: &mut [Level],
+    used: &mut usize,
+    faults: &mut Faults,
+) -> Option<()> {
+    let (bytes, at) = form.place();
+    let end = side(bytes, at, columns, levels, used, faults)?;
+    form.move_to(end)
 }
 
 /// The symbol, written twice on futures since 2026.
@@ -286,8 +308,7 @@ fn symbol<'i>(
 }
 
 /// Who took; spot has one more flag, which means nothing.
-#[inline]
-#[target_feature(enable = "avx2,bmi1")]
+#[inline(always)]
 fn aggressor(form: &mut Form<'_>, market: Market) -> Option<Side> {
     form.literal(b",\"m\":")?;
     let buyer_is_maker = form.boolean()?;
@@ -303,8 +324,7 @@ fn aggressor(form: &mut Form<'_>, market: Market) -> Option<Side> {
 }
 
 /// The end of an event, on futures since 2026 with the mark of its market.
-#[inline]
-#[target_feature(enable = "avx2,bmi1")]
+#[inline(always)]
 fn close(form: &mut Form<'_>, market: Market) -> Option<()> {
     if market == Market::UsdM {
         form.optional(b",\"st\":1");
@@ -328,8 +348,7 @@ fn positive_levels(instrument: &Instrument, first: Pair, second: Pair) -> Option
 }
 
 /// Counts steps of more than one unit of their last decimal.
-#[inline]
-#[target_feature(enable = "avx2,bmi1")]
+#[inline(always)]
 fn on_grid(instrument: &Instrument, levels: &mut [Level]) -> Option<()> {
     let (tick, lot) = (instrument.tick.mantissa, instrument.lot.mantissa);
     if tick == 1 && lot == 1 {

@@ -3,61 +3,72 @@
 //! In: bytes. Out: the values between the literals. Never: an error; the first byte that is not
 //! the expected one ends it, and the strict way reads the message from its start.
 
-use super::lanes::{Pair, digits_from, integer, pair_at, string_marks};
+use super::lanes::{Pair, digits_in_front, integer, pair_at, string_marks, two_times};
 use market::{Instrument, Instruments, Market, UtcMs};
 
-/// Digits of a time in milliseconds, from 2001 to 2286.
-const MILLIS_DIGITS: usize = 13;
-
-/// A position in a message.
+/// A message and what is left of it.
 pub(super) struct Form<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) at: usize,
+    whole: &'a [u8],
+    rest: &'a [u8],
 }
 
-impl Form<'_> {
+impl<'a> Form<'a> {
+    /// Starts at the first byte.
+    #[inline(always)]
+    pub(super) fn new(whole: &'a [u8]) -> Self {
+        Self { whole, rest: whole }
+    }
+
+    /// The whole message and the position in it.
+    #[inline(always)]
+    pub(super) fn place(&self) -> (&'a [u8], usize) {
+        (self.whole, self.whole.len().wrapping_sub(self.rest.len()))
+    }
+
+    /// Moves to a position that was read up to.
+    #[inline(always)]
+    pub(super) fn move_to(&mut self, at: usize) -> Option<()> {
+        self.rest = self.whole.get(at..)?;
+        Some(())
+    }
+
+    /// The next `N` bytes.
+    #[inline(always)]
+    pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(taken)
+    }
+
     /// Passes exactly `text`.
-    #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
+    #[inline(always)]
     pub(super) fn literal<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
-        self.optional(text).then_some(())
+        (self.take()? == text).then_some(())
     }
 
     /// Passes `text` if it stands here.
-    #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
+    #[inline(always)]
     pub(super) fn optional<const N: usize>(&mut self, text: &[u8; N]) -> bool {
-        let found = self
-            .bytes
-            .get(self.at..)
-            .and_then(|rest| rest.first_chunk())
-            == Some(text);
-        if found {
-            self.at += N;
+        match self.rest.split_first_chunk() {
+            Some((front, rest)) if front == text => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
         }
-        found
     }
 
     /// Demands the end of the message.
-    #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
+    #[inline(always)]
     pub(super) fn end(&self) -> Option<()> {
-        (self.at == self.bytes.len()).then_some(())
-    }
-
-    /// A time in milliseconds.
-    #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
-    pub(super) fn millis(&mut self) -> Option<UtcMs> {
-        let value = self.sized_integer(MILLIS_DIGITS)?;
-        Some(UtcMs(value as i64))
+        self.rest.is_empty().then_some(())
     }
 
     /// An integer above 0, and its number of digits.
     #[inline]
     #[target_feature(enable = "avx2,bmi1")]
     pub(super) fn integer(&mut self) -> Option<(u64, usize)> {
-        let length = digits_from(self.bytes, self.at)?;
+        let length = digits_in_front(self.rest.first_chunk()?);
         Some((self.sized_integer(length)?, length))
     }
 
@@ -66,12 +77,11 @@ impl Form<'_> {
     #[inline]
     #[target_feature(enable = "avx2,bmi1")]
     pub(super) fn sized_integer(&mut self, length: usize) -> Option<u64> {
-        if !matches!(self.bytes.get(self.at)?, b'1'..=b'9') {
+        if !matches!(self.rest.first()?, b'1'..=b'9') {
             return None;
         }
-        let end = self.at + length;
-        let value = integer(self.bytes, end, length)?;
-        self.at = end;
+        let value = integer(self.rest.first_chunk()?, length)?;
+        self.rest = self.rest.get(length..)?;
         Some(value)
     }
 
@@ -83,34 +93,25 @@ impl Form<'_> {
         instruments: &Instruments<'i>,
         market: Market,
     ) -> Option<&'i Instrument> {
-        let (special, quotes) = string_marks(self.bytes, self.at)?;
-        if quotes == 0 {
-            return None;
-        }
-        let end = self.at + quotes.trailing_zeros() as usize;
-        let symbol = self.bytes.get(self.at..end)?;
+        let (plain, length) = string_marks(self.rest.first_chunk()?);
+        let (symbol, rest) = self.rest.split_at_checked(length)?;
         let found = instruments.find(market, symbol)?;
         // The table's texts are UTF-8, but they may hold what JSON writes as an escape.
-        if special.trailing_zeros() < quotes.trailing_zeros()
-            && symbol.iter().any(|&byte| byte == b'\\' || byte < 0x20)
-        {
+        if plain < length && symbol.iter().any(|&byte| byte == b'\\' || byte < 0x20) {
             return None;
         }
-        self.at = end + 1;
+        self.rest = rest;
+        self.literal(b"\"")?;
         Some(found)
     }
 
     /// The second symbol of a message since 2026, which is the first one again.
-    #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
+    #[inline(always)]
     pub(super) fn pair_symbol(&mut self, instrument: &Instrument) -> Option<()> {
-        if !self.optional(b",\"ps\":\"") {
-            return Some(());
+        if self.optional(b",\"ps\":\"") {
+            let rest = self.rest.strip_prefix(instrument.symbol.as_bytes())?;
+            self.rest = rest.strip_prefix(b"\"")?;
         }
-        let rest = self.bytes.get(self.at..)?;
-        let symbol = instrument.symbol.as_bytes();
-        rest.strip_prefix(symbol)?.strip_prefix(b"\"")?;
-        self.at += symbol.len() + 1;
         Some(())
     }
 
@@ -118,12 +119,12 @@ impl Form<'_> {
     #[inline]
     #[target_feature(enable = "avx2,bmi1")]
     pub(super) fn plain_string(&mut self) -> Option<()> {
-        let (special, quotes) = string_marks(self.bytes, self.at)?;
-        if quotes == 0 || special.trailing_zeros() < quotes.trailing_zeros() {
+        let (plain, length) = string_marks(self.rest.first_chunk()?);
+        if plain < length {
             return None;
         }
-        self.at += quotes.trailing_zeros() as usize + 1;
-        Some(())
+        self.rest = self.rest.get(length..)?;
+        self.literal(b"\"")
     }
 
     /// A price and a quantity with `between` and its `QUOTES` quotes between them, and the quote
@@ -134,14 +135,14 @@ impl Form<'_> {
         &mut self,
         between: &[u8; N],
     ) -> Option<Pair> {
-        let (pair, end) = pair_at::<N, QUOTES>(self.bytes, self.at, between)?;
-        self.at = end + 1;
+        let (bytes, at) = self.place();
+        let (pair, end) = pair_at::<N, QUOTES>(bytes, at, between)?;
+        self.move_to(end.wrapping_add(1))?;
         Some(pair)
     }
 
     /// `true` or `false`.
-    #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
+    #[inline(always)]
     pub(super) fn boolean(&mut self) -> Option<bool> {
         if self.optional(b"true") {
             Some(true)
@@ -149,4 +150,26 @@ impl Form<'_> {
             self.literal(b"false").map(|()| false)
         }
     }
+}
+
+/// Two times in milliseconds, from 2001 to 2286: the 13 digits at the end of each text.
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
+pub(super) fn times(first: &[u8; 16], second: &[u8; 16]) -> Option<(UtcMs, UtcMs)> {
+    if first[3] == b'0' || second[3] == b'0' {
+        return None;
+    }
+    let [first, second] = two_times(first, second)?;
+    Some((UtcMs(first as i64), UtcMs(second as i64)))
+}
+
+/// The part of `text` from `START` on, which the compiler checks.
+#[inline(always)]
+pub(super) fn part<const START: usize, const N: usize, const ALL: usize>(
+    text: &[u8; ALL],
+) -> &[u8; N] {
+    const { assert!(START + N <= ALL) }
+    text[START..]
+        .first_chunk()
+        .expect("the part lies in the text: asserted when compiled")
 }

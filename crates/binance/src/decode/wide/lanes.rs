@@ -16,6 +16,7 @@ pub(super) struct Columns {
 }
 
 /// What was wrong with the numbers so far: looked at once, behind the last one.
+#[derive(Clone, Copy)]
 pub(super) struct Faults {
     /// Largest distance of each lane from its column's `expected`.
     seen: __m256i,
@@ -40,6 +41,17 @@ pub(super) static LANES: [u8; 96] = {
         at += 1;
     }
     lanes
+};
+
+/// The shuffle that moves `n` bytes from the front to the end stands at index `n`.
+static SHIFT: [u8; 32] = {
+    let mut shift = [0x80; 32];
+    let mut at = 0;
+    while at < 16 {
+        shift[16 + at] = at as u8;
+        at += 1;
+    }
+    shift
 };
 
 impl Columns {
@@ -141,13 +153,13 @@ pub(super) fn pair_at<const N: usize, const QUOTES: usize>(
     for _ in 0..QUOTES {
         quotes &= quotes.wrapping_sub(1);
     }
-    let end = at + quotes.trailing_zeros() as usize;
-    let price_end = at + price_bytes;
+    let end = at.wrapping_add(quotes.trailing_zeros() as usize);
+    let price_end = at.wrapping_add(price_bytes);
     // With `between` where it must be, the quote behind the quantity comes after it.
     if quotes == 0 || bytes.get(price_end..)?.first_chunk() != Some(between) {
         return None;
     }
-    let quantity_bytes = end - price_end - N;
+    let quantity_bytes = end.wrapping_sub(price_end).wrapping_sub(N);
     if price_bytes > NUMBER_BYTES_MAX || quantity_bytes > NUMBER_BYTES_MAX {
         return None;
     }
@@ -171,14 +183,14 @@ pub(super) fn quotes_from(bytes: &[u8], at: usize) -> Option<u64> {
     let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, quote)) as u32;
     let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, quote)) as u32;
     let mask = u64::from(low) | u64::from(high) << 32;
-    mask.checked_shr((at - start) as u32)
+    mask.checked_shr(at.wrapping_sub(start) as u32)
 }
 
-/// Bits of the first 32 bytes from `at` that a plain string may not hold, and of its quotes.
+/// How many of 32 bytes come before the first one that a plain string may not hold (beside the
+/// quote), and before the first quote; 32 where there is none.
 #[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn string_marks(bytes: &[u8], at: usize) -> Option<(u32, u32)> {
-    let chunk: &[u8; 32] = bytes.get(at..)?.first_chunk()?;
+#[target_feature(enable = "avx2,bmi1")]
+pub(super) fn string_marks(chunk: &[u8; 32]) -> (usize, usize) {
     // SAFETY: the load lies in the 32 bytes of `chunk`; an unaligned load needs no more.
     let text = unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) };
     let quotes = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'"' as i8));
@@ -186,44 +198,70 @@ pub(super) fn string_marks(bytes: &[u8], at: usize) -> Option<(u32, u32)> {
     let control = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), text);
     let escape = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'\\' as i8));
     let special = _mm256_or_si256(control, escape);
-    Some((
-        _mm256_movemask_epi8(special) as u32,
-        _mm256_movemask_epi8(quotes) as u32,
-    ))
+    let before = |mask| (_mm256_movemask_epi8(mask) as u32).trailing_zeros() as usize;
+    (before(special), before(quotes))
 }
 
-/// Number of digits from `at` on; 16 where there are as many or more.
+/// Number of digits at the front; 16 where all are.
 #[inline]
 #[target_feature(enable = "avx2,bmi1")]
-pub(super) fn digits_from(bytes: &[u8], at: usize) -> Option<usize> {
-    let text = lanes16(bytes.get(at..)?.first_chunk()?);
-    let values = _mm_xor_si128(text, _mm_set1_epi8(b'0' as i8));
+pub(super) fn digits_in_front(text: &[u8; 16]) -> usize {
+    let values = _mm_xor_si128(lanes16(text), _mm_set1_epi8(b'0' as i8));
     let digits = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
-    Some((_mm_movemask_epi8(digits) as u32).trailing_ones() as usize)
+    (_mm_movemask_epi8(digits) as u32).trailing_ones() as usize
 }
 
-/// The integer of `length` digits (15 at most) that ends before `end`.
+/// The integer of the first `length` bytes (16 at most); nothing where one is no digit.
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
+pub(super) fn integer(text: &[u8; 16], length: usize) -> Option<u64> {
+    let from = SHIFT.get(length..)?.first_chunk()?;
+    let digits = _mm_xor_si128(lanes16(text), _mm_set1_epi8(b'0' as i8));
+    let [value, _] = integers(_mm256_castsi128_si256(_mm_shuffle_epi8(
+        digits,
+        lanes16(from),
+    )))?;
+    Some(value)
+}
+
+/// The integers of 13 digits at the ends of two texts.
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
+pub(super) fn two_times(first: &[u8; 16], second: &[u8; 16]) -> Option<[u64; 2]> {
+    let text = _mm256_set_m128i(lanes16(second), lanes16(first));
+    let digits = _mm256_xor_si256(text, _mm256_set1_epi8(b'0' as i8));
+    // Three bytes in front of each are not its own.
+    let own = _mm256_setr_epi32(
+        0xff00_0000u32 as i32,
+        -1,
+        -1,
+        -1,
+        0xff00_0000u32 as i32,
+        -1,
+        -1,
+        -1,
+    );
+    integers(_mm256_and_si256(digits, own))
+}
+
+/// Two integers from the values of their digits, aligned to the ends of both halves.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn integer(bytes: &[u8], end: usize, length: usize) -> Option<u64> {
-    if length > NUMBER_BYTES_MAX {
+fn integers(digits: __m256i) -> Option<[u64; 2]> {
+    let beyond = _mm256_subs_epu8(digits, _mm256_set1_epi8(9));
+    if _mm256_testz_si256(beyond, beyond) == 0 {
         return None;
     }
-    let text = ending_at(bytes, end)?;
-    let digits = _mm_and_si128(
-        _mm_xor_si128(text, _mm_set1_epi8(b'0' as i8)),
-        lanes_of(length),
-    );
-    let beyond = _mm_subs_epu8(digits, _mm_set1_epi8(9));
-    if _mm_testz_si128(beyond, beyond) == 0 {
-        return None;
-    }
-    let tens = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010a));
-    let groups = _mm_madd_epi16(tens, _mm_set1_epi32(0x0001_0064));
-    let groups = _mm_packus_epi32(groups, groups);
-    let halves = _mm_madd_epi16(groups, _mm_set1_epi32(0x0001_2710));
-    let halves = _mm_cvtsi128_si64(halves) as u64;
-    Some((halves & 0xffff_ffff) * 100_000_000 + (halves >> 32))
+    let tens = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
+    let groups = _mm256_madd_epi16(tens, _mm256_set1_epi32(0x0001_0064));
+    let groups = _mm256_packus_epi32(groups, groups);
+    let halves = _mm256_madd_epi16(groups, _mm256_set1_epi32(0x0001_2710));
+    let upper = _mm256_mul_epu32(halves, _mm256_set1_epi64x(100_000_000));
+    let numbers = _mm256_add_epi64(upper, _mm256_srli_epi64(halves, 32));
+    Some([
+        _mm256_extract_epi64(numbers, 0) as u64,
+        _mm256_extract_epi64(numbers, 2) as u64,
+    ])
 }
 
 /// The 16 bytes before `end`.

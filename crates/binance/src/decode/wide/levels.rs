@@ -5,17 +5,18 @@
 //! together.
 //!
 //! Each pair of levels is found by its commas: the exchange's form has exactly two a level, and
-//! everything around them is compared. What is left at the end of a side, or does not lie in 64
-//! bytes, goes one level at a time by its quotes.
+//! everything around them is compared. Commas are searched where they are needed instead of being
+//! listed beforehand: a list costs more instructions than the numbers do, and needs a place. What
+//! is left at the end of a side, or does not lie in 64 bytes, goes one level at a time by its
+//! quotes.
 
 use super::lanes::{Columns, Faults, LANES, Pair, numbers, pair_at, two_levels};
 use core::arch::x86_64::*;
 use core::mem::offset_of;
 use market::Level;
 
-/// Bytes of the message that must be left for a pair: 64 that are searched, and eight more
-/// from the last comma on.
-const PAIR_BYTES: usize = 72;
+/// Bytes that a search needs: 64 in which commas are found, and two behind the last of them.
+const SEARCH_BYTES: usize = 66;
 
 /// What must lie before a side: the first price's lanes reach back that far.
 const FRONT_BYTES: usize = 18;
@@ -40,7 +41,10 @@ pub(super) fn side(
         [b'[', b'"'] if at >= FRONT_BYTES => {}
         _ => return None,
     }
-    let mut at = pairs(bytes, at, columns, levels, used, faults);
+    let mut at = pairs::<false>(bytes, at, columns, levels, used, faults);
+    if at.wrapping_add(SEARCH_BYTES) > bytes.len() {
+        at = pairs::<true>(bytes, at, columns, levels, used, faults);
+    }
     loop {
         let (pair, end) = pair_at::<3, 2>(bytes, at + 2, b"\",\"")?;
         let groups = pair.groups(columns, faults);
@@ -60,9 +64,12 @@ pub(super) fn side(
 
 /// Reads pairs of levels while there are any; returns the position of the bracket of the first
 /// level that it has not read. `["` must stand at `at`, which is [`FRONT_BYTES`] or more.
+///
+/// `NEAR_THE_END` searches the last bytes of the message where fewer than [`SEARCH_BYTES`] are
+/// left, and leaves out what lies before `at`.
 #[inline]
 #[target_feature(enable = "avx2,bmi1")]
-fn pairs(
+fn pairs<const NEAR_THE_END: bool>(
     bytes: &[u8],
     mut at: usize,
     columns: &Columns,
@@ -71,10 +78,21 @@ fn pairs(
     faults: &mut Faults,
 ) -> usize {
     assert!(at >= FRONT_BYTES);
+    let Some(last) = bytes.len().checked_sub(SEARCH_BYTES) else {
+        return at;
+    };
+    // Copies, so that they stay in registers.
+    let mut seen = *faults;
     let mut count = *used;
-    while at + PAIR_BYTES <= bytes.len() && count + 2 <= levels.len() {
-        // SAFETY: 64 bytes from `at` on lie in `bytes`: the loop's condition.
-        let commas = unsafe { commas_from(bytes.as_ptr().add(at)) };
+    let room = levels.len().saturating_sub(1);
+    loop {
+        let start = if NEAR_THE_END { at.min(last) } else { at };
+        let before = at.wrapping_sub(start);
+        if start > last || before >= 64 || count >= room {
+            break;
+        }
+        // SAFETY: 64 bytes from `start` on lie in `bytes`, as it is at most `last`.
+        let commas = unsafe { commas_from(bytes.as_ptr().add(start)) } >> before;
         let second = commas & commas.wrapping_sub(1);
         let third = second & second.wrapping_sub(1);
         let fourth = third & third.wrapping_sub(1);
@@ -83,31 +101,35 @@ fn pairs(
         }
         // Four set bits, each above the one before: 0 <= comma[0] < … < comma[3] <= 63.
         let comma = [commas, second, third, fourth].map(|mask| mask.trailing_zeros() as usize);
-        // SAFETY: `at` is at least FRONT_BYTES and `at + comma[_]` at most `at + 63`, with
-        // PAIR_BYTES from `at` on inside of `bytes`; `lengths` below are differences of
-        // neighbouring commas, so 1 to 64. Each function says what it needs of these.
-        let groups = unsafe {
-            let commas = comma.map(|comma| bytes.as_ptr().add(at + comma));
-            if !punctuation_is_sound(&commas) {
+        let length = [
+            comma[0].wrapping_add(1),
+            comma[1].wrapping_sub(comma[0]),
+            comma[2].wrapping_sub(comma[1]),
+            comma[3].wrapping_sub(comma[2]),
+        ];
+        // SAFETY: `at` is at least FRONT_BYTES and no comma lies before it, so 18 bytes before
+        // each comma lie in `bytes`. None lies behind the 64 bytes from `start` on, so two bytes
+        // behind each do as well. Neighbouring commas lie 1 to 64 apart.
+        let pairs = unsafe {
+            let comma = comma.map(|comma| bytes.as_ptr().add(at).add(comma));
+            if !punctuation_is_sound(&comma) {
                 break;
             }
-            let first = pair_around(commas[0], commas[1], comma[0] + 1, comma[1] - comma[0]);
-            let second = pair_around(
-                commas[2],
-                commas[3],
-                comma[2] - comma[1],
-                comma[3] - comma[2],
-            );
-            [first, second].map(|pair| pair.groups(columns, faults))
+            [
+                pair_around(comma[0], comma[1], length[0], length[1]),
+                pair_around(comma[2], comma[3], length[2], length[3]),
+            ]
         };
-        let numbers = numbers(groups[0], groups[1], faults);
+        let groups = pairs.map(|pair| pair.groups(columns, &mut seen));
+        let numbers = numbers(groups[0], groups[1], &mut seen);
         let level_by_level = _mm256_permute4x64_epi64(numbers, 0b11_01_10_00);
         // SAFETY: levels `count` and `count + 1` lie in the buffer: the loop's condition. They
         // are 32 bytes of four integers, price before quantity: asserted above.
         unsafe { _mm256_storeu_si256(levels.as_mut_ptr().add(count).cast(), level_by_level) };
-        count += 2;
-        at += comma[3] + 1;
+        count = count.wrapping_add(2);
+        at = at.wrapping_add(comma[3]).wrapping_add(1);
     }
+    *faults = seen;
     *used = count;
     at
 }
@@ -133,24 +155,24 @@ unsafe fn commas_from(from: *const u8) -> u64 {
 /// True when `","` stands around the first and the third comma and `"],["` around the others.
 ///
 /// # Safety
-/// From two bytes before to six bytes behind each comma can be read.
+/// From five bytes before to two bytes behind each comma can be read.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn punctuation_is_sound(commas: &[*const u8; 4]) -> bool {
-    const IN_LEVEL: u32 = u32::from_le_bytes(*b"\",\"\0");
-    const BETWEEN_LEVELS: u64 = u64::from_le_bytes(*b"\"],[\"\0\0\0");
+    const IN_LEVEL: u32 = u32::from_le_bytes(*b"\0\",\"");
+    const BETWEEN_LEVELS: u64 = u64::from_le_bytes(*b"\0\0\0\"],[\"");
     // SAFETY: the caller's promise.
     let (in_level, between_levels) = unsafe {
         (
-            [commas[0], commas[2]].map(|comma| comma.sub(1).cast::<u32>().read_unaligned()),
-            [commas[1], commas[3]].map(|comma| comma.sub(2).cast::<u64>().read_unaligned()),
+            [commas[0], commas[2]].map(|comma| comma.sub(2).cast::<u32>().read_unaligned()),
+            [commas[1], commas[3]].map(|comma| comma.sub(5).cast::<u64>().read_unaligned()),
         )
     };
     let in_level = (in_level[0] ^ IN_LEVEL) | (in_level[1] ^ IN_LEVEL);
     let between_levels =
         (between_levels[0] ^ BETWEEN_LEVELS) | (between_levels[1] ^ BETWEEN_LEVELS);
     // Three bytes of the one count, five of the other.
-    u64::from(in_level << 8) | between_levels << 24 == 0
+    u64::from(in_level >> 8) | between_levels >> 24 == 0
 }
 
 /// The price that ends with `"` before one comma and the quantity that ends with `"]` before the

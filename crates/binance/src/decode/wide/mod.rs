@@ -7,7 +7,9 @@
 mod column;
 mod event;
 mod form;
+#[allow(unsafe_code, reason = "loads of 16 and 32 bytes")]
 mod lanes;
+#[allow(unsafe_code, reason = "a loop whose loads and stores are proven")]
 mod levels;
 
 pub(super) use event::frame;
