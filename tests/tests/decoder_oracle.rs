@@ -1,6 +1,7 @@
 //! The fast decoders against plain serde_json ones.
 //!
-//! In: every message of every recording, and a million mutated ones. Out: the same numbers and the
+//! In: every message of every recording, and a million mutated ones (`FULCRUM_MUTATIONS` says
+//! another number). Out: the same numbers and the
 //! same canonical text at wire precision, or a refusal by both. Never: a mutation that cannot be
 //! repeated; the seed is printed.
 
@@ -10,7 +11,7 @@ use std::path::Path;
 use tests::oracle::decoders::Decoders;
 use tests::oracle::exchange::Random;
 
-/// Mutated messages in all.
+/// Mutated messages in all, where `FULCRUM_MUTATIONS` says no other number.
 const MUTATIONS: u64 = 1_000_000;
 
 /// Messages of a session that are mutated: every so many-th, up to so many bytes.
@@ -55,7 +56,7 @@ fn both_decoders_judge_mutated_messages_the_same() {
     let sessions = discover(&folder);
     let mut random = Random(SEED);
     let (mut taken, mut refused) = (0u64, 0u64);
-    let share = MUTATIONS.div_ceil(sessions.len().max(1) as u64);
+    let share = mutations().div_ceil(sessions.len().max(1) as u64);
     for session in sessions {
         let samples = samples(&session);
         let mut decoders = decoders(&session);
@@ -79,6 +80,12 @@ fn both_decoders_judge_mutated_messages_the_same() {
         }
     }
     println!("{taken} taken, {refused} refused by both");
+}
+
+fn mutations() -> u64 {
+    std::env::var("FULCRUM_MUTATIONS").map_or(MUTATIONS, |text| {
+        text.parse().expect("FULCRUM_MUTATIONS is a number")
+    })
 }
 
 fn discover(folder: &Path) -> Vec<Session> {
@@ -114,7 +121,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     }
     let at = random.below(bytes.len());
     let byte = ALPHABET[random.below(ALPHABET.len())];
-    match random.below(8) {
+    match random.below(12) {
         // Digits for digits: mostly still a message, with other numbers.
         0..=3 => {
             let digits = (0..bytes.len()).filter(|&index| bytes[index].is_ascii_digit());
@@ -128,6 +135,10 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
         6 => {
             bytes.remove(at);
         }
+        7 => move_one(b'"', bytes, random),
+        8 => move_one(b'.', bytes, random),
+        9 => resize_number(bytes, random),
+        10 => repeat_member(bytes, random),
         _ => {
             let end = (at + 1 + random.below(24)).min(bytes.len());
             let run = bytes[at..end].to_vec();
@@ -138,4 +149,55 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
             }
         }
     }
+}
+
+/// Swaps one of these bytes with a neighbour: a number grows where another shrinks, a dot stands
+/// one digit further.
+fn move_one(byte: u8, bytes: &mut [u8], random: &mut Random) {
+    let Some(at) = any_of(bytes, random, |index| bytes[index] == byte) else {
+        return;
+    };
+    let other = if random.below(2) == 0 {
+        at + 1
+    } else {
+        at.wrapping_sub(1)
+    };
+    if other < bytes.len() {
+        bytes.swap(at, other);
+    }
+}
+
+/// Puts digits in front of a quoted number, or zeros behind it, until it is up to 20 bytes long.
+fn resize_number(bytes: &mut Vec<u8>, random: &mut Random) {
+    let starts =
+        |index: usize| bytes[index] == b'"' && bytes.get(index + 1).is_some_and(u8::is_ascii_digit);
+    let Some(quote) = any_of(bytes, random, starts) else {
+        return;
+    };
+    let number = &bytes[quote + 1..];
+    let length = number.iter().position(|&byte| byte == b'"').unwrap_or(0);
+    let at = quote + 1 + if random.below(2) == 0 { 0 } else { length };
+    let fill = [b'0', b'1', b'9'][random.below(3)];
+    let more = random.below(21usize.saturating_sub(length).max(1));
+    bytes.splice(at..at, std::iter::repeat_n(fill, more));
+}
+
+/// Writes a member of the object a second time, right behind itself.
+fn repeat_member(bytes: &mut Vec<u8>, random: &mut Random) {
+    let starts = |index: usize| bytes[index] == b',' && bytes.get(index + 1) == Some(&b'"');
+    let Some(at) = any_of(bytes, random, starts) else {
+        return;
+    };
+    let rest = &bytes[at + 1..];
+    let length = rest
+        .iter()
+        .position(|&byte| byte == b',')
+        .unwrap_or(rest.len());
+    let member = bytes[at..=at + length].to_vec();
+    bytes.splice(at..at, member);
+}
+
+fn any_of(bytes: &[u8], random: &mut Random, is: impl Fn(usize) -> bool) -> Option<usize> {
+    let found: Vec<usize> = (0..bytes.len()).filter(|&index| is(index)).collect();
+    (!found.is_empty()).then(|| found[random.below(found.len())])
 }

@@ -5,7 +5,10 @@
 //!
 //! The fuzz workspace calls these, and so do the property tests on stable.
 
-use crate::decode::{StreamMessage, decode_snapshot, decode_stream_message, instrument_hint};
+use crate::decode::{
+    StreamMessage, decode_exact_form, decode_snapshot, decode_stream_message,
+    decode_stream_message_strictly, instrument_hint,
+};
 use crate::encode::{self, Layout};
 use crate::orders::decode_reply;
 use crate::rest;
@@ -15,11 +18,13 @@ use market::{
     ReplyOutcome, RequestKind, Side, Step, Symbol,
 };
 
-/// A frame of a market stream: what decodes can be encoded, and decodes to the same again.
+/// A frame of a market stream: what decodes can be encoded, and decodes to the same again; what
+/// the fast way takes, the strict way reads as the same.
 pub fn market_stream(bytes: &[u8]) {
     let table = table();
     let instruments = Instruments(&table);
     for market in [Market::UsdM, Market::Spot] {
+        fast_is_strict(bytes, &instruments, market);
         let mut levels = [Level::default(); 512];
         let Ok(message) = decode_stream_message(bytes, &instruments, market, &mut levels) else {
             let _ = instrument_hint(bytes, &instruments, market);
@@ -45,6 +50,16 @@ pub fn market_stream(bytes: &[u8]) {
         let decoded = decode_stream_message(&text, &instruments, market, &mut again);
         assert_eq!(decoded.as_ref(), Ok(&message));
     }
+}
+
+fn fast_is_strict(bytes: &[u8], instruments: &Instruments<'_>, market: Market) {
+    let (mut fast_levels, mut strict_levels) = ([Level::default(); 512], [Level::default(); 512]);
+    let strict = decode_stream_message_strictly(bytes, instruments, market, &mut strict_levels);
+    if let Some(fast) = decode_exact_form(bytes, instruments, market, &mut fast_levels) {
+        assert_eq!(Ok(fast), strict);
+    }
+    let both = decode_stream_message(bytes, instruments, market, &mut fast_levels);
+    assert_eq!(both, strict);
 }
 
 /// The body of a snapshot: its runs hold as many levels as its header says, sorted.

@@ -3,7 +3,7 @@
 //! In: bytes as they come off the wire, and words of `market`. Out: events of `market`, and
 //! bytes to send. Never: I/O, a clock, trust in anything that the other side says; the stream
 //! decoders never allocate and nothing here panics on input.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod decode;
 pub mod encode;

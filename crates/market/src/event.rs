@@ -8,7 +8,9 @@ use crate::units::{Price, Quantity, Rate, UtcMs};
 use crate::wire_struct;
 
 wire_struct! {
-    /// One price level; quantity 0 removes it.
+    /// One price level; quantity 0 removes it. Laid out as it stands here: decoders write two at
+    /// a time.
+    #[repr(C)]
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Level {
         /// Price in ticks.

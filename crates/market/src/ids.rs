@@ -86,6 +86,28 @@ impl<const N: usize> Text<N> {
         core::str::from_utf8(self.as_bytes()).expect("checked as UTF-8 when it was made")
     }
 
+    /// True when the text is exactly `other`. Compares words that overlap in the middle: looking
+    /// up a symbol is in every message's way, and a call for seven bytes costs more than they do.
+    #[must_use]
+    #[inline]
+    pub fn is(&self, other: &[u8]) -> bool {
+        let own = self.as_bytes();
+        if own.len() != other.len() {
+            return false;
+        }
+        match own.len() {
+            4..=7 => {
+                own.first_chunk::<4>() == other.first_chunk()
+                    && own.last_chunk::<4>() == other.last_chunk()
+            }
+            8..=16 => {
+                own.first_chunk::<8>() == other.first_chunk()
+                    && own.last_chunk::<8>() == other.last_chunk()
+            }
+            _ => own == other,
+        }
+    }
+
     /// True without any byte.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -185,6 +207,21 @@ mod tests {
         );
         assert!(Symbol::new(&[0xff, 0xfe]).is_none());
         assert!(Symbol::new(&[b'A'; 33]).is_none());
+    }
+
+    #[test]
+    fn a_text_is_itself_and_no_text_that_differs_in_one_byte() {
+        for length in 0..=32 {
+            let mut bytes: std::vec::Vec<u8> = (0..length).map(|at| b'A' + at).collect();
+            let text = Symbol::new(&bytes).unwrap();
+            assert!(text.is(&bytes));
+            assert!(!text.is(&[bytes.as_slice(), b"A"].concat()));
+            for at in 0..bytes.len() {
+                bytes[at] ^= 1;
+                assert!(!text.is(&bytes), "byte {at} of {length}");
+                bytes[at] ^= 1;
+            }
+        }
     }
 
     proptest! {

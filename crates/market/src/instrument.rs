@@ -282,10 +282,11 @@ pub struct Instruments<'a>(pub &'a [Instrument]);
 impl<'a> Instruments<'a> {
     /// The instrument of `market` with exactly this symbol.
     #[must_use]
+    #[inline]
     pub fn find(&self, market: Market, symbol: &[u8]) -> Option<&'a Instrument> {
         self.0
             .iter()
-            .find(|one| one.market == market && one.symbol.as_bytes() == symbol)
+            .find(|one| one.symbol.is(symbol) && one.market == market)
     }
 
     /// The instrument with this id.

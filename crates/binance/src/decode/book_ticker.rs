@@ -4,6 +4,7 @@
 //! same without `e`, `T` and `E`. Out: one event. Never: an empty side; it is refused.
 
 use super::depth::{expect_event, expect_usdm};
+use super::fast::{self, Event};
 use super::{DecodeError, instrument_of, positive_price, positive_quantity, required, set, time};
 use crate::json::{Cursor, Quoted};
 use market::{BookTicker, Instrument, Instruments, Level, Market, UpdateId, UtcMs};
@@ -17,6 +18,10 @@ pub fn decode_book_ticker(
     instruments: &Instruments<'_>,
     market: Market,
 ) -> Result<BookTicker, DecodeError> {
+    if let Some(Event::BookTicker(ticker)) = fast::frame(bytes, false, instruments, market, &mut [])
+    {
+        return Ok(ticker);
+    }
     let mut cursor = Cursor::new(bytes);
     let ticker = book_ticker_object(&mut cursor, instruments, market)?;
     cursor.end()?;

@@ -4,6 +4,7 @@
 //! caller's buffer, in order of arrival. Never: levels of one side sorted or merged; that is the
 //! book's business.
 
+use super::fast::{self, Event};
 use super::{DecodeError, NUMBER_BYTES_MAX, instrument_of, price, quantity, required, set, time};
 use crate::json::Cursor;
 use core::ops::Range;
@@ -22,6 +23,13 @@ pub fn decode_depth<'l>(
     market: Market,
     levels: &'l mut [Level],
 ) -> Result<DepthUpdate<'l>, DecodeError> {
+    if let Some(Event::Depth { header, bids, asks }) =
+        fast::frame(bytes, false, instruments, market, levels)
+    {
+        let (bids, rest) = levels.split_at(bids);
+        let asks = &rest[..asks];
+        return Ok(DepthUpdate { header, bids, asks });
+    }
     let mut cursor = Cursor::new(bytes);
     let update = depth_object(&mut cursor, instruments, market, levels)?;
     cursor.end()?;

@@ -7,7 +7,7 @@ use super::book_ticker::book_ticker_object;
 use super::depth::depth_object;
 use super::mark_price::mark_price_object;
 use super::trade::{agg_trade_object, trade_object};
-use super::{DecodeError, required, set};
+use super::{DecodeError, fast, required, set};
 use crate::json::Cursor;
 use market::{
     AggTrade, BookTicker, DepthUpdate, InstrumentId, Instruments, Level, MarkPrice, Market, Trade,
@@ -54,7 +54,36 @@ pub enum OtherEvent {
 ///
 /// # Errors
 /// [`DecodeError`]; [`instrument_hint`] tells whose book is doubtful then.
+#[inline]
 pub fn decode_stream_message<'l>(
+    bytes: &[u8],
+    instruments: &Instruments<'_>,
+    market: Market,
+    levels: &'l mut [Level],
+) -> Result<StreamMessage<'l>, DecodeError> {
+    match fast::frame(bytes, true, instruments, market, levels) {
+        Some(event) => Ok(event.with(levels)),
+        None => decode_stream_message_strictly(bytes, instruments, market, levels),
+    }
+}
+
+/// [`decode_stream_message`] by its fast way alone: nothing where the message has not exactly
+/// the exchange's form, or the processor lacks the instructions. For tests and benches.
+#[must_use]
+pub fn decode_exact_form<'l>(
+    bytes: &[u8],
+    instruments: &Instruments<'_>,
+    market: Market,
+    levels: &'l mut [Level],
+) -> Option<StreamMessage<'l>> {
+    Some(fast::frame(bytes, true, instruments, market, levels)?.with(levels))
+}
+
+/// [`decode_stream_message`] by its strict way alone, which reads any JSON. For tests and benches.
+///
+/// # Errors
+/// As [`decode_stream_message`]; always the same ones.
+pub fn decode_stream_message_strictly<'l>(
     bytes: &[u8],
     instruments: &Instruments<'_>,
     market: Market,

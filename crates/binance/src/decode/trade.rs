@@ -5,6 +5,7 @@
 //! no book knows.
 
 use super::depth::{expect_event, expect_usdm};
+use super::fast::{self, Event};
 use super::mark_price::nearest_tick;
 use super::{
     DecodeError, instrument_of, positive_price, positive_quantity, quantity, required, set, time,
@@ -21,6 +22,9 @@ pub fn decode_trade(
     instruments: &Instruments<'_>,
     market: Market,
 ) -> Result<Trade, DecodeError> {
+    if let Some(Event::Trade(trade)) = fast::frame(bytes, false, instruments, market, &mut []) {
+        return Ok(trade);
+    }
     let mut cursor = Cursor::new(bytes);
     let trade = trade_object(&mut cursor, instruments, market)?;
     cursor.end()?;
@@ -36,6 +40,9 @@ pub fn decode_agg_trade(
     instruments: &Instruments<'_>,
     market: Market,
 ) -> Result<AggTrade, DecodeError> {
+    if let Some(Event::AggTrade(trade)) = fast::frame(bytes, false, instruments, market, &mut []) {
+        return Ok(trade);
+    }
     let mut cursor = Cursor::new(bytes);
     let trade = agg_trade_object(&mut cursor, instruments, market)?;
     cursor.end()?;

@@ -10,6 +10,7 @@ mod owned;
 mod reference;
 
 mod agreement;
+mod exact_form;
 mod exchange_info;
 mod mutation;
 mod private_events;
