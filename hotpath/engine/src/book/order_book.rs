@@ -108,6 +108,14 @@ impl Book {
         self.break_down(reason)
     }
 
+    /// Moves windows that the market is about to leave, a bounded step each. For a call on which
+    /// nothing waits; nothing that the book shows depends on it.
+    #[inline]
+    pub fn settle(&mut self) {
+        self.bids.settle();
+        self.asks.settle();
+    }
+
     /// The state.
     #[must_use]
     pub fn state(&self) -> BookState {
@@ -165,7 +173,9 @@ impl Book {
         {
             self.overlay = None;
         }
-        self.finish_refresh();
+        if self.snapshot != Snapshot::None {
+            self.finish_refresh();
+        }
         if self.is_crossed() {
             change = self.break_down(BookReason::Crossed);
             self.request(now, &mut change);

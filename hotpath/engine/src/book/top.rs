@@ -146,9 +146,7 @@ impl Book {
         if let Some(ticker) = &self.overlay {
             return Some(shown(ticker, side));
         }
-        let ladder = self.side(side);
-        let key = ladder.known_best()?;
-        Some(ladder.level(key, ladder.quantity(key)))
+        self.side(side).known_top()
     }
 
     fn is_crossed_on_top(&self) -> bool {
@@ -184,12 +182,7 @@ impl Book {
 
     /// Counts whether a ticker of the levels' own version agrees with them.
     fn compare(&mut self, ticker: &BookTicker) {
-        let best = |side| {
-            let ladder = self.side(side);
-            let key = ladder.known_best()?;
-            Some(ladder.level(key, ladder.quantity(key)))
-        };
-        if let (Some(bid), Some(ask)) = (best(Side::Buy), best(Side::Sell)) {
+        if let (Some(bid), Some(ask)) = (self.bids.known_top(), self.asks.known_top()) {
             self.stats.tickers_equal += 1;
             self.stats.tickers_unequal += u64::from((bid, ask) != (ticker.bid, ticker.ask));
         }
