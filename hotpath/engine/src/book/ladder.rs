@@ -114,7 +114,7 @@ impl Ladder {
         let quantities = &mut *self.quantities;
         let occupied = &mut *self.occupied;
         let words = occupied.len();
-        assert!(words > 0 && quantities.len() == words << 6 && quantities.len() > 0);
+        assert!(words > 0 && !quantities.is_empty() && quantities.len() == words << 6);
         let mut best = self.best;
         let mut rest = levels;
         while let Some((level, after)) = rest.split_first() {
@@ -255,7 +255,7 @@ impl Ladder {
         let quantities = &*self.quantities;
         let occupied = &*self.occupied;
         let words = occupied.len();
-        assert!(words > 0 && quantities.len() == words << 6 && quantities.len() > 0);
+        assert!(words > 0 && !quantities.is_empty() && quantities.len() == words << 6);
         if left > 0 && self.in_window(at) {
             let mut start = at & !63;
             let end = self.base.wrapping_add(self.width());
