@@ -359,6 +359,29 @@ mod tests {
     }
 
     #[test]
+    fn money_of_any_size_is_that_of_wide_arithmetic() {
+        let steps = [(1, 0), (1, 1), (25, 2), (1, 4), (5, 5), (1, 8)];
+        let amounts = [0, 1, 3, 99_999, i128::from(i64::MAX), 1 << 90, 1 << 126];
+        for (tick, lot) in steps.iter().flat_map(|tick| steps.map(|lot| (*tick, lot))) {
+            let mut instrument = btcusdt();
+            (instrument.tick.mantissa, instrument.tick.decimals) = tick;
+            (instrument.lot.mantissa, instrument.lot.decimals) = lot;
+            for amount in amounts.iter().flat_map(|amount| [*amount, -*amount]) {
+                let decimals = u32::from(tick.1 + lot.1);
+                let value = amount.saturating_mul(i128::from(tick.0 * lot.0));
+                let wide = value.saturating_mul(10i128.pow(8u32.saturating_sub(decimals)));
+                let divisor = 10i128.pow(decimals.saturating_sub(8));
+                let expected = Money(round_div_saturating(wide, divisor));
+                assert_eq!(
+                    instrument.money(amount),
+                    expected,
+                    "{tick:?} {lot:?} {amount}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_value_beyond_all_money_is_the_end_of_the_range() {
         let instrument = btcusdt();
         assert_eq!(
