@@ -46,5 +46,5 @@ fn an_engine_of_64_instruments_fits_in_half_of_its_process() {
     assert!(all <= ENGINE_BYTES_MAX, "{all} bytes");
     assert!(each <= INSTRUMENT_BYTES_MAX, "{each} bytes an instrument");
     // The count has seen the windows: two of 2^16 ticks, 8 bytes each.
-    assert!(each > 2 * 8 << 16, "{each} bytes an instrument");
+    assert!(each > (2 * 8) << 16, "{each} bytes an instrument");
 }

@@ -244,6 +244,7 @@ impl Book {
 
     /// Best bid at or above best ask. While a wider snapshot is being merged, unknown levels may
     /// be of another version, so that only known ones count.
+    #[inline]
     pub(super) fn is_crossed(&self) -> bool {
         let (bid, ask) = (self.bids.known_best(), self.asks.known_best());
         match (bid, ask) {

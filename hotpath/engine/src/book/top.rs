@@ -117,6 +117,22 @@ impl Book {
             BookState::Stale => return Err(SignalInvalid::Stale),
             BookState::Empty | BookState::Buffering => return Err(SignalInvalid::Unsynced),
         }
+        if self.overlay.is_none() && levels > 0 && !self.is_crossed() {
+            // What nearly every event asks for, without a detour.
+            let bid = self.bids.sum_from(i64::MIN, levels);
+            let ask = self.asks.sum_from(i64::MIN, levels);
+            if let (Some(bid), Some(ask)) = (bid, ask) {
+                return Ok(Imbalance {
+                    bid: Quantity(bid),
+                    ask: Quantity(ask),
+                });
+            }
+        }
+        self.imbalance_or_reason(levels)
+    }
+
+    #[inline(never)]
+    fn imbalance_or_reason(&mut self, levels: usize) -> Result<Imbalance, SignalInvalid> {
         match (self.sum(Side::Buy, levels), self.sum(Side::Sell, levels)) {
             (Ok(_), Ok(_)) if self.is_crossed_on_top() => Err(SignalInvalid::Crossed),
             (Ok(bid), Ok(ask)) => Ok(Imbalance { bid, ask }),
