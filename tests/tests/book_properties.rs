@@ -1,5 +1,5 @@
 //! The book under hostile streams: gaps, duplicates, rewinds, crosses, far levels, old and new
-//! snapshots, tickers of any age.
+//! snapshots, tickers of any age, markets that jump, windows that settle at any time.
 //!
 //! In: seeds. Out: whenever a book says that it is usable, what it shows is the truth of the version
 //! that it names. Never: a run that cannot be repeated; the seed stands in every message.
@@ -94,12 +94,19 @@ impl Line {
         self.now = self.now.after(STEP_NS);
         for _ in 0..1 + self.random.below(6) {
             self.exchange.change(&mut self.random);
+            if self.random.once_in(300) {
+                self.exchange.jump(&mut self.random);
+            }
             if self.random.once_in(3) {
                 self.tickers.push(self.exchange.ticker());
             }
         }
         if self.random.once_in(2) {
             self.send_ticker();
+        }
+        if self.random.once_in(2) {
+            self.book.settle();
+            self.judge();
         }
         if self.exchange.has_news() {
             let difference = self.exchange.difference(&mut self.random);
@@ -174,11 +181,12 @@ impl Line {
         self.judge();
     }
 
-    /// A best ask that moved beyond what the book knows cannot be seen to cross.
+    /// A best ask, or a bid at its price, beyond what the book knows cannot be seen to cross.
     fn edge_hides(&self, best: Level) -> bool {
-        self.book
-            .edge(Side::Sell)
-            .is_some_and(|edge| best.price > edge)
+        let ask_edge = self.book.edge(Side::Sell);
+        let bid_edge = self.book.edge(Side::Buy);
+        ask_edge.is_some_and(|edge| best.price > edge)
+            || bid_edge.is_some_and(|edge| best.price < edge)
     }
 
     fn apply(&mut self, difference: &Difference, step: usize) {

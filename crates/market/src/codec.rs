@@ -89,6 +89,7 @@ macro_rules! integers {
             ///
             /// # Errors
             /// [`CodecError::TooLong`] when the buffer is full.
+            #[inline]
             pub fn $name(&mut self, value: $name) -> Result<(), CodecError> {
                 self.bytes(&value.to_le_bytes())
             }
@@ -98,6 +99,7 @@ macro_rules! integers {
             ///
             /// # Errors
             /// [`CodecError::Truncated`] at the end.
+            #[inline]
             pub fn $name(&mut self) -> Result<$name, CodecError> {
                 const SIZE: usize = size_of::<$name>();
                 let bytes = self.bytes(SIZE)?;
@@ -105,9 +107,11 @@ macro_rules! integers {
             }
         )*}
         $(impl Wire for $name {
+            #[inline]
             fn encode(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
                 writer.$name(*self)
             }
+            #[inline]
             fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
                 reader.$name()
             }
@@ -132,15 +136,26 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// [`CodecError::TooLong`] when the buffer is full.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CodecError> {
-        let end = self.length + bytes.len();
+        self.room(bytes.len())?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Appends `count` bytes that the caller fills: one check for a run of values.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLong`] when the buffer is full.
+    #[inline]
+    pub fn room(&mut self, count: usize) -> Result<&mut [u8], CodecError> {
         let target = self
             .buffer
-            .get_mut(self.length..end)
+            .get_mut(self.length..)
+            .and_then(|free| free.get_mut(..count))
             .ok_or(CodecError::TooLong)?;
-        target.copy_from_slice(bytes);
-        self.length = end;
-        Ok(())
+        // No overflow: both lie within one buffer.
+        self.length = self.length.wrapping_add(count);
+        Ok(target)
     }
 }
 
@@ -161,6 +176,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`CodecError::Truncated`] when there are fewer.
+    #[inline]
     pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], CodecError> {
         if count > self.rest.len() {
             return Err(CodecError::Truncated);
@@ -172,6 +188,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Wire for bool {
+    #[inline]
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
         writer.u8(u8::from(*self))
     }
@@ -207,11 +224,13 @@ impl<T: Wire> Wire for Option<T> {
 macro_rules! wire_newtype {
     ($($name:ident($inner:ident)),* $(,)?) => {$(
         impl $crate::codec::Wire for $name {
+            #[inline]
             fn encode(
                 &self, writer: &mut $crate::codec::Writer<'_>,
             ) -> Result<(), $crate::codec::CodecError> {
                 writer.$inner(self.0)
             }
+            #[inline]
             fn decode(
                 reader: &mut $crate::codec::Reader<'_>,
             ) -> Result<Self, $crate::codec::CodecError> {
@@ -272,11 +291,13 @@ macro_rules! wire_enum {
             }
         }
         impl $crate::codec::Wire for $name {
+            #[inline]
             fn encode(
                 &self, writer: &mut $crate::codec::Writer<'_>,
             ) -> Result<(), $crate::codec::CodecError> {
                 writer.u8(*self as u8)
             }
+            #[inline]
             fn decode(
                 reader: &mut $crate::codec::Reader<'_>,
             ) -> Result<Self, $crate::codec::CodecError> {

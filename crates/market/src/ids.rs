@@ -159,7 +159,11 @@ impl ClientOrderId {
         bytes[..prefix.len()].copy_from_slice(prefix.as_bytes());
         write_base36(u64::from(epoch), &mut bytes[prefix.len()..prefix.len() + 5]);
         write_base36(sequence, &mut bytes[prefix.len() + 5..prefix.len() + 14]);
-        Self::new(&bytes[..prefix.len() + 14]).expect("ASCII and at most 30 bytes")
+        // ASCII all of it: the prefix by the check above, the rest by how it was written.
+        Self {
+            length: prefix.len() as u8 + 14,
+            bytes,
+        }
     }
 
     /// Epoch and sequence, when this id has our `prefix` and form.

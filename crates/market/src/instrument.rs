@@ -242,13 +242,18 @@ impl Instrument {
     pub fn money(&self, tick_lots: i128) -> Money {
         let mantissa = i128::from(self.tick.mantissa) * i128::from(self.lot.mantissa);
         let decimals = u32::from(self.tick.decimals) + u32::from(self.lot.decimals);
-        let value = tick_lots.saturating_mul(mantissa);
-        if decimals <= 8 {
-            let value = value.saturating_mul(10i128.pow(8 - decimals));
-            Money(round_div_saturating(value, 1))
-        } else {
-            Money(round_div_saturating(value, 10i128.pow(decimals - 8)))
+        if decimals > 8 {
+            let value = tick_lots.saturating_mul(mantissa);
+            return Money(round_div_saturating(value, 10i128.pow(decimals - 8)));
         }
+        let scale = mantissa * i128::from(POWERS_OF_TEN[8 - decimals as usize]);
+        let value = match (i64::try_from(tick_lots), i64::try_from(scale)) {
+            // Nearly always: one multiplication, which fits 128 bits.
+            (Ok(tick_lots), Ok(scale)) => i128::from(tick_lots) * i128::from(scale),
+            _ => tick_lots.saturating_mul(scale),
+        };
+        let end = if value < 0 { i64::MIN } else { i64::MAX };
+        Money(i64::try_from(value).unwrap_or(end))
     }
 
     /// Price times quantity in the quote asset. The sign is the quantity's.
@@ -266,14 +271,32 @@ impl Instrument {
         let mantissa = i128::from(self.tick.mantissa) * i128::from(self.lot.mantissa);
         let decimals = u32::from(self.tick.decimals) + u32::from(self.lot.decimals);
         let lot_value = i128::from(price.0) * mantissa;
-        let scaled = if decimals >= 8 {
+        let scaled = if decimals > 8 {
             i128::from(notional.0) * 10i128.pow(decimals - 8) / lot_value
         } else {
-            i128::from(notional.0) / (lot_value * 10i128.pow(8 - decimals))
+            let lot_value = lot_value * i128::from(POWERS_OF_TEN[8 - decimals as usize]);
+            match i64::try_from(lot_value) {
+                // Nearly always: a division of 64 bits.
+                Ok(lot_value) => return Quantity(notional.0 / lot_value),
+                Err(_) => i128::from(notional.0) / lot_value,
+            }
         };
         Quantity(i64::try_from(scaled).unwrap_or(i64::MAX))
     }
 }
+
+/// 10^0 to 10^8.
+const POWERS_OF_TEN: [i64; 9] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
 
 /// The start-up table, looked up by symbol. At most 64 entries, so a scan is the fastest index.
 #[derive(Clone, Copy, Debug)]
@@ -334,6 +357,29 @@ mod tests {
             instrument.quantity_for(price, Money::from_whole(100)),
             Quantity(3)
         );
+    }
+
+    #[test]
+    fn money_of_any_size_is_that_of_wide_arithmetic() {
+        let steps = [(1, 0), (1, 1), (25, 2), (1, 4), (5, 5), (1, 8)];
+        let amounts = [0, 1, 3, 99_999, i128::from(i64::MAX), 1 << 90, 1 << 126];
+        for (tick, lot) in steps.iter().flat_map(|tick| steps.map(|lot| (*tick, lot))) {
+            let mut instrument = btcusdt();
+            (instrument.tick.mantissa, instrument.tick.decimals) = tick;
+            (instrument.lot.mantissa, instrument.lot.decimals) = lot;
+            for amount in amounts.iter().flat_map(|amount| [*amount, -*amount]) {
+                let decimals = u32::from(tick.1 + lot.1);
+                let value = amount.saturating_mul(i128::from(tick.0 * lot.0));
+                let wide = value.saturating_mul(10i128.pow(8u32.saturating_sub(decimals)));
+                let divisor = 10i128.pow(decimals.saturating_sub(8));
+                let expected = Money(round_div_saturating(wide, divisor));
+                assert_eq!(
+                    instrument.money(amount),
+                    expected,
+                    "{tick:?} {lot:?} {amount}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@
 use market::account::{BalanceReport, OpenOrderReport, OrderReply, OrderUpdate, PositionReport};
 use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
 use market::{
-    CodecError, InstrumentId, Market, MonoNs, Reader, Side, UpdateId, UtcNs, Wire, Writer,
-    wire_enum, wire_struct,
+    CodecError, InstrumentId, Market, MonoNs, Price, Quantity, Reader, Side, UpdateId, UtcNs, Wire,
+    Writer, wire_enum, wire_struct,
 };
 
 /// Most levels (both sides together) in one event.
@@ -273,16 +273,31 @@ impl Input<'_> {
     }
 }
 
+/// Bytes of one encoded level: price, then quantity.
+const LEVEL_BYTES: usize = 16;
+
 fn encode_levels(levels: &[Level], writer: &mut Writer<'_>) -> Result<(), CodecError> {
     writer.u32(u32::try_from(levels.len()).map_err(|_| CodecError::TooLong)?)?;
-    levels.iter().try_for_each(|level| level.encode(writer))
+    // One check for all of them; the bytes are those of `Level::encode`.
+    let bytes = writer.room(levels.len() * LEVEL_BYTES)?;
+    for (bytes, level) in bytes.chunks_exact_mut(LEVEL_BYTES).zip(levels) {
+        let (price, quantity) = bytes.split_at_mut(8);
+        price.copy_from_slice(&level.price.0.to_le_bytes());
+        quantity.copy_from_slice(&level.quantity.0.to_le_bytes());
+    }
+    Ok(())
 }
 
 fn decode_levels(reader: &mut Reader<'_>, levels: &mut [Level]) -> Result<usize, CodecError> {
     let count = reader.u32()? as usize;
     let target = levels.get_mut(..count).ok_or(CodecError::TooLong)?;
-    for level in target {
-        *level = Level::decode(reader)?;
+    let bytes = reader.bytes(count * LEVEL_BYTES)?;
+    for (bytes, level) in bytes.chunks_exact(LEVEL_BYTES).zip(target) {
+        let word = |at: usize| i64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+        *level = Level {
+            price: Price(word(0)),
+            quantity: Quantity(word(8)),
+        };
     }
     Ok(count)
 }
@@ -290,7 +305,36 @@ fn decode_levels(reader: &mut Reader<'_>, levels: &mut [Level]) -> Result<usize,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{Price, Quantity, UtcMs};
+    use market::UtcMs;
+
+    #[test]
+    fn a_run_of_levels_has_the_bytes_of_its_levels() {
+        let levels: Vec<Level> = (0..9)
+            .map(|index| Level {
+                price: Price(i64::MIN + index * 0x0123_4567_89ab),
+                quantity: Quantity(i64::MAX - index),
+            })
+            .collect();
+        let (mut run, mut single) = ([0; 256], [0; 256]);
+        let mut writer = Writer::new(&mut run);
+        encode_levels(&levels, &mut writer).unwrap();
+        let length = writer.length();
+        let mut writer = Writer::new(&mut single);
+        writer.u32(9).unwrap();
+        for level in &levels {
+            level.encode(&mut writer).unwrap();
+        }
+        assert_eq!(writer.length(), length);
+        assert_eq!(run, single);
+        let mut back = [Level::default(); 9];
+        assert_eq!(
+            decode_levels(&mut Reader::new(&run[..length]), &mut back),
+            Ok(9)
+        );
+        assert_eq!(back[..], levels);
+        let short = decode_levels(&mut Reader::new(&run[..length - 1]), &mut back);
+        assert_eq!(short, Err(CodecError::Truncated));
+    }
 
     #[test]
     fn events_survive_the_trip_and_damage_is_an_error() {

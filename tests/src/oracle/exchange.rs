@@ -139,6 +139,15 @@ impl Exchange {
         self.history.insert(version, sides);
     }
 
+    /// The whole market moves: every level goes, and new ones stand somewhere else. So it looks
+    /// when the price step changes, or when trading comes back after a halt.
+    pub fn jump(&mut self, random: &mut Random) {
+        let center = [2_000, 60_000, 100_000, 140_000, 5_000_000][random.below(5)];
+        let side = |sign: i64| (1..40).map(|step| (center + sign * step * 3, 7)).collect();
+        let version = self.version() + 1;
+        self.history.insert(version, [side(-1), side(1)]);
+    }
+
     /// What changed since the last difference. Levels that went and came back are left out, some
     /// that did not change are repeated.
     pub fn difference(&mut self, random: &mut Random) -> Difference {

@@ -37,6 +37,7 @@ impl FarLevels {
         self.count_max
     }
 
+    #[cfg(test)]
     pub(super) fn get(&self, key: i64) -> i64 {
         if self.count == 0 {
             return 0;

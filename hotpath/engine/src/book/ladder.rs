@@ -32,14 +32,20 @@ const WINDOW_TICKS_MIN: usize = 256;
 #[derive(Debug)]
 pub(super) struct Ladder {
     /// 1 for asks, -1 for bids.
-    sign: i64,
-    quantities: Box<[i64]>,
-    occupied: Box<[u64]>,
+    pub(super) sign: i64,
+    pub(super) quantities: Box<[i64]>,
+    pub(super) occupied: Box<[u64]>,
     /// Lowest key of the window; a multiple of 64.
-    base: i64,
+    pub(super) base: i64,
+    /// Lowest key of the window that a level may have, and how many from there on may: the part
+    /// of the window whose prices can be. So one comparison says both.
+    pub(super) open: i64,
+    pub(super) span: u64,
     /// Lowest occupied key; [`NO_KEY`] without. Between levels of one event only a lower bound.
-    best: i64,
-    far: FarLevels,
+    pub(super) best: i64,
+    /// Lots on the best level; without meaning when there is none, or between levels of an event.
+    best_quantity: i64,
+    pub(super) far: FarLevels,
     /// Highest key up to which a missing level is known to be missing.
     edge: i64,
     /// Lowest key for which there was no room since the last clear.
@@ -54,17 +60,22 @@ impl Ladder {
             window_ticks.is_power_of_two() && window_ticks >= WINDOW_TICKS_MIN,
             "a window is a power of two of at least 256 ticks"
         );
-        Self {
+        let mut ladder = Self {
             sign: if side == Side::Buy { -1 } else { 1 },
             quantities: vec![0; window_ticks].into_boxed_slice(),
             occupied: vec![0; window_ticks / 64].into_boxed_slice(),
             base: 0,
+            open: 0,
+            span: 0,
             best: NO_KEY,
+            best_quantity: 0,
             far: FarLevels::new(far_levels_max),
             edge: i64::MIN,
             lost: NO_KEY,
             dropped: 0,
-        }
+        };
+        ladder.set_base(0);
+        ladder
     }
 
     pub(super) fn key(&self, price: Price) -> i64 {
@@ -82,25 +93,65 @@ impl Ladder {
     /// best is exact afterwards.
     pub(super) fn apply(&mut self, levels: &[Level]) -> bool {
         let mut sane = true;
-        for level in levels {
-            if is_sane(level) {
-                self.set(self.key(level.price), level.quantity.0);
-            } else {
-                sane = false;
-            }
+        let mut rest = self.write_within(levels);
+        while let Some((level, after)) = rest.split_first() {
+            sane &= self.write_outside(level);
+            rest = self.write_within(after);
         }
         self.tighten();
         sane
     }
 
-    /// Sets one level; quantity 0 removes it. [`Ladder::tighten`] must follow.
-    #[inline]
+    /// Writes levels up to the first one that is not for the window, and returns the rest.
+    ///
+    /// The inner loop of the engine: no branch that depends on what a level is, no bounds check
+    /// (the masks show the compiler that there is nothing to check), and arithmetic that wraps on
+    /// purpose, because the comparison with `span` catches every key. A function of its own, so
+    /// that all it needs stays in registers.
+    #[inline(never)]
+    fn write_within<'l>(&mut self, levels: &'l [Level]) -> &'l [Level] {
+        let (sign, open, span) = (self.sign, self.open, self.span);
+        let quantities = &mut *self.quantities;
+        let occupied = &mut *self.occupied;
+        let words = occupied.len();
+        assert!(words > 0 && !quantities.is_empty() && quantities.len() == words << 6);
+        let mut best = self.best;
+        let mut rest = levels;
+        while let Some((level, after)) = rest.split_first() {
+            let key = level.price.0.wrapping_mul(sign);
+            let quantity = level.quantity.0;
+            if key.wrapping_sub(open) as u64 >= span || quantity as u64 > LOTS_MAX as u64 {
+                break;
+            }
+            quantities[key as usize & (quantities.len() - 1)] = quantity;
+            let word = &mut occupied[(key >> 6) as usize & (words - 1)];
+            let bit = key & 63;
+            *word = *word & !(1 << bit) | u64::from(quantity != 0) << bit;
+            // A removed key makes a lower bound too low at worst; `tighten` looks.
+            best = best.min(key);
+            rest = after;
+        }
+        self.best = best;
+        rest
+    }
+
+    /// A level that the window does not take: a far one, a better one, or none at all.
+    #[cold]
+    #[inline(never)]
+    fn write_outside(&mut self, level: &Level) -> bool {
+        let sane = is_sane(level);
+        if sane {
+            self.set(self.key(level.price), level.quantity.0);
+        }
+        sane
+    }
+
+    /// Sets one sane level; quantity 0 removes it. [`Ladder::tighten`] must follow.
     pub(super) fn set(&mut self, key: i64, quantity: i64) {
-        let offset = key.wrapping_sub(self.base) as u64;
-        if offset >= self.quantities.len() as u64 {
+        if !self.in_window(key) {
             return self.set_outside(key, quantity);
         }
-        let slot = key as usize & (self.quantities.len() - 1);
+        let slot = self.slot(key);
         self.quantities[slot] = quantity;
         let bit = 1u64 << (slot & 63);
         let word = &mut self.occupied[slot >> 6];
@@ -112,20 +163,7 @@ impl Ladder {
         }
     }
 
-    #[cold]
-    fn set_outside(&mut self, key: i64, quantity: i64) {
-        let is_better = key < self.base;
-        if quantity != 0 && (is_better || self.best == NO_KEY) {
-            self.recenter(key);
-            return self.set(key, quantity);
-        }
-        // Nothing stands before the window, so there is nothing to remove.
-        if !is_better {
-            self.set_far(key, quantity);
-        }
-    }
-
-    fn set_far(&mut self, key: i64, quantity: i64) {
+    pub(super) fn set_far(&mut self, key: i64, quantity: i64) {
         if self.far.set(key, quantity) == Err(Full) {
             self.dropped += 1;
             self.lost = self.lost.min(key);
@@ -133,26 +171,33 @@ impl Ladder {
         }
     }
 
-    /// Makes the best exact after removals, and keeps it in the better half of the window.
+    /// Makes the best exact after levels were set, and keeps it in the better half of the window.
     #[inline]
     pub(super) fn tighten(&mut self) {
-        if self.best != NO_KEY && !self.is_occupied(self.best) {
+        if self.best == NO_KEY {
+            return;
+        }
+        if !self.in_window(self.best) || !self.is_occupied(self.best) {
             self.find_best();
+        }
+        if self.best != NO_KEY {
+            self.best_quantity = self.quantities[self.slot(self.best)];
         }
     }
 
+    #[inline(never)]
     fn find_best(&mut self) {
         match self.next_in_window(self.best.max(self.base)) {
             Some(key) => {
                 self.best = key;
                 if key - self.base > self.width() / 2 {
-                    self.recenter(key);
+                    self.move_window(self.base_for(key));
                 }
             }
             None => match self.far.first_from(i64::MIN) {
                 Some((key, _)) => {
                     self.best = key;
-                    self.recenter(key);
+                    self.move_window(self.base_for(key));
                 }
                 None => self.best = NO_KEY,
             },
@@ -160,15 +205,25 @@ impl Ladder {
     }
 
     /// Lowest occupied key of all, known or not; [`NO_KEY`] without.
+    #[inline]
     pub(super) fn best(&self) -> i64 {
         self.best
     }
 
     /// Lowest occupied key, where it lies in the known range.
+    #[inline]
     pub(super) fn known_best(&self) -> Option<i64> {
         (self.best != NO_KEY && self.best <= self.edge).then_some(self.best)
     }
 
+    /// The best level, where it lies in the known range.
+    #[inline]
+    pub(super) fn known_top(&self) -> Option<Level> {
+        self.known_best()
+            .map(|key| self.level(key, self.best_quantity))
+    }
+
+    #[cfg(test)]
     pub(super) fn quantity(&self, key: i64) -> i64 {
         if !self.in_window(key) {
             return self.far.get(key);
@@ -193,38 +248,53 @@ impl Ladder {
 
     /// Lots on the best `count` levels from `from` on. None when there are fewer within the known
     /// range.
+    #[inline]
     pub(super) fn sum_from(&self, from: i64, count: usize) -> Option<i64> {
-        let mut total = 0i64;
-        let mut left = count;
-        let end = self.base + self.width();
-        let mut at = from.max(self.base).max(self.best.min(end));
-        while left > 0 && at < end {
-            let slot = self.slot(at);
-            let start = at - (slot as i64 & 63);
-            let mut word = self.occupied[slot >> 6] & (u64::MAX << (slot & 63));
-            while word != 0 {
-                let key = start + i64::from(word.trailing_zeros());
-                if key > self.edge {
-                    return None;
+        let at = from.max(self.best);
+        let (mut total, mut left) = (0i64, count);
+        let quantities = &*self.quantities;
+        let occupied = &*self.occupied;
+        let words = occupied.len();
+        assert!(words > 0 && !quantities.is_empty() && quantities.len() == words << 6);
+        if left > 0 && self.in_window(at) {
+            let mut start = at & !63;
+            let end = self.base.wrapping_add(self.width());
+            let mut word = occupied[(at >> 6) as usize & (words - 1)] & (u64::MAX << (at & 63));
+            loop {
+                while word != 0 {
+                    let key = start | i64::from(word.trailing_zeros());
+                    total = total.saturating_add(quantities[key as usize & (quantities.len() - 1)]);
+                    left -= 1;
+                    if left == 0 {
+                        // Keys only grow: the last one alone must lie in the known range.
+                        return (key <= self.edge).then_some(total);
+                    }
+                    word &= word.wrapping_sub(1);
                 }
-                total = total.saturating_add(self.quantities[self.slot(key)]);
-                left -= 1;
-                if left == 0 {
-                    return Some(total);
+                start = start.wrapping_add(64);
+                if start >= end {
+                    break;
                 }
-                word &= word - 1;
+                word = occupied[(start >> 6) as usize & (words - 1)];
             }
-            at = start + 64;
         }
-        // Only a book with a handful of levels in its window gets here.
-        let mut from = from.max(end);
-        while left > 0 {
+        self.sum_far(from, left)
+            .map(|lots| total.saturating_add(lots))
+    }
+
+    /// Lots on the best `left` far levels. Only a book with a handful of levels in its window
+    /// gets here.
+    #[cold]
+    #[inline(never)]
+    fn sum_far(&self, from: i64, left: usize) -> Option<i64> {
+        let mut from = from.max(self.base + self.width());
+        let mut total = 0i64;
+        for _ in 0..left {
             let (key, quantity) = self.far.first_from(from)?;
             if key > self.edge {
                 return None;
             }
             total = total.saturating_add(quantity);
-            left -= 1;
             from = key + 1;
         }
         Some(total)
@@ -306,30 +376,35 @@ impl Ladder {
         if base % 64 != 0 || base.abs() > TICKS_MAX * 2 {
             return false;
         }
-        (self.base, self.edge, self.lost, self.dropped) = (base, edge, lost, dropped);
+        self.set_base(base);
+        (self.edge, self.lost, self.dropped) = (edge, lost, dropped);
         true
     }
 
-    fn width(&self) -> i64 {
+    #[inline]
+    pub(super) fn width(&self) -> i64 {
         self.quantities.len() as i64
     }
 
-    fn slot(&self, key: i64) -> usize {
+    #[inline]
+    pub(super) fn slot(&self, key: i64) -> usize {
         key as usize & (self.quantities.len() - 1)
     }
 
-    fn in_window(&self, key: i64) -> bool {
+    #[inline]
+    pub(super) fn in_window(&self, key: i64) -> bool {
         (key.wrapping_sub(self.base) as u64) < self.quantities.len() as u64
     }
 
     /// `key` must lie in the window.
+    #[inline]
     fn is_occupied(&self, key: i64) -> bool {
         let slot = self.slot(key);
         self.occupied[slot >> 6] >> (slot & 63) & 1 == 1
     }
 
     /// The lowest occupied key from `from`, which lies in the window, to its end.
-    fn next_in_window(&self, from: i64) -> Option<i64> {
+    pub(super) fn next_in_window(&self, from: i64) -> Option<i64> {
         let end = self.base + self.width();
         let mut at = from;
         while at < end {
@@ -342,44 +417,6 @@ impl Ladder {
         }
         None
     }
-
-    /// Moves the window so that `key` stands a quarter into it. Nothing better than `key` may be
-    /// occupied.
-    #[cold]
-    fn recenter(&mut self, key: i64) {
-        let base = (key - self.width() / 4) & !63;
-        let (old_base, width) = (self.base, self.width());
-        if base < old_base {
-            // The worst ticks leave: in the window they would stand for better ones.
-            let mut from = (base + width).max(old_base);
-            while let Some(key) = self
-                .in_window(from)
-                .then(|| self.next_in_window(from))
-                .flatten()
-            {
-                let slot = self.slot(key);
-                self.occupied[slot >> 6] &= !(1 << (slot & 63));
-                let quantity = self.quantities[slot];
-                self.set_far(key, quantity);
-                from = key + 1;
-            }
-            self.base = base;
-        } else if base > old_base {
-            self.base = base;
-            let Self {
-                far,
-                quantities,
-                occupied,
-                ..
-            } = self;
-            let mask = quantities.len() - 1;
-            far.take_range(base, base + width - 1, |key, quantity| {
-                let slot = key as usize & mask;
-                quantities[slot] = quantity;
-                occupied[slot >> 6] |= 1 << (slot & 63);
-            });
-        }
-    }
 }
 
 /// Whether a price and quantity can be a level of any book.
@@ -390,92 +427,4 @@ pub(super) fn is_sane(level: &Level) -> bool {
     let price_room = TICKS_MAX.wrapping_sub(price);
     let quantity_room = LOTS_MAX.wrapping_sub(quantity);
     price.wrapping_sub(1) | price_room | quantity | quantity_room >= 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    fn level(price: i64, quantity: i64) -> Level {
-        Level {
-            price: Price(price),
-            quantity: Quantity(quantity),
-        }
-    }
-
-    #[test]
-    fn no_price_of_any_size_is_written_or_panics() {
-        for side in [Side::Buy, Side::Sell] {
-            let mut ladder = Ladder::new(side, 256, 4);
-            let insane = [
-                level(0, 1),
-                level(-1, 1),
-                level(i64::MIN, 1),
-                level(i64::MAX, 1),
-                level(TICKS_MAX + 1, 1),
-                level(5, LOTS_MAX + 1),
-                level(5, i64::MAX),
-                level(5, -1),
-                level(5, i64::MIN),
-            ];
-            for one in insane {
-                assert!(!ladder.apply(&[one]), "{one:?}");
-            }
-            assert_eq!(ladder.best(), NO_KEY);
-            assert!(ladder.apply(&[level(TICKS_MAX, 1), level(1, 1), level(TICKS_MAX, LOTS_MAX)]));
-            ladder.widen(NO_KEY);
-            assert_eq!(ladder.sum_from(i64::MIN, 2), Some(LOTS_MAX + 1));
-        }
-    }
-
-    #[test]
-    fn a_full_far_table_shrinks_the_known_range() {
-        let mut ladder = Ladder::new(Side::Sell, 256, 2);
-        ladder.widen(NO_KEY);
-        assert!(ladder.apply(&[level(10, 1), level(500, 1), level(600, 1), level(400, 1)]));
-        assert_eq!(ladder.dropped, 1);
-        assert_eq!(ladder.edge(), 399);
-        assert_eq!(ladder.sum_from(i64::MIN, 1), Some(1));
-        assert_eq!(ladder.sum_from(i64::MIN, 2), None);
-        ladder.widen(1_000);
-        assert_eq!(ladder.edge(), 399);
-        ladder.clear_unknown();
-        ladder.widen(1_000);
-        assert_eq!((ladder.edge(), ladder.far.len()), (1_000, 0));
-    }
-
-    proptest! {
-        #[test]
-        fn a_ladder_equals_a_map_wherever_its_window_is(
-            steps in prop::collection::vec(
-                (0u8..4, 1i64..40, prop::sample::select(vec![0i64, 0, 1, 2, 9])), 1..300),
-            is_bid in any::<bool>(),
-            center in 1_000i64..2_000,
-        ) {
-            let side = if is_bid { Side::Buy } else { Side::Sell };
-            let mut ladder = Ladder::new(side, 256, 4_096);
-            ladder.widen(NO_KEY);
-            let mut model = BTreeMap::new();
-            for (scale, offset, quantity) in steps {
-                // Near, some windows away, far away.
-                let price = center + offset * [1, 7, 300, 9_000][usize::from(scale)];
-                prop_assert!(ladder.apply(&[level(price, quantity)]));
-                let key = ladder.key(Price(price));
-                if quantity == 0 { model.remove(&key); } else { model.insert(key, quantity); }
-                prop_assert_eq!(ladder.all(), model.clone().into_iter().collect::<Vec<_>>());
-                let best = model.first_key_value().map_or(NO_KEY, |(key, _)| *key);
-                prop_assert_eq!(ladder.best(), best);
-                prop_assert!(best == NO_KEY || ladder.in_window(best));
-                prop_assert_eq!(ladder.quantity(key), quantity);
-                for count in [1, 3, 8] {
-                    let sum = (model.len() >= count).then(|| model.values().take(count).sum());
-                    prop_assert_eq!(ladder.sum_from(i64::MIN, count), sum);
-                }
-                let after = model.range(key + 1..).next().map(|(key, value)| (*key, *value));
-                prop_assert_eq!(ladder.next_from(key + 1), after);
-            }
-        }
-    }
 }

@@ -53,7 +53,10 @@ mod continuity;
 mod far;
 mod hold;
 mod ladder;
+#[cfg(test)]
+mod ladder_tests;
 mod order_book;
+mod recentering;
 mod snapshot;
 mod top;
 

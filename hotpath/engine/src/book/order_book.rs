@@ -108,6 +108,14 @@ impl Book {
         self.break_down(reason)
     }
 
+    /// Moves windows that the market is about to leave, a bounded step each. For a call on which
+    /// nothing waits; nothing that the book shows depends on it.
+    #[inline]
+    pub fn settle(&mut self) {
+        self.bids.settle();
+        self.asks.settle();
+    }
+
     /// The state.
     #[must_use]
     pub fn state(&self) -> BookState {
@@ -165,7 +173,9 @@ impl Book {
         {
             self.overlay = None;
         }
-        self.finish_refresh();
+        if self.snapshot != Snapshot::None {
+            self.finish_refresh();
+        }
         if self.is_crossed() {
             change = self.break_down(BookReason::Crossed);
             self.request(now, &mut change);
@@ -234,6 +244,7 @@ impl Book {
 
     /// Best bid at or above best ask. While a wider snapshot is being merged, unknown levels may
     /// be of another version, so that only known ones count.
+    #[inline]
     pub(super) fn is_crossed(&self) -> bool {
         let (bid, ask) = (self.bids.known_best(), self.asks.known_best());
         match (bid, ask) {

@@ -11,6 +11,7 @@ use crate::event::{Command, Event, Input};
 use crate::hash::RollingHash;
 use crate::orders::{NEVER, OrderCounters, OrderTable};
 use crate::outbox::{Observer, Outbox, Stage};
+use crate::planner::Plan;
 use crate::risk::{Breakers, Throttle, Trading};
 use crate::strategy::{DesiredOrders, Strategy};
 use market::record::{
@@ -49,6 +50,8 @@ pub struct Engine {
     pub(super) hash: RollingHash,
     /// Room for one strategy's wishes; empty between uses.
     pub(super) desired: DesiredOrders,
+    /// What follows from them; likewise.
+    pub(super) actions: Plan,
     /// Instruments to decide on in this step, by bit.
     pub(super) touched: u64,
     /// Instruments whose page is not written yet, by bit.
@@ -138,6 +141,7 @@ impl Engine {
             },
             hash: RollingHash::default(),
             desired: DesiredOrders::new(),
+            actions: Plan::new(),
             touched: 0,
             dirty: 0,
             assignments,
@@ -173,6 +177,9 @@ impl Engine {
                 input_sequence: event.sequence,
                 hash,
             }));
+        }
+        if !emit.has_requested {
+            self.settle_books();
         }
         self.hash = emit.hash;
         self.dirty |= self.touched;
@@ -270,6 +277,13 @@ impl Engine {
             Input::Clock(utc) => self.take_clock(*utc),
             Input::JournalLevel(permille) => self.trading.journal_level(*permille),
             Input::Time => {}
+        }
+    }
+
+    /// Upkeep of the books that this step touched. Not in a step whose requests wait to be sent.
+    fn settle_books(&mut self) {
+        for index in bits(self.touched) {
+            self.instruments[index].book.settle();
         }
     }
 

@@ -7,7 +7,7 @@ use super::core::{Engine, bits};
 use super::emit::Emit;
 use crate::orders::NEVER;
 use crate::outbox::{Observer, Request, Stage};
-use crate::planner::{Action, Plan, PlanRules, plan};
+use crate::planner::{Action, PlanRules, plan};
 use crate::signal::{Signal, Top};
 use crate::strategy::{Context, Decision, Desired, Purpose, moved};
 use market::record::{Record, Trigger};
@@ -81,8 +81,9 @@ impl Engine {
         let rules = PlanRules {
             exchange_trims_exits: market == Market::UsdM,
         };
-        let actions = plan(&self.desired, &self.orders, assignment, rules);
-        let waits = self.act(assignment, &actions, trigger, emit);
+        let (desired, orders) = (&self.desired, &self.orders);
+        plan(desired, orders, assignment, rules, &mut self.actions);
+        let waits = self.act(assignment, trigger, emit);
         if let Err(blocked) = waits {
             let reason = blocked.or(decision.reason);
             let reason = reason.unwrap_or(NonAction::RequestPending);
@@ -95,23 +96,22 @@ impl Engine {
     fn act<O: Observer>(
         &mut self,
         assignment: u16,
-        actions: &Plan,
         trigger: Trigger,
         emit: &mut Emit<'_, O>,
     ) -> Result<(), Option<NonAction>> {
         let mut done = Err(None);
-        for action in actions {
+        for next in 0..self.actions.len() {
             if !emit.has_room(2) {
                 self.schedule(self.facts.now);
                 return done;
             }
-            match action {
+            match self.actions[next] {
                 Action::Cancel(slot) => {
-                    self.cancel(*slot, emit);
+                    self.cancel(slot, emit);
                     done = Ok(());
                 }
                 Action::Place(index) => {
-                    let wanted = self.desired[usize::from(*index)];
+                    let wanted = self.desired[usize::from(index)];
                     let paused = self.assignments[usize::from(assignment)]
                         .paused(wanted.purpose.reduces(), self.facts.now);
                     if let Some(reason) = paused {

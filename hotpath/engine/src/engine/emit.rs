@@ -16,11 +16,17 @@ const TAG_NON_ACTION: u64 = 3;
 pub(super) struct Emit<'a, O> {
     outbox: &'a mut Outbox<O>,
     pub(super) hash: RollingHash,
+    /// Whether this step asked for anything.
+    pub(super) has_requested: bool,
 }
 
 impl<'a, O: Observer> Emit<'a, O> {
     pub(super) fn new(outbox: &'a mut Outbox<O>, hash: RollingHash) -> Self {
-        Self { outbox, hash }
+        Self {
+            outbox,
+            hash,
+            has_requested: false,
+        }
     }
 
     /// True while `count` more requests have room.
@@ -37,6 +43,7 @@ impl<'a, O: Observer> Emit<'a, O> {
     pub(super) fn request(&mut self, request: Request) {
         self.fold(TAG_REQUEST, &request);
         self.outbox.push(request);
+        self.has_requested = true;
     }
 
     pub(super) fn record(&mut self, record: Record) {

@@ -90,7 +90,8 @@ impl OrderTable {
             let sequence = self.next_sequence;
             self.next_sequence += 1;
             let slot = (sequence & mask) as u16;
-            if self.slots[usize::from(slot)].is_none_or(|order| order.is_settled()) {
+            let before = self.slots[usize::from(slot)].as_ref();
+            if before.is_none_or(Order::is_settled) {
                 let prefix = &self.config.client_id_prefix;
                 let epoch = self.config.client_id_epoch;
                 return Some((slot, ClientOrderId::compose(prefix, epoch, sequence)));
@@ -112,7 +113,8 @@ impl OrderTable {
     pub fn find(&self, id: &ClientOrderId) -> Option<u16> {
         let (epoch, sequence) = id.parse(&self.config.client_id_prefix)?;
         let holds = |slot: u16| {
-            self.slots[usize::from(slot)].is_some_and(|order| order.new.client_order_id == *id)
+            let order = self.slots[usize::from(slot)].as_ref();
+            order.is_some_and(|order| order.new.client_order_id == *id)
         };
         if epoch == self.config.client_id_epoch {
             let slot = (sequence & (self.slots.len() as u64 - 1)) as u16;

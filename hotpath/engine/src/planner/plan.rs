@@ -26,15 +26,21 @@ pub struct PlanRules {
     pub exchange_trims_exits: bool,
 }
 
-/// Compares `desired` with the live orders of `assignment`.
-#[must_use]
-pub fn plan(desired: &[Desired], table: &OrderTable, assignment: u16, rules: PlanRules) -> Plan {
-    let mut actions = Plan::new();
+/// Compares `desired` with the live orders of `assignment`, and writes to `actions` what to do: a
+/// plan is too large to be handed back by value on every event.
+pub fn plan(
+    desired: &[Desired],
+    table: &OrderTable,
+    assignment: u16,
+    rules: PlanRules,
+    actions: &mut Plan,
+) {
+    actions.clear();
     let mine = |slot: &&u16| table.get(**slot).assignment == assignment;
     for slot in table.live().iter().filter(mine) {
         let order = table.get(*slot);
         if should_cancel(order, desired) && actions.push(Action::Cancel(*slot)).is_err() {
-            return actions;
+            return;
         }
     }
     for (index, wanted) in desired.iter().enumerate() {
@@ -45,10 +51,9 @@ pub fn plan(desired: &[Desired], table: &OrderTable, assignment: u16, rules: Pla
             .map(|slot| table.get(*slot));
         let blocked = live.any(|order| blocks(order, wanted, rules));
         if !blocked && actions.push(Action::Place(index as u8)).is_err() {
-            return actions;
+            return;
         }
     }
-    actions
 }
 
 /// True for a resting order that nobody wants, or that is wanted otherwise.

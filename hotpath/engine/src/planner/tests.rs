@@ -3,7 +3,7 @@
 //! In: random wishes and live orders. Out: plans that lead there and then rest. Never: a doubled
 //! intent.
 
-use super::{Action, PlanRules, plan};
+use super::{Action, Plan, PlanRules};
 use crate::config::OrdersConfig;
 use crate::orders::{Evidence, NEVER, Order, OrderTable};
 use crate::strategy::{Desired, Purpose};
@@ -16,6 +16,12 @@ use proptest::prelude::*;
 const RULES: PlanRules = PlanRules {
     exchange_trims_exits: true,
 };
+
+fn plan(desired: &[Desired], table: &OrderTable, assignment: u16, rules: PlanRules) -> Plan {
+    let mut actions = Plan::new();
+    super::plan(desired, table, assignment, rules, &mut actions);
+    actions
+}
 
 fn desired(slot: u8, price: i64, lots: i64, buy: bool, exit: bool) -> Desired {
     Desired {

@@ -109,7 +109,31 @@ impl Trading {
     }
 
     /// The state before and after with the reason, when either changed since the last call.
+    #[inline]
     pub fn change(&mut self) -> Option<(TradingState, TradingState, StateReason)> {
+        // Asked on every event, and nearly always trading goes on.
+        let stays = self.state == TradingState::Active && self.is_free();
+        if stays { None } else { self.compare() }
+    }
+
+    /// True when nothing speaks against trading. Without branches: one test of all flags.
+    #[inline]
+    fn is_free(&self) -> bool {
+        let against = self.stopped
+            | self.paused
+            | self.killed
+            | self.daily_loss
+            | self.drawdown
+            | self.control_lost
+            | self.journal_high
+            | self.journal_full
+            | self.mismatch
+            | self.unclaimed;
+        self.reconciled & self.armed & !against
+    }
+
+    #[inline(never)]
+    fn compare(&mut self) -> Option<(TradingState, TradingState, StateReason)> {
         let (state, reason) = self.worst();
         if (state, reason) == (self.state, self.reason) {
             return None;
