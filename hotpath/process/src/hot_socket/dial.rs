@@ -122,6 +122,11 @@ impl HotDialer {
     /// [`DialError`].
     pub fn dial(&self, url: &str, deadline: Instant) -> Result<HotSocket, DialError> {
         let target = Target::parse(url)?;
+        let config = match (&self.tls, target.encrypted) {
+            (_, false) => None,
+            (Some(config), true) => Some(Arc::clone(config)),
+            (None, true) => return Err(DialError::NoAuthorities { host: target.host }),
+        };
         let wire = Wire::connect(&target.host, target.port, deadline)?;
         let mut dialing = Dialing {
             outgoing: Outgoing::new(OUTGOING_BYTES),
@@ -130,8 +135,8 @@ impl HotDialer {
             target,
             wire,
         };
-        if dialing.target.encrypted {
-            dialing.start_tls(self.tls.clone())?;
+        if let Some(config) = config {
+            dialing.start_tls(config)?;
         }
         let rest_at = dialing.upgrade()?;
         dialing.finish(rest_at, &self.options)
@@ -190,10 +195,7 @@ impl Dialing {
         }
     }
 
-    fn start_tls(&mut self, config: Option<Arc<ClientConfig>>) -> Result<(), DialError> {
-        let config = config.ok_or_else(|| DialError::NoAuthorities {
-            host: self.target.host.clone(),
-        })?;
+    fn start_tls(&mut self, config: Arc<ClientConfig>) -> Result<(), DialError> {
         let bare = self
             .target
             .host

@@ -166,6 +166,7 @@ impl HotSocket {
                 }
                 self.shut_down(code.unwrap_or(NORMAL));
                 let end = SocketEnd::Closed(code.unwrap_or(NO_CLOSE_CODE));
+                self.drained = true;
                 self.end = Some(end);
                 return Err(end);
             }

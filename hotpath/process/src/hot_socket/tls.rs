@@ -22,6 +22,8 @@ pub(super) struct TlsSession {
     start: usize,
     end: usize,
     peer_closed: bool,
+    /// rustls may not be asked again after an error of its own.
+    failed: bool,
 }
 
 /// How far a session is.
@@ -77,6 +79,7 @@ impl TlsSession {
             start: 0,
             end: 0,
             peer_closed: false,
+            failed: false,
         }
     }
 
@@ -162,7 +165,11 @@ impl TlsSession {
         outgoing: &mut Outgoing,
         sink: impl FnMut(&[u8]) -> Result<(), SocketEnd>,
     ) -> Result<Progress, Fault> {
-        self.drive(outgoing, sink, Then::Nothing)
+        let result = self.drive(outgoing, sink, Then::Nothing);
+        if let Err(Fault::Tls(error)) = &result {
+            self.give_up(Fault::Tls(error.clone()), outgoing);
+        }
+        result
     }
 
     /// Takes records apart until rustls wants more bytes or is ready to send.
@@ -172,6 +179,9 @@ impl TlsSession {
         mut sink: impl FnMut(&[u8]) -> Result<(), SocketEnd>,
         then: Then<'_>,
     ) -> Result<Progress, Fault> {
+        if self.failed {
+            return Err(Fault::End(SocketEnd::Tls(TlsFault::Other)));
+        }
         loop {
             let records = &mut self.incoming[self.start..self.end];
             let UnbufferedStatus { mut discard, state } =
@@ -223,12 +233,12 @@ impl TlsSession {
     /// Lets rustls say its alert before the end.
     #[cold]
     fn give_up(&mut self, fault: Fault, outgoing: &mut Outgoing) -> SocketEnd {
-        if matches!(fault, Fault::Tls(_)) {
-            // After an error rustls offers what it has to say, then the error again.
-            while let Ok(ConnectionState::EncodeTlsData(mut data)) = self
-                .connection
-                .process_tls_records(&mut self.incoming[self.start..self.end])
-                .state
+        if matches!(fault, Fault::Tls(_)) && !self.failed {
+            // It offers the alert at the next call; one more, and it would find the same fault.
+            self.failed = true;
+            let records = &mut self.incoming[self.start..self.end];
+            if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                self.connection.process_tls_records(records).state
                 && let Ok(count) = data.encode(outgoing.spare())
             {
                 outgoing.commit(count);
