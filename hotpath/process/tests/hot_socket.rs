@@ -45,7 +45,7 @@ fn check_echo(mut socket: HotSocket) {
 
 #[test]
 fn texts_come_back_until_we_close() {
-    assert_eq!(both(|stream| echo(stream), check_echo), Some(1000));
+    assert_eq!(both(echo, check_echo), Some(1000));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::{self, Message};
+use websocket::Violation;
 
 #[test]
 fn keys_are_updated_from_either_side() {
@@ -93,6 +94,31 @@ fn bytes_that_are_no_record_of_this_session_end_it_with_their_class() {
         let told = server.join().unwrap();
         assert!(told.contains("alert"), "the alert was not sent: {told}");
     }
+}
+
+#[test]
+fn a_broken_rule_of_framing_ahead_of_a_broken_record_is_what_is_said() {
+    let certificates = Certificates::localhost();
+    let dialer = certificates.dialer();
+    let (port, server) = serve(move |tcp| {
+        let mut server = tungstenite::accept(certificates.accept(tcp)).unwrap();
+        server.read().unwrap();
+        let stream = server.get_mut();
+        let mut bytes = Vec::new();
+        stream.conn.writer().write_all(&[0xC1, 0]).unwrap();
+        stream.conn.write_tls(&mut bytes).unwrap();
+        bytes.extend_from_slice(&[0x17, 3, 3, 0, 32]);
+        bytes.extend_from_slice(&[7; 32]);
+        stream.sock.write_all(&bytes).unwrap();
+        let _ = server.read();
+    });
+    let mut socket = dial(&dialer, &format!("wss://localhost:{port}")).unwrap();
+    socket.send_text(b"dialed").unwrap();
+    let expected = SocketEnd::Framing(Violation::ReservedBits);
+    assert_eq!(end(&mut socket), expected);
+    assert_eq!(socket.flush(), Err(expected));
+    drop(socket);
+    server.join().unwrap();
 }
 
 #[test]
