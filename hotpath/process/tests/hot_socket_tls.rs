@@ -8,7 +8,7 @@ mod hot_socket_server;
 
 use hot_socket_server::{Certificates, dial, end, plain_dialer, serve, text, upgrade};
 use hotpath::gateway::socket::Dialer;
-use hotpath::hot_socket::{DialError, HotDialer, HotOptions, SocketEnd, TlsFault};
+use hotpath::hot_socket::{DialError, Encryption, HotDialer, HotOptions, SocketEnd, TlsFault};
 use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -38,6 +38,35 @@ fn keys_are_updated_from_either_side() {
     }
     socket.close();
     assert_eq!(server.join().unwrap(), 200);
+}
+
+#[test]
+fn the_kernel_is_asked_for_its_tls_and_rustls_goes_on_where_it_has_none() {
+    let certificates = Certificates::localhost();
+    let dialer = certificates.dialer_with(HotOptions {
+        kernel_tls: true,
+        ..HotOptions::default()
+    });
+    let (port, server) = serve(move |tcp| {
+        let mut server = tungstenite::accept(certificates.accept(tcp)).unwrap();
+        let asked = server.read().unwrap();
+        server.send(asked).unwrap();
+        matches!(server.read(), Ok(Message::Close(_)))
+    });
+    let mut socket = dial(&dialer, &format!("wss://localhost:{port}")).unwrap();
+    match socket.encryption() {
+        // Where the machine has it, this is the test of it.
+        Encryption::Kernel => println!("the kernel makes the records"),
+        Encryption::Rustls { kernel_refused } => {
+            let reason = kernel_refused.as_ref().unwrap();
+            assert!(reason.starts_with("the kernel has no TLS"), "{reason}");
+        }
+        Encryption::None => panic!("wss without encryption"),
+    }
+    socket.send_text(b"either way").unwrap();
+    assert_eq!(text(&mut socket), "either way");
+    socket.close();
+    assert!(server.join().unwrap());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::outgoing::Outgoing;
 use crate::allocation::tls_scope;
 use rustls::client::UnbufferedClientConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{ExtractedSecrets, ProtocolVersion};
 
 /// Ciphertext that is taken in before it is decrypted: at least three records of the largest kind
 /// (16 KiB and a head), so that the start of one never keeps the rest of another out.
@@ -81,6 +82,20 @@ impl TlsSession {
             peer_closed: false,
             failed: false,
         }
+    }
+
+    /// Which TLS it is, once that is agreed upon.
+    pub(super) fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.connection.protocol_version()
+    }
+
+    /// The keys, for somebody else's records.
+    ///
+    /// # Errors
+    /// When the configuration does not allow it.
+    pub(super) fn into_secrets(self) -> Result<ExtractedSecrets, rustls::Error> {
+        let (secrets, _) = self.connection.dangerous_into_kernel_connection()?;
+        Ok(secrets)
     }
 
     /// Ciphertext that waits for the rest of its record.
