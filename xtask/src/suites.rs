@@ -167,36 +167,42 @@ fn miri() -> Result<(), Failure> {
     evidence::record("miri", &["crates/ipc"], result)
 }
 
+/// The workspaces of fuzz targets.
+const FUZZ_FOLDERS: [&str; 2] = ["crates/binance/fuzz", "crates/websocket/fuzz"];
+
 fn fuzz() -> Result<(), Failure> {
-    let folder = root().join("crates/binance/fuzz");
     if !exists("cargo-fuzz") {
         run_to_end(cargo().args(["install", "--quiet", "--locked", "cargo-fuzz"]))?;
     }
-    let mut targets: Vec<String> = std::fs::read_dir(folder.join("fuzz_targets"))
-        .map_err(|source| Failure::File {
-            path: folder.clone(),
-            source,
-        })?
-        .flatten()
-        .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
-        .collect();
-    targets.sort();
     let mut results = Vec::new();
-    for target in &targets {
-        println!("fuzz: {target}, {FUZZ_SECONDS} s");
-        let limit = format!("-max_total_time={FUZZ_SECONDS}");
-        run_to_end(Command::new("cargo").current_dir(&folder).args([
-            "+nightly",
-            "fuzz",
-            "run",
-            target,
-            "--",
-            &limit,
-            "-print_final_stats=1",
-        ]))?;
-        results.push(json!({ "target": target, "seconds": FUZZ_SECONDS, "findings": 0 }));
+    for folder in FUZZ_FOLDERS {
+        let folder = root().join(folder);
+        let mut targets: Vec<String> = std::fs::read_dir(folder.join("fuzz_targets"))
+            .map_err(|source| Failure::File {
+                path: folder.clone(),
+                source,
+            })?
+            .flatten()
+            .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
+            .collect();
+        targets.sort();
+        for target in &targets {
+            println!("fuzz: {target}, {FUZZ_SECONDS} s");
+            let limit = format!("-max_total_time={FUZZ_SECONDS}");
+            run_to_end(Command::new("cargo").current_dir(&folder).args([
+                "+nightly",
+                "fuzz",
+                "run",
+                target,
+                "--",
+                &limit,
+                "-print_final_stats=1",
+            ]))?;
+            results.push(json!({ "target": target, "seconds": FUZZ_SECONDS, "findings": 0 }));
+        }
     }
-    evidence::record("fuzz", &["crates/binance", "crates/market"], json!(results))
+    let inputs = ["crates/binance", "crates/market", "crates/websocket"];
+    evidence::record("fuzz", &inputs, json!(results))
 }
 
 /// The steps of a run, each with its outcome and time.

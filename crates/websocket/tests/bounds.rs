@@ -156,3 +156,19 @@ fn nothing_after_a_close_is_looked_at() {
     assert_eq!(reader.next_message(), Ok(Some(close)));
     assert_eq!(reader.next_message(), Ok(None));
 }
+
+#[test]
+fn a_broken_stream_stays_broken() {
+    let cases: [(&[u8], Violation); 3] = [
+        (&[0x88, 1, 3], Violation::CloseTooShort),
+        (&[0x88, 3, 3, 0xE8, 0xFF], Violation::CloseReasonNotUtf8),
+        (&[0x80, 0], Violation::ContinuationWithoutStart),
+    ];
+    for (bytes, violation) in cases {
+        let mut reader = FrameReader::new(100, 50);
+        reader.push(bytes).unwrap();
+        reader.push(&frame(0x81, 5)).unwrap();
+        assert_eq!(reader.next_message(), Err(violation));
+        assert_eq!(reader.next_message(), Err(violation), "{bytes:02x?}");
+    }
+}

@@ -3,6 +3,7 @@
 //! In: a URL and a deadline. Out: a connected, upgraded, non-blocking socket with every buffer
 //! that it will ever have. Never: a certificate that is not checked, a wait past the deadline.
 
+use super::kernel_tls::{Encryption, Outcome, hand_over};
 use super::mask::Masks;
 use super::outgoing::Outgoing;
 use super::receive::{busy_poll, stamp_arrivals};
@@ -84,6 +85,8 @@ pub struct HotOptions {
     /// How long a receive that finds nothing looks into the network card's queue, in
     /// microseconds; `None` leaves it to the system. Ignored where the system refuses.
     pub busy_poll_us: Option<u32>,
+    /// Whether the kernel is asked to make the records; see [`Encryption`] for what came of it.
+    pub kernel_tls: bool,
 }
 
 impl Default for HotOptions {
@@ -91,6 +94,7 @@ impl Default for HotOptions {
         Self {
             message_bytes_max: 4 << 20,
             busy_poll_us: None,
+            kernel_tls: false,
         }
     }
 }
@@ -110,6 +114,7 @@ impl HotDialer {
             let mut config = ClientConfig::clone(config);
             // A ticket would be put into a store behind a lock, by the pinned thread.
             config.resumption = Resumption::disabled();
+            config.enable_secret_extraction = options.kernel_tls;
             Arc::new(config)
         });
         Self { tls, options }
@@ -122,6 +127,11 @@ impl HotDialer {
     /// [`DialError`].
     pub fn dial(&self, url: &str, deadline: Instant) -> Result<HotSocket, DialError> {
         let target = Target::parse(url)?;
+        let config = match (&self.tls, target.encrypted) {
+            (_, false) => None,
+            (Some(config), true) => Some(Arc::clone(config)),
+            (None, true) => return Err(DialError::NoAuthorities { host: target.host }),
+        };
         let wire = Wire::connect(&target.host, target.port, deadline)?;
         let mut dialing = Dialing {
             outgoing: Outgoing::new(OUTGOING_BYTES),
@@ -130,8 +140,8 @@ impl HotDialer {
             target,
             wire,
         };
-        if dialing.target.encrypted {
-            dialing.start_tls(self.tls.clone())?;
+        if let Some(config) = config {
+            dialing.start_tls(config)?;
         }
         let rest_at = dialing.upgrade()?;
         dialing.finish(rest_at, &self.options)
@@ -190,10 +200,7 @@ impl Dialing {
         }
     }
 
-    fn start_tls(&mut self, config: Option<Arc<ClientConfig>>) -> Result<(), DialError> {
-        let config = config.ok_or_else(|| DialError::NoAuthorities {
-            host: self.target.host.clone(),
-        })?;
+    fn start_tls(&mut self, config: Arc<ClientConfig>) -> Result<(), DialError> {
         let bare = self
             .target
             .host
@@ -305,8 +312,28 @@ impl Dialing {
         Ok(())
     }
 
+    /// Who makes the records from now on.
+    fn settle_encryption(&mut self, kernel_tls: bool) -> Result<Encryption, DialError> {
+        let session = match std::mem::replace(&mut self.transport, Transport::Plain) {
+            Transport::Plain => return Ok(Encryption::None),
+            Transport::Tls(session) => session,
+        };
+        let (session, kernel_refused) = if kernel_tls {
+            match hand_over(self.wire.stream.as_fd(), session) {
+                Outcome::Taken => return Ok(Encryption::Kernel),
+                Outcome::Lost(reason) => return Err(self.tls_failed(reason)),
+                Outcome::Refused(session, reason) => (session, Some(reason)),
+            }
+        } else {
+            (session, None)
+        };
+        self.transport = Transport::Tls(session);
+        Ok(Encryption::Rustls { kernel_refused })
+    }
+
     /// What came after the answer is the first of the stream.
-    fn finish(self, rest_at: usize, options: &HotOptions) -> Result<HotSocket, DialError> {
+    fn finish(mut self, rest_at: usize, options: &HotOptions) -> Result<HotSocket, DialError> {
+        let encryption = self.settle_encryption(options.kernel_tls)?;
         let stream = &self.wire.stream;
         let prepared = stream.set_nonblocking(true).and_then(|()| {
             if let Some(microseconds) = options.busy_poll_us {
@@ -329,6 +356,7 @@ impl Dialing {
         Ok(HotSocket::new(
             self.wire.stream,
             self.transport,
+            encryption,
             reader,
             self.outgoing,
             Masks::new(u64::from_ne_bytes(seed)),

@@ -37,6 +37,9 @@ pub enum SocketEnd {
     /// TLS failed.
     #[error("TLS: {0}")]
     Tls(TlsFault),
+    /// The kernel opens the records, and came upon one that only rustls understands.
+    #[error("the kernel's TLS met a record of type {0}")]
+    KernelTlsRecord(u8),
     /// The kernel takes nothing any more and our buffer is full.
     #[error("more is waiting to be sent than the buffer holds")]
     SendBacklog,
@@ -53,6 +56,8 @@ impl From<io::Error> for SocketEnd {
             | io::ErrorKind::BrokenPipe => Self::Reset,
             io::ErrorKind::TimedOut => Self::TimedOut,
             io::ErrorKind::UnexpectedEof => Self::EndOfStream,
+            // The kernel's TLS, of a record whose seal is broken.
+            _ if error.raw_os_error() == Some(libc::EBADMSG) => Self::Tls(TlsFault::Decrypt),
             _ => Self::System(error.raw_os_error().unwrap_or(0)),
         }
     }

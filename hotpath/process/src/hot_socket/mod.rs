@@ -9,12 +9,14 @@
 //! | `dial`, `wire`, `upgrade` | the cold side: address, TLS handshake, HTTP upgrade |
 //! | `socket` | receive, next message, send, flush |
 //! | `tls` | records into plaintext and back, by rustls' unbuffered connection |
+//! | `kernel_tls` | the kernel makes the records, where it can and the operator wants it |
 //! | `receive` | one system call, with the kernel's receive time |
 //! | `outgoing`, `mask` | what the kernel has not taken yet; masks |
 //! | `end` | why a socket is over |
 
 mod dial;
 mod end;
+mod kernel_tls;
 mod mask;
 mod outgoing;
 mod receive;
@@ -25,5 +27,6 @@ mod wire;
 
 pub use dial::{DialError, HotDialer, HotOptions};
 pub use end::{SocketEnd, TlsFault};
+pub use kernel_tls::Encryption;
 pub use socket::{HotSocket, Received};
 pub use websocket::Message;

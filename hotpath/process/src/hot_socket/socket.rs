@@ -9,6 +9,8 @@
 //! giving memory back is not the pinned thread's work.
 
 use super::end::SocketEnd;
+use super::end::TlsFault;
+use super::kernel_tls::{ALERT, APPLICATION_DATA, Encryption};
 use super::mask::Masks;
 use super::outgoing::{Outgoing, is_busy};
 use super::receive::{Arrival, receive};
@@ -44,7 +46,7 @@ pub enum Received {
 
 /// How bytes become plaintext.
 pub(super) enum Transport {
-    /// They are.
+    /// They are, or the kernel makes them so.
     Plain,
     /// By TLS.
     Tls(Box<TlsSession>),
@@ -54,6 +56,7 @@ pub(super) enum Transport {
 pub struct HotSocket {
     stream: TcpStream,
     transport: Transport,
+    encryption: Encryption,
     reader: FrameReader,
     outgoing: Outgoing,
     frame: Box<[u8]>,
@@ -75,6 +78,7 @@ impl HotSocket {
     pub(super) fn new(
         stream: TcpStream,
         transport: Transport,
+        encryption: Encryption,
         reader: FrameReader,
         outgoing: Outgoing,
         masks: Masks,
@@ -82,6 +86,7 @@ impl HotSocket {
         Self {
             stream,
             transport,
+            encryption,
             reader,
             outgoing,
             frame: vec![0; frame_bytes(TEXT_BYTES_MAX)].into_boxed_slice(),
@@ -90,6 +95,12 @@ impl HotSocket {
             drained: false,
             end: None,
         }
+    }
+
+    /// Who makes the records.
+    #[must_use]
+    pub const fn encryption(&self) -> &Encryption {
+        &self.encryption
     }
 
     /// Asks the kernel once, without waiting, and decrypts every record that is whole.
@@ -166,6 +177,7 @@ impl HotSocket {
                 }
                 self.shut_down(code.unwrap_or(NORMAL));
                 let end = SocketEnd::Closed(code.unwrap_or(NO_CLOSE_CODE));
+                self.drained = true;
                 self.end = Some(end);
                 return Err(end);
             }
@@ -340,7 +352,7 @@ fn receive_tls(
     let room = reader.room().saturating_sub(session.pending());
     let spare = session.spare();
     if spare.is_empty() {
-        return Err(SocketEnd::Tls(super::TlsFault::Oversized));
+        return Err(SocketEnd::Tls(TlsFault::Oversized));
     }
     let limit = room.min(spare.len());
     if limit == 0 {
@@ -365,8 +377,22 @@ fn receive_tls(
 fn ask(stream: &TcpStream, into: &mut [u8]) -> Result<Received, SocketEnd> {
     match receive(stream.as_fd(), into) {
         Ok(Arrival { count: 0, .. }) => Err(SocketEnd::EndOfStream),
-        Ok(Arrival { count, arrived }) => Ok(Received::Bytes { count, arrived }),
+        Ok(Arrival {
+            record: Some(record),
+            ..
+        }) if record != APPLICATION_DATA => Err(control_record(record, into)),
+        Ok(Arrival { count, arrived, .. }) => Ok(Received::Bytes { count, arrived }),
         Err(error) if is_busy(&error) => Ok(Received::Nothing),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What a record of the kernel's TLS means that is no application data.
+#[cold]
+fn control_record(record: u8, content: &[u8]) -> SocketEnd {
+    match (record, content) {
+        (ALERT, [_, 0, ..]) => SocketEnd::TlsClosed,
+        (ALERT, [_, alert, ..]) => SocketEnd::Tls(TlsFault::Alert(*alert)),
+        _ => SocketEnd::KernelTlsRecord(record),
     }
 }

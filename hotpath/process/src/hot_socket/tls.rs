@@ -10,6 +10,7 @@ use super::outgoing::Outgoing;
 use crate::allocation::tls_scope;
 use rustls::client::UnbufferedClientConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{ExtractedSecrets, ProtocolVersion};
 
 /// Ciphertext that is taken in before it is decrypted: at least three records of the largest kind
 /// (16 KiB and a head), so that the start of one never keeps the rest of another out.
@@ -22,6 +23,8 @@ pub(super) struct TlsSession {
     start: usize,
     end: usize,
     peer_closed: bool,
+    /// rustls may not be asked again after an error of its own.
+    failed: bool,
 }
 
 /// How far a session is.
@@ -77,7 +80,22 @@ impl TlsSession {
             start: 0,
             end: 0,
             peer_closed: false,
+            failed: false,
         }
+    }
+
+    /// Which TLS it is, once that is agreed upon.
+    pub(super) fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.connection.protocol_version()
+    }
+
+    /// The keys, for somebody else's records.
+    ///
+    /// # Errors
+    /// When the configuration does not allow it.
+    pub(super) fn into_secrets(self) -> Result<ExtractedSecrets, rustls::Error> {
+        let (secrets, _) = self.connection.dangerous_into_kernel_connection()?;
+        Ok(secrets)
     }
 
     /// Ciphertext that waits for the rest of its record.
@@ -162,7 +180,11 @@ impl TlsSession {
         outgoing: &mut Outgoing,
         sink: impl FnMut(&[u8]) -> Result<(), SocketEnd>,
     ) -> Result<Progress, Fault> {
-        self.drive(outgoing, sink, Then::Nothing)
+        let result = self.drive(outgoing, sink, Then::Nothing);
+        if let Err(Fault::Tls(error)) = &result {
+            self.give_up(Fault::Tls(error.clone()), outgoing);
+        }
+        result
     }
 
     /// Takes records apart until rustls wants more bytes or is ready to send.
@@ -172,6 +194,9 @@ impl TlsSession {
         mut sink: impl FnMut(&[u8]) -> Result<(), SocketEnd>,
         then: Then<'_>,
     ) -> Result<Progress, Fault> {
+        if self.failed {
+            return Err(Fault::End(SocketEnd::Tls(TlsFault::Other)));
+        }
         loop {
             let records = &mut self.incoming[self.start..self.end];
             let UnbufferedStatus { mut discard, state } =
@@ -223,12 +248,12 @@ impl TlsSession {
     /// Lets rustls say its alert before the end.
     #[cold]
     fn give_up(&mut self, fault: Fault, outgoing: &mut Outgoing) -> SocketEnd {
-        if matches!(fault, Fault::Tls(_)) {
-            // After an error rustls offers what it has to say, then the error again.
-            while let Ok(ConnectionState::EncodeTlsData(mut data)) = self
-                .connection
-                .process_tls_records(&mut self.incoming[self.start..self.end])
-                .state
+        if matches!(fault, Fault::Tls(_)) && !self.failed {
+            // It offers the alert at the next call; one more, and it would find the same fault.
+            self.failed = true;
+            let records = &mut self.incoming[self.start..self.end];
+            if let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                self.connection.process_tls_records(records).state
                 && let Ok(count) = data.encode(outgoing.spare())
             {
                 outgoing.commit(count);

@@ -15,28 +15,30 @@ use rcgen::{
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Longest that anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A TLS stream of the server's side.
-pub type TlsStream = StreamOwned<ServerConnection, TcpStream>;
+pub(crate) type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
 /// An authority and a server that it vouches for.
-pub struct Certificates {
+pub(crate) struct Certificates {
     config: Arc<ServerConfig>,
     /// Where the authority's certificate lies.
-    pub authority: PathBuf,
+    pub(crate) authority: PathBuf,
 }
 
 impl Certificates {
     /// For a server named `names`, which speaks `versions`.
-    pub fn new(names: &[&str], versions: &[&'static SupportedProtocolVersion]) -> Self {
+    pub(crate) fn new(names: &[&str], versions: &[&'static SupportedProtocolVersion]) -> Self {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority
             .distinguished_name
@@ -73,23 +75,23 @@ impl Certificates {
     }
 
     /// For localhost, in TLS 1.3.
-    pub fn localhost() -> Self {
+    pub(crate) fn localhost() -> Self {
         Self::new(&["localhost"], &[&rustls::version::TLS13])
     }
 
     /// A dialer that trusts the authority.
-    pub fn dialer(&self) -> HotDialer {
+    pub(crate) fn dialer(&self) -> HotDialer {
         self.dialer_with(HotOptions::default())
     }
 
     /// The same, with options.
-    pub fn dialer_with(&self, options: HotOptions) -> HotDialer {
+    pub(crate) fn dialer_with(&self, options: HotOptions) -> HotDialer {
         let dialer = Dialer::new(Some(&self.authority), &["wss://localhost"]).unwrap();
         HotDialer::new(&dialer, options)
     }
 
     /// The server's side of TLS over `tcp`.
-    pub fn accept(&self, tcp: TcpStream) -> TlsStream {
+    pub(crate) fn accept(&self, tcp: TcpStream) -> TlsStream {
         StreamOwned::new(
             ServerConnection::new(Arc::clone(&self.config)).unwrap(),
             tcp,
@@ -104,12 +106,12 @@ impl Drop for Certificates {
 }
 
 /// A dialer that trusts nobody, for unencrypted sockets.
-pub fn plain_dialer() -> HotDialer {
+pub(crate) fn plain_dialer() -> HotDialer {
     HotDialer::new(&Dialer::new(None, &[]).unwrap(), HotOptions::default())
 }
 
 /// Serves one connection on a thread; its port, and the thread.
-pub fn serve<T: Send + 'static>(
+pub(crate) fn serve<T: Send + 'static>(
     act: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> (u16, JoinHandle<T>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -124,12 +126,12 @@ pub fn serve<T: Send + 'static>(
 }
 
 /// Dials within the tests' patience.
-pub fn dial(dialer: &HotDialer, url: &str) -> Result<HotSocket, DialError> {
+pub(crate) fn dial(dialer: &HotDialer, url: &str) -> Result<HotSocket, DialError> {
     dialer.dial(url, Instant::now() + PATIENCE)
 }
 
 /// Spins until `look` has something to say of the next message, or of the end.
-pub fn until<T>(
+pub(crate) fn until<T>(
     socket: &mut HotSocket,
     mut look: impl FnMut(Result<Message<'_>, SocketEnd>) -> Option<T>,
 ) -> T {
@@ -154,8 +156,52 @@ pub fn until<T>(
     }
 }
 
+/// The server's end of a connection, encrypted or not.
+pub(crate) trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
+/// Runs a server and a client against each other, first over ws, then over wss; what the server
+/// returned must be equal.
+pub(crate) fn both<T: Send + PartialEq + std::fmt::Debug + 'static>(
+    server: fn(Box<dyn Stream>) -> T,
+    client: fn(HotSocket),
+) -> T {
+    let (port, thread) = serve(move |tcp| server(Box::new(tcp)));
+    client(dial(&plain_dialer(), &format!("ws://127.0.0.1:{port}/ws")).unwrap());
+    let plain = thread.join().unwrap();
+    let certificates = Certificates::localhost();
+    let dialer = certificates.dialer();
+    let (port, thread) = serve(move |tcp| server(Box::new(certificates.accept(tcp))));
+    client(dial(&dialer, &format!("wss://localhost:{port}/ws")).unwrap());
+    assert_eq!(thread.join().unwrap(), plain);
+    plain
+}
+
+/// Answers the upgrade by hand, with `after` in the same write.
+pub(crate) fn upgrade(stream: &mut impl Read, after: &[u8]) -> Vec<u8> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        request.push(byte[0]);
+    }
+    let request = String::from_utf8(request).unwrap();
+    let key = request
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+        .unwrap();
+    let accept = derive_accept_key(key.as_bytes());
+    let mut answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+    .into_bytes();
+    answer.extend_from_slice(after);
+    answer
+}
+
 /// The next text.
-pub fn text(socket: &mut HotSocket) -> String {
+pub(crate) fn text(socket: &mut HotSocket) -> String {
     until(socket, |message| match message {
         Ok(Message::Text(text)) => Some(String::from_utf8(text.to_vec()).unwrap()),
         Ok(_) => None,
@@ -164,6 +210,6 @@ pub fn text(socket: &mut HotSocket) -> String {
 }
 
 /// The end; messages before it are passed over.
-pub fn end(socket: &mut HotSocket) -> SocketEnd {
+pub(crate) fn end(socket: &mut HotSocket) -> SocketEnd {
     until(socket, |message| message.err())
 }
