@@ -7,8 +7,11 @@
 //! The pinned thread owns one, whichever way its bytes come and go.
 
 use crate::allocation;
+use crate::latency::way::TriggerStream;
+use crate::latency::way_log::WayLog;
 use crate::messages::{INPUT_BYTES_MAX, Stamps, encode_input, number};
 use crate::recorder::Recorder;
+use crate::tick_clock::{TickClock, Ticks};
 use binance::session::NOT_SENT;
 use crossbeam::queue::ArrayQueue;
 use engine::event::{Command, LEVELS_MAX};
@@ -50,8 +53,8 @@ impl Default for CheckpointQueues {
 
 /// Carries requests to where they are written.
 pub trait Outlet {
-    /// Takes one request; its record is in the journal already.
-    fn send(&mut self, request: &Request, stamps: &Stamps);
+    /// Takes one request; its record is in the journal already. `clock` stamps its write.
+    fn send(&mut self, request: &Request, stamps: &Stamps, clock: &TickClock);
 }
 
 /// Where inputs are kept for replay.
@@ -74,6 +77,8 @@ pub struct Pages {
 pub struct HostCells {
     /// Allocations and frees of this thread since its loop began, rustls' not among them.
     pub allocations: Counter,
+    /// Those of rustls: one a record each way.
+    pub tls_allocations: Counter,
     /// Inputs that could not be decoded.
     pub damaged_inputs: Counter,
     /// Requests that found no room in the outbox.
@@ -108,6 +113,10 @@ pub struct HostParts {
     pub segment: Arc<Segment>,
     /// Checkpoint buffers.
     pub checkpoints: Arc<CheckpointQueues>,
+    /// Of this thread.
+    pub clock: TickClock,
+    /// Where the way of each market event is told.
+    pub ways: WayLog,
 }
 
 /// The engine and its keeping.
@@ -148,17 +157,43 @@ impl EngineHost {
         }
     }
 
+    /// The clock of this thread.
+    #[must_use]
+    #[inline]
+    pub fn clock(&self) -> &TickClock {
+        &self.state.parts.clock
+    }
+
+    /// Now, on the clock of this thread.
+    #[must_use]
+    #[inline]
+    pub fn now(&self) -> MonoNs {
+        let clock = self.clock();
+        clock.to_mono(clock.now())
+    }
+
     /// A segment that is latched before the first event took the latch over from an earlier start
     /// (I22): the first event is the kill, and so the input log has it too.
     pub fn resume_latch(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
         if self.state.parts.segment.kill_latched() {
-            self.take(Input::Command(Command::Kill), Stamps::at(now), outlet);
+            self.take_at(now, Input::Command(Command::Kill), outlet);
         }
     }
 
-    /// Steps one input, which `stamps` dates.
-    pub fn take(&mut self, input: Input<'_>, stamps: Stamps, outlet: &mut impl Outlet) {
-        let now = stamps.dequeued;
+    /// Steps one input at `now`; it has no way worth telling.
+    pub fn take_at(&mut self, now: MonoNs, input: Input<'_>, outlet: &mut impl Outlet) {
+        self.take(now, input, Stamps::default(), outlet);
+    }
+
+    /// Steps one input at `now`, which is never before that of an earlier one.
+    #[inline]
+    pub fn take(
+        &mut self,
+        now: MonoNs,
+        input: Input<'_>,
+        stamps: Stamps,
+        outlet: &mut impl Outlet,
+    ) {
         let event = self.state.number(input, now);
         let encoded = |frame: &mut [u8]| {
             let length = encode_input(input, now, MonoNs(event.sequence), frame);
@@ -196,9 +231,10 @@ impl EngineHost {
             return Ok(true);
         };
         let stamps = Stamps {
-            received: stamped.time,
-            decoded: MonoNs(stamped.sequence),
-            ..Stamps::at(now)
+            read: stamped.time,
+            parsed: MonoNs(stamped.sequence),
+            dequeued: now,
+            ..Stamps::default()
         };
         let event = self.state.number(stamped.input, now);
         number(bytes, event.sequence, now);
@@ -222,7 +258,7 @@ impl EngineHost {
         match ring.pop(&mut self.frame) {
             Ok(Some((_, bytes))) => {
                 match Command::from_bytes(bytes) {
-                    Ok(command) => self.take(Input::Command(command), Stamps::at(now), outlet),
+                    Ok(command) => self.take_at(now, Input::Command(command), outlet),
                     Err(_) => self.note_damage(),
                 }
                 true
@@ -241,13 +277,13 @@ impl EngineHost {
         let mut busy = false;
         let deadline = self.state.parts.engine.next_deadline();
         if deadline.is_some_and(|deadline| now >= deadline) {
-            self.take(Input::Time, Stamps::at(now), outlet);
+            self.take_at(now, Input::Time, outlet);
             busy = true;
         }
         // The orders of these very steps wait for the next turn.
         for _ in 0..self.state.held_back.len() {
             if let Some(reply) = self.state.held_back.pop_front() {
-                self.take(Input::OrderReply(reply), Stamps::at(now), outlet);
+                self.take_at(now, Input::OrderReply(reply), outlet);
             }
             busy = true;
         }
@@ -295,9 +331,10 @@ impl EngineHost {
     /// What has to be done now and then, but not for every event.
     fn upkeep(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
         self.state.last_upkeep = now;
+        self.state.parts.clock.follow();
         self.state.parts.segment.beat_hotpath(now.0);
         if let Some(level) = self.state.parts.outbox.observer.crossed_level() {
-            self.take(Input::JournalLevel(level), Stamps::at(now), outlet);
+            self.take_at(now, Input::JournalLevel(level), outlet);
             self.state.dirty = true;
         }
         if std::mem::take(&mut self.state.dirty) {
@@ -333,8 +370,8 @@ impl State {
         }
     }
 
+    #[inline]
     fn step(&mut self, event: &Event<'_>, mut stamps: Stamps, outlet: &mut impl Outlet) {
-        stamps.from_market = event.input.is_market_data();
         let now = event.time;
         match event.input {
             Input::Clock(utc) => self.parts.outbox.observer.set_utc(utc, now),
@@ -347,16 +384,35 @@ impl State {
         }
         self.parts.outbox.observer.begin(event.sequence, now);
         self.parts.engine.step(event, &mut self.parts.outbox);
-        if !self.parts.outbox.requests.is_empty() {
-            self.dispatch(stamps, outlet);
+        let stream = TriggerStream::of(&event.input);
+        let is_idle = self.parts.outbox.requests.is_empty();
+        if is_idle && stream.is_none() {
+            return;
+        }
+        let seen = self.parts.outbox.observer.stamps();
+        let time = |ticks: Ticks| match ticks.is_set() {
+            true => self.parts.clock.to_mono(ticks),
+            false => MonoNs(0),
+        };
+        (stamps.sequence, stamps.stepped) = (event.sequence, now);
+        (stamps.booked, stamps.decided) = (time(seen.booked), time(seen.decided));
+        stamps.approved = time(seen.approved);
+        if let Some((trigger, instrument)) = stream {
+            (stamps.trigger, stamps.instrument) = (trigger, instrument);
+            stamps.from_market = true;
+        }
+        if !is_idle {
+            self.dispatch(&stamps, outlet);
+        }
+        if stream.is_some() {
+            self.parts.ways.push(&stamps.way());
         }
     }
 
     /// Hands the requests of one step out; their records are in the journal already. An order
     /// whose intent found no room there is held back (I25), and the engine is told that it was
     /// not sent. Cancels and queries need no intent and always go.
-    fn dispatch(&mut self, mut stamps: Stamps, outlet: &mut impl Outlet) {
-        stamps.decided = crate::clock::monotonic();
+    fn dispatch(&mut self, stamps: &Stamps, outlet: &mut impl Outlet) {
         for request in &self.parts.outbox.requests {
             if let Request::Place(order) = request
                 && let recorder = &self.parts.outbox.observer
@@ -366,7 +422,7 @@ impl State {
                 self.held_back.push_back(not_sent(order.get()));
                 continue;
             }
-            outlet.send(request, &stamps);
+            outlet.send(request, stamps, &self.parts.clock);
         }
         self.parts.outbox.requests.clear();
         if self.parts.outbox.overflowed > 0 {
@@ -392,6 +448,8 @@ impl State {
         self.parts.segment.beat_hotpath(now.0);
         let (allocations, frees) = allocation::guarded_counts();
         self.parts.cells.allocations.set(allocations + frees);
+        let (allocations, frees) = allocation::tls_counts();
+        self.parts.cells.tls_allocations.set(allocations + frees);
     }
 }
 

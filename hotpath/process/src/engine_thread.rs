@@ -5,10 +5,10 @@
 //! gives the core away when idle).
 
 use crate::allocation;
-use crate::clock;
 use crate::engine_host::{EngineHost, Leftover, Outlet};
 use crate::messages::{KIND, REQUEST_BYTES_MAX, Stamps, encode_request};
 use crate::telemetry::RingCells;
+use crate::tick_clock::TickClock;
 use engine::Request;
 use ipc::{Consumer, Producer};
 use market::MonoNs;
@@ -112,7 +112,7 @@ pub struct Rings {
 }
 
 impl Outlet for Rings {
-    fn send(&mut self, request: &Request, stamps: &Stamps) {
+    fn send(&mut self, request: &Request, stamps: &Stamps, _: &TickClock) {
         match request {
             Request::Place(_) | Request::Cancel(_) | Request::Query(_) => {
                 push(&mut self.orders, request, stamps);
@@ -166,7 +166,8 @@ impl EngineThread {
         }
         allocation::release_this_thread();
         self.show();
-        self.host.finish(clock::monotonic())
+        let now = self.host.now();
+        self.host.finish(now)
     }
 
     /// One pass over the rings. True when there was anything.

@@ -7,6 +7,7 @@
 //! places carry the stamps of its way, and the engine thread writes the true ones over them. So
 //! the same bytes go on into the input log, encoded once.
 
+use crate::latency::way::{Stations, TriggerStream, Way, WayHead};
 use engine::event::EVENT_BYTES_MAX;
 use engine::{Event, Input, Request};
 use market::{CodecError, InstrumentId, MonoNs, Reader, Wire, Writer, wire_struct};
@@ -21,33 +22,79 @@ pub const INPUT_BYTES_MAX: usize = EVENT_BYTES_MAX;
 pub const REQUEST_BYTES_MAX: usize = 512;
 
 wire_struct! {
-    /// When the input behind a request passed each station, on CLOCK_MONOTONIC.
+    /// Which input it is that steps the engine, and when it passed each station of its way; 0
+    /// where it has not been. Times are of CLOCK_MONOTONIC.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Stamps {
-        /// The read of its frame returned.
-        pub received: MonoNs,
+        /// Nanoseconds from the kernel's stamp of its last segment to the read; 0 without one.
+        pub kernel_age_ns: u32,
+        /// The read of its last byte returned.
+        pub read: MonoNs,
+        /// Its record was decrypted.
+        pub decrypted: MonoNs,
+        /// Its frame's turn began.
+        pub framed: MonoNs,
         /// It was decoded.
-        pub decoded: MonoNs,
-        /// The engine's turn began.
+        pub parsed: MonoNs,
+        /// The engine took it from the ring of another thread.
         pub dequeued: MonoNs,
-        /// The engine had decided.
+        /// The time of its step: how old the decision is counts from here.
+        pub stepped: MonoNs,
+        /// It was in the book.
+        pub booked: MonoNs,
+        /// The strategies had decided.
         pub decided: MonoNs,
+        /// Risk had approved the first order.
+        pub approved: MonoNs,
+        /// Its place in the input log.
+        pub sequence: u64,
+        /// Whose event.
+        pub instrument: InstrumentId,
+        /// Of which stream.
+        pub trigger: TriggerStream,
         /// True when it was market data: only then latency is tick to order.
         pub from_market: bool,
+        /// The loop was stopped by somebody just before.
+        pub stalled: bool,
     }
 }
 
 impl Stamps {
-    /// Of an input that did not travel: the turn that began at `now` has it.
+    /// The way of the event, without an order.
+    #[inline]
     #[must_use]
-    pub const fn at(now: MonoNs) -> Self {
-        Self {
-            received: now,
-            decoded: now,
-            dequeued: now,
-            decided: MonoNs(0),
-            from_market: false,
-        }
+    pub fn way(&self) -> Way {
+        self.way_to(MonoNs(0), false)
+    }
+
+    /// The way of one of its orders, whose write returned at `written`.
+    #[inline]
+    #[must_use]
+    pub fn order_way(&self, written: MonoNs) -> Way {
+        self.way_to(written, true)
+    }
+
+    fn way_to(&self, written: MonoNs, further: bool) -> Way {
+        let head = WayHead {
+            sequence: self.sequence,
+            instrument: self.instrument,
+            trigger: self.trigger,
+            kernel_age_ns: (self.kernel_age_ns != 0).then_some(self.kernel_age_ns),
+            stalled: self.stalled,
+            further,
+        };
+        let stations = Stations {
+            read: self.read,
+            decrypted: self.decrypted,
+            framed: self.framed,
+            parsed: self.parsed,
+            dequeued: self.dequeued,
+            booked: self.booked,
+            decided: self.decided,
+            approved: self.approved,
+            written,
+        };
+        Way::from_times(head, &stations)
     }
 }
 
@@ -136,16 +183,22 @@ mod tests {
     #[test]
     fn requests_keep_their_stamps() {
         let stamps = Stamps {
-            received: MonoNs(1),
-            decoded: MonoNs(2),
+            kernel_age_ns: 9,
+            read: MonoNs(1),
+            parsed: MonoNs(2),
             dequeued: MonoNs(3),
             decided: MonoNs(4),
+            sequence: 5,
+            trigger: TriggerStream::Trade,
             from_market: true,
+            ..Stamps::default()
         };
         let request = Request::Snapshot(InstrumentId(5));
         let mut bytes = [0; REQUEST_BYTES_MAX];
         let length = encode_request(&stamps, &request, &mut bytes).unwrap();
         assert_eq!(decode_request(&bytes[..length]), Ok((stamps, request)));
         assert_eq!(instrument_of(&request), InstrumentId(5));
+        assert_eq!(stamps.order_way(MonoNs(11)).tick_to_order_ns(), Some(9 + 10));
+        assert_eq!(stamps.way().tick_to_order_ns(), None);
     }
 }

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::engine_thread::{Behaviour, EngineThread, Inlet, Inlets, Rings};
+use crate::latency::way_log::way_log;
 use crate::messages::{KIND, REQUEST_BYTES_MAX, decode_request};
 use crate::telemetry::{EngineCells, Telemetry};
 use crate::wiring::host_cells;
@@ -112,6 +113,8 @@ impl Rig {
             outbox: Outbox::new(Recorder::new(journal_in, cells, 1)),
             cells: host_cells(telemetry).unwrap(),
             checkpoints: Arc::default(),
+            clock: TickClock::of_kernel().0,
+            ways: way_log(64, telemetry.ring_dropped("ways").unwrap()).0,
             engine: Engine::new(config),
             segment,
         });
@@ -138,8 +141,9 @@ impl Rig {
 
     fn send(&mut self, input: Input<'_>) {
         self.now = self.now.after(MILLISECOND_NS);
-        let stamps = Stamps::at(self.now);
-        self.state.host.take(input, stamps, &mut self.state.rings);
+        self.state
+            .host
+            .take_at(self.now, input, &mut self.state.rings);
     }
 
     fn turn_after(&mut self, wait_ns: u64) {

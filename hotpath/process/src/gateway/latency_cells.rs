@@ -1,26 +1,15 @@
-//! Histograms and counters of the way of an order.
+//! Counters of the requests of one order connection, and how long their replies took.
 //!
-//! In: the segment. Out: named cells with one writer, the order thread. Never: a name made while
-//! running.
+//! In: the segment. Out: named cells with one writer. Never: a name made while running; the way
+//! from market data to an order is told to [`crate::latency`].
 
-use crate::messages::Stamps;
 use crate::telemetry::{SentCells, Telemetry};
 use engine::Request;
 use ipc::{Counter, Histogram, RegisterError};
-use market::{Instrument, Market, MonoNs, RequestKind};
+use market::{Instrument, Market, RequestKind};
 
 /// Cells of one market's order connection.
 pub struct LatencyCells {
-    /// Tick to order, by instrument; none of other markets.
-    pub tick_to_order: Vec<Option<Histogram>>,
-    /// Frame read to decoded.
-    pub decode: Histogram,
-    /// Decoded to the engine's turn.
-    pub queue: Histogram,
-    /// Turn to decision.
-    pub decide: Histogram,
-    /// Decision to the return of the write.
-    pub write: Histogram,
     /// Write to reply, by [`RequestKind`].
     pub acknowledge: Vec<Histogram>,
     /// Orders written, by instrument; none of other markets.
@@ -43,17 +32,6 @@ impl LatencyCells {
         market: Market,
         instruments: &[Instrument],
     ) -> Result<Self, RegisterError> {
-        let stage = |stage: &str| {
-            telemetry.histogram(&format!(
-                "stage_duration_seconds{{market=\"{market}\",stage=\"{stage}\"}}"
-            ))
-        };
-        let tick = |one: &Instrument| {
-            let symbol = one.symbol;
-            let name = format!("tick_to_order_seconds{{market=\"{market}\",symbol=\"{symbol}\"}}");
-            let own = one.market == market;
-            own.then(|| telemetry.histogram(&name)).transpose()
-        };
         let sent = |one: &Instrument| {
             let own = one.market == market;
             own.then(|| SentCells::new(telemetry, one)).transpose()
@@ -70,11 +48,6 @@ impl LatencyCells {
         let (acknowledge, written) = ops?.into_iter().unzip();
         let place = format!("{{market=\"{market}\"}}");
         Ok(Self {
-            tick_to_order: instruments.iter().map(tick).collect::<Result<_, _>>()?,
-            decode: stage("decode")?,
-            queue: stage("queue")?,
-            decide: stage("decide")?,
-            write: stage("write")?,
             acknowledge,
             sent: instruments.iter().map(sent).collect::<Result<_, _>>()?,
             written,
@@ -83,31 +56,20 @@ impl LatencyCells {
         })
     }
 
-    /// A request was written, its write returning at `written`.
+    /// A request was written.
     #[inline]
-    pub fn note_written(&self, stamps: &Stamps, request: &Request, written: MonoNs) {
+    pub fn note_written(&self, request: &Request) {
         let kind = match request {
             Request::Place(_) => RequestKind::Place,
             Request::Cancel(_) => RequestKind::Cancel,
             _ => RequestKind::Query,
         };
         self.written[kind as usize].add(1);
-        let Request::Place(order) = request else {
-            return;
-        };
-        let instrument = usize::from(order.get().instrument.0);
-        if let Some(Some(cell)) = self.sent.get(instrument) {
-            cell.count(order.get());
+        if let Request::Place(order) = request {
+            let instrument = usize::from(order.get().instrument.0);
+            if let Some(Some(cell)) = self.sent.get(instrument) {
+                cell.count(order.get());
+            }
         }
-        if !stamps.from_market {
-            return;
-        }
-        if let Some(Some(cell)) = self.tick_to_order.get(instrument) {
-            cell.record(written.since(stamps.received));
-        }
-        self.decode.record(stamps.decoded.since(stamps.received));
-        self.queue.record(stamps.dequeued.since(stamps.decoded));
-        self.decide.record(stamps.decided.since(stamps.dequeued));
-        self.write.record(written.since(stamps.decided));
     }
 }

@@ -10,6 +10,7 @@ use super::rest::RestClient;
 use super::socket::Dialer;
 use super::stream_cells::StreamCells;
 use super::user::UserShell;
+use crate::latency::way_log::WayLog;
 use crate::process::event_loop;
 use crate::server_clock::ServerClock;
 use binance::session::{OrderSession, UserSession};
@@ -38,6 +39,8 @@ pub struct OrderGateway {
     pub dialer: Dialer,
     /// For the listen key.
     pub api_key: String,
+    /// Where the way of each order is told.
+    pub ways: WayLog,
     /// Nap between two looks into the ring: where cores are scarce.
     pub nap: bool,
 }
@@ -98,7 +101,14 @@ impl OrderGateway {
                 tasks.spawn_local(user.run());
             }
         }
-        let pump = pump(shells, self.ring, self.instruments, self.nap, stop);
+        let pump = pump(
+            shells,
+            self.ring,
+            self.instruments,
+            self.ways,
+            self.nap,
+            stop,
+        );
         runtime.block_on(tasks.run_until(pump));
     }
 }

@@ -13,6 +13,7 @@ use super::rest::remaining;
 use super::socket::{Dialer, WebSocket};
 use super::stream_cells::StreamCells;
 use crate::clock;
+use crate::latency::way_log::WayLog;
 use crate::messages::{REQUEST_BYTES_MAX, Stamps, decode_request, instrument_of};
 use crate::server_clock::ServerClock;
 use binance::session::{CloseReason, LinkAction, Now, OrderEvents, OrderSession};
@@ -20,7 +21,7 @@ use engine::Request;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use ipc::Consumer;
-use market::{Instrument, Instruments, Market};
+use market::{Instrument, Instruments, Market, MonoNs};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -100,12 +101,6 @@ impl OrderShell {
         })
     }
 
-    fn note_written(&self, stamps: &Stamps, request: &Request) {
-        self.parts
-            .latency
-            .note_written(stamps, request, clock::monotonic());
-    }
-
     fn disconnected(&mut self) {
         self.drive(|session, now, sink| session.on_disconnected(now, sink));
         self.writer = None;
@@ -125,11 +120,19 @@ pub(crate) fn encode(
 ) -> bool {
     match request {
         Request::Place(order) => {
-            session.place(order.get(), instrument, stamps.decided, now, frame, sink)
+            session.place(order.get(), instrument, stamps.stepped, now, frame, sink)
         }
         Request::Cancel(order) => session.cancel(order, instrument, now, frame, sink),
         Request::Query(order) => session.query(order, instrument, now, frame, sink),
         Request::Snapshot(_) | Request::Reconcile(_) => false,
+    }
+}
+
+/// Tells the way of an order that market data has triggered.
+#[inline]
+pub(crate) fn tell(ways: &mut WayLog, stamps: &Stamps, request: &Request, written: MonoNs) {
+    if stamps.from_market && matches!(request, Request::Place(_)) {
+        ways.push(&stamps.order_way(written));
     }
 }
 
@@ -141,6 +144,7 @@ pub async fn pump(
     shells: Vec<(Market, SharedShell)>,
     mut ring: Consumer,
     instruments: Arc<[Instrument]>,
+    mut ways: WayLog,
     nap: bool,
     stop: Arc<AtomicBool>,
 ) {
@@ -160,7 +164,9 @@ pub async fn pump(
                 frame.clear();
                 let wanted = shell.borrow_mut().request(&stamps, &request, &mut frame);
                 if wanted && write(shell, &frame).await {
-                    shell.borrow().note_written(&stamps, &request);
+                    let written = clock::monotonic();
+                    shell.borrow().parts.latency.note_written(&request);
+                    tell(&mut ways, &stamps, &request, written);
                 }
             }
         }

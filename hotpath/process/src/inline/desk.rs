@@ -6,15 +6,16 @@
 
 use super::thread::Reading;
 use super::wire::Wire;
-use crate::clock;
 use crate::engine_host::{EngineHost, Outlet};
 use crate::engine_thread::push;
 use crate::gateway::latency_cells::LatencyCells;
-use crate::gateway::orders::encode;
+use crate::gateway::orders::{encode, tell};
 use crate::gateway::private_sink::{Deliver, PrivateSink};
 use crate::hot_socket::{Received, SocketEnd};
+use crate::latency::way_log::WayLog;
 use crate::messages::{Stamps, instrument_of};
 use crate::server_clock::ServerClock;
+use crate::tick_clock::TickClock;
 use binance::session::{CloseReason, LinkAction, Now, OrderSession};
 use engine::{Input, Request};
 use ipc::Producer;
@@ -69,6 +70,8 @@ pub struct Desk {
     pub instruments: Arc<[Instrument]>,
     /// What is to be stepped next.
     pub waiting: Waiting,
+    /// Where the way of each order is told.
+    pub ways: WayLog,
     frame: Vec<u8>,
 }
 
@@ -80,6 +83,7 @@ impl Desk {
         cold: Producer,
         clock: ServerClock,
         instruments: Arc<[Instrument]>,
+        ways: WayLog,
     ) -> Self {
         Self {
             slots,
@@ -87,6 +91,7 @@ impl Desk {
             clock,
             instruments,
             waiting: Waiting::default(),
+            ways,
             frame: Vec::with_capacity(FRAME_BYTES_MAX),
         }
     }
@@ -97,7 +102,7 @@ impl Desk {
         let count = self.waiting.0.len();
         for _ in 0..count {
             if let Some(input) = self.waiting.0.pop_front() {
-                host.take(input, Stamps::at(clock::monotonic()), self);
+                host.take_at(host.now(), input, self);
             }
         }
         count > 0
@@ -143,32 +148,34 @@ impl Desk {
 
 impl Outlet for Desk {
     #[inline]
-    fn send(&mut self, request: &Request, stamps: &Stamps) {
+    fn send(&mut self, request: &Request, stamps: &Stamps, clock: &TickClock) {
         if matches!(request, Request::Snapshot(_) | Request::Reconcile(_)) {
             return push(&mut self.cold, request, stamps);
         }
         let Some(instrument) = Instruments(&self.instruments).get(instrument_of(request)) else {
             return;
         };
-        let slot = self
-            .slots
+        let slots = &mut self.slots;
+        let slot = slots
             .iter_mut()
             .find(|slot| slot.market == instrument.market);
-        if let Some(slot) = slot {
-            let (waiting, frame) = (&mut self.waiting, &mut self.frame);
-            slot.request(
-                request,
-                stamps,
-                instrument,
-                self.clock.now(),
-                waiting,
-                frame,
-            );
+        let Some(slot) = slot else {
+            return;
+        };
+        let mono = clock.to_mono(clock.now());
+        let server = self.clock.utc_at(mono).to_ms();
+        let now = Now { mono, server };
+        let (waiting, frame) = (&mut self.waiting, &mut self.frame);
+        if slot.request(request, stamps, instrument, now, waiting, frame) {
+            let written = clock.to_mono(clock.now());
+            tell(&mut self.ways, stamps, request, written);
+            slot.latency.note_written(request);
         }
     }
 }
 
 impl OrderSlot {
+    /// True when it was written.
     #[inline]
     fn request(
         &mut self,
@@ -178,18 +185,19 @@ impl OrderSlot {
         now: Now,
         waiting: &mut Waiting,
         frame: &mut Vec<u8>,
-    ) {
+    ) -> bool {
         frame.clear();
         let mut sink = PrivateSink::with(waiting, &self.wire.cells, &self.latency);
         let session = &mut self.session;
         if !encode(session, request, instrument, stamps, now, frame, &mut sink) {
-            return;
+            return false;
         }
         match self.write(frame) {
-            Ok(()) => self
-                .latency
-                .note_written(stamps, request, clock::monotonic()),
-            Err(end) => self.lost(end, now, waiting),
+            Ok(()) => true,
+            Err(end) => {
+                self.lost(end, now, waiting);
+                false
+            }
         }
     }
 
@@ -213,7 +221,7 @@ impl OrderSlot {
         let Some(socket) = &mut self.wire.socket else {
             return false;
         };
-        match socket.receive() {
+        match socket.receive_unstamped() {
             Ok(Received::Nothing) if !socket.has_unsent() => return false,
             Ok(_) => {}
             Err(end) => {

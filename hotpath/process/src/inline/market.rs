@@ -6,16 +6,16 @@
 use super::desk::Desk;
 use super::thread::Reading;
 use super::wire::Wire;
-use crate::clock;
 use crate::engine_host::EngineHost;
 use crate::gateway::stream_cells::StreamCells;
 use crate::hot_socket::{Received, SocketEnd};
 use crate::messages::Stamps;
+use crate::tick_clock::Ticks;
 use binance::session::{CloseReason, LinkAction, MarketEvents, MarketSession};
 use binance::{DecodeError, StreamMessage};
 use engine::Input;
 use engine::event::{StreamChange, StreamKind};
-use market::{InstrumentId, Instruments, Market, MonoNs};
+use market::{InstrumentId, Instruments, Market, MonoNs, UtcNs};
 use websocket::Message;
 
 /// Most messages of one connection in one turn.
@@ -27,8 +27,8 @@ pub struct MarketSlot {
     pub session: MarketSession,
     /// Its socket.
     pub wire: Wire,
-    /// Whole messages may wait in the socket, and when their last bytes came.
-    left: Option<MonoNs>,
+    /// The stamps of the read whose messages were not all taken.
+    left: Option<Stamps>,
 }
 
 impl MarketSlot {
@@ -48,51 +48,63 @@ impl MarketSlot {
         let Some(socket) = &mut self.wire.socket else {
             return false;
         };
-        let mut received = self.left.take();
-        if received.is_none() {
-            match socket.receive() {
+        let stamps = match self.left.take() {
+            Some(stamps) => stamps,
+            None => match socket.receive(host.clock()) {
                 Ok(Received::Nothing) => return false,
-                Ok(Received::Bytes { arrived, .. }) => {
-                    received = Some(reading.arrival(arrived, clock::monotonic()));
-                }
+                Ok(Received::Bytes { arrived, read, .. }) => stamps_of(arrived, read, host, reading),
                 Err(end) => {
                     self.lost(end, host, desk);
                     return true;
                 }
-            }
-        }
-        let now = clock::monotonic();
-        let received = received.unwrap_or(now);
+            },
+        };
         for _ in 0..MESSAGE_QUOTA {
-            let Some(socket) = &mut self.wire.socket else {
-                return true;
-            };
-            let text = match socket.next_message() {
-                Ok(Some(Message::Text(text))) => text,
-                // The socket answers pings by itself.
-                Ok(Some(_)) => continue,
-                Ok(None) => return true,
-                Err(end) => {
-                    self.lost(end, host, desk);
-                    return true;
-                }
-            };
-            self.wire.cells.frame(text.len(), reading.utc_s);
-            let mut sink = Sink {
-                host: &mut *host,
-                desk: &mut *desk,
-                cells: &self.wire.cells,
-                received,
-                now,
-            };
-            let instruments = Instruments(&reading.instruments);
-            let action = self.session.on_frame(text, now, &instruments, &mut sink);
-            if let Some(LinkAction::Close(reason)) = action {
-                self.wire.close(reason, None);
+            if !self.take_message(stamps, reading, host, desk) {
                 return true;
             }
         }
-        self.left = Some(received);
+        self.left = Some(stamps);
+        true
+    }
+
+    /// Takes one message; false when there is none, now or ever.
+    #[inline]
+    fn take_message(
+        &mut self,
+        mut stamps: Stamps,
+        reading: &Reading,
+        host: &mut EngineHost,
+        desk: &mut Desk,
+    ) -> bool {
+        let Some(socket) = &mut self.wire.socket else {
+            return false;
+        };
+        let text = match socket.next_message() {
+            Ok(Some(Message::Text(text))) => text,
+            // The socket answers pings by itself.
+            Ok(Some(_)) => return true,
+            Ok(None) => return false,
+            Err(end) => {
+                self.lost(end, host, desk);
+                return false;
+            }
+        };
+        self.wire.cells.frame(text.len(), reading.utc_s);
+        let now = host.now();
+        stamps.framed = now;
+        let mut sink = Sink {
+            host,
+            desk,
+            cells: &self.wire.cells,
+            stamps,
+            now,
+        };
+        let instruments = Instruments(&reading.instruments);
+        let action = self.session.on_frame(text, now, &instruments, &mut sink);
+        if let Some(LinkAction::Close(reason)) = action {
+            self.wire.close(reason, None);
+        }
         true
     }
 
@@ -102,7 +114,7 @@ impl MarketSlot {
             host,
             desk,
             cells: &self.wire.cells,
-            received: now,
+            stamps: Stamps::default(),
             now,
         };
         match self.session.poll(now, &mut sink) {
@@ -119,13 +131,16 @@ impl MarketSlot {
             host,
             desk,
             cells: &self.wire.cells,
-            received: now,
+            stamps: Stamps::default(),
             now,
         };
         if self.wire.socket.is_some() {
             self.session.on_connected(now, &mut sink);
             // The first bytes may have come with the answer to the upgrade.
-            self.left = Some(now);
+            self.left = Some(Stamps {
+                read: now,
+                ..Stamps::default()
+            });
         } else {
             self.session.on_disconnected(now, &mut sink);
         }
@@ -133,16 +148,35 @@ impl MarketSlot {
 
     #[cold]
     fn lost(&mut self, end: SocketEnd, host: &mut EngineHost, desk: &mut Desk) {
-        let now = clock::monotonic();
+        let now = host.now();
         let mut sink = Sink {
             host,
             desk,
             cells: &self.wire.cells,
-            received: now,
+            stamps: Stamps::default(),
             now,
         };
         self.session.on_disconnected(now, &mut sink);
         self.wire.close(CloseReason::Disconnected, Some(end));
+    }
+}
+
+/// The stamps that the messages of one read share.
+#[inline]
+fn stamps_of(
+    arrived: Option<UtcNs>,
+    read: Ticks,
+    host: &EngineHost,
+    reading: &Reading,
+) -> Stamps {
+    let clock = host.clock();
+    let age = arrived.and_then(|arrived| clock.kernel_age(arrived.0, read));
+    Stamps {
+        kernel_age_ns: age.map_or(0, |age| age.max(1)),
+        read: clock.to_mono(read),
+        decrypted: host.now(),
+        stalled: reading.stalled,
+        ..Stamps::default()
     }
 }
 
@@ -151,38 +185,28 @@ struct Sink<'a> {
     host: &'a mut EngineHost,
     desk: &'a mut Desk,
     cells: &'a StreamCells,
-    received: MonoNs,
+    stamps: Stamps,
     now: MonoNs,
-}
-
-impl Sink<'_> {
-    #[inline]
-    fn take(&mut self, input: Input<'_>, decoded: MonoNs) {
-        let stamps = Stamps {
-            received: self.received,
-            decoded,
-            ..Stamps::at(self.now)
-        };
-        self.host.take(input, stamps, self.desk);
-    }
 }
 
 impl MarketEvents for Sink<'_> {
     #[inline]
     fn market_data(&mut self, message: StreamMessage<'_>) {
-        let decoded = clock::monotonic();
-        match message {
-            StreamMessage::Depth(depth) => self.take(Input::Depth(depth), decoded),
-            StreamMessage::BookTicker(ticker) => self.take(Input::BookTicker(ticker), decoded),
-            StreamMessage::Trade(trade) => self.take(Input::Trade(trade), decoded),
-            StreamMessage::AggTrade(trade) => self.take(Input::AggTrade(trade), decoded),
-            StreamMessage::MarkPrice(mark) => self.take(Input::MarkPrice(mark), decoded),
-            StreamMessage::Control(_) | StreamMessage::Other(_) => {}
-        }
+        let input = match message {
+            StreamMessage::Depth(depth) => Input::Depth(depth),
+            StreamMessage::BookTicker(ticker) => Input::BookTicker(ticker),
+            StreamMessage::Trade(trade) => Input::Trade(trade),
+            StreamMessage::AggTrade(trade) => Input::AggTrade(trade),
+            StreamMessage::MarkPrice(mark) => Input::MarkPrice(mark),
+            StreamMessage::Control(_) | StreamMessage::Other(_) => return,
+        };
+        self.stamps.parsed = self.host.now();
+        self.host.take(self.now, input, self.stamps, self.desk);
     }
 
     fn book_doubtful(&mut self, instrument: InstrumentId) {
-        self.take(Input::ParseFailure(instrument), self.now);
+        let input = Input::ParseFailure(instrument);
+        self.host.take_at(self.now, input, self.desk);
     }
 
     fn parse_error(&mut self, error: DecodeError) {
@@ -191,7 +215,7 @@ impl MarketEvents for Sink<'_> {
 
     fn stream(&mut self, market: Market, up: bool) {
         let stream = StreamKind::Market;
-        let change = StreamChange { stream, market, up };
-        self.take(Input::Stream(change), self.now);
+        let input = Input::Stream(StreamChange { stream, market, up });
+        self.host.take_at(self.now, input, self.desk);
     }
 }

@@ -11,8 +11,9 @@ use crate::allocation;
 use crate::clock;
 use crate::engine_host::{EngineHost, Leftover};
 use crate::engine_thread::{Behaviour, COLD_QUOTA, COMMAND_QUOTA, Inlet};
+use crate::latency::stall::StallDetector;
 use ipc::Consumer;
-use market::{Instrument, MonoNs, UtcNs};
+use market::{Instrument, MonoNs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,9 +23,8 @@ pub struct Reading {
     pub instruments: Arc<[Instrument]>,
     /// Seconds of the local wall clock; renewed by the upkeep.
     pub utc_s: u64,
-    /// The local wall clock minus the monotonic one; renewed by the upkeep, so that a step of the
-    /// clock falsifies the arrival of a millisecond's messages at most.
-    offset_ns: i64,
+    /// The loop was stopped by somebody before this turn.
+    pub stalled: bool,
 }
 
 impl Reading {
@@ -34,27 +34,14 @@ impl Reading {
         let mut reading = Self {
             instruments,
             utc_s: 0,
-            offset_ns: 0,
+            stalled: false,
         };
-        reading.renew(clock::monotonic());
+        reading.renew();
         reading
     }
 
-    fn renew(&mut self, now: MonoNs) {
-        let utc = clock::utc();
-        self.utc_s = utc.0.unsigned_abs() / 1_000_000_000;
-        self.offset_ns = utc.0.saturating_sub_unsigned(now.0);
-    }
-
-    /// When the kernel had the bytes that were read at `read`, on the monotonic clock.
-    #[must_use]
-    #[inline]
-    pub fn arrival(&self, arrived: Option<UtcNs>, read: MonoNs) -> MonoNs {
-        let Some(arrived) = arrived else {
-            return read;
-        };
-        let mono = arrived.0.saturating_sub(self.offset_ns);
-        MonoNs(u64::try_from(mono).unwrap_or(0).min(read.0))
+    fn renew(&mut self) {
+        self.utc_s = clock::utc().0.unsigned_abs() / 1_000_000_000;
     }
 }
 
@@ -76,6 +63,8 @@ pub struct InlineThread {
     pub dialing: Arc<Dialing>,
     /// What every read needs.
     pub reading: Reading,
+    /// Tells its own work from what others do to it.
+    pub stalls: StallDetector,
     /// How it behaves.
     pub behaviour: Behaviour,
 }
@@ -85,15 +74,20 @@ impl InlineThread {
     #[must_use]
     pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
         self.behaviour.guard();
-        self.host.resume_latch(clock::monotonic(), &mut self.desk);
+        let mut busy = true;
+        self.host.resume_latch(self.host.now(), &mut self.desk);
         loop {
-            let busy = self.turn();
-            let now = clock::monotonic();
+            let began = self.host.clock().now();
+            self.reading.stalled = self.stalls.turn(began, busy, self.host.clock());
+            busy = self.turn(self.host.clock().to_mono(began));
+            let now = self.host.now();
             if self.host.end_turn(busy, now, &mut self.desk) {
                 self.upkeep(now);
                 if self.host.has_stopped(now) || abandon.load(Ordering::Relaxed) {
                     break;
                 }
+                // What was just done was work, not a stall.
+                busy = true;
             }
             if !busy {
                 self.behaviour.wait();
@@ -101,12 +95,13 @@ impl InlineThread {
         }
         allocation::release_this_thread();
         self.cold.show();
-        self.host.finish(clock::monotonic())
+        let now = self.host.now();
+        self.host.finish(now)
     }
 
     /// One pass over everything that may have something. True when there was anything.
     #[inline]
-    fn turn(&mut self) -> bool {
+    fn turn(&mut self, now: MonoNs) -> bool {
         let Self {
             host,
             commands,
@@ -117,7 +112,6 @@ impl InlineThread {
             reading,
             ..
         } = self;
-        let now = clock::monotonic();
         let mut busy = false;
         for _ in 0..COMMAND_QUOTA {
             if !host.take_command(commands, now, desk) {
@@ -130,11 +124,11 @@ impl InlineThread {
             busy |= private.turn(reading, &mut desk.waiting);
         }
         busy |= desk.settle(host);
-        busy |= cold.drain(COLD_QUOTA, clock::monotonic(), host, desk);
+        busy |= cold.drain(COLD_QUOTA, host.now(), host, desk);
         for market in markets {
             busy |= market.turn(reading, host, desk);
         }
-        busy | host.take_due(clock::monotonic(), desk)
+        busy | host.take_due(host.now(), desk)
     }
 
     /// What sessions and the cold side want; deadlines of connections are not that precise.
@@ -146,7 +140,7 @@ impl InlineThread {
             markets,
             ..
         } = self;
-        self.reading.renew(now);
+        self.reading.renew();
         self.cold.show();
         desk.upkeep();
         for private in privates.iter_mut() {

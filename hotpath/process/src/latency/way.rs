@@ -23,36 +23,23 @@ pub const WAY_BYTES: usize = 56;
 
 const WORDS: usize = WAY_BYTES / 8;
 
-/// The stream whose event this is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum TriggerStream {
-    /// Book differences.
-    Depth = 0,
-    /// The best bid and ask.
-    BookTicker = 1,
-    /// Trades, single or aggregated.
-    Trade = 2,
-    /// Everything else.
-    #[default]
-    Other = 3,
+market::wire_enum! {
+    /// The stream whose event this is, in the word of the exchange.
+    #[derive(Default)]
+    pub enum TriggerStream {
+        /// Book differences.
+        Depth = "depth",
+        /// The best bid and ask.
+        BookTicker = "bookTicker",
+        /// Trades, single or aggregated.
+        Trade = "trade",
+        /// Everything else.
+        #[default]
+        Other = "other",
+    }
 }
 
 impl TriggerStream {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Depth, Self::BookTicker, Self::Trade, Self::Other];
-
-    /// As a label says it, the word of the exchange's stream.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Depth => "depth",
-            Self::BookTicker => "bookTicker",
-            Self::Trade => "trade",
-            Self::Other => "other",
-        }
-    }
-
     /// The stream of an input and the instrument that it is about; none when it is not market
     /// data of an instrument.
     #[must_use]
