@@ -270,11 +270,15 @@ fn what_the_kernel_does_not_take_is_kept_in_order_up_to_a_bound() {
         for number in 0..1_000 {
             let sent = format!("{number} {}", "x".repeat(16_000));
             socket.send_text(sent.as_bytes()).unwrap();
+            // Two in three go behind what the kernel has taken a part of.
             let deadline = Instant::now() + PATIENCE;
-            while !socket.flush().unwrap() {
+            while number % 3 == 2 && !socket.flush().unwrap() {
                 assert!(Instant::now() < deadline);
                 std::thread::yield_now();
             }
+        }
+        while !socket.flush().unwrap() {
+            std::thread::yield_now();
         }
         socket.close();
     }
