@@ -33,6 +33,15 @@ pub enum HotIo {
     Threads,
 }
 
+/// Who makes the TLS records of the hot sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HotTls {
+    /// This process.
+    Rustls,
+    /// The kernel, where it can; else this process.
+    Kernel,
+}
+
 /// What the engine thread does while nothing comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineWait {
@@ -56,6 +65,8 @@ pub enum OpenOrdersAtStart {
 pub struct HotPathSettings {
     /// How bytes reach the engine.
     pub hot_io: HotIo,
+    /// Who makes the TLS records, where the engine's thread has the sockets.
+    pub hot_tls: HotTls,
     /// Core of the engine thread; `None`: the last one.
     pub engine_core: Option<usize>,
     /// What it does while nothing comes.
@@ -293,6 +304,7 @@ fn check_live_confirmation(
 
 fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotPathSettings {
     let ways = [("inline", HotIo::Inline), ("threads", HotIo::Threads)];
+    let makers = [("rustls", HotTls::Rustls), ("kernel", HotTls::Kernel)];
     let waits = [("spin", EngineWait::Spin), ("yield", EngineWait::Yield)];
     let policies = [
         ("cancel", OpenOrdersAtStart::Cancel),
@@ -301,6 +313,7 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
     let core = section.whole("engine_core", u64::MAX, (0, 1_023), problems);
     let settings = HotPathSettings {
         hot_io: section.word("hot_io", HotIo::Inline, &ways, problems),
+        hot_tls: section.word("hot_tls", HotTls::Rustls, &makers, problems),
         engine_core: (core != u64::MAX).then_some(core as usize),
         engine_wait: section.word("engine_wait", EngineWait::Spin, &waits, problems),
         checkpoint_minutes: section.whole("checkpoint_minutes", 10, (1, 1_440), problems),

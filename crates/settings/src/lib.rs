@@ -11,8 +11,8 @@ mod venue;
 mod written;
 
 pub use checked::{
-    BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, InstrumentKey,
-    Mode, OpenOrdersAtStart, RiskSettings, Settings,
+    BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
+    InstrumentKey, Mode, OpenOrdersAtStart, RiskSettings, Settings,
 };
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,

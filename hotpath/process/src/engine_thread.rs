@@ -150,9 +150,9 @@ impl EngineThread {
     #[must_use]
     pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
         self.behaviour.guard();
-        self.host.resume_latch(clock::monotonic(), &mut self.rings);
+        self.host.resume_latch(self.host.now(), &mut self.rings);
         loop {
-            let now = clock::monotonic();
+            let now = self.host.now();
             let busy = self.turn(now);
             if self.host.end_turn(busy, now, &mut self.rings) {
                 self.show();

@@ -7,9 +7,12 @@ use crate::clock;
 use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
 use crate::gateway::inbox::Inbox;
+use crate::latency::collector::Collector;
+use crate::latency::steal::StealWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::server_clock::ServerClock;
 use crate::state_directory::write_durably;
+use crate::tick_clock::ClockKeeper;
 use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
@@ -64,6 +67,12 @@ pub struct Housekeeping {
     pub control_grace_ns: u64,
     /// Room for one checkpoint; handed out and back.
     pub buffer: Option<Vec<u8>>,
+    /// Where the hot threads tell the way of each event.
+    pub collector: Collector,
+    /// Compares the hot threads' clock with the kernel's.
+    pub keeper: ClockKeeper,
+    /// What the host takes from the engine's core.
+    pub steal: StealWatch,
     /// Kernel figures.
     pub kernel: KernelCells,
     /// Thread id of the engine.
@@ -109,6 +118,7 @@ impl Housekeeping {
                 self.tell(Input::Command(Command::Stop));
             }
             self.pass_requests();
+            self.collector.visit();
             if self.clock.take_refused() {
                 self.measure_time_again();
             }
@@ -122,9 +132,12 @@ impl Housekeeping {
                 times.slow = now;
                 self.watch_control(now, &mut times);
                 self.show_kernel();
+                self.keeper.correct();
+                self.steal.look();
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
         }
+        self.collector.visit();
         Ok(())
     }
 

@@ -198,7 +198,10 @@ mod tests {
         let length = encode_request(&stamps, &request, &mut bytes).unwrap();
         assert_eq!(decode_request(&bytes[..length]), Ok((stamps, request)));
         assert_eq!(instrument_of(&request), InstrumentId(5));
-        assert_eq!(stamps.order_way(MonoNs(11)).tick_to_order_ns(), Some(9 + 10));
+        assert_eq!(
+            stamps.order_way(MonoNs(11)).tick_to_order_ns(),
+            Some(9 + 10)
+        );
         assert_eq!(stamps.way().tick_to_order_ns(), None);
     }
 }

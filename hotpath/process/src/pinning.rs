@@ -59,48 +59,18 @@ pub fn pin_this_thread(core: CoreId) -> Result<(), PinningError> {
     }
 }
 
-/// What stands in the way of a quiet core, one sentence each, for the log at start.
+/// Work of others that latencies will show, for the log at start; what the machine itself lacks is
+/// said by [`crate::machine`].
 #[must_use]
-pub fn complaints(core: CoreId, spinning: bool) -> Vec<String> {
-    let mut found = Vec::new();
+pub fn complaint() -> Option<String> {
     let cores = core_affinity::get_core_ids().map_or(0, |cores| cores.len());
-    if spinning && cores < 2 {
-        found.push(
-            "one core only: a spinning engine starves its own gateways; set \
-             hot_path.engine_wait = \"yield\""
-                .to_string(),
-        );
-    }
-    if spinning && !is_isolated(core) {
-        found.push(format!(
-            "core {} is not isolated: other work will interrupt the engine; boot with \
-             isolcpus={0} nohz_full={0}, or keep the machine idle",
-            core.id
-        ));
-    }
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: f64 = load
-        .split(' ')
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(0.0);
-    if cores > 0 && load > cores as f64 {
-        found.push(format!(
+    let load: f64 = load.split(' ').next()?.parse().ok()?;
+    (cores > 0 && load > cores as f64).then(|| {
+        format!(
             "the machine is busy (load {load} on {cores} cores): latencies will show it; stop \
              other work"
-        ));
-    }
-    found
-}
-
-fn is_isolated(core: CoreId) -> bool {
-    let list = std::fs::read_to_string("/sys/devices/system/cpu/isolated").unwrap_or_default();
-    list.trim().split(',').any(|range| {
-        let (low, high) = range.split_once('-').unwrap_or((range, range));
-        match (low.parse::<usize>(), high.parse::<usize>()) {
-            (Ok(low), Ok(high)) => (low..=high).contains(&core.id),
-            _ => false,
-        }
+        )
     })
 }
 

@@ -23,10 +23,15 @@ use crate::housekeeping::Housekeeping;
 use crate::inline::assembly::{Ends, inline_parts};
 use crate::inline::cold::ColdDialer;
 use crate::inline::thread::InlineThread;
+use crate::latency::collector::{Collector, Sources};
+use crate::latency::steal::StealWatch;
+use crate::latency::way_log::{WAY_SLOTS, way_log};
+use crate::machine::{self, Facts, Weight};
 use crate::server_clock::ServerClock;
 use crate::startup::{Options, Start};
 use crate::state_directory::write_durably;
 use crate::telemetry::Telemetry;
+use crate::tick_clock::{ClockKeeper, TickClock};
 use crate::wiring::{
     COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, host, inlet, kernel_cells,
     market_gateway, order_gateway,
@@ -43,6 +48,9 @@ use tokio::task::LocalSet;
 
 /// Room for a checkpoint beside the size of the first one: books and orders grow.
 const CHECKPOINT_ROOM: usize = 16 << 20;
+
+/// What a process with 64 instruments wants to lock.
+const LOCKED_BYTES: u64 = 256 << 20;
 
 /// One event loop on the calling thread.
 ///
@@ -121,11 +129,31 @@ impl Running {
             spin: hot_path.engine_wait == settings::EngineWait::Spin,
             inject_allocations: options.inject_allocation,
         };
-        let host = host(&start, engine, telemetry, &checkpoints)?;
+        let (hot_clock, keeper) = TickClock::start();
+        describe_machine(start.core.id, behaviour.spin, &keeper);
+        let (event_ways, events_told) = way_log(WAY_SLOTS, telemetry.ring_dropped("ways")?);
+        let (order_ways, orders_told) = way_log(WAY_SLOTS, telemetry.ring_dropped("order_ways")?);
+        let inline = hot_path.hot_io == settings::HotIo::Inline;
+        let sources = Sources {
+            kernel_stamps: inline,
+            acknowledgements: false,
+        };
+        let told = vec![events_told, orders_told];
+        let collector = Collector::new(telemetry, &start.instruments, sources, told)?;
+        let steal = StealWatch::new(telemetry, start.core.id)?;
+        let host = host(
+            &start,
+            engine,
+            telemetry,
+            &checkpoints,
+            &hot_clock,
+            event_ways,
+        )?;
         let ends = Ends {
             commands: segment.command_consumer()?,
             cold: inlet(telemetry, "cold", COLD_SLOTS, cold_out)?,
             requests: requests_in,
+            ways: order_ways,
         };
         let stop_gateways = Arc::new(AtomicBool::new(false));
         let (pinned, gateways, dialer) = match hot_path.hot_io {
@@ -140,6 +168,11 @@ impl Running {
                 (Pinned::Threads(Box::new(thread)), gateways, None)
             }
         };
+        let mut checkpoint = Vec::with_capacity(start.checkpoint_bytes + CHECKPOINT_ROOM);
+        machine::touch(&mut checkpoint);
+        if let Err(complaint) = machine::lock_memory() {
+            tracing::warn!("{complaint}");
+        }
         let abandon = Arc::new(AtomicBool::new(false));
         let (engine, engine_thread) = spawn_engine(pinned, start.core, &abandon)?;
         Ok(Self {
@@ -159,7 +192,10 @@ impl Running {
                 folder: start.folder,
                 checkpoint_interval_ns: hot_path.checkpoint_minutes * 60 * SECOND_NS,
                 control_grace_ns: hot_path.control_grace_s * SECOND_NS,
-                buffer: Some(Vec::with_capacity(start.checkpoint_bytes + CHECKPOINT_ROOM)),
+                buffer: Some(checkpoint),
+                collector,
+                keeper,
+                steal,
                 kernel,
                 engine_thread,
             },
@@ -218,7 +254,7 @@ fn behind_rings(
     let (replies_in, replies_out) = heap_ring(REPLY_SLOTS);
     let (orders_in, orders_out) = heap_ring(ORDER_SLOTS);
     let market = market_gateway(start, telemetry, market_in)?;
-    let orders = order_gateway(start, telemetry, replies_in, orders_out, clock)?;
+    let orders = order_gateway(start, telemetry, replies_in, orders_out, clock, ends.ways)?;
     let thread = EngineThread {
         host,
         inlets: Inlets {
@@ -239,6 +275,16 @@ fn behind_rings(
     let stop = Arc::clone(stop);
     let orders = spawn("orders", move || orders.run(stop))?;
     Ok((thread, vec![market, orders]))
+}
+
+/// Says what the machine lacks.
+fn describe_machine(core: usize, spinning: bool, keeper: &ClockKeeper) {
+    for finding in machine::findings(&Facts::read(core, spinning, keeper), LOCKED_BYTES) {
+        match finding.weight {
+            Weight::Warning => tracing::warn!("{}", finding.text),
+            Weight::Info => tracing::info!("{}", finding.text),
+        }
+    }
 }
 
 fn broken(thread: &str, panic: &(dyn std::any::Any + Send)) -> Failure {

@@ -75,9 +75,8 @@ impl Start {
         })?;
         let settings = Settings::check(&options.config.display().to_string(), &text)?;
         let account = options.account.as_ref().unwrap_or(&settings.account);
-        let spin = settings.hot_path.engine_wait == settings::EngineWait::Spin;
         let core = pinning::choose(settings.hot_path.engine_core)?;
-        for complaint in pinning::complaints(core, spin) {
+        if let Some(complaint) = pinning::complaint() {
             tracing::warn!("{complaint}");
         }
         let credentials = credentials(&settings, &options.config)?;

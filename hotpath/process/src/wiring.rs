@@ -14,10 +14,12 @@ use crate::gateway::order_thread::{OrderGateway, OrderMarket};
 use crate::gateway::rest::RestClient;
 use crate::gateway::stream_cells::StreamCells;
 use crate::housekeeping::{KernelCells, Wishes};
+use crate::latency::way_log::WayLog;
 use crate::recorder::Recorder;
 use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
 use crate::telemetry::{EngineCells, Telemetry};
+use crate::tick_clock::TickClock;
 use binance::session::{
     Governor, MarketRoute, MarketSession, OrderSession, OrderSessionSettings, Reconciler,
     SECOND_NS, ServerTime, SnapshotQueue, UserSession,
@@ -57,6 +59,7 @@ const CORES_TO_SPARE: usize = 4;
 pub fn host_cells(telemetry: Telemetry<'_>) -> Result<HostCells, RegisterError> {
     Ok(HostCells {
         allocations: telemetry.counter("hot_allocations_total{stage=\"engine\"}")?,
+        tls_allocations: telemetry.counter("hot_allocations_total{stage=\"tls\"}")?,
         damaged_inputs: telemetry.counter("damaged_inputs_total")?,
         outbox_overflows: telemetry.counter("outbox_overflows_total")?,
         held_back: telemetry.counter("orders_held_back_total")?,
@@ -100,13 +103,15 @@ pub fn host(
     engine: Engine,
     telemetry: Telemetry<'_>,
     checkpoints: &Arc<CheckpointQueues>,
+    clock: &TickClock,
+    ways: WayLog,
 ) -> Result<EngineHost, Failure> {
     let segment = &start.segment;
     let pages = 0..start.instruments.len();
     let pages = pages.map(|index| segment.instrument_page_writer(index));
     Ok(EngineHost::new(HostParts {
         engine,
-        outbox: Outbox::new(recorder(start, telemetry)?),
+        outbox: Outbox::new(recorder(start, telemetry)?.with_clock(clock.clone())),
         logs: InputLogs {
             kept: segment.input_log_producer()?,
             market: segment.market_log_producer()?,
@@ -118,6 +123,8 @@ pub fn host(
         cells: host_cells(telemetry)?,
         segment: Arc::clone(segment),
         checkpoints: Arc::clone(checkpoints),
+        clock: clock.clone(),
+        ways,
     }))
 }
 
@@ -195,6 +202,7 @@ pub fn order_gateway(
     replies: Producer,
     ring: Consumer,
     clock: &ServerClock,
+    ways: WayLog,
 ) -> Result<OrderGateway, Failure> {
     let markets = start.markets().into_iter();
     let markets = markets.map(|market| order_market(start, telemetry, market));
@@ -203,6 +211,7 @@ pub fn order_gateway(
         markets: markets.collect::<Result<_, _>>()?,
         inbox: Inbox::new(replies, None),
         ring,
+        ways,
         clock: clock.clone(),
         instruments: Arc::clone(&start.instruments),
         dialer: start.dialer.clone(),

@@ -113,13 +113,24 @@ impl HotSocket {
     /// [`HotSocket::next_message`] says it then.
     #[inline]
     pub fn receive(&mut self) -> Result<Received, SocketEnd> {
+        self.receive_and(|| {})
+    }
+
+    /// The same; `stamp` is called when the kernel has handed bytes over, before anything is done
+    /// with them.
+    ///
+    /// # Errors
+    /// [`SocketEnd`].
+    #[inline]
+    pub fn receive_and(&mut self, stamp: impl FnOnce()) -> Result<Received, SocketEnd> {
         if let Some(end) = self.end {
             return self.after_messages(end);
         }
+        let (stream, reader) = (&self.stream, &mut self.reader);
         let result = match &mut self.transport {
-            Transport::Plain => receive_plain(&self.stream, &mut self.reader),
+            Transport::Plain => receive_plain(stream, reader, stamp),
             Transport::Tls(session) => {
-                receive_tls(&self.stream, session, &mut self.reader, &mut self.outgoing)
+                receive_tls(stream, session, reader, &mut self.outgoing, stamp)
             }
         };
         match result {
@@ -329,12 +340,16 @@ impl Pong {
 type Taken = (Received, Option<SocketEnd>);
 
 #[inline]
-fn receive_plain(stream: &TcpStream, reader: &mut FrameReader) -> Result<Taken, SocketEnd> {
+fn receive_plain(
+    stream: &TcpStream,
+    reader: &mut FrameReader,
+    stamp: impl FnOnce(),
+) -> Result<Taken, SocketEnd> {
     let spare = reader.spare();
     if spare.is_empty() {
         return Ok((Received::Nothing, None));
     }
-    let received = ask(stream, spare)?;
+    let received = ask(stream, spare, stamp)?;
     if let Received::Bytes { count, .. } = received {
         reader.commit(count);
     }
@@ -347,6 +362,7 @@ fn receive_tls(
     session: &mut TlsSession,
     reader: &mut FrameReader,
     outgoing: &mut Outgoing,
+    stamp: impl FnOnce(),
 ) -> Result<Taken, SocketEnd> {
     // Plaintext is shorter than its record, so this much always finds its place in the reader.
     let room = reader.room().saturating_sub(session.pending());
@@ -358,7 +374,7 @@ fn receive_tls(
     if limit == 0 {
         return Ok((Received::Nothing, None));
     }
-    let received = ask(stream, &mut spare[..limit])?;
+    let received = ask(stream, &mut spare[..limit], stamp)?;
     let Received::Bytes { count, .. } = received else {
         return Ok((received, None));
     };
@@ -374,14 +390,17 @@ fn receive_tls(
 }
 
 #[inline]
-fn ask(stream: &TcpStream, into: &mut [u8]) -> Result<Received, SocketEnd> {
+fn ask(stream: &TcpStream, into: &mut [u8], stamp: impl FnOnce()) -> Result<Received, SocketEnd> {
     match receive(stream.as_fd(), into) {
         Ok(Arrival { count: 0, .. }) => Err(SocketEnd::EndOfStream),
         Ok(Arrival {
             record: Some(record),
             ..
         }) if record != APPLICATION_DATA => Err(control_record(record, into)),
-        Ok(Arrival { count, arrived, .. }) => Ok(Received::Bytes { count, arrived }),
+        Ok(Arrival { count, arrived, .. }) => {
+            stamp();
+            Ok(Received::Bytes { count, arrived })
+        }
         Err(error) if is_busy(&error) => Ok(Received::Nothing),
         Err(error) => Err(error.into()),
     }

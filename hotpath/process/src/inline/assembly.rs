@@ -16,6 +16,8 @@ use crate::failure::Failure;
 use crate::gateway::rest::RestClient;
 use crate::gateway::stream_cells::StreamCells;
 use crate::hot_socket::{HotDialer, HotOptions};
+use crate::latency::stall::{STALL_NS, StallDetector};
+use crate::latency::way_log::WayLog;
 use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
 use crate::telemetry::Telemetry;
@@ -43,6 +45,8 @@ pub struct Ends {
     pub cold: Inlet,
     /// Cold requests.
     pub requests: Producer,
+    /// Where the way of each order is told.
+    pub ways: WayLog,
 }
 
 /// Both sides.
@@ -67,6 +71,7 @@ pub fn inline_parts(
 ) -> Result<InlineParts, Failure> {
     let options = HotOptions {
         message_bytes_max: MESSAGE_BYTES_MAX,
+        kernel_tls: start.settings.hot_path.hot_tls == settings::HotTls::Kernel,
         ..HotOptions::default()
     };
     let mut cold = ColdDialer {
@@ -88,15 +93,17 @@ pub fn inline_parts(
         }
     }
     let instruments = Arc::clone(&start.instruments);
+    let stalls = StallDetector::new(telemetry, "engine", host.clock(), STALL_NS)?;
     let thread = InlineThread {
         host,
         commands: ends.commands,
         cold: ends.cold,
-        desk: Desk::new(slots, ends.requests, clock.clone(), instruments),
+        desk: Desk::new(slots, ends.requests, clock.clone(), instruments, ends.ways),
         privates,
         markets,
         dialing: Arc::clone(&cold.dialing),
         reading: Reading::new(Arc::clone(&start.instruments)),
+        stalls,
         behaviour,
     };
     Ok(InlineParts { thread, cold })

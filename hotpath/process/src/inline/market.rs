@@ -48,11 +48,12 @@ impl MarketSlot {
         let Some(socket) = &mut self.wire.socket else {
             return false;
         };
+        let mut read = Ticks::NONE;
         let stamps = match self.left.take() {
             Some(stamps) => stamps,
-            None => match socket.receive(host.clock()) {
+            None => match socket.receive_and(|| read = host.clock().now()) {
                 Ok(Received::Nothing) => return false,
-                Ok(Received::Bytes { arrived, read, .. }) => stamps_of(arrived, read, host, reading),
+                Ok(Received::Bytes { arrived, .. }) => stamps_of(arrived, read, host, reading),
                 Err(end) => {
                     self.lost(end, host, desk);
                     return true;
@@ -163,12 +164,7 @@ impl MarketSlot {
 
 /// The stamps that the messages of one read share.
 #[inline]
-fn stamps_of(
-    arrived: Option<UtcNs>,
-    read: Ticks,
-    host: &EngineHost,
-    reading: &Reading,
-) -> Stamps {
+fn stamps_of(arrived: Option<UtcNs>, read: Ticks, host: &EngineHost, reading: &Reading) -> Stamps {
     let clock = host.clock();
     let age = arrived.and_then(|arrived| clock.kernel_age(arrived.0, read));
     Stamps {

@@ -28,7 +28,7 @@ impl PrivateSlot {
         let Some(socket) = &mut self.wire.socket else {
             return false;
         };
-        match socket.receive_unstamped() {
+        match socket.receive() {
             Ok(Received::Nothing) if !socket.has_unsent() => return false,
             Ok(_) => {}
             Err(end) => {
