@@ -29,6 +29,10 @@ pub(crate) enum End {
     Open,
     Closed,
     Refused,
+    /// A length in a form that it does not need; only we refuse it.
+    Stricter,
+    /// Text that is not UTF-8; only tungstenite looks, and as early as in a fragment.
+    NotText,
     TooLong,
 }
 
@@ -83,6 +87,7 @@ pub(crate) fn theirs(role: Role, stream: &[u8]) -> (Vec<Seen>, End) {
             Err(Error::Protocol(
                 tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
             )) => return (seen, End::Open),
+            Err(Error::Utf8(_)) => return (seen, End::NotText),
             Err(_) => return (seen, End::Refused),
         });
     }
@@ -104,6 +109,9 @@ pub(crate) fn ours(stream: &[u8], pieces: &[usize]) -> (Vec<Seen>, End) {
                 Ok(Some(message)) => seen.push(owned(message)),
                 Ok(None) => break,
                 Err(Violation::MessageTooLong { .. }) => return (seen, End::TooLong),
+                Err(Violation::LengthNotMinimal | Violation::ControlTooLong) => {
+                    return (seen, End::Stricter);
+                }
                 Err(_) => return (seen, End::Refused),
             }
         }
@@ -127,15 +135,18 @@ fn owned(message: Message<'_>) -> Seen {
     }
 }
 
-/// True where the two may differ: a rule that tungstenite does not hold (minimal lengths), one
-/// that it holds only once the whole frame is there, and text that is no UTF-8, which we leave to
-/// the decoders.
+/// True where the two may differ: a length form that only we refuse; text that only tungstenite
+/// reads; a rule that we hold as soon as the head is there, and it once the whole frame is; the
+/// close code 1014, which it does not know.
 pub(crate) fn may_differ(ours: &(Vec<Seen>, End), theirs: &(Vec<Seen>, End)) -> bool {
-    let early = ours.1 == End::Refused || ours.1 == End::TooLong;
-    let not_text = ours
-        .0
-        .iter()
-        .any(|seen| matches!(seen, Seen::Text(bytes) if std::str::from_utf8(bytes).is_err()));
     let same_start = ours.0.iter().zip(&theirs.0).all(|(a, b)| a == b);
-    same_start && ((early && theirs.1 != End::Closed) || not_text)
+    let same_count = ours.0.len() == theirs.0.len();
+    let new_code = matches!(ours.0.last(), Some(Seen::Close(Some(1014), _)));
+    let allowed = match (ours.1, theirs.1) {
+        (End::Stricter, _) | (_, End::NotText) => true,
+        (End::Refused | End::TooLong, End::Open | End::Refused | End::TooLong) => same_count,
+        (End::Closed, End::Refused) => new_code,
+        _ => false,
+    };
+    same_start && allowed
 }
