@@ -4,6 +4,7 @@
 //! change. Never: a silent run on the wrong core.
 
 use core_affinity::CoreId;
+use rustix::thread::{sched_getaffinity, sched_setaffinity};
 
 /// Why the engine thread could not get its core.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,19 @@ pub fn pin_this_thread(core: CoreId) -> Result<(), PinningError> {
         Ok(())
     } else {
         Err(PinningError::Refused(core.id))
+    }
+}
+
+/// Keeps the calling thread, and those that it will start, off the engine's core: one that spins
+/// has it to itself. Without another core, or where the kernel refuses, nothing changes.
+pub fn leave_to_the_engine(core: CoreId) {
+    let Ok(mut others) = sched_getaffinity(None) else {
+        return;
+    };
+    others.unset(core.id);
+    if others.count() > 0 {
+        // Refused, the threads share the core, and the count of stalls shows it.
+        let _ = sched_setaffinity(None, &others);
     }
 }
 

@@ -27,6 +27,7 @@ use crate::latency::collector::{Collector, Sources};
 use crate::latency::steal::StealWatch;
 use crate::latency::way_log::{WAY_SLOTS, way_log};
 use crate::machine::{self, Facts, Weight};
+use crate::pinning;
 use crate::server_clock::ServerClock;
 use crate::startup::{Options, Start};
 use crate::state_directory::write_durably;
@@ -141,6 +142,9 @@ impl Running {
         let told = vec![events_told, orders_told];
         let collector = Collector::new(telemetry, &start.instruments, sources, told)?;
         let steal = StealWatch::new(telemetry, start.core.id)?;
+        if behaviour.spin {
+            pinning::leave_to_the_engine(start.core);
+        }
         let host = host(
             &start,
             engine,

@@ -5,6 +5,7 @@
 
 mod account;
 mod configuration;
+mod cores;
 mod report;
 mod run;
 mod summary;
@@ -90,6 +91,11 @@ pub(crate) enum EngineWait {
 }
 
 impl Options {
+    /// True when the engine's thread wants a core to itself.
+    fn wants_a_core(&self) -> bool {
+        self.hot_path().1 == "spin"
+    }
+
     /// `hot_io` and `engine_wait` as the configuration writes them.
     fn hot_path(&self) -> (&'static str, &'static str) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

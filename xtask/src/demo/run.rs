@@ -5,6 +5,7 @@
 
 use super::account::{self, Stats};
 use super::configuration::{Addresses, text};
+use super::cores::off_the_last_core;
 use super::{MarketChoice, Options, summary};
 use crate::process::{Failure, Running, cargo, root, run as run_to_end, target_dir, write};
 use serde_json::json;
@@ -300,7 +301,10 @@ fn start_exchange(
     command
         .stdout(Stdio::piped())
         .stderr(log(state_dir, "exchange.log")?);
-    let mut exchange = Running::start("the simulated exchange", &mut command)?;
+    let spare = options.wants_a_core();
+    let mut exchange = off_the_last_core(spare, || {
+        Running::start("the simulated exchange", &mut command)
+    })?;
     let stdout = exchange.child.stdout.take().expect("stdout is piped");
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -348,7 +352,9 @@ fn start_control(options: &Options, state_dir: &Path) -> Result<Running, Failure
         command.arg("--table");
     }
     command.stderr(log(state_dir, "control.log")?);
-    Running::start("fulcrum-control", &mut command)
+    off_the_last_core(options.wants_a_core(), || {
+        Running::start("fulcrum-control", &mut command)
+    })
 }
 
 fn binary(name: &str) -> PathBuf {
