@@ -21,26 +21,31 @@ fn assert_sound(report: &Value, succeeded: bool) {
     assert_eq!(report["hot_allocations"]["engine"], 0, "{report:#}");
 }
 
+/// Both ways of the bytes to and from the engine.
+const WAYS: [&str; 2] = ["inline", "threads"];
+
 fn count(report: &Value, pointer: &str) -> u64 {
     report.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
 #[test]
 fn the_generated_market_is_traded_and_the_exchange_agrees() {
-    let (report, succeeded) = Demo::start("generated", &["--seconds", "25"]).finish();
-    assert_sound(&report, succeeded);
-    assert!(
-        count(&report, "/by_strategy/imbalance/orders_sent") > 0,
-        "{report:#}"
-    );
-    assert!(
-        count(&report, "/by_strategy/imbalance/fills") > 0,
-        "{report:#}"
-    );
-    assert!(count(&report, "/tick_to_order_ns/count") > 0, "{report:#}");
-    assert!(count(&report, "/wire_to_wire_ns/count") > 0, "{report:#}");
-    assert_eq!(count(&report, "/book_gaps"), 0, "{report:#}");
-    assert_eq!(report["restarts"], 0, "{report:#}");
+    for way in WAYS {
+        let arguments = ["--seconds", "20", "--hot-io", way];
+        let (report, succeeded) = Demo::start(&format!("generated-{way}"), &arguments).finish();
+        assert_sound(&report, succeeded);
+        for figure in [
+            "/by_strategy/imbalance/orders_sent",
+            "/by_strategy/imbalance/fills",
+            "/tick_to_order_ns/count",
+            "/wire_to_wire_ns/count",
+        ] {
+            assert!(count(&report, figure) > 0, "{figure}: {report:#}");
+        }
+        assert_eq!(count(&report, "/book_gaps"), 0, "{report:#}");
+        assert_eq!(report["restarts"], 0, "{report:#}");
+        assert_eq!(report["hot_io"], way, "{report:#}");
+    }
 }
 
 #[test]
@@ -59,27 +64,49 @@ fn each_pair_of_recordings_is_traded_without_a_gap() {
     );
     for (index, pair) in files.chunks(2).enumerate() {
         let list = format!("{},{}", pair[0].display(), pair[1].display());
-        let name = format!("recorded-{index}");
-        let (report, succeeded) = Demo::start(
-            &name,
-            &["--seconds", "15", "--speed", "4", "--capture", &list],
-        )
-        .finish();
-        assert_sound(&report, succeeded);
-        assert_eq!(count(&report, "/book_gaps"), 0, "{list}: {report:#}");
-        assert!(
-            count(&report, "/by_strategy/imbalance/fills") > 0,
-            "{list}: {report:#}"
-        );
+        // The first pair both ways, the others in turn.
+        let ways = if index == 0 {
+            &WAYS[..]
+        } else {
+            &WAYS[index % 2..][..1]
+        };
+        for way in ways {
+            trade_recording(&format!("recorded-{index}-{way}"), way, &list);
+        }
     }
+}
+
+fn trade_recording(name: &str, way: &str, list: &str) {
+    let (report, succeeded) = Demo::start(
+        name,
+        &[
+            "--seconds",
+            "15",
+            "--speed",
+            "4",
+            "--hot-io",
+            way,
+            "--capture",
+            list,
+        ],
+    )
+    .finish();
+    assert_sound(&report, succeeded);
+    assert_eq!(count(&report, "/book_gaps"), 0, "{list}: {report:#}");
+    assert!(
+        count(&report, "/by_strategy/imbalance/fills") > 0,
+        "{list}: {report:#}"
+    );
 }
 
 #[test]
 fn spot_is_traded_and_what_is_held_agrees_after_fees_in_the_base_asset() {
-    let arguments = ["--seconds", "12", "--market", "spot"];
-    let (report, succeeded) = Demo::start("spot", &arguments).finish();
-    assert_sound(&report, succeeded);
-    assert!(count(&report, "/fills") > 0, "{report:#}");
+    for way in WAYS {
+        let arguments = ["--seconds", "12", "--market", "spot", "--hot-io", way];
+        let (report, succeeded) = Demo::start(&format!("spot-{way}"), &arguments).finish();
+        assert_sound(&report, succeeded);
+        assert!(count(&report, "/fills") > 0, "{report:#}");
+    }
 }
 
 #[test]
@@ -95,20 +122,33 @@ fn the_dummy_strategy_places_and_cancels() {
 
 #[test]
 fn injected_allocations_show_in_the_report() {
-    let arguments = ["--seconds", "5", "--inject-allocation", "7"];
-    let (report, _) = Demo::start("allocations", &arguments).finish();
-    assert!(count(&report, "/hot_allocations/engine") >= 7, "{report:#}");
+    for way in WAYS {
+        let arguments = [
+            "--seconds",
+            "5",
+            "--inject-allocation",
+            "7",
+            "--hot-io",
+            way,
+        ];
+        let (report, _) = Demo::start(&format!("allocations-{way}"), &arguments).finish();
+        assert!(count(&report, "/hot_allocations/engine") >= 7, "{report:#}");
+    }
 }
 
 #[test]
 fn a_dropped_depth_frame_makes_the_book_stale_and_it_syncs_within_two_seconds() {
-    let demo = Demo::start("dropped", &["--seconds", "40", "--fault", "drop-depth:500"]);
-    let state_dir = demo.state_dir.clone();
-    let (report, succeeded) = demo.finish();
-    assert_sound(&report, succeeded);
-    assert_eq!(count(&report, "/book_gaps"), 1, "{report:#}");
-    let ledger = rusqlite::Connection::open(state_dir.join("ledger.sqlite")).expect("a ledger");
-    assert_stale_phase(&ledger);
+    for way in WAYS {
+        let fault = ["--fault", "drop-depth:500"];
+        let arguments = [&["--seconds", "40", "--hot-io", way][..], &fault].concat();
+        let demo = Demo::start(&format!("dropped-{way}"), &arguments);
+        let state_dir = demo.state_dir.clone();
+        let (report, succeeded) = demo.finish();
+        assert_sound(&report, succeeded);
+        assert_eq!(count(&report, "/book_gaps"), 1, "{report:#}");
+        let ledger = rusqlite::Connection::open(state_dir.join("ledger.sqlite"));
+        assert_stale_phase(&ledger.expect("a ledger"));
+    }
 }
 
 /// After the gap: SYNCED again within 2 s, and no entry in the same instrument between.
@@ -168,7 +208,14 @@ fn a_killed_control_leaves_no_hole_and_orders_go_on() {
 
 #[test]
 fn a_killed_hot_path_leaves_no_orphan_and_positions_agree() {
-    let mut demo = Demo::start("kill-hotpath", &["--seconds", "40"]);
+    for way in WAYS {
+        kill_hot_path(way);
+    }
+}
+
+fn kill_hot_path(way: &str) {
+    let arguments = ["--seconds", "30", "--hot-io", way];
+    let mut demo = Demo::start(&format!("kill-hotpath-{way}"), &arguments);
     demo.wait_until_ready();
     let fills = |demo: &Demo| {
         demo.get("sim", "/sim/v1/account")

@@ -7,27 +7,58 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::Demo;
 
+/// Both ways of the bytes: what one has recorded replays under the settings of the other.
+const WAYS: [&str; 2] = ["inline", "threads"];
+
 #[test]
 fn a_log_without_holes_replays_to_the_same_hash_in_debug_and_release() {
-    let demo = Demo::start("replay", &["--seconds", "12"]);
-    let state_dir = demo.state_dir.clone();
-    let (report, succeeded) = demo.finish();
-    assert!(succeeded, "{report:#}");
-    assert_eq!(report["input_log_holes"], 0, "{report:#}");
-    let log = newest(&state_dir.join("input-log"));
-    let release = replay(&tests::binary("fulcrum-hotpath"), &log, &[]);
-    assert_eq!(
-        release,
-        replay(&tests::binary("fulcrum-hotpath"), &log, &[])
-    );
+    for way in WAYS {
+        let arguments = ["--seconds", "12", "--hot-io", way];
+        let demo = Demo::start(&format!("replay-{way}"), &arguments);
+        let state_dir = demo.state_dir.clone();
+        let (report, succeeded) = demo.finish();
+        assert!(succeeded, "{report:#}");
+        assert_eq!(report["input_log_holes"], 0, "{report:#}");
+        assert_eq!(report["hot_io"], way, "{report:#}");
+        replays_everywhere(&newest(&state_dir.join("input-log")));
+    }
+}
+
+fn replays_everywhere(log: &Path) {
+    let release_binary = tests::binary("fulcrum-hotpath");
+    let release = replay(&release_binary, log, &[]);
+    assert_eq!(release, replay(&release_binary, log, &[]));
     let debug = debug_binary();
     assert_eq!(
         release,
-        replay(&debug, &log, &[]),
+        replay(&debug, log, &[]),
         "debug and release differ"
     );
-    let without_one = replay(&debug, &log, &["--drop", "200"]);
+    let without_one = replay(&debug, log, &["--drop", "200"]);
     assert_ne!(release, without_one, "an event that is left out must show");
+    let other = with_the_other_way(log);
+    assert_eq!(release, replay(&release_binary, &other, &[]));
+}
+
+/// The same log with the other `hot_io` in its settings.
+fn with_the_other_way(log: &Path) -> PathBuf {
+    let copy = log.with_extension("other-way");
+    std::fs::create_dir_all(&copy).expect("a folder");
+    let mut swapped = 0;
+    for entry in std::fs::read_dir(log).expect("a folder").flatten() {
+        let mut bytes = std::fs::read(entry.path()).expect("a file");
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            let here = WAYS.map(|way| format!("hot_io = \"{way}\""));
+            let at = here.iter().position(|line| text.contains(line.as_str()));
+            if let Some(at) = at {
+                bytes = text.replace(&here[at], &here[1 - at]).into_bytes();
+                swapped += 1;
+            }
+        }
+        std::fs::write(copy.join(entry.file_name()), bytes).expect("a file");
+    }
+    assert_eq!(swapped, 1, "the settings of the start");
+    copy
 }
 
 /// Last line of the replay: `hash <16 hex digits>`; with `--drop` the comparison with the journal

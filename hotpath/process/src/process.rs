@@ -311,7 +311,7 @@ fn spawn_engine(
     let (seated, seat) = sync_channel(1);
     let abandon = Arc::clone(abandon);
     let handle = Builder::new().name("engine".to_string()).spawn(move || {
-        let pinned = crate::pinning::pin_this_thread(core);
+        let pinned = pinning::pin_this_thread(core);
         let id = rustix::thread::gettid().as_raw_nonzero().get();
         let failed = pinned.is_err();
         // The receiver waits for exactly this.

@@ -105,7 +105,7 @@ api_listen = "127.0.0.1:{api_port}"
             "kind = \"imbalance\"\nentry = \"taker\"\norder_notional_usdt = 1000\n\
              signal_exit_after_ms = 5000\ncooldown_ms = 1000\n"
         }
-        Strategy::Dummy => "kind = \"dummy\"\ninterval_ms = 1000\nrest_ms = 500\n",
+        Strategy::Dummy => "kind = \"dummy\"\ninterval_ms = 300\nrest_ms = 150\n",
     };
     let _ = write!(toml, "\n[[strategy]]\nmarket = \"{market}\"\n{parameters}");
     toml

@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Recordings to replay instead of the generated market (several files, separated by commas).
     #[arg(long, value_delimiter = ',')]
     capture: Vec<PathBuf>,
+    /// Symbols of the generated market.
+    #[arg(long, conflicts_with = "capture", default_value = "BTCUSDT,ETHUSDT")]
+    symbols: String,
     /// Seed of the exchange.
     #[arg(long, default_value_t = 1)]
     seed: u64,

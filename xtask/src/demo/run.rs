@@ -272,7 +272,7 @@ fn start_exchange(
 ) -> Result<(Running, Addresses), Failure> {
     let mut command = Command::new(binary("simulated-exchange"));
     if options.capture.is_empty() {
-        command.arg("--generate");
+        command.args(["--generate", "--symbols", &options.symbols]);
     } else {
         let files: Vec<String> = options
             .capture

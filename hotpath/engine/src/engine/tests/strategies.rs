@@ -320,8 +320,15 @@ fn dummy_places_and_cancels_on_both_sides_in_turn() {
         assert_eq!(rig.cancelled(), [order.client_order_id]);
         rig.end(&order, OrderState::Canceled, 0);
         rig.pass_ms(499);
+        rig.book(500_000, 10, 10);
         assert_eq!(rig.take(), []);
         rig.pass_ms(1);
+        assert_eq!(
+            rig.take(),
+            [],
+            "the next order follows a change of the market"
+        );
+        rig.book(500_000, 10, 10);
     }
     assert_eq!(rig.placed().len(), 1);
     assert_eq!(sides, [Side::Sell, Side::Buy, Side::Sell, Side::Buy]);

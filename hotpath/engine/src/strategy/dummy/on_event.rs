@@ -41,7 +41,9 @@ impl Dummy {
         }
         let resting = self.state.rests_until > context.now;
         if !resting && context.now < self.state.next_at {
-            return idle(NonAction::Cooldown, self.state.next_at);
+            // No wake: the next order follows a change of the market, and so exercises the whole
+            // path from it.
+            return idle(NonAction::Cooldown, NEVER);
         }
         if !resting && let Err(reason) = self.choose(context) {
             return idle(reason, NEVER);
