@@ -41,8 +41,11 @@ pub(crate) struct Options {
     /// that this machine has. Peers choose their instructions at compile time.
     #[arg(long)]
     target_cpu: Option<String>,
-    /// Count instructions, and take the counts as the new baseline of the gate.
+    /// Only count instructions, and compare with the baseline as `cargo xtask test` does.
     #[arg(long, conflicts_with_all = ["json", "quick", "parts"])]
+    instructions: bool,
+    /// Only count instructions, and take the counts as the new baseline of the gate.
+    #[arg(long, conflicts_with_all = ["json", "quick", "parts", "instructions"])]
     bless_instructions: bool,
 }
 
@@ -50,6 +53,9 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.bless_instructions {
         return instructions::bless();
+    }
+    if options.instructions {
+        return check();
     }
     side_by_side(options)
 }
@@ -62,6 +68,7 @@ pub(crate) fn suite() -> Result<(), Failure> {
         quick: false,
         parts: Vec::new(),
         target_cpu: None,
+        instructions: false,
         bless_instructions: false,
     })?;
     let rows = serde_json::from_str(&read(&file)?)

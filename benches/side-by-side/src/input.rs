@@ -94,6 +94,22 @@ impl Input {
         self.changes as f64 / self.len() as f64
     }
 
+    /// The same input with at most its first `count` frames.
+    pub(crate) fn first(&self, count: usize) -> Self {
+        let ends = self.ends[..count.min(self.ends.len())].to_vec();
+        Self {
+            name: self.name,
+            what: self.what.clone(),
+            instrument: self.instrument,
+            start_update_id: self.start_update_id,
+            bids: self.bids.clone(),
+            asks: self.asks.clone(),
+            bytes: self.bytes.clone(),
+            changes: self.changes * ends.len() / self.ends.len().max(1),
+            ends,
+        }
+    }
+
     fn new(
         name: &'static str,
         what: String,

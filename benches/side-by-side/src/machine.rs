@@ -42,7 +42,7 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
             "L3 and flags that matter",
             format!("{}; {}", field("cache size"), flags.join(" ")),
         ),
-        ("kernel", kernel.trim().to_string()),
+        ("kernel", version_of(&kernel)),
         ("compiler", rustc()),
         (
             "built with",
@@ -65,6 +65,12 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
                 .join(" "),
         ),
     ]
+}
+
+/// The numbers of a kernel's release; what builders append is theirs.
+fn version_of(release: &str) -> String {
+    let numbers = release.trim().split('-').next().unwrap_or_default();
+    format!("Linux {numbers}")
 }
 
 fn rustc() -> String {

@@ -4,7 +4,7 @@
 //! silence.
 
 use crate::input::Input;
-use crate::python::Python;
+use crate::python::{MESSAGES_MAX, Python};
 use crate::report::{Section, rows_table, write_page};
 use crate::rounds::Figures;
 use crate::rows::{self, Row, best_peer};
@@ -189,8 +189,9 @@ impl Results {
             let row = Row::peer(rows::WHOLE_BARTER, input.name, &figures, 0, barter);
             self.rows.push(row);
         }
+        let fewer = input.first(MESSAGES_MAX);
         let python = match (&options.python, &options.python_script) {
-            (Some(program), Some(script)) => Python::start(program, script, input),
+            (Some(program), Some(script)) => Python::start(program, script, &fewer),
             _ => Err("no Python with the peers' packages".to_string()),
         };
         let wanted = [
@@ -200,7 +201,7 @@ impl Results {
         let with_python = match python {
             Ok(python) => {
                 self.notes.extend(python.skipped.iter().cloned());
-                whole::measure(input, Some(&python), extent.python_rounds).map(Some)?
+                whole::measure(&fewer, Some(&python), extent.python_rounds).map(Some)?
             }
             Err(why) => {
                 for (target, name) in wanted {
@@ -232,8 +233,8 @@ impl Results {
             input.name,
             0,
             figures,
-            "The Python peers run in a process of their own, in turn with ours, over the first \
-             thousand messages."
+            "The Python peers run in a process of their own, in turn with ours, and everybody over the \
+             first thousand messages."
                 .to_string(),
         );
         Ok(())
@@ -289,8 +290,8 @@ impl Results {
                 .push(Row::skipped(target, against, input.name, why));
         }
         self.section("f", "tick to order over TLS on the loopback", input.name, floor, figures,
-            "From the exchange's write of a frame to the return of the client's write of the order, \
-             both kernels' parts included; the median of a round. The client is pinned to one core, \
+            "From the exchange's write of a frame into the kernel to the return of the client's write of \
+             the order, TCP on the loopback included; the median of a round. The client is pinned to one core, \
              the exchange's threads sleep in the kernel on the other."
                 .to_string(),
         );

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// Messages that Python is given: it is some hundred times slower.
-const MESSAGES_MAX: usize = 1_000;
+pub(crate) const MESSAGES_MAX: usize = 1_000;
 
 /// A running script.
 pub(crate) struct Python {
@@ -35,7 +35,7 @@ impl Python {
     /// Starts `script` with the Python at `program`.
     pub(crate) fn start(program: &Path, script: &Path, input: &Input) -> Result<Self, String> {
         let file = std::env::temp_dir().join(format!("fulcrum-frames-{}.json", std::process::id()));
-        let count = input.len().min(MESSAGES_MAX);
+        let count = input.len();
         std::fs::write(&file, frames(input, count)).map_err(|error| error.to_string())?;
         let mut child = Command::new(program)
             .arg(script)

@@ -29,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) aim: f64,
     /// Which way is better.
     pub(crate) better: Better,
+    /// Whether it is one of nanoseconds.
+    pub(crate) absolute: bool,
 }
 
 const fn target(
@@ -44,6 +46,14 @@ const fn target(
         first,
         aim,
         better,
+        absolute: false,
+    }
+}
+
+const fn nanoseconds(part: &'static str, what: &'static str, first: f64, aim: f64) -> Target {
+    Target {
+        absolute: true,
+        ..target(part, what, first, aim, Better::Lower)
     }
 }
 
@@ -65,19 +75,12 @@ pub(crate) const WHOLE_CCXT: Target = target("a+b", "whole message", 80.0, 150.0
 pub(crate) const WHOLE_NAUTILUS: Target =
     target("a+b", "whole message", 300.0, 600.0, Better::Higher);
 /// Step without an order, nanoseconds.
-pub(crate) const STEP_WITHOUT: Target =
-    target("d", "engine step, no order", 400.0, 300.0, Better::Lower);
+pub(crate) const STEP_WITHOUT: Target = nanoseconds("d", "engine step, no order", 400.0, 300.0);
 /// Step with an order, nanoseconds.
-pub(crate) const STEP_WITH: Target =
-    target("d", "engine step, with order", 700.0, 450.0, Better::Lower);
+pub(crate) const STEP_WITH: Target = nanoseconds("d", "engine step, with order", 700.0, 450.0);
 /// User-space tick to order, nanoseconds.
-pub(crate) const USER_SPACE: Target = target(
-    "e",
-    "tick to order, user space",
-    3_000.0,
-    1_000.0,
-    Better::Lower,
-);
+pub(crate) const USER_SPACE: Target =
+    nanoseconds("e", "tick to order, user space", 3_000.0, 1_000.0);
 /// Tick to order over the loopback against the bare echo.
 pub(crate) const LOOP_FLOOR: Target =
     target("f", "tick to order, loopback", 2.0, 1.3, Better::Lower);
@@ -164,7 +167,6 @@ impl Row {
             ratio: Some(target.first / value_ns),
             value_ns: Some(value_ns),
             met: value_ns <= target.first,
-            absolute: true,
             ..Self::empty(target, "-", input)
         }
     }
@@ -189,7 +191,7 @@ impl Row {
             aim: target.aim,
             better: target.better,
             met: false,
-            absolute: false,
+            absolute: target.absolute,
             range: None,
             skipped: None,
         }

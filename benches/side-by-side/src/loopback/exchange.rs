@@ -8,6 +8,7 @@ use crate::rings::pin;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Barrier};
 use std::thread::JoinHandle;
@@ -15,7 +16,31 @@ use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, accept_hdr};
 
-type Socket = WebSocket<StreamOwned<ServerConnection, TcpStream>>;
+type Socket = WebSocket<StreamOwned<ServerConnection, Stamped>>;
+
+/// A socket that notes when a write into the kernel began: what is before it, encryption and
+/// waking up, is the exchange's own.
+struct Stamped {
+    tcp: TcpStream,
+    written_ns: u64,
+}
+
+impl Read for Stamped {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.tcp.read(buffer)
+    }
+}
+
+impl Write for Stamped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.written_ns = now_ns();
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.tcp.flush()
+    }
+}
 
 /// Time for the last orders to arrive.
 const GRACE: Duration = Duration::from_millis(200);
@@ -23,7 +48,7 @@ const GRACE: Duration = Duration::from_millis(200);
 /// What it noted.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// When the write of each frame began.
+    /// When each frame's last write into the kernel began.
     pub(super) sent_ns: Vec<u64>,
     /// Orders that arrived.
     pub(super) orders: usize,
@@ -124,8 +149,9 @@ fn accept(listener: &TcpListener, config: &Arc<ServerConfig>) -> Result<(String,
     tcp.set_nodelay(true).map_err(|error| text(&error))?;
     let connection = ServerConnection::new(Arc::clone(config)).map_err(|error| text(&error))?;
     let mut path = String::new();
+    let stamped = Stamped { tcp, written_ns: 0 };
     let socket = accept_hdr(
-        StreamOwned::new(connection, tcp),
+        StreamOwned::new(connection, stamped),
         |request: &Request, response: Response| {
             path = request.uri().path().to_string();
             Ok(response)
@@ -149,10 +175,10 @@ fn send_frames(
             std::thread::sleep(left);
         }
         let text = String::from_utf8(frame.clone()).map_err(|error| error.to_string())?;
-        sent_ns.push(now_ns());
         market
             .send(Message::text(text))
             .map_err(|error| error.to_string())?;
+        sent_ns.push(market.get_ref().sock.written_ns);
     }
     Ok(sent_ns)
 }

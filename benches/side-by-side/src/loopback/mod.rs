@@ -1,9 +1,9 @@
 //! Rows f and g: from a frame that leaves the exchange to the order that a client has written.
 //!
 //! In: recorded frames, sent over TLS on the loopback at a fixed rate, whatever the client does.
-//! Out: nanoseconds from the exchange's write of a frame to the return of the client's write of
-//! the order, the median of a round. Never: a client that decides otherwise than the others; all
-//! buy above a ratio of 3 and sell below 0.33, by the top five levels.
+//! Out: nanoseconds from the exchange's write of a frame into the kernel to the return of the
+//! client's write of the order, the median of a round. Never: a client that decides otherwise than
+//! the others; all buy above a ratio of 3 and sell below 0.33, by the top five levels.
 //!
 //! | path | what it is |
 //! |---|---|

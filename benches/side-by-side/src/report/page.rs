@@ -3,7 +3,7 @@
 //! In: rows, sections, the machine. Out: everything between two markers of the page; what stands
 //! around them is written by people and kept. Never: a page without the markers overwritten.
 
-use super::table::{HEADING, cells, section as section_table};
+use super::table::{HEADING, cells, escaped, section as section_table};
 use super::{Section, plot};
 use crate::machine;
 use crate::rows::Row;
@@ -46,7 +46,7 @@ fn generated(rows: &[Row], sections: &[Section], notes: &[String]) -> String {
     text.push_str(&format!("| {} |\n", HEADING.join(" | ")));
     text.push_str("|---|---|---|---:|---:|---:|---|---:|\n");
     for row in rows {
-        text.push_str(&format!("| {} |\n", cells(row).join(" | ")));
+        text.push_str(&format!("| {} |\n", escaped(&cells(row).join(" | "))));
     }
     text.push('\n');
     for note in notes {

@@ -6,10 +6,10 @@
 
 use super::{Section, short};
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 800.0;
 const BAR: f64 = 18.0;
 const STEP: f64 = 26.0;
-const LEFT: f64 = 270.0;
+const LEFT: f64 = 300.0;
 const RIGHT: f64 = 90.0;
 const TOP: f64 = 46.0;
 

@@ -83,6 +83,11 @@ pub(crate) fn rows(rows: &[Row]) -> String {
     text
 }
 
+/// Text in a cell of a Markdown table: types in angle brackets are no tags.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
 /// A section as Markdown.
 pub(super) fn section(section: &Section) -> String {
     let figures = &section.figures;
@@ -97,7 +102,7 @@ pub(super) fn section(section: &Section) -> String {
         let (least, most) = figures.ratio_range(lane, section.base);
         text.push_str(&format!(
             "| {} | {} | {}x | {} to {} |\n",
-            figures.names[lane],
+            escaped(&figures.names[lane]),
             short(figures.median(lane)),
             short(figures.ratio(lane, section.base)),
             short(least),
