@@ -4,6 +4,7 @@
 //! codes that scripts can trust. Never: work outside of the repository and its target folder.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod evidence;
 mod process;
@@ -24,6 +25,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure the hot path beside its peers, and write docs/performance.md.
+    Bench(bench::Options),
     /// Trade a recorded or generated market on this machine, and compare with the exchange.
     Demo(demo::Options),
     /// Install what tests and demo need; say what is missing where it cannot.
@@ -36,6 +39,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Bench(options) => bench::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Setup => setup::run(),
         Command::Test(options) => suites::run(&options),

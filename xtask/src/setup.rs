@@ -4,11 +4,18 @@
 //! Never: an install outside of apt and the target folder.
 
 use crate::process::{Failure, exists, run as run_to_end, target_dir};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program of the tests and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 2] = [("prometheus", "prometheus"), ("promtool", "prometheus")];
+const PROGRAMS: [(&str, &str); 3] = [
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    ("valgrind", "valgrind"),
+];
+
+/// Peers of the benches that live in Python, pinned.
+const PYTHON_PEERS: [&str; 3] = ["ccxt==4.5.90", "nautilus_trader==1.221.0", "orjson==3.13.0"];
 
 /// Installs what is missing; says what could not be.
 pub(crate) fn run_quietly() -> Vec<String> {
@@ -79,24 +86,41 @@ fn install(packages: &[&str]) -> Result<(), Failure> {
     )
 }
 
+/// Python of the environment that has the benches' peers; made when it is asked for first.
+///
+/// # Errors
+/// When there is no Python, or the packages cannot be installed here.
+pub(crate) fn python_peers() -> Result<PathBuf, Failure> {
+    let folder = target_dir().join("fulcrum/peers");
+    let python = folder.join("bin/python");
+    if !python.is_file() {
+        install_python(&folder, &PYTHON_PEERS)?;
+    }
+    Ok(python)
+}
+
 fn install_python_judge() -> Result<(), Failure> {
+    install_python(
+        &target_dir().join("fulcrum/judges"),
+        &["prometheus_client==0.26.0"],
+    )
+}
+
+/// A Python environment with exactly these packages; none at all where one cannot be installed.
+fn install_python(folder: &Path, packages: &[&str]) -> Result<(), Failure> {
     if !exists("python3") {
         return Err(Failure::Said("python3 is not installed".to_string()));
     }
-    let folder = target_dir().join("fulcrum/judges");
-    println!("setup: a Python environment with prometheus_client");
-    run_to_end(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let python = folder.join("bin/python");
-    let done = run_to_end(Command::new(&python).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "prometheus_client==0.26.0",
-    ]));
+    println!("setup: a Python environment with {}", packages.join(" "));
+    run_to_end(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    let done = run_to_end(
+        Command::new(folder.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet"])
+            .arg("--disable-pip-version-check")
+            .args(packages),
+    );
     if done.is_err() {
-        let _ = std::fs::remove_dir_all(&folder);
+        let _ = std::fs::remove_dir_all(folder);
     }
     done
 }

@@ -4,7 +4,7 @@
 //! exit 0 only if all passed. Never: a required part that is skipped in silence.
 
 use crate::process::{Failure, cargo, exists, line_of, root, run as run_to_end, target_dir};
-use crate::{evidence, setup, tidy};
+use crate::{bench, evidence, setup, tidy};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
@@ -29,6 +29,8 @@ pub(crate) enum Suite {
     Miri,
     /// Every fuzz target for a minute.
     Fuzz,
+    /// The hot path beside its peers.
+    Bench,
 }
 
 /// Parts that a machine may lack.
@@ -38,6 +40,8 @@ pub(crate) enum Part {
     Prometheus,
     /// The recordings.
     Captures,
+    /// valgrind, and a processor with AVX2, for the gate on instruction counts.
+    Valgrind,
 }
 
 /// Seconds of each fuzz target.
@@ -49,6 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         None => every_change(&options.require),
         Some(Suite::Miri) => miri(),
         Some(Suite::Fuzz) => fuzz(),
+        Some(Suite::Bench) => bench::suite(),
     }
 }
 
@@ -63,6 +68,11 @@ fn check_parts(required: &[Part]) -> Result<(), Failure> {
             Part::Captures,
             has_captures(),
             "captures (FULCRUM_CAPTURES)",
+        ),
+        (
+            Part::Valgrind,
+            bench::has_valgrind(),
+            "valgrind (with AVX2)",
         ),
     ] {
         if !there && required.contains(&part) {
@@ -122,6 +132,9 @@ fn every_change(required: &[Part]) -> Result<(), Failure> {
         tests.env("FULCRUM_REQUIRE_JUDGES", "1");
     }
     steps.command("tests", &mut tests);
+    if bench::has_valgrind() {
+        steps.step("instruction counts", bench::check);
+    }
     steps.finish()
 }
 

@@ -1,0 +1,145 @@
+//! An engine with the default settings, and an exchange that fills nothing.
+//!
+//! In: the generated stream. Out: counts of orders. Never: a random or a real clock.
+
+use crate::market_data::{OwnedUpdate, decoded};
+use engine::config::{EngineConfig, StrategyConfig, StrategyParameters};
+use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
+use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
+use engine::{Engine, Event, Input, NoObserver, Outbox, Request};
+use generated::DepthStream;
+use market::{
+    ExchangeOrderId, Market, MonoNs, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
+    Side, UpdateId,
+};
+use std::hint::black_box;
+
+/// Engine time between two messages: far enough that no rate limit refuses.
+const STEP_NS: u64 = 600_000_000;
+
+/// An active engine with a synced book, and differences to step on.
+pub struct EngineWorld {
+    engine: Engine,
+    outbox: Outbox<NoObserver>,
+    updates: Vec<OwnedUpdate>,
+    sequence: u64,
+    now: u64,
+}
+
+impl EngineWorld {
+    /// The strategy's defaults, which rest at the touch.
+    #[must_use]
+    pub fn resting(stream: &DepthStream) -> Self {
+        Self::new(stream, ImbalanceParameters::default())
+    }
+
+    /// Every difference with a signal is answered by an immediate-or-cancel order.
+    #[must_use]
+    pub fn taking(stream: &DepthStream) -> Self {
+        let parameters = ImbalanceParameters {
+            entry: EntryStyle::Taker,
+            retry_after_ns: 0,
+            cooldown_ns: 0,
+            ..ImbalanceParameters::default()
+        };
+        Self::new(stream, parameters)
+    }
+
+    fn new(stream: &DepthStream, parameters: ImbalanceParameters) -> Self {
+        let mut config = EngineConfig::new(vec![stream.instrument]);
+        config.strategies.push(StrategyConfig {
+            name: "imbalance".to_string(),
+            instruments: vec![stream.instrument.id],
+            parameters: StrategyParameters::Imbalance(parameters),
+        });
+        let mut world = Self {
+            engine: Engine::new(config),
+            outbox: Outbox::default(),
+            updates: decoded(stream),
+            sequence: 0,
+            now: 1_000_000_000,
+        };
+        world.start(stream);
+        world
+    }
+
+    fn start(&mut self, stream: &DepthStream) {
+        let instrument = stream.instrument.id;
+        for kind in [StreamKind::Market, StreamKind::Orders, StreamKind::User] {
+            self.send(Input::Stream(StreamChange {
+                stream: kind,
+                market: Market::UsdM,
+                up: true,
+            }));
+        }
+        self.send(Input::ReconcileBegin);
+        self.send(Input::ReconcileEnd);
+        self.send(Input::SnapshotBegin(SnapshotBegin {
+            instrument,
+            last_update_id: UpdateId(stream.start_update_id),
+            complete: true,
+        }));
+        for (side, levels) in [(Side::Buy, &stream.bids), (Side::Sell, &stream.asks)] {
+            self.send(Input::SnapshotLevels(SnapshotLevels {
+                instrument,
+                side,
+                levels,
+            }));
+        }
+        self.send(Input::SnapshotEnd(instrument));
+        self.outbox.requests.clear();
+    }
+
+    fn send(&mut self, input: Input<'_>) {
+        self.sequence += 1;
+        let event = Event {
+            sequence: self.sequence,
+            time: MonoNs(self.now),
+            input,
+        };
+        self.engine.step(black_box(&event), &mut self.outbox);
+    }
+
+    /// Steps on all differences and answers every order at once; the number of orders.
+    pub fn step(&mut self) -> usize {
+        let updates = std::mem::take(&mut self.updates);
+        let mut orders = 0;
+        for update in &updates {
+            self.now += STEP_NS;
+            self.send(Input::Depth(update.borrowed()));
+            while let Some(request) = self.outbox.requests.pop() {
+                if let Request::Place(order) = request {
+                    orders += 1;
+                    let order = *order.get();
+                    self.send(Input::OrderReply(OrderReply {
+                        request: RequestKind::Place,
+                        outcome: ReplyOutcome::Rejected,
+                        client_order_id: order.client_order_id,
+                        instrument: order.instrument,
+                        exchange_order_id: ExchangeOrderId(0),
+                        state: OrderState::Rejected,
+                        cumulative_quantity: Quantity(0),
+                        error_code: -5_022,
+                    }));
+                }
+            }
+        }
+        // Freed outside of the count.
+        self.updates = updates;
+        orders
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_engine_takes_often_and_the_other_rests_seldom() {
+        let stream = generated::depth_stream(1, crate::MESSAGES);
+        let taking = EngineWorld::taking(&stream).step();
+        let resting = EngineWorld::resting(&stream).step();
+        assert!(taking > 60, "{taking} orders");
+        assert!(resting < 400, "{resting} orders");
+    }
+}
