@@ -36,8 +36,6 @@ pub struct EngineConfig {
     pub start_active: bool,
     /// The asset that profits and fees are counted in.
     pub quote_asset: Asset,
-    /// Hash of the settings file; stands in checkpoints beside the engine's own fingerprint.
-    pub config_hash: u64,
 }
 
 /// How signals are taken from books.
@@ -151,11 +149,11 @@ impl EngineConfig {
             orders: OrdersConfig::default(),
             start_active: true,
             quote_asset: Asset::new(b"USDT").expect("four ASCII bytes"),
-            config_hash: 0,
         }
     }
 
-    /// Hash of everything in here: a checkpoint of another configuration is refused.
+    /// Hash of everything in here: a checkpoint of another configuration is refused. What the
+    /// engine does not see, such as how its bytes come and go, makes no difference.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hash = crate::hash::RollingHash::default();

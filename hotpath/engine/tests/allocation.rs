@@ -227,6 +227,7 @@ fn steps_do_not_allocate_after_start() {
         fills: 0,
     };
     world.start();
+    let mut checkpoint = Vec::with_capacity(4 << 20);
     let counted = allocation_counter::measure(|| {
         for index in 0..20_000i64 {
             world.depth(1 + index % 97, 1 + index % 41);
@@ -234,9 +235,14 @@ fn steps_do_not_allocate_after_start() {
             world.engine.take_dirty();
             let page = world.engine.account_page();
             assert_eq!(page.unknown_now, 0);
+            if index % 1_000 == 0 {
+                checkpoint.clear();
+                world.engine.save(&mut checkpoint);
+            }
         }
     });
     assert_eq!(counted.count_total, 0, "{counted:?}");
+    assert!(checkpoint.len() > 1_000, "a checkpoint was made");
     assert!(world.sent > 200, "the run sends orders: {}", world.sent);
     assert!(world.fills > 50, "the run fills orders: {}", world.fills);
 }

@@ -104,7 +104,6 @@ pub fn engine_config(
             ..OrdersConfig::default()
         },
         start_active: settings.hot_path.start_active,
-        config_hash: settings.short_hash(),
         ..EngineConfig::new(instruments)
     }
 }

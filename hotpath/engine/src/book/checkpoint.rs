@@ -111,12 +111,7 @@ fn save_ladder(ladder: &Ladder, out: &mut Vec<u8>) {
         put(out, &word);
     }
     put(out, &dropped);
-    let all = ladder.all();
-    put(out, &(all.len() as u64));
-    for (key, quantity) in all {
-        put(out, &key);
-        put(out, &quantity);
-    }
+    ladder.save_levels(out);
 }
 
 fn load_ladder(ladder: &mut Ladder, reader: &mut Reader<'_>) -> Result<(), CodecError> {

@@ -346,22 +346,28 @@ impl Ladder {
         self.far.len() > self.far.capacity() / 4 * 3
     }
 
-    /// All levels, known or not, best first (allocates; for checkpoints).
-    pub(super) fn all(&self) -> Vec<(i64, i64)> {
-        let mut all = Vec::new();
+    /// Appends the number of all levels, known or not, and each with its quantity, best first.
+    pub(super) fn save_levels(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; 8]);
         let mut from = self.base;
         while let Some(key) = self
             .in_window(from)
             .then(|| self.next_in_window(from))
             .flatten()
         {
-            all.push((key, self.quantities[self.slot(key)]));
+            push_level(out, key, self.quantities[self.slot(key)]);
             from = key + 1;
         }
-        let in_window = all.len();
-        all.extend(self.far.iter());
-        all[in_window..].sort_unstable();
-        all
+        let far = out.len();
+        for (key, quantity) in self.far.iter() {
+            push_level(out, key, quantity);
+        }
+        // In place, because a checkpoint is made by the pinned thread.
+        let (levels, _) = out[far..].as_chunks_mut::<LEVEL_BYTES>();
+        levels.sort_unstable_by_key(|level| level.first_chunk().copied().map(i64::from_le_bytes));
+        let count = (out.len() - start - 8) / LEVEL_BYTES;
+        out[start..start + 8].copy_from_slice(&(count as u64).to_le_bytes());
     }
 
     /// What a checkpoint keeps beside the levels: base, edge, lost, dropped.
@@ -419,7 +425,16 @@ impl Ladder {
     }
 }
 
+/// Bytes of a saved level.
+const LEVEL_BYTES: usize = 16;
+
+fn push_level(out: &mut Vec<u8>, key: i64, quantity: i64) {
+    out.extend_from_slice(&key.to_le_bytes());
+    out.extend_from_slice(&quantity.to_le_bytes());
+}
+
 /// Whether a price and quantity can be a level of any book.
+#[inline]
 pub(super) fn is_sane(level: &Level) -> bool {
     // One test of the sign bits: price at least 1, quantity not negative, both within bounds.
     // Below these, sums of keys, windows and quantities cannot overflow.

@@ -4,7 +4,7 @@
 //! same outputs. Never: a checkpoint of another configuration, a damaged one, another version.
 //!
 //! ```text
-//! magic 8 | version u16 | fingerprint u64 | config hash u64 | length u64 | body | checksum u64
+//! magic 8 | version u16 | fingerprint u64 | length u64 | body | checksum u64
 //! ```
 
 use super::core::Engine;
@@ -13,8 +13,8 @@ use crate::hash::RollingHash;
 use market::{CodecError, Reader, Wire, Writer};
 
 const MAGIC: [u8; 8] = *b"FULCRCKP";
-const VERSION: u16 = 5;
-const HEADER_BYTES: usize = 8 + 2 + 8 + 8 + 8;
+const VERSION: u16 = 6;
+const HEADER_BYTES: usize = 8 + 2 + 8 + 8;
 /// Room for everything but books and orders, which come with their own lengths.
 const PART_BYTES_MAX: usize = 8_192;
 /// Most bytes of one saved order.
@@ -65,13 +65,13 @@ impl From<CodecError> for CheckpointError {
 }
 
 impl Engine {
-    /// Appends the whole state to `out`. Allocates; not for the pinned thread's hot loop.
+    /// Appends the whole state to `out`. Allocates only where `out` has no room: the pinned thread
+    /// does it now and then, with a buffer that has.
     pub fn save(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&self.config.fingerprint().to_le_bytes());
-        out.extend_from_slice(&self.config.config_hash.to_le_bytes());
+        out.extend_from_slice(&self.fingerprint.to_le_bytes());
         out.extend_from_slice(&[0; 8]);
         let body = out.len();
         self.save_body(out);
@@ -97,8 +97,7 @@ impl Engine {
         if version != VERSION {
             return Err(CheckpointError::Version(version));
         }
-        let (fingerprint, config_hash) = (reader.u64()?, reader.u64()?);
-        if (fingerprint, config_hash) != (config.fingerprint(), config.config_hash) {
+        if reader.u64()? != config.fingerprint() {
             return Err(CheckpointError::OtherConfiguration);
         }
         let length = usize::try_from(reader.u64()?).map_err(|_| CheckpointError::Length)?;

@@ -34,6 +34,8 @@ const HASH_RECORD_STEPS: u64 = 1 << 16;
 #[derive(Debug)]
 pub struct Engine {
     pub(super) config: EngineConfig,
+    /// Of the configuration, for checkpoints.
+    pub(super) fingerprint: u64,
     pub(super) instruments: Vec<InstrumentState>,
     /// Strategies on instruments, then one desk an instrument.
     pub(super) assignments: Vec<Assignment>,
@@ -117,6 +119,7 @@ impl Engine {
             .collect();
         let has = |market| config.instruments.iter().any(|one| one.market == market);
         Self {
+            fingerprint: config.fingerprint(),
             instruments,
             by_instrument,
             orders: OrderTable::new(&config.orders),
