@@ -7,12 +7,10 @@ use crate::clock;
 use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
 use crate::gateway::inbox::Inbox;
-use crate::latency::collector::Collector;
-use crate::latency::steal::StealWatch;
+use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::server_clock::ServerClock;
 use crate::state_directory::write_durably;
-use crate::tick_clock::ClockKeeper;
 use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
@@ -68,11 +66,7 @@ pub struct Housekeeping {
     /// Room for one checkpoint; handed out and back.
     pub buffer: Option<Vec<u8>>,
     /// Where the hot threads tell the way of each event.
-    pub collector: Collector,
-    /// Compares the hot threads' clock with the kernel's.
-    pub keeper: ClockKeeper,
-    /// What the host takes from the engine's core.
-    pub steal: StealWatch,
+    pub latency: LatencyWatch,
     /// Kernel figures.
     pub kernel: KernelCells,
     /// Thread id of the engine.
@@ -118,7 +112,7 @@ impl Housekeeping {
                 self.tell(Input::Command(Command::Stop));
             }
             self.pass_requests();
-            self.collector.visit();
+            self.latency.visit();
             if self.clock.take_refused() {
                 self.measure_time_again();
             }
@@ -132,12 +126,11 @@ impl Housekeeping {
                 times.slow = now;
                 self.watch_control(now, &mut times);
                 self.show_kernel();
-                self.keeper.correct();
-                self.steal.look();
+                self.latency.look();
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
         }
-        self.collector.visit();
+        self.latency.visit();
         Ok(())
     }
 

@@ -11,10 +11,12 @@
 //! | [`collector`] | the cold side: from ring to cells |
 //! | [`worst`] | the slowest events with their sequence |
 //! | [`steal`] | what the host took from the engine's core |
+//! | [`watch`] | all of it, for the two sides |
 
 pub mod collector;
 pub mod stall;
 pub mod steal;
+pub mod watch;
 pub mod way;
 pub mod way_log;
 pub mod worst;

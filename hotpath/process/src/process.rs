@@ -23,16 +23,14 @@ use crate::housekeeping::Housekeeping;
 use crate::inline::assembly::{Ends, inline_parts};
 use crate::inline::cold::ColdDialer;
 use crate::inline::thread::InlineThread;
-use crate::latency::collector::{Collector, Sources};
-use crate::latency::steal::StealWatch;
-use crate::latency::way_log::{WAY_SLOTS, way_log};
+use crate::latency::watch as latency;
 use crate::machine::{self, Facts, Weight};
 use crate::pinning;
 use crate::server_clock::ServerClock;
 use crate::startup::{Options, Start};
 use crate::state_directory::write_durably;
 use crate::telemetry::Telemetry;
-use crate::tick_clock::{ClockKeeper, TickClock};
+use crate::tick_clock::ClockKeeper;
 use crate::wiring::{
     COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, host, inlet, kernel_cells,
     market_gateway, order_gateway,
@@ -130,53 +128,36 @@ impl Running {
             spin: hot_path.engine_wait == settings::EngineWait::Spin,
             inject_allocations: options.inject_allocation,
         };
-        let (hot_clock, keeper) = TickClock::start();
-        describe_machine(start.core.id, behaviour.spin, &keeper);
-        let (event_ways, events_told) = way_log(WAY_SLOTS, telemetry.ring_dropped("ways")?);
-        let (order_ways, orders_told) = way_log(WAY_SLOTS, telemetry.ring_dropped("order_ways")?);
         let inline = hot_path.hot_io == settings::HotIo::Inline;
-        let sources = Sources {
-            kernel_stamps: inline,
-            acknowledgements: false,
-        };
-        let told = vec![events_told, orders_told];
-        let collector = Collector::new(telemetry, &start.instruments, sources, told)?;
-        let steal = StealWatch::new(telemetry, start.core.id)?;
-        if behaviour.spin {
-            pinning::leave_to_the_engine(start.core);
-        }
+        let table = &start.instruments;
+        let (hot, latency) = latency::begin(telemetry, table, start.core.id, inline)?;
+        take_place(start.core, behaviour.spin, &latency.keeper);
         let host = host(
             &start,
             engine,
             telemetry,
             &checkpoints,
-            &hot_clock,
-            event_ways,
+            &hot.clock,
+            hot.events,
         )?;
         let ends = Ends {
             commands: segment.command_consumer()?,
             cold: inlet(telemetry, "cold", COLD_SLOTS, cold_out)?,
             requests: requests_in,
-            ways: order_ways,
+            ways: hot.orders,
         };
         let stop_gateways = Arc::new(AtomicBool::new(false));
-        let (pinned, gateways, dialer) = match hot_path.hot_io {
-            settings::HotIo::Inline => {
-                let parts = inline_parts(&start, telemetry, host, ends, &clock, behaviour)?;
-                let pinned = Pinned::Inline(Box::new(parts.thread));
-                (pinned, Vec::new(), Some(parts.cold))
-            }
-            settings::HotIo::Threads => {
-                let (thread, gateways) =
-                    behind_rings(&start, host, ends, &clock, behaviour, &stop_gateways)?;
-                (Pinned::Threads(Box::new(thread)), gateways, None)
-            }
+        let (pinned, gateways, dialer) = if inline {
+            let parts = inline_parts(&start, telemetry, host, ends, &clock, behaviour)?;
+            let pinned = Pinned::Inline(Box::new(parts.thread));
+            (pinned, Vec::new(), Some(parts.cold))
+        } else {
+            let (thread, gateways) =
+                behind_rings(&start, host, ends, &clock, behaviour, &stop_gateways)?;
+            (Pinned::Threads(Box::new(thread)), gateways, None)
         };
-        let mut checkpoint = Vec::with_capacity(start.checkpoint_bytes + CHECKPOINT_ROOM);
-        machine::touch(&mut checkpoint);
-        if let Err(complaint) = machine::lock_memory() {
-            tracing::warn!("{complaint}");
-        }
+        let checkpoint = checkpoint_buffer(start.checkpoint_bytes);
+        lock_memory();
         let abandon = Arc::new(AtomicBool::new(false));
         let (engine, engine_thread) = spawn_engine(pinned, start.core, &abandon)?;
         Ok(Self {
@@ -197,9 +178,7 @@ impl Running {
                 checkpoint_interval_ns: hot_path.checkpoint_minutes * 60 * SECOND_NS,
                 control_grace_ns: hot_path.control_grace_s * SECOND_NS,
                 buffer: Some(checkpoint),
-                collector,
-                keeper,
-                steal,
+                latency,
                 kernel,
                 engine_thread,
             },
@@ -281,13 +260,29 @@ fn behind_rings(
     Ok((thread, vec![market, orders]))
 }
 
-/// Says what the machine lacks.
-fn describe_machine(core: usize, spinning: bool, keeper: &ClockKeeper) {
-    for finding in machine::findings(&Facts::read(core, spinning, keeper), LOCKED_BYTES) {
+/// Room for one checkpoint, every page of it there already.
+fn checkpoint_buffer(first_bytes: usize) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(first_bytes + CHECKPOINT_ROOM);
+    machine::touch(&mut buffer);
+    buffer
+}
+
+fn lock_memory() {
+    if let Err(complaint) = machine::lock_memory() {
+        tracing::warn!("{complaint}");
+    }
+}
+
+/// Says what the machine lacks, and leaves a spinning engine's core to it alone.
+fn take_place(core: core_affinity::CoreId, spinning: bool, keeper: &ClockKeeper) {
+    for finding in machine::findings(&Facts::read(core.id, spinning, keeper), LOCKED_BYTES) {
         match finding.weight {
             Weight::Warning => tracing::warn!("{}", finding.text),
             Weight::Info => tracing::info!("{}", finding.text),
         }
+    }
+    if spinning {
+        pinning::leave_to_the_engine(core);
     }
 }
 
