@@ -53,6 +53,13 @@ fn decode(mut frames: Frames) -> (usize, Frames) {
     (black_box(frames.decode()), frames)
 }
 
+// The path of machines without AVX2, which is also the judge of the fast one.
+#[library_benchmark]
+#[bench::depth(depth())]
+fn decode_strictly(mut frames: Frames) -> (usize, Frames) {
+    (black_box(frames.decode_strictly()), frames)
+}
+
 #[library_benchmark]
 #[bench::depth_with_top_five(book())]
 fn book_apply(mut world: BookWorld) -> (usize, BookWorld) {
@@ -68,6 +75,6 @@ fn engine_step(mut world: EngineWorld) -> (usize, EngineWorld) {
 
 library_benchmark_group!(
     name = hot_path,
-    benchmarks = [decode, book_apply, engine_step]
+    benchmarks = [decode, decode_strictly, book_apply, engine_step]
 );
 main!(library_benchmark_groups = hot_path);

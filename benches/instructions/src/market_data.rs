@@ -3,7 +3,8 @@
 //! In: the generated stream. Out: counts that depend on every result, so that nothing is left out
 //! by the compiler. Never: an error; the stream is sound.
 
-use binance::{StreamMessage, decode_stream_message};
+use binance::decode::decode_stream_message_strictly;
+use binance::{DecodeError, StreamMessage, decode_stream_message};
 use engine::book::{Book, BookConfig};
 use engine::event::{LEVELS_MAX, SnapshotBegin};
 use generated::DepthStream;
@@ -34,10 +35,28 @@ impl Frames {
 
     /// Decodes all frames; the number of those that are no event of a market.
     pub fn decode(&mut self) -> usize {
+        self.decode_by(decode_stream_message)
+    }
+
+    /// The same on the scalar path: that of other machines, and of everything unexpected.
+    pub fn decode_strictly(&mut self) -> usize {
+        self.decode_by(decode_stream_message_strictly)
+    }
+
+    #[inline]
+    fn decode_by(
+        &mut self,
+        decoder: impl for<'l> Fn(
+            &[u8],
+            &Instruments<'_>,
+            Market,
+            &'l mut [Level],
+        ) -> Result<StreamMessage<'l>, DecodeError>,
+    ) -> usize {
         let instruments = Instruments(&self.table);
         let mut refused = 0;
         for frame in &self.frames {
-            let found = decode_stream_message(
+            let found = decoder(
                 black_box(frame),
                 &instruments,
                 Market::UsdM,
@@ -131,10 +150,12 @@ mod tests {
     fn everything_that_is_counted_succeeds() {
         let stream = generated::depth_stream(1, 50);
         assert_eq!(BookWorld::new(&stream).apply(), 0);
-        assert_eq!(Frames::new(stream.frames).decode(), 0);
+        assert_eq!(Frames::new(stream.frames.clone()).decode(), 0);
+        assert_eq!(Frames::new(stream.frames).decode_strictly(), 0);
         assert_eq!(Frames::new(generated::book_tickers(1, 20)).decode(), 0);
         assert_eq!(Frames::new(generated::trades(1, 20)).decode(), 0);
         assert_eq!(Frames::new(generated::agg_trades(1, 20)).decode(), 0);
         assert_eq!(Frames::new(vec![b"{".to_vec()]).decode(), 1);
+        assert_eq!(Frames::new(vec![b"{".to_vec()]).decode_strictly(), 1);
     }
 }
