@@ -46,7 +46,8 @@ pub struct LinkSettings {
     pub connect_timeout_ns: u64,
     /// Without data for this long it counts as dead; 0 = silence is normal.
     pub silence_ns: u64,
-    /// It is replaced at this age, before the exchange's 24 h.
+    /// It is replaced at this age at the latest, before the exchange's 24 h; the seed makes it
+    /// earlier, so that connections that opened together are not all gone at once.
     pub rotate_after_ns: u64,
     /// Seed of the jitter.
     pub seed: u64,
@@ -78,13 +79,18 @@ pub struct Link {
     state: State,
 }
 
+/// Between the rotations of connections whose seeds are neighbours.
+const STAGGER_NS: u64 = 5 * 60 * SECOND_NS;
+
 /// A connection that lived this long forgives the failures before it.
 const PROVEN_NS: u64 = 10 * SECOND_NS;
 
 impl Link {
     /// A link that connects at the first poll.
     #[must_use]
-    pub fn new(settings: LinkSettings) -> Self {
+    pub fn new(mut settings: LinkSettings) -> Self {
+        let stagger_ns = settings.seed % 16 * STAGGER_NS;
+        settings.rotate_after_ns = settings.rotate_after_ns.saturating_sub(stagger_ns);
         Self {
             settings,
             backoff: Backoff::new(100 * MILLISECOND_NS, 30 * SECOND_NS, settings.seed),
@@ -233,6 +239,27 @@ mod tests {
         }
         assert!(waits[0] <= 100 * MILLISECOND_NS);
         assert!(waits[11] >= 15 * SECOND_NS && waits[11] <= 30 * SECOND_NS);
+    }
+
+    #[test]
+    fn connections_that_opened_together_are_replaced_one_by_one() {
+        let mut ages: Vec<MonoNs> = (0..16)
+            .map(|seed| {
+                let mut link = Link::new(LinkSettings {
+                    seed,
+                    ..LinkSettings::default()
+                });
+                link.poll(at(0));
+                link.on_connected(at(0));
+                link.next_deadline()
+            })
+            .collect();
+        ages.sort_unstable();
+        assert!(ages[0] >= at(20 * 3600) && ages[15] < at(24 * 3600));
+        assert!(
+            ages.windows(2)
+                .all(|pair| pair[1].since(pair[0]) >= 60 * SECOND_NS)
+        );
     }
 
     #[test]

@@ -113,7 +113,9 @@ impl ListenKey {
             self.forget();
             return KeyNews::Gone;
         }
-        self.keep_alive_at = now.after(KEEP_ALIVE_RETRY_NS);
+        let wait_s = outcome.and_then(|reply| reply.retry_after_s).unwrap_or(0);
+        let wait_ns = KEEP_ALIVE_RETRY_NS.max(u64::from(wait_s) * SECOND_NS);
+        self.keep_alive_at = now.after(wait_ns);
         KeyNews::Nothing
     }
 

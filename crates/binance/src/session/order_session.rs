@@ -35,6 +35,10 @@ const PENDING_MAX: usize = 2048;
 /// the book that it was made for is gone.
 const ENTRY_AGE_NS_MAX: u64 = 500 * MILLISECOND_NS;
 
+/// The exchange pings every 3 minutes at least: soon after the first that is missing the connection
+/// is half-open, and no order should be the one to find out.
+const SILENCE_NS: u64 = 200 * SECOND_NS;
+
 /// A log-on may take this long.
 const LOGON_TIMEOUT_NS: u64 = 5 * SECOND_NS;
 
@@ -115,6 +119,7 @@ impl OrderSession {
         Self {
             encoder: RequestEncoder::new(settings.credentials.clone()),
             link: Link::new(LinkSettings {
+                silence_ns: SILENCE_NS,
                 seed: settings.seed,
                 ..LinkSettings::default()
             }),
@@ -282,6 +287,12 @@ impl OrderSession {
         true
     }
 
+    /// A ping or any other sign of life without content.
+    pub fn on_alive(&mut self, now: MonoNs) {
+        self.heard = now;
+        self.link.on_data(now);
+    }
+
     /// One text frame.
     pub fn on_frame(
         &mut self,
@@ -290,8 +301,7 @@ impl OrderSession {
         instruments: &Instruments<'_>,
         events: &mut (impl OrderEvents + UserEvents),
     ) -> Option<LinkAction> {
-        self.heard = now.mono;
-        self.link.on_data(now.mono);
+        self.on_alive(now.mono);
         let reply = match decode_reply(bytes) {
             Ok(reply) => reply,
             // Private events of spot share the connection; they answer nothing.

@@ -203,6 +203,16 @@ fn a_connection_that_answers_nothing_is_dropped() {
 }
 
 #[test]
+fn a_connection_without_even_a_ping_is_half_open_before_an_order_finds_out() {
+    let (mut session, mut seen) = connected();
+    session.on_alive(now(150_000).mono);
+    assert_eq!(session.poll(now(349_000), &mut seen), None);
+    let close = LinkAction::Close(CloseReason::Silent);
+    assert_eq!(session.poll(now(350_000), &mut seen), Some(close));
+    assert!(!session.is_ready());
+}
+
+#[test]
 fn a_lost_connection_leaves_every_request_unresolved_and_repeats_none() {
     let (mut session, mut seen) = connected();
     place(&mut session, &mut seen, "fuA", 10);
