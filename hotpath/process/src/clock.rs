@@ -1,7 +1,7 @@
 //! The clocks of the process.
 //!
-//! In: nothing. Out: monotonic time for the engine, wall time for samples. Never: a wall clock
-//! reading on the engine thread.
+//! In: nothing. Out: monotonic time for the engine, wall time for samples and displays. Never: a
+//! wall clock reading that a decision hangs on.
 
 use market::{MonoNs, UtcNs};
 use rustix::time::{ClockId, Timespec, clock_gettime};

@@ -60,11 +60,16 @@ wire_struct! {
 }
 
 impl Stamps {
-    /// The way of the event, without an order.
+    /// The way of the event up to the decision; each order's approval and write are told by its
+    /// own.
     #[inline]
     #[must_use]
     pub fn way(&self) -> Way {
-        self.way_to(MonoNs(0), false)
+        let event = Self {
+            approved: MonoNs(0),
+            ..*self
+        };
+        event.way_to(MonoNs(0), false)
     }
 
     /// The way of one of its orders, whose write returned at `written`.
@@ -160,6 +165,7 @@ pub fn instrument_of(request: &Request) -> InstrumentId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::latency::way::StageName;
     use market::Level;
 
     #[test]
@@ -203,5 +209,12 @@ mod tests {
             Some(9 + 10)
         );
         assert_eq!(stamps.way().tick_to_order_ns(), None);
+        let stages = |way: Way| way.stages().map(|(stage, _)| stage).collect::<Vec<_>>();
+        let approved = Stamps {
+            approved: MonoNs(6),
+            ..stamps
+        };
+        assert!(!stages(approved.way()).contains(&StageName::Approve));
+        assert!(stages(approved.order_way(MonoNs(11))).contains(&StageName::Approve));
     }
 }

@@ -71,7 +71,12 @@ impl ServerClock {
     /// Both clocks.
     #[must_use]
     pub fn now(&self) -> Now {
-        let mono = clock::monotonic();
+        self.at(clock::monotonic())
+    }
+
+    /// Both clocks at `mono`, for a thread with a monotonic clock of its own.
+    #[must_use]
+    pub fn at(&self, mono: MonoNs) -> Now {
         Now {
             mono,
             server: self.utc_at(mono).to_ms(),

@@ -41,6 +41,9 @@ const GLIDE_NS: u64 = 1_000_000_000;
 /// Corrections nearer together than this keep the rate: the bracket's width would spoil it.
 const RATE_BASE_NS: u64 = 200_000_000;
 
+/// How far the counter's time may be off the kernel's.
+const CALIBRATION_ERROR_NS: i64 = 20_000;
+
 /// Oldest kernel stamp that is believed.
 const KERNEL_AGE_MAX_NS: i64 = 4_000_000_000;
 
@@ -265,6 +268,12 @@ impl TickClock {
         let age = read
             .checked_add(self.utc_offset_ns)?
             .checked_sub(kernel_utc_ns)?;
+        // Calibration is off by less than the youngest ages: those are not left out.
+        let age = if (-CALIBRATION_ERROR_NS..0).contains(&age) {
+            0
+        } else {
+            age
+        };
         (0..KERNEL_AGE_MAX_NS)
             .contains(&age)
             .then_some(u32::try_from(age).ok()?)

@@ -306,7 +306,10 @@ async fn wait(
             shell.disconnected();
             Some(CloseReason::Disconnected)
         }
-        Some(Ok(_)) => None,
+        Some(Ok(_)) => {
+            shell.drive(|session, now, _| session.on_alive(now.mono));
+            None
+        }
     }
 }
 

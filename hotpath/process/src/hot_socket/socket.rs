@@ -14,7 +14,7 @@ use super::kernel_tls::{ALERT, APPLICATION_DATA, Encryption};
 use super::mask::Masks;
 use super::outgoing::{Outgoing, is_busy};
 use super::receive::{Arrival, receive};
-use super::tls::{Progress, TlsSession};
+use super::tls::{INCOMING_BYTES, Progress, TlsSession};
 use market::UtcNs;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -35,7 +35,8 @@ const TOO_BIG: u16 = 1009;
 pub enum Received {
     /// Nothing was there.
     Nothing,
-    /// Bytes, of which messages may have become whole.
+    /// Bytes, of which messages may have become whole; none where the socket has ended and
+    /// messages, or the word of its end, are still to be taken.
     Bytes {
         /// As the kernel counts them, that is, encrypted where the connection is.
         count: usize,
@@ -143,6 +144,8 @@ impl HotSocket {
             }
             Err(end) => {
                 self.end = Some(end);
+                // Records ahead of the fault may have been read.
+                self.drained = false;
                 // What TLS has to say about it, if anything.
                 let _ = self.outgoing.send(&self.stream);
                 self.after_messages(end)
@@ -152,10 +155,12 @@ impl HotSocket {
 
     fn after_messages(&self, end: SocketEnd) -> Result<Received, SocketEnd> {
         if self.drained {
-            Err(end)
-        } else {
-            Ok(Received::Nothing)
+            return Err(end);
         }
+        Ok(Received::Bytes {
+            count: 0,
+            arrived: None,
+        })
     }
 
     /// The next message that is whole. A ping has been answered when it is handed out, a close
@@ -346,10 +351,12 @@ fn receive_plain(
     stamp: impl FnOnce(),
 ) -> Result<Taken, SocketEnd> {
     let spare = reader.spare();
-    if spare.is_empty() {
+    // No more than TLS would take at once, so that one connection never has a turn to itself.
+    let limit = spare.len().min(INCOMING_BYTES);
+    if limit == 0 {
         return Ok((Received::Nothing, None));
     }
-    let received = ask(stream, spare, stamp)?;
+    let received = ask(stream, &mut spare[..limit], stamp)?;
     if let Received::Bytes { count, .. } = received {
         reader.commit(count);
     }

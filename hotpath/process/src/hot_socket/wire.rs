@@ -24,9 +24,12 @@ impl Wire {
             source,
         };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in resolve(host, port, deadline)? {
-            let patience = left(host, deadline)?;
-            match TcpStream::connect_timeout(&address, patience) {
+        let addresses = resolve(host, port, deadline)?;
+        for (tried, address) in addresses.iter().enumerate() {
+            // A dead address leaves its share of the time to those behind it.
+            let untried = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+            let patience = left(host, deadline)? / untried;
+            match TcpStream::connect_timeout(address, patience) {
                 Ok(stream) => {
                     stream.set_nodelay(true).map_err(failed)?;
                     return Ok(Self {

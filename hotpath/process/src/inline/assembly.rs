@@ -37,6 +37,9 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Most connections: two routes of futures and one of spot, orders of both, one private stream.
 const PLACES_MAX: usize = 6;
 
+/// The private stream of futures in the log.
+const PRIVATE_NAME: &str = "usdm private";
+
 /// Ends of the rings that the thread has besides its sockets.
 pub struct Ends {
     /// Control's commands.
@@ -93,7 +96,9 @@ pub fn inline_parts(
         }
     }
     let instruments = Arc::clone(&start.instruments);
-    let stalls = StallDetector::new(telemetry, "engine", host.clock(), STALL_NS)?;
+    // A loop that gives its core away is away between its turns by its own wish.
+    let threshold_ns = if behaviour.spin { STALL_NS } else { u64::MAX };
+    let stalls = StallDetector::new(telemetry, "engine", host.clock(), threshold_ns)?;
     let thread = InlineThread {
         host,
         commands: ends.commands,
@@ -150,9 +155,10 @@ fn private_slot(
         place: cold.places.len(),
         wish: Cell::new(None),
         wake: Notify::new(),
+        name: PRIVATE_NAME.to_string(),
     };
     let cells = StreamCells::new(telemetry, Market::UsdM, "private")?;
-    let name = format!("{} private", Market::UsdM);
+    let name = PRIVATE_NAME.to_string();
     Ok(PrivateSlot {
         stream: PrivateStream::new(PRIVATE_SEED),
         wire: cold.place(name, Route::Key(Rc::new(keeper)), cells),

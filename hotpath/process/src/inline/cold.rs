@@ -6,9 +6,11 @@
 use super::dialing::{Dialed, Dialing, Wanted};
 use crate::clock;
 use crate::gateway::rest::{Response, RestClient, remaining};
-use crate::hot_socket::HotDialer;
+use crate::hot_socket::{Encryption, HotDialer};
 use binance::session::{KeyNews, ListenKey};
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,7 +93,15 @@ fn dial(dialing: &Arc<Dialing>, dialer: &HotDialer, stream: String, url: String,
     tokio::task::spawn_blocking(move || {
         let deadline = Instant::now() + remaining(wanted.deadline);
         let socket = match dialer.dial(&url, deadline) {
-            Ok(socket) => Some(Box::new(socket)),
+            Ok(socket) => {
+                if let Encryption::Rustls {
+                    kernel_refused: Some(reason),
+                } = socket.encryption()
+                {
+                    tracing::warn!(stream, reason, "no TLS of the kernel, rustls goes on");
+                }
+                Some(Box::new(socket))
+            }
             Err(error) => {
                 tracing::warn!(stream, %error, "not connected");
                 None
@@ -122,7 +132,12 @@ pub struct KeyKeeper {
     pub wish: Cell<Option<Wanted>>,
     /// Wakes it.
     pub wake: Notify,
+    /// For the log.
+    pub name: String,
 }
+
+/// A call about the key.
+type Call = Pin<Box<dyn Future<Output = Option<Response>>>>;
 
 impl KeyKeeper {
     fn want(&self, wanted: Wanted) {
@@ -130,38 +145,60 @@ impl KeyKeeper {
         self.wake.notify_one();
     }
 
+    /// A wish is looked at whatever call is under way.
     async fn run(self: Rc<Self>) {
         let mut key = ListenKey::new(&self.stream_url);
-        let mut wanted = None;
+        let mut wanted: Option<Wanted> = None;
+        let mut call: Option<Call> = None;
         loop {
             if let Some(fresh) = self.wish.take() {
-                // Each connection begins with a fresh key.
-                key.forget();
+                // Each connection begins with a fresh key; one that nobody used yet is fresh.
+                if wanted.is_none() {
+                    key.forget();
+                    if call.take().is_some() {
+                        // A keep-alive of a key that nobody wants any more.
+                        key.on_reply(None, clock::monotonic());
+                    }
+                }
                 wanted = Some(fresh);
             }
             if let (Some(url), Some(wish)) = (key.url(), wanted) {
-                let name = "private".to_string();
-                dial(&self.dialing, &self.dialer, name, url.to_string(), wish);
+                let (name, url) = (self.name.clone(), url.to_string());
+                dial(&self.dialing, &self.dialer, name, url, wish);
                 wanted = None;
             }
             // Without a wish nobody needs a new key.
             let useful = wanted.is_some() || key.url().is_some();
             let request = useful.then(|| key.poll(clock::monotonic())).flatten();
             if let Some(request) = request {
-                let response = self.rest.send(&request).await;
-                let reply = response.as_ref().map(Response::as_reply);
-                if key.on_reply(reply, clock::monotonic()) == KeyNews::Gone {
-                    // Without room the stream's silence tells it.
-                    let _ = self.dialing.keys_gone.push(self.place);
-                }
-                continue;
+                let keeper = Rc::clone(&self);
+                call = Some(Box::pin(async move { keeper.rest.send(&request).await }));
             }
             let due = key.next_deadline().filter(|_| useful);
             let patience = due.map_or(KEY_LOOK, remaining);
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(patience) => {}
+                response = answer(&mut call) => {
+                    let reply = response.as_ref().map(Response::as_reply);
+                    if key.on_reply(reply, clock::monotonic()) == KeyNews::Gone {
+                        // Without room the stream's silence tells it.
+                        let _ = self.dialing.keys_gone.push(self.place);
+                    }
+                }
             }
         }
+    }
+}
+
+/// Waits for a call, forever when there is none, and forgets it.
+async fn answer(call: &mut Option<Call>) -> Option<Response> {
+    match call {
+        Some(under_way) => {
+            let response = under_way.await;
+            *call = None;
+            response
+        }
+        None => std::future::pending().await,
     }
 }

@@ -19,7 +19,7 @@ use crate::tick_clock::TickClock;
 use binance::session::{CloseReason, LinkAction, Now, OrderSession};
 use engine::{Input, Request};
 use ipc::Producer;
-use market::{Instrument, Instruments, Market};
+use market::{Instrument, Instruments, Market, MonoNs};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use websocket::Message;
@@ -27,6 +27,9 @@ use websocket::Message;
 /// Inputs that can wait: the verdict on every request of two connections that break at once, and
 /// as many private events. Beyond that the queue grows, which the count of allocations shows.
 const WAITING_MAX: usize = 8_192;
+
+/// Most of them that are stepped in one turn: commands and market data have their turn too.
+const STEP_QUOTA: usize = 64;
 
 /// Longest frame of a request.
 const FRAME_BYTES_MAX: usize = 4_096;
@@ -43,6 +46,19 @@ impl Default for Waiting {
 impl Deliver for Waiting {
     fn deliver(&mut self, input: Input<'static>) {
         self.0.push_back(input);
+    }
+}
+
+/// The exchange's time, and the loop's own.
+#[derive(Clone, Copy)]
+struct Times<'a> {
+    clock: &'a ServerClock,
+    tick: &'a TickClock,
+}
+
+impl Times<'_> {
+    fn now(self) -> Now {
+        self.clock.at(self.tick.to_mono(self.tick.now()))
     }
 }
 
@@ -99,7 +115,7 @@ impl Desk {
     /// Steps what waits now; what these steps leave waits for the next call. True when there was
     /// anything.
     pub fn settle(&mut self, host: &mut EngineHost) -> bool {
-        let count = self.waiting.0.len();
+        let count = self.waiting.0.len().min(STEP_QUOTA);
         for _ in 0..count {
             if let Some(input) = self.waiting.0.pop_front() {
                 host.take_at(host.now(), input, self);
@@ -108,9 +124,9 @@ impl Desk {
         count > 0
     }
 
-    /// Reads replies; true when there was anything.
+    /// Reads replies; true when there was anything. `tick` is the loop's clock.
     #[inline]
-    pub fn turn(&mut self, reading: &Reading) -> bool {
+    pub fn turn(&mut self, reading: &Reading, tick: &TickClock) -> bool {
         let Self {
             slots,
             waiting,
@@ -120,21 +136,22 @@ impl Desk {
         } = self;
         let mut busy = false;
         for slot in slots {
-            busy |= slot.turn(reading, clock, waiting, frame);
+            let times = Times { clock, tick };
+            busy |= slot.turn(reading, times, waiting, frame);
         }
         busy
     }
 
     /// What is due of the machines.
-    pub fn upkeep(&mut self) {
-        let now = self.clock.now();
+    pub fn upkeep(&mut self, now: MonoNs) {
+        let now = self.clock.at(now);
         for slot in &mut self.slots {
             slot.upkeep(now, &mut self.waiting);
         }
     }
 
     /// The cold side has answered the newest wish of `slot`.
-    pub fn dialed(&mut self, slot: usize, reading: &Reading) {
+    pub fn dialed(&mut self, slot: usize, reading: &Reading, tick: &TickClock) {
         let Self {
             slots,
             waiting,
@@ -142,7 +159,7 @@ impl Desk {
             frame,
             ..
         } = self;
-        slots[slot].dialed(reading, clock, waiting, frame);
+        slots[slot].dialed(reading, Times { clock, tick }, waiting, frame);
     }
 }
 
@@ -152,19 +169,12 @@ impl Outlet for Desk {
         if matches!(request, Request::Snapshot(_) | Request::Reconcile(_)) {
             return push(&mut self.cold, request, stamps);
         }
-        let Some(instrument) = Instruments(&self.instruments).get(instrument_of(request)) else {
-            return;
-        };
-        let slots = &mut self.slots;
-        let slot = slots
-            .iter_mut()
-            .find(|slot| slot.market == instrument.market);
-        let Some(slot) = slot else {
-            return;
-        };
-        let mono = clock.to_mono(clock.now());
-        let server = self.clock.utc_at(mono).to_ms();
-        let now = Now { mono, server };
+        let instrument = Instruments(&self.instruments).get(instrument_of(request));
+        let instrument = instrument.expect("the engine knows the same table");
+        let mut slots = self.slots.iter_mut();
+        let slot = slots.find(|slot| slot.market == instrument.market);
+        let slot = slot.expect("every market with instruments has its order connection");
+        let now = self.clock.at(clock.to_mono(clock.now()));
         let (waiting, frame) = (&mut self.waiting, &mut self.frame);
         if slot.request(request, stamps, instrument, now, waiting, frame) {
             let written = clock.to_mono(clock.now());
@@ -214,7 +224,7 @@ impl OrderSlot {
     fn turn(
         &mut self,
         reading: &Reading,
-        clock: &ServerClock,
+        times: Times<'_>,
         waiting: &mut Waiting,
         frame: &mut Vec<u8>,
     ) -> bool {
@@ -225,27 +235,27 @@ impl OrderSlot {
             Ok(Received::Nothing) if !socket.has_unsent() => return false,
             Ok(_) => {}
             Err(end) => {
-                self.lost(end, clock.now(), waiting);
+                self.lost(end, times.now(), waiting);
                 return true;
             }
         }
-        self.take_messages(reading, clock, waiting, frame);
+        self.take_messages(reading, times, waiting, frame);
         true
     }
 
     fn take_messages(
         &mut self,
         reading: &Reading,
-        clock: &ServerClock,
+        times: Times<'_>,
         waiting: &mut Waiting,
         frame: &mut Vec<u8>,
     ) {
-        let now = clock.now();
+        let now = times.now();
         if let Err(end) = self.read(reading, now, waiting) {
             self.lost(end, now, waiting);
         }
         if self.session.take_clock_refused() {
-            clock.refuse();
+            times.clock.refuse();
         }
         self.write_due(now, waiting, frame);
     }
@@ -263,7 +273,10 @@ impl OrderSlot {
             };
             let text = match socket.next_message()? {
                 Some(Message::Text(text)) => text,
-                Some(_) => continue,
+                Some(_) => {
+                    self.session.on_alive(now.mono);
+                    continue;
+                }
                 None => return socket.flush().map(|_| ()),
             };
             self.wire.cells.frame(text.len(), reading.utc_s);
@@ -298,18 +311,18 @@ impl OrderSlot {
     fn dialed(
         &mut self,
         reading: &Reading,
-        clock: &ServerClock,
+        times: Times<'_>,
         waiting: &mut Waiting,
         frame: &mut Vec<u8>,
     ) {
-        let now = clock.now();
+        let now = times.now();
         let mut sink = PrivateSink::with(waiting, &self.wire.cells, &self.latency);
         if self.wire.socket.is_none() {
             return self.session.on_disconnected(now, &mut sink);
         }
         self.session.on_connected(now, &mut sink);
         // The first bytes may have come with the answer to the upgrade.
-        self.take_messages(reading, clock, waiting, frame);
+        self.take_messages(reading, times, waiting, frame);
     }
 
     #[cold]

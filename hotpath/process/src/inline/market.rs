@@ -52,7 +52,8 @@ impl MarketSlot {
         let stamps = match self.left.take() {
             Some(stamps) => stamps,
             None => match socket.receive_and(|| read = host.clock().now()) {
-                Ok(Received::Nothing) => return false,
+                Ok(Received::Nothing) if !socket.has_unsent() => return false,
+                Ok(Received::Nothing) => return self.flush(host, desk),
                 Ok(Received::Bytes { arrived, .. }) => stamps_of(arrived, read, host, reading),
                 Err(end) => {
                     self.lost(end, host, desk);
@@ -66,6 +67,16 @@ impl MarketSlot {
             }
         }
         self.left = Some(stamps);
+        true
+    }
+
+    /// Offers the kernel what it did not take.
+    #[cold]
+    fn flush(&mut self, host: &mut EngineHost, desk: &mut Desk) -> bool {
+        let flushed = self.wire.socket.as_mut().map(|socket| socket.flush());
+        if let Some(Err(end)) = flushed {
+            self.lost(end, host, desk);
+        }
         true
     }
 
@@ -166,6 +177,8 @@ impl MarketSlot {
 #[inline]
 fn stamps_of(arrived: Option<UtcNs>, read: Ticks, host: &EngineHost, reading: &Reading) -> Stamps {
     let clock = host.clock();
+    // A socket that has ended hands out what is left without a read.
+    let read = if read.is_set() { read } else { clock.now() };
     let age = arrived.and_then(|arrived| clock.kernel_age(arrived.0, read));
     Stamps {
         kernel_age_ns: age.map_or(0, |age| age.max(1)),

@@ -6,9 +6,9 @@
 use super::desk::Waiting;
 use super::thread::Reading;
 use super::wire::Wire;
-use crate::clock;
 use crate::gateway::private_sink::PrivateSink;
 use crate::hot_socket::{Received, SocketEnd};
+use crate::tick_clock::TickClock;
 use binance::session::{CloseReason, LinkAction, PrivateStream};
 use market::{Instruments, MonoNs};
 use websocket::Message;
@@ -24,7 +24,7 @@ pub struct PrivateSlot {
 impl PrivateSlot {
     /// Reads what there is. True when there was anything.
     #[inline]
-    pub fn turn(&mut self, reading: &Reading, waiting: &mut Waiting) -> bool {
+    pub fn turn(&mut self, reading: &Reading, tick: &TickClock, waiting: &mut Waiting) -> bool {
         let Some(socket) = &mut self.wire.socket else {
             return false;
         };
@@ -32,23 +32,27 @@ impl PrivateSlot {
             Ok(Received::Nothing) if !socket.has_unsent() => return false,
             Ok(_) => {}
             Err(end) => {
-                self.lost(end, waiting);
+                self.lost(end, tick.to_mono(tick.now()), waiting);
                 return true;
             }
         }
-        self.take_messages(reading, waiting);
+        self.take_messages(reading, tick.to_mono(tick.now()), waiting);
         true
     }
 
-    fn take_messages(&mut self, reading: &Reading, waiting: &mut Waiting) {
-        if let Err(end) = self.read(reading, waiting) {
-            self.lost(end, waiting);
+    fn take_messages(&mut self, reading: &Reading, now: MonoNs, waiting: &mut Waiting) {
+        if let Err(end) = self.read(reading, now, waiting) {
+            self.lost(end, now, waiting);
         }
     }
 
     /// Takes every whole message; one read brings no more than a buffer of them.
-    fn read(&mut self, reading: &Reading, waiting: &mut Waiting) -> Result<(), SocketEnd> {
-        let now = clock::monotonic();
+    fn read(
+        &mut self,
+        reading: &Reading,
+        now: MonoNs,
+        waiting: &mut Waiting,
+    ) -> Result<(), SocketEnd> {
         loop {
             let Some(socket) = &mut self.wire.socket else {
                 return Ok(());
@@ -89,7 +93,7 @@ impl PrivateSlot {
         }
         self.stream.on_connected(now, &mut sink);
         // The first bytes may have come with the answer to the upgrade.
-        self.take_messages(reading, waiting);
+        self.take_messages(reading, now, waiting);
     }
 
     /// The exchange does not know the listen key any more.
@@ -102,9 +106,9 @@ impl PrivateSlot {
     }
 
     #[cold]
-    fn lost(&mut self, end: SocketEnd, waiting: &mut Waiting) {
+    fn lost(&mut self, end: SocketEnd, now: MonoNs, waiting: &mut Waiting) {
         let mut sink = PrivateSink::new(waiting, &self.wire.cells);
-        self.stream.on_disconnected(clock::monotonic(), &mut sink);
+        self.stream.on_disconnected(now, &mut sink);
         self.wire.close(CloseReason::Disconnected, Some(end));
     }
 }

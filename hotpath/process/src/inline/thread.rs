@@ -1,7 +1,7 @@
 //! The pinned loop on the sockets.
 //!
-//! In: commands, replies and fills, cold inputs, market data, in this order and by quota. Out:
-//! orders. Never: a wait, a lock, an allocation of our own, a line of log.
+//! In: commands, replies and fills, cold inputs, market data, in this order; each no more than its
+//! quota, or than one read brings. Out: orders. Never: a wait, a lock, an allocation of our own, a line of log.
 
 use super::desk::Desk;
 use super::dialing::{Dialed, Dialing};
@@ -11,7 +11,7 @@ use crate::allocation;
 use crate::clock;
 use crate::engine_host::{EngineHost, Leftover};
 use crate::engine_thread::{Behaviour, COLD_QUOTA, COMMAND_QUOTA, Inlet};
-use crate::latency::stall::StallDetector;
+use crate::latency::stall::{STALL_NS, StallDetector};
 use ipc::Consumer;
 use market::{Instrument, MonoNs};
 use std::sync::Arc;
@@ -74,11 +74,13 @@ impl InlineThread {
     #[must_use]
     pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
         self.behaviour.guard();
-        let mut busy = true;
+        let (mut busy, mut late) = (true, false);
         self.host.resume_latch(self.host.now(), &mut self.desk);
         loop {
             let began = self.host.clock().now();
-            self.reading.stalled = self.stalls.turn(began, busy, self.host.clock());
+            // What waited for a long upkeep is no clean sample either.
+            self.reading.stalled = self.stalls.turn(began, busy, self.host.clock()) | late;
+            late = false;
             busy = self.turn(self.host.clock().to_mono(began));
             let now = self.host.now();
             if self.host.end_turn(busy, now, &mut self.desk) {
@@ -88,6 +90,7 @@ impl InlineThread {
                 }
                 // What was just done was work, not a stall.
                 busy = true;
+                late = self.host.now().since(now) > STALL_NS;
             }
             if !busy {
                 self.behaviour.wait();
@@ -119,9 +122,9 @@ impl InlineThread {
             }
             busy = true;
         }
-        busy |= desk.turn(reading);
+        busy |= desk.turn(reading, host.clock());
         for private in privates {
-            busy |= private.turn(reading, &mut desk.waiting);
+            busy |= private.turn(reading, host.clock(), &mut desk.waiting);
         }
         busy |= desk.settle(host);
         busy |= cold.drain(COLD_QUOTA, host.now(), host, desk);
@@ -142,7 +145,7 @@ impl InlineThread {
         } = self;
         self.reading.renew();
         self.cold.show();
-        desk.upkeep();
+        desk.upkeep(now);
         for private in privates.iter_mut() {
             private.upkeep(now, &mut desk.waiting);
         }
@@ -180,7 +183,7 @@ impl InlineThread {
         } else if let Some(slot) = desk.slots.iter().position(|one| one.wire.place() == place)
             && desk.slots[slot].wire.take(dialed)
         {
-            desk.dialed(slot, reading);
+            desk.dialed(slot, reading, host.clock());
         }
     }
 }
