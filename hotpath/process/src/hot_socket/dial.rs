@@ -6,7 +6,7 @@
 use super::kernel_tls::{Encryption, Outcome, hand_over};
 use super::mask::Masks;
 use super::outgoing::Outgoing;
-use super::receive::{busy_poll, stamp_arrivals};
+use super::receive::stamp_arrivals;
 use super::socket::{HotSocket, Transport};
 use super::tls::{Fault, INCOMING_BYTES, Progress, TlsSession};
 use super::upgrade::Upgrade;
@@ -82,9 +82,6 @@ pub enum DialError {
 pub struct HotOptions {
     /// Largest message that is taken; a longer one ends the connection.
     pub message_bytes_max: usize,
-    /// How long a receive that finds nothing looks into the network card's queue, in
-    /// microseconds; `None` leaves it to the system. Ignored where the system refuses.
-    pub busy_poll_us: Option<u32>,
     /// Whether the kernel is asked to make the records; see [`Encryption`] for what came of it.
     pub kernel_tls: bool,
 }
@@ -93,7 +90,6 @@ impl Default for HotOptions {
     fn default() -> Self {
         Self {
             message_bytes_max: 4 << 20,
-            busy_poll_us: None,
             kernel_tls: false,
         }
     }
@@ -335,13 +331,9 @@ impl Dialing {
     fn finish(mut self, rest_at: usize, options: &HotOptions) -> Result<HotSocket, DialError> {
         let encryption = self.settle_encryption(options.kernel_tls)?;
         let stream = &self.wire.stream;
-        let prepared = stream.set_nonblocking(true).and_then(|()| {
-            if let Some(microseconds) = options.busy_poll_us {
-                // A wish: an unprivileged process may not raise it above the system's default.
-                let _ = busy_poll(stream.as_fd(), microseconds);
-            }
-            stamp_arrivals(stream.as_fd())
-        });
+        let prepared = stream
+            .set_nonblocking(true)
+            .and_then(|()| stamp_arrivals(stream.as_fd()));
         prepared.map_err(|source| self.wire.connect_failed(source))?;
         let mut seed = [0; 8];
         rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())

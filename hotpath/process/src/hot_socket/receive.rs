@@ -107,16 +107,6 @@ pub(super) fn stamp_arrivals(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on)
 }
 
-/// Lets a receive that finds nothing look into the network card's queue for `microseconds`.
-///
-/// # Errors
-/// The kernel's: more than the system's limit needs a privilege.
-pub(super) fn busy_poll(socket: BorrowedFd<'_>, microseconds: u32) -> io::Result<()> {
-    let value = i32::try_from(microseconds).unwrap_or(i32::MAX);
-    let value = value.to_ne_bytes();
-    set_option(socket, libc::SOL_SOCKET, libc::SO_BUSY_POLL, &value)
-}
-
 /// Puts the kernel's TLS on a connected socket; it does nothing before it has keys.
 ///
 /// # Errors

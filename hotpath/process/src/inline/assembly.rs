@@ -75,7 +75,6 @@ pub fn inline_parts(
     let options = HotOptions {
         message_bytes_max: MESSAGE_BYTES_MAX,
         kernel_tls: start.settings.hot_path.hot_tls == settings::HotTls::Kernel,
-        ..HotOptions::default()
     };
     let mut cold = ColdDialer {
         dialing: Arc::new(Dialing::new(PLACES_MAX)),

@@ -5,12 +5,12 @@
 //! one that is left out of both.
 
 use super::way::{StageName, TriggerStream, Way};
-use super::way_log::{Acknowledgement, Told, WayReader};
+use super::way_log::WayReader;
 use super::worst::{Slow, WorstBoard, line};
 use crate::clock;
 use crate::telemetry::Telemetry;
 use ipc::{Counter, Histogram, RegisterError};
-use market::{Instrument, InstrumentId, Market, MonoNs, RequestKind};
+use market::{Instrument, InstrumentId, Market, MonoNs};
 use std::sync::Arc;
 
 /// Most records of one visit: the cold side has other work too.
@@ -18,15 +18,6 @@ const VISIT_MAX: usize = 16_384;
 
 /// Lists and lines are looked after this often.
 const SHOW_NS: u64 = 250_000_000;
-
-/// What the hot threads of this process can tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sources {
-    /// Reads carry the kernel's stamp: orders with one count as `from_kernel` too.
-    pub kernel_stamps: bool,
-    /// Replies come through the ring; otherwise whoever reads them has their histogram.
-    pub acknowledgements: bool,
-}
 
 /// Cells of one market.
 struct MarketCells {
@@ -36,16 +27,10 @@ struct MarketCells {
     stalled_orders: Vec<Histogram>,
     /// Events with a known stall, by stream: their stages are in no histogram.
     stalled_events: Vec<Counter>,
-    /// By request; empty when replies do not come this way.
-    acknowledge: Vec<Histogram>,
 }
 
 impl MarketCells {
-    fn new(
-        telemetry: Telemetry<'_>,
-        market: Market,
-        sources: Sources,
-    ) -> Result<Self, RegisterError> {
+    fn new(telemetry: Telemetry<'_>, market: Market) -> Result<Self, RegisterError> {
         let place = |trigger: TriggerStream| {
             format!("market=\"{market}\",trigger=\"{}\"", trigger.as_str())
         };
@@ -67,19 +52,11 @@ impl MarketCells {
             let place = place(*trigger);
             telemetry.counter(&format!("market_events_stalled_total{{{place}}}"))
         };
-        let acknowledge = |request: &RequestKind| {
-            let op = request.as_str().to_lowercase();
-            telemetry.histogram(&format!(
-                "order_ack_duration_seconds{{market=\"{market}\",op=\"{op}\"}}"
-            ))
-        };
-        let requests = RequestKind::ALL.iter().filter(|_| sources.acknowledgements);
         let streams = TriggerStream::ALL.iter();
         Ok(Self {
             stages: streams.clone().map(stages).collect::<Result<_, _>>()?,
             stalled_orders: streams.clone().map(orders).collect::<Result<_, _>>()?,
             stalled_events: streams.map(events).collect::<Result<_, _>>()?,
-            acknowledge: requests.map(acknowledge).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -97,7 +74,7 @@ impl InstrumentCells {
     fn new(
         telemetry: Telemetry<'_>,
         one: &Instrument,
-        sources: Sources,
+        kernel_stamps: bool,
     ) -> Result<Self, RegisterError> {
         let (market, symbol) = (one.market, one.symbol);
         let cell = |trigger: &TriggerStream, source: &str| {
@@ -108,7 +85,7 @@ impl InstrumentCells {
             ))
         };
         let streams = TriggerStream::ALL.iter();
-        let stamped = streams.clone().filter(|_| sources.kernel_stamps);
+        let stamped = streams.clone().filter(|_| kernel_stamps);
         let from_read = streams.map(|one| cell(one, "from_read"));
         let from_kernel = stamped.map(|one| cell(one, "from_kernel"));
         Ok(Self {
@@ -132,26 +109,27 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Registers all cells. One reader for each hot thread that tells.
+    /// Registers all cells. One reader for each hot thread that tells; with `kernel_stamps` their
+    /// reads carry the kernel's time.
     ///
     /// # Errors
     /// [`RegisterError`].
     pub fn new(
         telemetry: Telemetry<'_>,
         table: &Arc<[Instrument]>,
-        sources: Sources,
+        kernel_stamps: bool,
         readers: Vec<WayReader>,
     ) -> Result<Self, RegisterError> {
         let mut markets = [None, None];
         for market in Market::ALL {
             if table.iter().any(|one| one.market == *market) {
-                let cells = MarketCells::new(telemetry, *market, sources)?;
+                let cells = MarketCells::new(telemetry, *market)?;
                 markets[*market as usize] = Some(cells);
             }
         }
         let instruments = table
             .iter()
-            .map(|one| InstrumentCells::new(telemetry, one, sources));
+            .map(|one| InstrumentCells::new(telemetry, one, kernel_stamps));
         let now = clock::monotonic();
         Ok(Self {
             readers,
@@ -169,13 +147,10 @@ impl Collector {
         let mut count = 0;
         for index in 0..self.readers.len() {
             while count < VISIT_MAX
-                && let Some(told) = self.readers[index].take()
+                && let Some(way) = self.readers[index].take()
             {
                 count += 1;
-                match told {
-                    Told::Way(way) => self.take(&way),
-                    Told::Acknowledgement(one) => self.acknowledged(one),
-                }
+                self.take(&way);
             }
         }
         let now = clock::monotonic();
@@ -223,14 +198,6 @@ impl Collector {
             }
         }
         self.worst.offer(Slow { took_ns, way: *way });
-    }
-
-    fn acknowledged(&self, one: Acknowledgement) {
-        let market = self.markets[one.market as usize].as_ref();
-        let cell = market.and_then(|cells| cells.acknowledge.get(one.request as usize));
-        if let Some(cell) = cell {
-            cell.record(one.took_ns);
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: the segment's cells, the table, the engine's core. Out: a clock and two logs for the hot
 //! threads, a watch for the cold one. Never: work for a hot thread.
 
-use super::collector::{Collector, Sources};
+use super::collector::Collector;
 use super::steal::StealWatch;
 use super::way_log::{WAY_SLOTS, WayLog, way_log};
 use crate::telemetry::Telemetry;
@@ -43,13 +43,8 @@ pub fn begin(
     let (clock, keeper) = TickClock::start();
     let (events, told) = way_log(WAY_SLOTS, telemetry.ring_dropped("ways")?);
     let (orders, orders_told) = way_log(WAY_SLOTS, telemetry.ring_dropped("order_ways")?);
-    let sources = Sources {
-        kernel_stamps,
-        // Whoever reads replies has their histogram.
-        acknowledgements: false,
-    };
     let watch = LatencyWatch {
-        collector: Collector::new(telemetry, table, sources, vec![told, orders_told])?,
+        collector: Collector::new(telemetry, table, kernel_stamps, vec![told, orders_told])?,
         keeper,
         steal: StealWatch::new(telemetry, core)?,
     };

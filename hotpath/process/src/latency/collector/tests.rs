@@ -29,7 +29,7 @@ struct Bench {
     collector: Collector,
 }
 
-fn bench(name: &str, sources: Sources) -> Bench {
+fn bench(name: &str, kernel_stamps: bool) -> Bench {
     let path = std::env::temp_dir().join(format!("collector-{name}-{}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let layout = SegmentLayout {
@@ -45,7 +45,8 @@ fn bench(name: &str, sources: Sources) -> Bench {
     ]);
     let dropped = segment.counters().register("dropped_total").unwrap();
     let (log, reader) = way_log(64, dropped);
-    let collector = Collector::new(Telemetry(&segment), &table, sources, vec![reader]).unwrap();
+    let collector =
+        Collector::new(Telemetry(&segment), &table, kernel_stamps, vec![reader]).unwrap();
     Bench {
         segment,
         log,
@@ -97,11 +98,7 @@ fn expect(bench: &Bench, expected: &[(&str, u64)]) {
 
 #[test]
 fn an_order_counts_in_its_stages_and_from_the_kernels_stamp_where_it_has_one() {
-    let sources = Sources {
-        kernel_stamps: true,
-        acknowledgements: true,
-    };
-    let mut bench = bench("order", sources);
+    let mut bench = bench("order", true);
     let from_read = head(0, TriggerStream::Depth);
     let from_kernel = WayHead {
         kernel_age_ns: Some(50),
@@ -110,12 +107,7 @@ fn an_order_counts_in_its_stages_and_from_the_kernels_stamp_where_it_has_one() {
     for head in [from_read, from_kernel] {
         bench.log.push(&Way::from_times(head, &times(2_000)));
     }
-    bench.log.acknowledge(Acknowledgement {
-        market: Market::Spot,
-        request: RequestKind::Place,
-        took_ns: 1_000,
-    });
-    assert_eq!(bench.collector.visit(), 3);
+    assert_eq!(bench.collector.visit(), 2);
     let tick = "tick_to_order_seconds{market=\"usdm\",symbol=\"BTCUSDT\",trigger=\"depth\"";
     let stage = "stage_duration_seconds{market=\"usdm\",trigger=\"depth\",stage=";
     expect(
@@ -130,10 +122,6 @@ fn an_order_counts_in_its_stages_and_from_the_kernels_stamp_where_it_has_one() {
             (&format!("{stage}\"decide\"}}"), 2),
             (&format!("{stage}\"approve\"}}"), 2),
             (&format!("{stage}\"write\"}}"), 2),
-            (
-                "order_ack_duration_seconds{market=\"spot\",op=\"place\"}",
-                1,
-            ),
         ],
     );
     let kernel = format!("{tick},source=\"from_kernel\"}}");
@@ -145,7 +133,7 @@ fn an_order_counts_in_its_stages_and_from_the_kernels_stamp_where_it_has_one() {
 
 #[test]
 fn further_orders_of_an_event_count_only_from_the_approval_on() {
-    let mut bench = bench("further", Sources::default());
+    let mut bench = bench("further", false);
     let head = WayHead {
         further: true,
         ..head(1, TriggerStream::Trade)
@@ -166,7 +154,7 @@ fn further_orders_of_an_event_count_only_from_the_approval_on() {
 
 #[test]
 fn what_met_a_stall_is_counted_apart() {
-    let mut bench = bench("stalled", Sources::default());
+    let mut bench = bench("stalled", false);
     let head = WayHead {
         stalled: true,
         ..head(0, TriggerStream::BookTicker)
@@ -186,7 +174,7 @@ fn what_met_a_stall_is_counted_apart() {
 
 #[test]
 fn an_instrument_that_is_not_in_the_table_is_passed_over() {
-    let mut bench = bench("foreign", Sources::default());
+    let mut bench = bench("foreign", false);
     let way = Way::from_times(head(2, TriggerStream::Depth), &times(2_000));
     bench.log.push(&way);
     assert_eq!(bench.collector.visit(), 1);

@@ -3,9 +3,8 @@
 //! In: made-up stamps. Out: the same, and durations that add up. Never: a real clock's reading.
 
 use super::*;
-use crate::latency::way_log::{Acknowledgement, Told, way_log};
+use crate::latency::way_log::way_log;
 use ipc::{Segment, SegmentLayout};
-use market::{Market, RequestKind};
 use proptest::prelude::*;
 
 fn head() -> impl Strategy<Value = WayHead> {
@@ -125,18 +124,11 @@ fn what_finds_no_room_in_the_ring_is_counted() {
         },
         ..Way::default()
     };
-    let acknowledgement = Acknowledgement {
-        market: Market::Spot,
-        request: RequestKind::Cancel,
-        took_ns: 77,
-    };
-    log.acknowledge(acknowledgement);
-    for sequence in 1..=5 {
+    for sequence in 1..=6 {
         log.push(&way(sequence));
     }
-    assert_eq!(reader.take(), Some(Told::Acknowledgement(acknowledgement)));
-    for sequence in 1..=3 {
-        assert_eq!(reader.take(), Some(Told::Way(way(sequence))));
+    for sequence in 1..=4 {
+        assert_eq!(reader.take(), Some(way(sequence)));
     }
     assert_eq!(reader.take(), None);
     let counted = segment.counters().iter().next().map(|(_, count)| count);
