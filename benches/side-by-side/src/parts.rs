@@ -29,7 +29,7 @@ const FULL: Extent = Extent {
     ring_rounds: 21,
     ring_batches: 2_500,
     python_rounds: 7,
-    frames: 1_000,
+    frames: 600,
     loopback_rounds: 9,
 };
 
@@ -39,7 +39,7 @@ const QUICK: Extent = Extent {
     ring_rounds: 5,
     ring_batches: 1_000,
     python_rounds: 3,
-    frames: 500,
+    frames: 300,
     loopback_rounds: 3,
 };
 
@@ -334,7 +334,7 @@ impl Results {
             ),
             Row::count(rows::TLS_ALLOCATIONS, input.name, outcome.tls_each),
         ]);
-        let (records, answered) = (outcome.records, outcome.signals);
+        let (records, answered) = (outcome.records, outcome.answered);
         self.section("e", "tick to order in user space", input.name, 0, figures.clone(), format!(
             "From a record as the kernel hands it over to the record of the order, over the {answered} \
              ticks of a round that are answered. Allocations are counted over {records} records, and on \

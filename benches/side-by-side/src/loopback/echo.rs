@@ -63,7 +63,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<Vec<Written>, String> {
             let (Frame::Text, Some(tick)) = (frame, ticks.next()) else {
                 return Ok(written);
             };
-            if !tick.is_due {
+            if !tick.has_signal {
                 continue;
             }
             orders.write_all(&order).map_err(text)?;

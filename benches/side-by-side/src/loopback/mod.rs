@@ -3,8 +3,7 @@
 //! In: recorded frames, sent over TLS on the loopback at a fixed rate, whatever the client does.
 //! Out: nanoseconds from the exchange's write of a frame into the kernel to the return of the
 //! client's write of the order, the median of a round. Never: a client that answers other ticks
-//! than the others; all buy when the ratio of the top five levels rises above 3 and sell when it
-//! falls below 0.33.
+//! than the others; all buy above a ratio of 3 and sell below 0.33, by the top five levels.
 //!
 //! | path | what it is |
 //! |---|---|
@@ -47,7 +46,11 @@ const SECRET: &[u8] = b"secret of sixty-four characters, as the exchange gives t
 
 /// So large a share of the due orders may be missing: those before the book is there, and those
 /// that find the strategy waiting because the exchange's timer was late.
-const UNANSWERED_MAX: f64 = 0.05;
+const UNANSWERED_MAX: f64 = 0.1;
+
+/// Runs of a path before it is given up: a neighbour on the exchange's core makes frames come in
+/// bunches, which no strategy with a pause answers.
+const TRIES: usize = 4;
 
 /// What a client needs to know.
 pub(crate) struct Session<'a> {
@@ -104,10 +107,11 @@ fn measure(input: &Input, cores: [usize; 2], extent: Extent) -> Result<Taken, St
     let mut lanes = Vec::new();
     for (index, (name, path)) in paths.into_iter().enumerate() {
         // The first run tells what is wrong before any is measured.
-        one(input, &ticks, cores, extent, path).map_err(|error| format!("{name}: {error}"))?;
+        patiently(|| one(input, &ticks, cores, extent, path))
+            .map_err(|error| format!("{name}: {error}"))?;
         let (ticks, late) = (&ticks, &late);
         lanes.push(Lane::new(name, move || {
-            let [p50, p99] = one(input, ticks, cores, extent, path)
+            let [p50, p99] = patiently(|| one(input, ticks, cores, extent, path))
                 .unwrap_or_else(|error| panic!("{name}, after a run that worked: {error}"));
             late.borrow_mut()[index].push(p99);
             p50
@@ -126,6 +130,18 @@ fn measure(input: &Input, cores: [usize; 2], extent: Extent) -> Result<Taken, St
         p50,
         p99: Figures { names, taken },
     })
+}
+
+fn patiently<T>(mut run: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    let mut outcome = run();
+    for _ in 1..TRIES {
+        match outcome {
+            Ok(_) => break,
+            Err(error) => eprintln!("once more: {error}"),
+        }
+        outcome = run();
+    }
+    outcome
 }
 
 /// One run of one path; median and 99th percentile of tick to order in nanoseconds.
@@ -178,7 +194,7 @@ fn one(
 fn due(ticks: &[Tick], written: &[Written]) -> Result<Vec<Written>, String> {
     let due: HashSet<u64> = ticks
         .iter()
-        .filter(|tick| tick.is_due)
+        .filter(|tick| tick.has_signal)
         .map(|tick| tick.update_id)
         .collect();
     let right = written.iter().filter(|one| due.contains(&one.update_id));

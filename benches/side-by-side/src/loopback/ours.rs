@@ -44,10 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ORDERS: usize = 0;
 const MARKET: usize = 1;
 
-/// While a signal lasts the strategy tries again, by its timer, which is no tick to order. So soon
-/// that it is ready again when the next signal appears, two frames after the last one at the
-/// earliest.
-const RETRY_AFTER_NS: u64 = 1_500_000;
+/// The pause after an order that found nobody: over before the next frame, but not before the
+/// signal of the last one is too old.
+const RETRY_AFTER_NS: u64 = 1_200_000;
 
 /// Slots of the cold rings: a snapshot of the deepest recorded book.
 const COLD_SLOTS: usize = 1 << 14;

@@ -129,7 +129,6 @@ struct Trader {
     last_update_id: u64,
     bids: BTreeMap<Decimal, Decimal>,
     asks: BTreeMap<Decimal, Decimal>,
-    has_signal: bool,
     sent: u64,
     refused: u64,
 }
@@ -147,7 +146,6 @@ impl Trader {
             last_update_id: session.input.start_update_id,
             bids: side(book.bids().levels()),
             asks: side(book.asks().levels()),
-            has_signal: false,
             sent: 0,
             refused: 0,
         }
@@ -175,7 +173,6 @@ impl Trader {
         }
         let bid_sum: Decimal = self.bids.values().rev().take(TOP_LEVELS).sum();
         let ask_sum: Decimal = self.asks.values().take(TOP_LEVELS).sum();
-        let had_signal = self.has_signal;
         let order = if bid_sum > ask_sum * Decimal::from(3) {
             self.asks
                 .first_key_value()
@@ -187,9 +184,7 @@ impl Trader {
         } else {
             None
         };
-        self.has_signal = order.is_some();
         order
-            .filter(|_| !had_signal)
             .map(|(side, price)| Ok((update.u, self.order(side, price)?)))
             .transpose()
     }

@@ -37,10 +37,8 @@ pub(crate) struct Arguments {
 pub(crate) struct Outcome {
     /// On which input.
     pub(crate) input: String,
-    /// Frames of a round that call for an order, over the loopback.
+    /// Frames of a round that call for an order.
     pub(crate) answered: usize,
-    /// Frames of a round that show a signal: all are answered in user space.
-    pub(crate) signals: usize,
     /// Medians of the rounds over the loopback; none with fewer than two cores.
     pub(crate) loopback: Option<Figures>,
     /// Late ends: the 99th percentile of each round, detected stalls left out.
@@ -71,7 +69,7 @@ pub(crate) fn process(arguments: &Arguments) -> Result<(), String> {
     let cores = rings::two_cores()?;
     let extent = Extent {
         frames: arguments.frames,
-        interval: Duration::from_millis(2),
+        interval: Duration::from_millis(4),
         rounds: arguments.rounds,
     };
     let taken = cores
@@ -86,8 +84,7 @@ pub(crate) fn process(arguments: &Arguments) -> Result<(), String> {
     };
     let outcome = Outcome {
         input: input.name.to_string(),
-        answered: ticks.iter().filter(|tick| tick.is_due).count(),
-        signals: ticks.iter().filter(|tick| tick.has_signal).count(),
+        answered: ticks.iter().filter(|tick| tick.has_signal).count(),
         loopback,
         late,
         user_space: user.figures,

@@ -1,6 +1,6 @@
 //! Which ticks call for an order: the same for every path.
 //!
-//! In: frames. Out: for each, whether its book shows a signal, and whether that is a new one. Never: a path's own opinion; the
+//! In: frames. Out: for each, whether its book shows a signal. Never: a path's own opinion; the
 //! run fails when the product answers other ticks than these.
 
 use crate::input::Input;
@@ -16,23 +16,18 @@ pub(crate) struct Tick {
     pub(crate) update_id: u64,
     /// Buy above a ratio of 3, sell below 0.33, by the top five levels.
     pub(crate) has_signal: bool,
-    /// The signal is there, and was not at the tick before: an order is due.
-    pub(crate) is_due: bool,
 }
 
 /// The first `count` frames.
 pub(super) fn ticks(input: &Input, count: usize) -> Result<Vec<Tick>, String> {
     let mut book = Reference::new(input.start_update_id, &input.bids, &input.asks);
-    let mut had_signal = false;
     let one = |index| {
         book.apply_frame(input.frame(index), &input.instrument)?;
         let [bids, asks] = book.top().map(i128::from);
         let has_signal = bids > 3 * asks || 100 * bids < 33 * asks;
-        let had_signal = std::mem::replace(&mut had_signal, has_signal);
         Ok(Tick {
             update_id: book.update_id,
             has_signal,
-            is_due: has_signal && !had_signal,
         })
     };
     (0..count).map(one).collect()

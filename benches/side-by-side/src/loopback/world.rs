@@ -29,6 +29,11 @@ const LOG_SLOTS: usize = 1 << 16;
 /// Slots of a log of ways.
 pub(super) const WAY_SLOTS: usize = 1 << 12;
 
+/// A quarter of the time between two frames. What the strategy would do between two frames, when its
+/// pause after an order is over and the signal lasts, is no answer to a tick: the signal is too
+/// old by then.
+const STALE_AFTER_NS: u64 = 1_000_000;
+
 /// Messages in a window: never reached.
 const MESSAGES_MAX: u32 = 1_000_000;
 
@@ -81,6 +86,7 @@ fn config(instrument: Instrument, retry_after_ns: u64) -> EngineConfig {
             ..ImbalanceParameters::default()
         }),
     });
+    config.signal.stale_after_ns = STALE_AFTER_NS;
     config.risk.orders_per_10s_max = MESSAGES_MAX;
     config.risk.orders_per_minute_max = MESSAGES_MAX;
     assert_eq!(
