@@ -325,8 +325,14 @@ impl Results {
 
     fn user_space(&mut self, input: &Input, outcome: &Outcome) {
         let figures = &outcome.user_space;
+        let row = |lane: usize, signed: &str| {
+            let mut row = Row::absolute(rows::USER_SPACE, input.name, figures.median(lane));
+            row.against = signed.to_string();
+            row
+        };
         self.rows.extend([
-            Row::absolute(rows::USER_SPACE, input.name, figures.median(0)),
+            row(0, "each order signed (HMAC)"),
+            row(figures.names.len() - 1, "logged on, orders not signed"),
             Row::count(
                 rows::OWN_ALLOCATIONS,
                 input.name,

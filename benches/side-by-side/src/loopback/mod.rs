@@ -48,6 +48,9 @@ const SECRET: &[u8] = b"secret of sixty-four characters, as the exchange gives t
 /// that find the strategy waiting because the exchange's timer was late.
 const UNANSWERED_MAX: f64 = 0.1;
 
+/// Frames of a session that are not compared: code and connections are cold, for every path.
+const COLD_FRAMES: usize = 50;
+
 /// Runs of a path before it is given up: a neighbour on the exchange's core makes frames come in
 /// bunches, which no strategy with a pause answers.
 const TRIES: usize = 4;
@@ -178,7 +181,7 @@ fn one(
         ));
     }
     let ids = ticks.iter().map(|tick| tick.update_id);
-    let sent: HashMap<u64, u64> = ids.zip(seen.sent_ns).collect();
+    let sent: HashMap<u64, u64> = ids.zip(seen.sent_ns).skip(COLD_FRAMES).collect();
     let taken = |one: &Written| {
         let sent_ns = sent.get(&one.update_id)?;
         Some(one.at_ns.saturating_sub(*sent_ns) as f64)

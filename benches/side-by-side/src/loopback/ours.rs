@@ -5,7 +5,7 @@
 //! its sessions, engine, controls, journal and logs. The bench has the cold side's part: it dials,
 //! answers the engine's wish for a snapshot and reads the logs.
 
-use super::world::{Logs, host, market_session, order_session, segment, text, ways};
+use super::world::{Logs, hmac, host, market_session, order_session, segment, text, ways};
 use super::{Session, Written};
 use crate::input::Input;
 use crate::rings::pin;
@@ -100,7 +100,7 @@ fn parts<'a>(
     let cells = |name| StreamCells::new(telemetry, Market::UsdM, name).map_err(text);
     let orders = OrderSlot {
         market: Market::UsdM,
-        session: order_session(),
+        session: order_session(hmac()),
         wire: Wire::new(ORDERS, &dialing, cells("orders")?),
         latency: LatencyCells::new(telemetry, Market::UsdM, &instruments).map_err(text)?,
     };

@@ -9,10 +9,11 @@
 //! same buffers; only the descriptor is missing.
 
 use super::signals::Tick;
-use super::world::{Logs, host, market_session, order_session, segment, text};
+use super::world::{Logs, hmac, host, market_session, order_session, segment, text};
 use crate::input::Input;
 use crate::rounds::{Figures, median};
 use binance::session::{LinkAction, MarketEvents, MarketSession, Now, OrderSession};
+use binance::sign::Signer;
 use binance::{DecodeError, StreamMessage};
 use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::{Input as EngineInput, Request};
@@ -35,12 +36,13 @@ mod memory;
 use memory::{Records, Tls, pair};
 
 /// The whole way, and its stages.
-const LANES: [&str; 5] = [
+const LANES: [&str; 6] = [
     "fulcrum, tick to order in user space",
     "of it: decrypt",
     "of it: frame and parse",
     "of it: engine, journal, controls",
     "of it: sign, frame, encrypt",
+    "the whole, logged on: orders are not signed",
 ];
 
 /// Ready for the next tick, but not within the step that is told of an order's end.
@@ -71,10 +73,13 @@ pub(super) fn measure(input: &Input, ticks: &[Tick], rounds: usize) -> Result<Us
     let before = [allocation::guarded_counts(), allocation::tls_counts()].map(own);
     let mut records = 0;
     for round in 0..=rounds {
-        let mut pass = Pass::new(input)?;
-        let taken = pass.run(ticks)?;
-        records += pass.desk.records + ticks.len() as u64;
+        let mut pass = Pass::new(input, hmac())?;
+        let mut logged_on = Pass::new(input, Signer::ed25519(&[7; 32]))?;
+        let [unsigned, ..] = logged_on.run(ticks)?;
+        let signed = pass.run(ticks)?;
+        records += pass.desk.records + logged_on.desk.records + 2 * ticks.len() as u64;
         if round > 0 {
+            let taken = signed.into_iter().chain([unsigned]);
             for (lane, taken) in figures.taken.iter_mut().zip(taken) {
                 lane.push(median(taken));
             }
@@ -197,7 +202,7 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(input: &'a Input) -> Result<Self, String> {
+    fn new(input: &'a Input, signer: Signer) -> Result<Self, String> {
         let (clock, _keeper) = TickClock::start();
         let segment = segment()?;
         let telemetry = Telemetry(&segment);
@@ -210,7 +215,7 @@ impl<'a> Pass<'a> {
             host,
             logs,
             desk: Desk {
-                session: order_session(),
+                session: order_session(signer),
                 clock: ServerClock::default(),
                 instrument: input.instrument,
                 cells: cells("orders")?,
@@ -247,6 +252,14 @@ impl<'a> Pass<'a> {
         let action = desk.session.poll(mono, &mut events);
         assert_eq!(action, Some(LinkAction::Connect), "a new session connects");
         desk.session.on_connected(mono, &mut events);
+        if desk.session.due_frame(mono, &mut desk.text) {
+            let answer = super::exchange::answer(&String::from_utf8_lossy(&desk.text));
+            let none = Instruments(&[]);
+            let action = desk
+                .session
+                .on_frame(answer.as_bytes(), mono, &none, &mut events);
+            assert_eq!(action, None, "the log-on is taken");
+        }
         let (stamps, parsed) = (Stamps::default(), Ticks::NONE);
         let mut sink = Sink {
             host,

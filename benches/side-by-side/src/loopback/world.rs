@@ -153,13 +153,18 @@ pub(super) fn market_session(input: &Input) -> MarketSession {
     )
 }
 
+/// What signs: each order, or a log-on after which none is.
+pub(super) fn hmac() -> Signer {
+    Signer::hmac(super::SECRET)
+}
+
 /// The session of the orders.
-pub(super) fn order_session() -> OrderSession {
+pub(super) fn order_session(signer: Signer) -> OrderSession {
     OrderSession::new(OrderSessionSettings {
         market: Market::UsdM,
         credentials: Credentials {
             api_key: "k".repeat(64),
-            signer: Signer::hmac(super::SECRET),
+            signer,
         },
         recv_window_ms: 1_000,
         reply_timeout_ns: REPLY_TIMEOUT_NS,
