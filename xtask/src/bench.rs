@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// Fewer rounds and inputs, about a minute; leaves docs/performance.md as it is.
     #[arg(long)]
     quick: bool,
-    /// Only these parts: a, b, c, a+b, d.
+    /// Only these parts: a, b, c, a+b, d, and f for all of e to i.
     #[arg(long, value_delimiter = ',')]
     parts: Vec<String>,
     /// Processor that everything is built for; by default the newest of x86-64 and x86-64-v3
@@ -60,29 +60,41 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     side_by_side(options)
 }
 
-/// The suite `bench`: a whole run whose rows become evidence.
+/// The suite `bench`: the benches' own tests, and a whole run whose rows become evidence.
 pub(crate) fn suite() -> Result<(), Failure> {
     let file = target_dir().join("fulcrum/bench.json");
-    side_by_side(&Options {
+    let options = Options {
         json: Some(file.clone()),
         quick: false,
         parts: Vec::new(),
         target_cpu: None,
         instructions: false,
         bless_instructions: false,
-    })?;
+    };
+    // Another workspace: `cargo xtask test` does not reach its tests.
+    run_to_end(cargo_of_peers("test", &options).args(["--workspace", "--lib"]))?;
+    side_by_side(&options)?;
     let rows = serde_json::from_str(&read(&file)?)
         .map_err(|error| Failure::Said(format!("{}: {error}", file.display())))?;
     evidence::record("bench", &INPUTS, rows)
 }
 
-fn side_by_side(options: &Options) -> Result<(), Failure> {
-    let mut command = cargo_of_benches("run", "benches");
-    command.args(["--release", "--package", "side-by-side", "--", "run"]);
+/// cargo on the peers, built for one processor.
+fn cargo_of_peers(verb: &str, options: &Options) -> Command {
+    let mut command = cargo_of_benches(verb, "benches");
+    command.arg("--release");
     let cpu = options.target_cpu.clone().or_else(best_cpu);
     if let Some(cpu) = cpu {
         command.env("RUSTFLAGS", format!("-C target-cpu={cpu}"));
     }
+    command
+}
+
+fn side_by_side(options: &Options) -> Result<(), Failure> {
+    // It starts the second program of its package, which `run` alone would not build.
+    run_to_end(cargo_of_peers("build", options).args(["--package", "side-by-side", "--bins"]))?;
+    let mut command = cargo_of_peers("run", options);
+    command.args(["--package", "side-by-side", "--", "run"]);
     let captures = captures();
     if captures.is_dir() {
         command.arg("--captures").arg(captures);

@@ -4,12 +4,12 @@
 //! silence.
 
 use crate::input::Input;
+use crate::loopback::Outcome;
 use crate::python::{MESSAGES_MAX, Python};
 use crate::report::{Section, rows_table, write_page};
 use crate::rounds::Figures;
 use crate::rows::{self, Row, best_peer};
 use crate::{Options, books, decoders, engine_step, input, loopback, rings, whole};
-use std::time::Duration;
 
 /// How much of everything.
 struct Extent {
@@ -18,7 +18,9 @@ struct Extent {
     ring_rounds: usize,
     ring_batches: usize,
     python_rounds: usize,
-    loopback: loopback::Extent,
+    /// Frames of a round of part f.
+    frames: usize,
+    loopback_rounds: usize,
 }
 
 const FULL: Extent = Extent {
@@ -27,11 +29,8 @@ const FULL: Extent = Extent {
     ring_rounds: 21,
     ring_batches: 2_500,
     python_rounds: 7,
-    loopback: loopback::Extent {
-        frames: 1_000,
-        interval: Duration::from_millis(2),
-        rounds: 9,
-    },
+    frames: 600,
+    loopback_rounds: 9,
 };
 
 const QUICK: Extent = Extent {
@@ -40,11 +39,8 @@ const QUICK: Extent = Extent {
     ring_rounds: 5,
     ring_batches: 1_000,
     python_rounds: 3,
-    loopback: loopback::Extent {
-        frames: 500,
-        interval: Duration::from_millis(2),
-        rounds: 3,
-    },
+    frames: 300,
+    loopback_rounds: 3,
 };
 
 /// What a run collects.
@@ -67,9 +63,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             results.decoder(one, extent)?;
         }
     }
-    for one in &inputs {
+    for (index, one) in inputs.iter().enumerate() {
         if wants("b") {
-            results.book(one, extent)?;
+            // The target is on R alone; the others are information.
+            results.book(one, extent, index == 0)?;
         }
     }
     if wants("c") {
@@ -83,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         results.step(main, extent)?;
     }
     if wants("f") {
-        results.loopback(main, extent)?;
+        results.inline_path(main, options, extent)?;
     }
     results.leave(options)
 }
@@ -135,14 +132,15 @@ impl Results {
         Ok(())
     }
 
-    fn book(&mut self, input: &Input, extent: &Extent) -> Result<(), String> {
+    fn book(&mut self, input: &Input, extent: &Extent, judged: bool) -> Result<(), String> {
         let figures = books::measure(input, extent.rounds)?;
+        let target = |target: rows::Target| if judged { target } else { target.not_judged() };
         if let Some(decimal) = figures.lane("BTreeMap<Decimal, Decimal>") {
-            let row = Row::peer(rows::BOOK_DECIMAL, input.name, &figures, 0, decimal);
+            let row = Row::peer(target(rows::BOOK_DECIMAL), input.name, &figures, 0, decimal);
             self.rows.push(row);
         }
         if let Some(best) = best_peer(&figures, 0, &[]) {
-            let mut row = Row::peer(rows::BOOK_BEST, input.name, &figures, 0, best);
+            let mut row = Row::peer(target(rows::BOOK_BEST), input.name, &figures, 0, best);
             row.against = format!("best peer: {}", row.against);
             self.rows.push(row);
         }
@@ -268,34 +266,86 @@ impl Results {
         Ok(())
     }
 
-    fn loopback(&mut self, input: &Input, extent: &Extent) -> Result<(), String> {
-        let wanted = [
-            (rows::USER_SPACE, "-"),
-            (rows::LOOP_FLOOR, loopback::ECHO),
-            (rows::LOOP_PEER, loopback::PEER),
-        ];
-        let Some(cores) = rings::two_cores()? else {
-            for (target, against) in wanted {
+    fn inline_path(
+        &mut self,
+        input: &Input,
+        options: &Options,
+        extent: &Extent,
+    ) -> Result<(), String> {
+        let outcome = loopback::start(&loopback::Arguments {
+            captures: options.captures.clone(),
+            messages: extent.messages,
+            frames: extent.frames,
+            rounds: extent.loopback_rounds,
+        })?;
+        if outcome.input != input.name {
+            return Err(format!("{} is not {}", outcome.input, input.name));
+        }
+        self.user_space(input, &outcome);
+        let Outcome {
+            answered,
+            loopback,
+            late,
+            empty_poll_ns,
+            ..
+        } = outcome;
+        let (Some(middle), Some(late)) = (loopback, late) else {
+            for (target, against) in [
+                (rows::LOOP_FLOOR, loopback::ECHO),
+                (rows::LOOP_LATE, loopback::ECHO),
+                (rows::LOOP_PEER, loopback::PEER),
+            ] {
                 let why = "fewer than two cores";
                 self.rows
                     .push(Row::skipped(target, against, input.name, why));
             }
             return Ok(());
         };
-        let figures = loopback::measure(input, cores, extent.loopback)?;
-        let floor = figures.lane(loopback::ECHO).unwrap_or(0);
-        for (target, against) in wanted {
-            let why = "the inline path is not wired up here yet";
-            self.rows
-                .push(Row::skipped(target, against, input.name, why));
-        }
-        self.section("f", "tick to order over TLS on the loopback", input.name, floor, figures,
+        let [ours, floor, peer] = [loopback::OURS, loopback::ECHO, loopback::PEER]
+            .map(|name| middle.lane(name).unwrap_or(0));
+        self.rows.extend([
+            Row::floor(rows::LOOP_FLOOR, input.name, &middle, ours, floor),
+            Row::floor(rows::LOOP_LATE, input.name, &late, ours, floor),
+            Row::peer(rows::LOOP_PEER, input.name, &middle, ours, peer),
+        ]);
+        let poll = empty_poll_ns.map(|ns| Row::absolute(rows::EMPTY_POLL, input.name, ns));
+        self.rows.extend(poll);
+        self.section("f", "tick to order over TLS on the loopback", input.name, floor, middle, format!(
             "From the exchange's write of a frame into the kernel to the return of the client's write of \
-             the order, TCP on the loopback included; the median of a round. The client is pinned to one core, \
-             the exchange's threads sleep in the kernel on the other."
+             the order, TCP on the loopback included; the median of a round over the same {answered} ticks. \
+             The client is pinned to one core, the exchange's threads sleep in the kernel on the other."
+        ));
+        self.section("f-late", "the same, 99th percentile", input.name, floor, late,
+            "Of each round; floor and Fulcrum without the ticks before which their loops saw that they \
+             had been stopped."
                 .to_string(),
         );
         Ok(())
+    }
+
+    fn user_space(&mut self, input: &Input, outcome: &Outcome) {
+        let figures = &outcome.user_space;
+        let row = |lane: usize, signed: &str| {
+            let mut row = Row::absolute(rows::USER_SPACE, input.name, figures.median(lane));
+            row.against = signed.to_string();
+            row
+        };
+        self.rows.extend([
+            row(0, "each order signed (HMAC)"),
+            row(figures.names.len() - 1, "logged on, orders not signed"),
+            Row::count(
+                rows::OWN_ALLOCATIONS,
+                input.name,
+                outcome.own_allocations as f64,
+            ),
+            Row::count(rows::TLS_ALLOCATIONS, input.name, outcome.tls_each),
+        ]);
+        let (records, answered) = (outcome.records, outcome.answered);
+        self.section("e", "tick to order in user space", input.name, 0, figures.clone(), format!(
+            "From a record as the kernel hands it over to the record of the order, over the {answered} \
+             ticks of a round that are answered. Allocations are counted over {records} records, and on \
+             the pinned thread of part f."
+        ));
     }
 
     fn section(
@@ -320,7 +370,7 @@ impl Results {
             base,
             unit: match part {
                 "c" => "nanoseconds one way",
-                "f" => "nanoseconds from frame to order",
+                "e" | "f" | "f-late" => "nanoseconds from frame to order",
                 _ => "nanoseconds a message",
             },
             figures,

@@ -5,6 +5,7 @@
 //! down, and its ratios stay what they were.
 
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// One contender.
@@ -16,6 +17,7 @@ pub(crate) struct Lane<'a> {
 }
 
 /// What the contenders took, in nanoseconds a message.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Figures {
     /// Names in the order of the lanes.
     pub(crate) names: Vec<String>,

@@ -16,6 +16,17 @@ pub(crate) enum Better {
     Lower,
 }
 
+/// What a figure of its own counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Nothing: it is a ratio.
+    Ratio,
+    /// Nanoseconds.
+    Nanoseconds,
+    /// Pieces.
+    Count,
+}
+
 /// A row of the targets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
@@ -23,14 +34,32 @@ pub(crate) struct Target {
     pub(crate) part: &'static str,
     /// What is measured.
     pub(crate) what: &'static str,
-    /// The first target.
-    pub(crate) first: f64,
-    /// The aim.
-    pub(crate) aim: f64,
+    /// The first target; none where it is information only.
+    pub(crate) first: Option<f64>,
+    /// The aim, likewise.
+    pub(crate) aim: Option<f64>,
     /// Which way is better.
     pub(crate) better: Better,
-    /// Whether it is one of nanoseconds.
-    pub(crate) absolute: bool,
+    /// What its figures are.
+    pub(crate) unit: Unit,
+}
+
+impl Target {
+    /// The same without a target: information only.
+    pub(crate) const fn not_judged(self) -> Self {
+        Self {
+            first: None,
+            aim: None,
+            ..self
+        }
+    }
+
+    fn meets(&self, measured: f64) -> Option<bool> {
+        self.first.map(|first| match self.better {
+            Better::Higher => measured >= first,
+            Better::Lower => measured <= first,
+        })
+    }
 }
 
 const fn target(
@@ -43,16 +72,23 @@ const fn target(
     Target {
         part,
         what,
-        first,
-        aim,
+        first: Some(first),
+        aim: Some(aim),
         better,
-        absolute: false,
+        unit: Unit::Ratio,
     }
 }
 
 const fn nanoseconds(part: &'static str, what: &'static str, first: f64, aim: f64) -> Target {
     Target {
-        absolute: true,
+        unit: Unit::Nanoseconds,
+        ..target(part, what, first, aim, Better::Lower)
+    }
+}
+
+const fn count(part: &'static str, what: &'static str, first: f64, aim: f64) -> Target {
+    Target {
+        unit: Unit::Count,
         ..target(part, what, first, aim, Better::Lower)
     }
 }
@@ -88,6 +124,24 @@ pub(crate) const LOOP_FLOOR: Target =
 pub(crate) const LOOP_PEER: Target =
     target("g", "tick to order, loopback", 3.0, 8.0, Better::Higher);
 
+/// The late end of f.
+pub(crate) const LOOP_LATE: Target = target(
+    "f",
+    "tick to order, loopback, p99 outside of stalls",
+    3.0,
+    2.0,
+    Better::Lower,
+);
+/// A look into a socket that has nothing.
+pub(crate) const EMPTY_POLL: Target =
+    nanoseconds("f", "receive that finds nothing", 0.0, 0.0).not_judged();
+/// Allocations of our own on the pinned thread, the engine's among them.
+pub(crate) const OWN_ALLOCATIONS: Target =
+    count("h, i", "allocations and frees of our own", 0.0, 0.0);
+/// Allocations and frees of rustls.
+pub(crate) const TLS_ALLOCATIONS: Target =
+    count("i", "allocations and frees of rustls, a record", 0.0, 0.0).not_judged();
+
 /// One row of the result.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
@@ -102,19 +156,22 @@ pub(crate) struct Row {
     /// The other's time over ours where higher is better; ours over the floor's where lower is;
     /// for nanoseconds the first target over ours. None: not measured in this run.
     pub(crate) ratio: Option<f64>,
-    /// Our own figure.
+    /// Our own figure, where it is a time.
     pub(crate) value_ns: Option<f64>,
-    /// The first target, as a ratio or in nanoseconds.
-    pub(crate) first_target: f64,
+    /// The first target, as a ratio, in nanoseconds or in pieces; null: information only.
+    pub(crate) first_target: Option<f64>,
     /// The aim, likewise.
-    pub(crate) aim: f64,
+    pub(crate) aim: Option<f64>,
     /// Which way is better.
     pub(crate) better: Better,
-    /// Whether the first target is met.
-    pub(crate) met: bool,
-    /// Whether the target is one of nanoseconds.
+    /// Our own figure, where it counts pieces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<f64>,
+    /// Whether the first target is met; null: information only.
+    pub(crate) met: Option<bool>,
+    /// What its figures are.
     #[serde(skip)]
-    pub(crate) absolute: bool,
+    pub(crate) unit: Unit,
     /// Least and largest ratio of a round.
     pub(crate) range: Option<[f64; 2]>,
     /// Why it was not measured.
@@ -136,7 +193,7 @@ impl Row {
         Self {
             ratio: Some(ratio),
             value_ns: Some(figures.median(ours)),
-            met: ratio >= target.first,
+            met: target.meets(ratio),
             range: Some([least, most]),
             ..Self::empty(target, &figures.names[peer], input)
         }
@@ -155,7 +212,7 @@ impl Row {
         Self {
             ratio: Some(ratio),
             value_ns: Some(figures.median(ours)),
-            met: ratio <= target.first,
+            met: target.meets(ratio),
             range: Some([least, most]),
             ..Self::empty(target, &figures.names[floor], input)
         }
@@ -164,9 +221,18 @@ impl Row {
     /// A figure in nanoseconds.
     pub(crate) fn absolute(target: Target, input: &str, value_ns: f64) -> Self {
         Self {
-            ratio: Some(target.first / value_ns),
+            ratio: target.first.map(|first| first / value_ns),
             value_ns: Some(value_ns),
-            met: value_ns <= target.first,
+            met: target.meets(value_ns),
+            ..Self::empty(target, "-", input)
+        }
+    }
+
+    /// A figure in pieces.
+    pub(crate) fn count(target: Target, input: &str, count: f64) -> Self {
+        Self {
+            count: Some(count),
+            met: target.meets(count),
             ..Self::empty(target, "-", input)
         }
     }
@@ -190,28 +256,33 @@ impl Row {
             first_target: target.first,
             aim: target.aim,
             better: target.better,
-            met: false,
-            absolute: target.absolute,
+            count: None,
+            // What was not measured is not met.
+            met: target.first.map(|_| false),
+            unit: target.unit,
             range: None,
             skipped: None,
         }
     }
 
-    /// What is compared with the targets: the ratio, or nanoseconds.
+    /// What is compared with the targets: the ratio, nanoseconds or pieces.
     pub(crate) fn measured(&self) -> Option<f64> {
-        if self.absolute {
-            self.value_ns
-        } else {
-            self.ratio
+        match self.unit {
+            Unit::Ratio => self.ratio,
+            Unit::Nanoseconds => self.value_ns,
+            Unit::Count => self.count,
         }
     }
 
     /// How far the aim is: 1 or more when reached.
     pub(crate) fn share_of_aim(&self) -> Option<f64> {
-        let measured = self.measured()?;
+        let (measured, aim) = (self.measured()?, self.aim?);
+        if measured == aim {
+            return Some(1.0);
+        }
         Some(match self.better {
-            Better::Higher => measured / self.aim,
-            Better::Lower => self.aim / measured,
+            Better::Higher => measured / aim,
+            Better::Lower => aim / measured,
         })
     }
 }
@@ -239,12 +310,31 @@ mod tests {
     fn a_row_is_met_on_the_right_side_of_its_first_target() {
         let figures = figures();
         let row = Row::peer(BOOK_DECIMAL, "R", &figures, 0, 1);
-        assert!(row.met && row.ratio == Some(30.0));
-        assert!(!Row::peer(BOOK_DECIMAL, "R", &figures, 0, 2).met);
-        assert!(!Row::floor(RING_FLOOR, "-", &figures, 2, 0).met);
-        assert!(Row::absolute(STEP_WITHOUT, "R", 399.0).met);
-        assert!(!Row::absolute(STEP_WITHOUT, "R", 401.0).met);
-        assert!(!Row::skipped(STEP_WITHOUT, "-", "R", "no recordings").met);
+        assert_eq!((row.met, row.ratio), (Some(true), Some(30.0)));
+        assert_eq!(
+            Row::peer(BOOK_DECIMAL, "R", &figures, 0, 2).met,
+            Some(false)
+        );
+        assert_eq!(Row::floor(RING_FLOOR, "-", &figures, 2, 0).met, Some(false));
+        assert_eq!(Row::absolute(STEP_WITHOUT, "R", 399.0).met, Some(true));
+        assert_eq!(Row::absolute(STEP_WITHOUT, "R", 401.0).met, Some(false));
+        assert_eq!(
+            Row::skipped(STEP_WITHOUT, "-", "R", "no recordings").met,
+            Some(false)
+        );
+    }
+
+    #[test]
+    fn a_row_without_a_target_is_never_missed() {
+        let figures = figures();
+        assert_eq!(
+            Row::peer(BOOK_DECIMAL.not_judged(), "S", &figures, 0, 2).met,
+            None
+        );
+        assert_eq!(Row::count(TLS_ALLOCATIONS, "R", 4.0).met, None);
+        assert_eq!(Row::count(OWN_ALLOCATIONS, "R", 1.0).met, Some(false));
+        let none = Row::count(OWN_ALLOCATIONS, "R", 0.0);
+        assert_eq!((none.met, none.share_of_aim()), (Some(true), Some(1.0)));
     }
 
     #[test]

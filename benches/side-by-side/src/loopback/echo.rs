@@ -1,11 +1,15 @@
 //! The floor of row f: what the kernel's TCP and TLS alone take on these sockets.
 //!
-//! In: a session. Out: one order-sized record for each frame, written as soon as the frame is
-//! decrypted, by one pinned thread that never sleeps. Never: a look into the frame beyond the
-//! header of its WebSocket frame and its update id.
+//! In: a session. Out: one order-sized record for each frame that calls for an order, written as
+//! soon as the frame is decrypted, by one pinned thread that never sleeps. Never: a look into the
+//! frame beyond the header of its WebSocket frame; which of them call for an order it was told.
 
+use super::world::{segment, text};
 use super::{Session, Written, now_ns};
 use crate::rings::pin;
+use hotpath::latency::stall::{STALL_NS, StallDetector};
+use hotpath::telemetry::Telemetry;
+use hotpath::tick_clock::TickClock;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -32,28 +36,43 @@ pub(super) fn run(session: &Session<'_>) -> Result<Vec<Written>, String> {
     }
     let order = order_frame();
     let mut frames = Frames::default();
+    let mut ticks = session.ticks.iter();
     let mut written = Vec::new();
     let mut waste = [0; 4096];
+    let (clock, _keeper) = TickClock::start();
+    let segment = segment()?;
+    let telemetry = Telemetry(&segment);
+    let mut stalls = StallDetector::new(telemetry, "echo", &clock, STALL_NS).map_err(text)?;
+    let mut busy = true;
     loop {
+        let stalled = stalls.turn(clock.now(), busy, &clock);
         match market.read(frames.room()) {
             Ok(0) => break,
-            Ok(read) => frames.filled += read,
+            Ok(read) => {
+                frames.filled += read;
+                busy = true;
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 // Answers are read and thrown away, as any client must.
-                let _ = orders.read(&mut waste);
+                busy = orders.read(&mut waste).is_ok();
                 continue;
             }
             Err(_) => break,
         }
         while let Some(frame) = frames.next_frame() {
-            let Frame::Text(update_id) = frame else {
+            let (Frame::Text, Some(tick)) = (frame, ticks.next()) else {
                 return Ok(written);
             };
-            orders
-                .write_all(&order)
-                .map_err(|error| error.to_string())?;
-            orders.flush().map_err(|error| error.to_string())?;
-            written.push((update_id, now_ns()));
+            if !tick.has_signal {
+                continue;
+            }
+            orders.write_all(&order).map_err(text)?;
+            orders.flush().map_err(text)?;
+            written.push(Written {
+                update_id: tick.update_id,
+                at_ns: now_ns(),
+                stalled,
+            });
         }
     }
     Ok(written)
@@ -61,30 +80,25 @@ pub(super) fn run(session: &Session<'_>) -> Result<Vec<Written>, String> {
 
 /// A client that trusts one authority.
 pub(super) fn trusting(authority: &str) -> Result<Arc<ClientConfig>, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
     let mut roots = RootCertStore::empty();
-    let certificate =
-        CertificateDer::from_pem_slice(authority.as_bytes()).map_err(|error| text(&error))?;
-    roots.add(certificate).map_err(|error| text(&error))?;
+    let certificate = CertificateDer::from_pem_slice(authority.as_bytes()).map_err(text)?;
+    roots.add(certificate).map_err(text)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| text(&error))?
+        .map_err(text)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
 }
 
 fn connect(session: &Session<'_>, config: &Arc<ClientConfig>, path: &str) -> Result<Tls, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let tcp = TcpStream::connect(session.address).map_err(|error| text(&error))?;
-    tcp.set_nodelay(true).map_err(|error| text(&error))?;
-    let name = ServerName::try_from("localhost").map_err(|error| text(&error))?;
-    let connection =
-        ClientConnection::new(Arc::clone(config), name).map_err(|error| text(&error))?;
+    let tcp = TcpStream::connect(session.address).map_err(text)?;
+    tcp.set_nodelay(true).map_err(text)?;
+    let name = ServerName::try_from("localhost").map_err(text)?;
+    let connection = ClientConnection::new(Arc::clone(config), name).map_err(text)?;
     let url = format!("wss://localhost:{}/{path}", session.address.port());
-    let (socket, _) =
-        client(url, StreamOwned::new(connection, tcp)).map_err(|error| text(&error))?;
+    let (socket, _) = client(url, StreamOwned::new(connection, tcp)).map_err(text)?;
     Ok(socket.into_inner())
 }
 
@@ -93,14 +107,16 @@ fn order_frame() -> Vec<u8> {
     let mut frame = vec![0x81, 0x80 | 126];
     frame.extend((ORDER_BYTES as u16).to_be_bytes());
     frame.extend([0; 4]);
-    frame.resize(frame.len() + ORDER_BYTES, b' ');
+    let end = frame.len() + ORDER_BYTES;
+    frame.extend(br#"{"id":"1","method":"order.place","params":{"newClientOrderId":"1"}}"#);
+    frame.resize(end, b' ');
     frame
 }
 
 /// A frame as far as the echo looks into it.
 enum Frame {
-    /// A text, with `u` of its difference.
-    Text(u64),
+    /// A text.
+    Text,
     /// The end.
     Close,
 }
@@ -145,25 +161,10 @@ impl Frames {
             }
             short => (2, usize::from(short)),
         };
-        let payload = bytes.get(header..header + length)?;
+        bytes.get(header..header + length)?;
         let is_text = bytes[0] & 0x0f == 1;
-        let frame = if is_text {
-            Frame::Text(update_id(payload))
-        } else {
-            Frame::Close
-        };
+        let frame = if is_text { Frame::Text } else { Frame::Close };
         self.begin += header + length;
         Some(frame)
     }
-}
-
-/// `u` of a difference, found by its key within the first bytes.
-fn update_id(payload: &[u8]) -> u64 {
-    let key = br#""u":"#;
-    let at = payload.windows(key.len()).position(|one| one == key);
-    let digits = at.map_or(&[][..], |at| &payload[at + key.len()..]);
-    digits
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .fold(0, |value, byte| 10 * value + u64::from(byte - b'0'))
 }

@@ -183,17 +183,35 @@ fn send_frames(
     Ok(sent_ns)
 }
 
-/// Answers every order as the exchange does, until the client leaves.
+/// Answers every order as the exchange does one that finds nobody, until the client leaves.
 fn take_orders(orders: &mut Socket) -> usize {
     let mut count = 0;
     while let Ok(message) = orders.read() {
-        if message.is_text() {
-            count += 1;
-            let answer = r#"{"id":"1","status":200,"result":{"status":"NEW"}}"#;
-            if orders.send(Message::text(answer)).is_err() {
-                break;
-            }
+        let Message::Text(request) = message else {
+            continue;
+        };
+        count += usize::from(request.contains(r#""order.place""#));
+        if orders.send(Message::text(answer(&request))).is_err() {
+            break;
         }
     }
     count
+}
+
+/// An order that found nobody: it expired at once.
+pub(super) fn answer(request: &str) -> String {
+    let (id, name) = (value(request, "id"), value(request, "newClientOrderId"));
+    format!(
+        "{{\"id\":\"{id}\",\"status\":200,\"result\":{{\"orderId\":325078477,\
+         \"symbol\":\"BTCUSDT\",\"status\":\"EXPIRED\",\"clientOrderId\":\"{name}\",\
+         \"executedQty\":\"0.000\",\"cumQty\":\"0.000\",\"timeInForce\":\"IOC\",\
+         \"type\":\"LIMIT\",\"updateTime\":1721347202000}},\"rateLimits\":[]}}"
+    )
+}
+
+/// The text behind a key of a request.
+fn value<'a>(request: &'a str, key: &str) -> &'a str {
+    let found = request.split_once(&format!("\"{key}\":\""));
+    let value = found.and_then(|(_, rest)| rest.split_once('"'));
+    value.map_or("", |(value, _)| value)
 }

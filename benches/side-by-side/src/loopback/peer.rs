@@ -5,7 +5,7 @@
 //! key, no Nagle. Whoever knows a faster way with these crates is welcome to write it here.
 
 use super::echo::trusting;
-use super::{Session, Written, now_ns};
+use super::{SECRET, Session, Written, now_ns};
 use crate::reference::TOP_LEVELS;
 use crate::rings::pin;
 use futures_util::{SinkExt, StreamExt};
@@ -46,7 +46,11 @@ async fn trade(session: &Session<'_>) -> Result<Vec<Written>, String> {
                     if let Some((update_id, order)) = trader.on_message(&text)? {
                         let sent = orders.send(Message::text(order)).await;
                         sent.map_err(|error| error.to_string())?;
-                        written.push((update_id, now_ns()));
+                        written.push(Written {
+                            update_id,
+                            at_ns: now_ns(),
+                            stalled: false,
+                        });
                     }
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(written),
@@ -138,10 +142,7 @@ impl Trader {
         Self {
             symbol: session.input.instrument.symbol.as_str().to_string(),
             api_key: "k".repeat(64),
-            key: Hmac::new_from_slice(
-                b"secret of sixty-four characters, as the exchange gives them out.",
-            )
-            .expect("HMAC takes keys of any length"),
+            key: Hmac::new_from_slice(SECRET).expect("HMAC takes keys of any length"),
             last_update_id: session.input.start_update_id,
             bids: side(book.bids().levels()),
             asks: side(book.asks().levels()),

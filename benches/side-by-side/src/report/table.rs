@@ -4,7 +4,7 @@
 //! a cell without its unit in the heading.
 
 use super::{Section, short};
-use crate::rows::{Better, Row};
+use crate::rows::{Better, Row, Unit};
 
 /// The heading of the table of rows.
 pub(super) const HEADING: [&str; 8] = [
@@ -20,21 +20,21 @@ pub(super) const HEADING: [&str; 8] = [
 
 /// The cells of one row.
 pub(super) fn cells(row: &Row) -> [String; 8] {
-    let number = |value: f64| {
-        if row.absolute {
-            format!("{} ns", short(value))
-        } else {
-            format!("{}x", short(value))
-        }
+    let number = |value: f64| match row.unit {
+        Unit::Ratio => format!("{}x", short(value)),
+        Unit::Nanoseconds => format!("{} ns", short(value)),
+        Unit::Count => short(value),
     };
-    let bound = |value: f64| match row.better {
-        Better::Higher => number(value),
-        Better::Lower => format!("<= {}", number(value)),
+    let bound = |value: Option<f64>| match (value, row.better) {
+        (None, _) => "-".to_string(),
+        (Some(value), Better::Higher) => number(value),
+        (Some(value), Better::Lower) => format!("<= {}", number(value)),
     };
     let met = match (&row.skipped, row.met) {
         (Some(_), _) => "skipped",
-        (None, true) => "yes",
-        (None, false) => "NO",
+        (None, Some(true)) => "yes",
+        (None, Some(false)) => "NO",
+        (None, None) => "not judged",
     };
     [
         format!("{} {}", row.part, row.what),

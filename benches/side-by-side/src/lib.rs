@@ -69,20 +69,31 @@ pub(crate) struct Options {
     /// Fewer rounds and inputs: about a minute.
     #[arg(long)]
     quick: bool,
-    /// Only these parts: a, b, c, a+b, d, f.
+    /// Only these parts: a, b, c, a+b, d, and f for all of e to i.
     #[arg(long, value_delimiter = ',')]
     parts: Vec<String>,
 }
 
-fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+/// The program `side-by-side`: every part; the inline path's in a process of its own.
+#[must_use]
+pub fn side_by_side() -> ExitCode {
+    exit(match Arguments::parse().command {
         Command::Run(options) => parts::run(&options),
         Command::RingEcho {
             folder,
             core,
             trips,
         } => rings::echo_process(&folder, core, trips),
-    };
+    })
+}
+
+/// The program `inline-path`: parts e to i, with the allocator of the product.
+#[must_use]
+pub fn inline_path() -> ExitCode {
+    exit(loopback::process(&loopback::Arguments::parse()))
+}
+
+fn exit(outcome: Result<(), String>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
