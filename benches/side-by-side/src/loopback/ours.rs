@@ -22,7 +22,7 @@ use hotpath::inline::market::MarketSlot;
 use hotpath::inline::thread::{InlineThread, Reading};
 use hotpath::inline::wire::Wire;
 use hotpath::latency::stall::{STALL_NS, StallDetector};
-use hotpath::latency::way_log::{Told, WayReader};
+use hotpath::latency::way_log::WayReader;
 use hotpath::messages::{INPUT_BYTES_MAX, KIND, REQUEST_BYTES_MAX, decode_request, encode_input};
 use hotpath::server_clock::ServerClock;
 use hotpath::telemetry::Telemetry;
@@ -302,12 +302,10 @@ impl Cold<'_> {
             self.logs.market.commit_durable(cursor).map_err(text)?;
         }
         while self.logs.ways.take().is_some() {}
-        while let Some(told) = self.order_ways.take() {
-            if let Told::Way(way) = told {
-                let at_ns = way.read.0 + u64::from(way.written_ns);
-                let head = way.head;
-                self.seen.orders.push((head.sequence, at_ns, head.stalled));
-            }
+        while let Some(way) = self.order_ways.take() {
+            let at_ns = way.read.0 + u64::from(way.written_ns);
+            let head = way.head;
+            self.seen.orders.push((head.sequence, at_ns, head.stalled));
         }
         Ok(())
     }
