@@ -11,9 +11,7 @@ use engine::event::{JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
 use engine::outbox::REQUESTS_MAX;
 use engine::{Observer, Stage};
 use ipc::JournalProducer;
-use market::record::{
-    RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RECORD_VERSION, Record, RecordHeader,
-};
+use market::record::{RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RECORD_VERSION, Record, RecordHeader};
 use market::{ClientOrderId, InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
 
 /// Slots of the largest record; a slot holds 56 bytes.

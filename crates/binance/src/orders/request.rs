@@ -323,7 +323,10 @@ mod tests {
         place_params(&mut params, instrument, order);
         let kind = WireRequest::Place;
         encoder.finish(&mut sorted, kind, 77, "order.place", params, stamp);
-        assert_eq!(once.escape_ascii().to_string(), sorted.escape_ascii().to_string());
+        assert_eq!(
+            once.escape_ascii().to_string(),
+            sorted.escape_ascii().to_string()
+        );
     }
 
     #[test]
