@@ -10,7 +10,7 @@ use engine::{Engine, Event, Input, NoObserver, Outbox, Request};
 use generated::DepthStream;
 use market::{
     ExchangeOrderId, Market, MonoNs, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
-    Side, UpdateId,
+    Side, UpdateId, UtcNs,
 };
 use std::hint::black_box;
 
@@ -47,6 +47,11 @@ impl EngineWorld {
 
     fn new(stream: &DepthStream, parameters: ImbalanceParameters) -> Self {
         let mut config = EngineConfig::new(vec![stream.instrument]);
+        // Engine time runs ahead of the times of this stream; how old an event is, is judged all
+        // the same.
+        config.risk.event_age_max_ns = u64::MAX;
+        config.risk.clock_age_max_ns = u64::MAX;
+        config.risk.clock_step_max_ns = u64::MAX;
         config.strategies.push(StrategyConfig {
             name: "imbalance".to_string(),
             instruments: vec![stream.instrument.id],
@@ -72,6 +77,7 @@ impl EngineWorld {
                 up: true,
             }));
         }
+        self.send(Input::Clock(UtcNs(1_700_000_000_000_000_000)));
         self.send(Input::ReconcileBegin);
         self.send(Input::ReconcileEnd);
         self.send(Input::SnapshotBegin(SnapshotBegin {

@@ -16,7 +16,7 @@ use market::account::{Execution, OrderUpdate};
 use market::ids::Asset;
 use market::{
     ExchangeOrderId, Liquidity, Market, Money, MonoNs, NewOrder, OrderReply, OrderState, Price,
-    Quantity, ReplyOutcome, RequestKind, Side, TimeInForce, TradeId, UpdateId, UtcMs,
+    Quantity, ReplyOutcome, RequestKind, Side, TimeInForce, TradeId, UpdateId, UtcMs, UtcNs,
 };
 use std::hint::black_box;
 use std::time::Instant;
@@ -98,6 +98,11 @@ impl<'a> World<'a> {
             parameters
         };
         let mut config = EngineConfig::new(vec![input.instrument]);
+        // Engine time runs ahead of the times of this stream; how old an event is, is judged all
+        // the same.
+        config.risk.event_age_max_ns = u64::MAX;
+        config.risk.clock_age_max_ns = u64::MAX;
+        config.risk.clock_step_max_ns = u64::MAX;
         config.strategies.push(StrategyConfig {
             name: "imbalance".to_string(),
             instruments: vec![input.instrument.id],
@@ -133,6 +138,7 @@ impl<'a> World<'a> {
                 up: true,
             }));
         }
+        self.send(EngineInput::Clock(UtcNs(1_700_000_000_000_000_000)));
         self.send(EngineInput::ReconcileBegin);
         self.send(EngineInput::ReconcileEnd);
         self.send(EngineInput::Command(Command::Start));

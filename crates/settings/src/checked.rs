@@ -130,6 +130,12 @@ pub struct RiskSettings {
     pub drawdown_max: Money,
     /// Hour, UTC, at which the day of the daily loss begins.
     pub day_starts_at_hour_utc: u64,
+    /// Age of market data by its event time at which no entry is made on it.
+    pub event_age_max_ms: u64,
+    /// Age of the last clock sample at which no entry is made.
+    pub clock_age_max_ms: u64,
+    /// Step of the exchange's clock after which no entry is made for a while.
+    pub clock_step_max_ms: u64,
 }
 
 /// Fee rates for break-even figures; fills carry their own fees.
@@ -415,6 +421,9 @@ fn check_risk(mut section: Section<'_>, problems: &mut Vec<Problem>) -> RiskSett
         daily_loss_max: Money(section.decimal("daily_loss_usdt", "500", money, problems)),
         drawdown_max: Money(section.decimal("drawdown_usdt", "1000", money, problems)),
         day_starts_at_hour_utc: section.whole("day_starts_at_hour_utc", 0, (0, 23), problems),
+        event_age_max_ms: section.whole("max_event_age_ms", 1_000, (50, 10_000), problems),
+        clock_age_max_ms: section.whole("max_clock_age_ms", 5_000, (500, 60_000), problems),
+        clock_step_max_ms: section.whole("max_clock_step_ms", 500, (10, 500), problems),
     };
     section.finish(problems);
     settings

@@ -98,6 +98,13 @@ pub struct RiskConfig {
     pub drawdown_max: Money,
     /// Hour, UTC, at which the trade day begins (0..24).
     pub day_starts_at_hour_utc: u8,
+    /// Age of market data, by the exchange's event time, at which no entry is made on it.
+    pub event_age_max_ns: u64,
+    /// Age of the last clock sample at which no entry is made.
+    pub clock_age_max_ns: u64,
+    /// How far a clock sample may be from the one before and the time since; and how far an
+    /// event time may be ahead of the exchange's time as we know it.
+    pub clock_step_max_ns: u64,
 }
 
 /// Fee rates.
@@ -188,6 +195,9 @@ impl Default for RiskConfig {
             daily_loss_max: Money::from_whole(500),
             drawdown_max: Money::from_whole(1_000),
             day_starts_at_hour_utc: 0,
+            event_age_max_ns: 1_000_000_000,
+            clock_age_max_ns: 5_000_000_000,
+            clock_step_max_ns: 500_000_000,
         }
     }
 }

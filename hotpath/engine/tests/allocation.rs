@@ -16,7 +16,7 @@ use market::ids::Asset;
 use market::{
     DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId, InstrumentStatus, Level,
     Liquidity, Market, Money, MonoNs, NewOrder, OrderState, Price, Quantity, Side, Step, Symbol,
-    TradeId, UpdateId, UtcMs,
+    TradeId, UpdateId, UtcMs, UtcNs,
 };
 
 const ID: InstrumentId = InstrumentId(0);
@@ -63,11 +63,22 @@ fn config() -> EngineConfig {
 }
 
 impl World {
+    fn now(&self) -> u64 {
+        1_000_000_000 + self.sequence * 5_000_000
+    }
+
+    /// UTC is this machine's clock plus a while.
+    fn clock(&mut self) {
+        self.send(Input::Clock(UtcNs(
+            1_700_000_000_000_000_000 + self.now() as i64,
+        )));
+    }
+
     fn send(&mut self, input: Input<'_>) {
         self.sequence += 1;
         let event = Event {
             sequence: self.sequence,
-            time: MonoNs(1_000_000_000 + self.sequence * 5_000_000),
+            time: MonoNs(self.now()),
             input,
         };
         self.engine.step(&event, &mut self.outbox);
@@ -82,7 +93,7 @@ impl World {
             first_update_id: UpdateId(id),
             last_update_id: UpdateId(id),
             previous_update_id: UpdateId(self.update_id),
-            event_time: UtcMs(1),
+            event_time: UtcMs(1_700_000_000_000 + (self.now() / 1_000_000) as i64),
             transaction_time: UtcMs(1),
         };
         self.update_id = id;
@@ -101,6 +112,7 @@ impl World {
                 up: true,
             }));
         }
+        self.clock();
         self.send(Input::ReconcileBegin);
         self.send(Input::ReconcileEnd);
         self.depth(10, 10);
@@ -230,6 +242,9 @@ fn steps_do_not_allocate_after_start() {
     let mut checkpoint = Vec::with_capacity(4 << 20);
     let counted = allocation_counter::measure(|| {
         for index in 0..20_000i64 {
+            if index % 50 == 0 {
+                world.clock();
+            }
             world.depth(1 + index % 97, 1 + index % 41);
             world.serve();
             world.engine.take_dirty();

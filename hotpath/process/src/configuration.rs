@@ -88,6 +88,9 @@ pub fn engine_config(
             daily_loss_max: risk.daily_loss_max,
             drawdown_max: risk.drawdown_max,
             day_starts_at_hour_utc: u8::try_from(risk.day_starts_at_hour_utc).unwrap_or(0),
+            event_age_max_ns: risk.event_age_max_ms * MS,
+            clock_age_max_ns: risk.clock_age_max_ms * MS,
+            clock_step_max_ns: risk.clock_step_max_ms * MS,
             ..RiskConfig::default()
         },
         fees: FeeConfig {

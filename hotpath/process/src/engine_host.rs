@@ -23,7 +23,7 @@ use ipc::{
 use market::page::PAGE_BYTES_MAX;
 use market::{
     ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState, Quantity,
-    ReplyOutcome, RequestKind, Wire,
+    ReplyOutcome, RequestKind, UtcNs, Wire,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -236,6 +236,14 @@ impl EngineHost {
             dequeued: now,
             ..Stamps::default()
         };
+        if let Input::Clock(utc) = stamped.input {
+            // It may have waited while this thread was stopped: a clock that is late makes old
+            // market data look young.
+            let waited_ns = now.since(stamped.time);
+            let utc = UtcNs(utc.0.saturating_add_unsigned(waited_ns));
+            self.take(now, Input::Clock(utc), stamps, outlet);
+            return Ok(true);
+        }
         let event = self.state.number(stamped.input, now);
         number(bytes, event.sequence, now);
         if event.input.is_market_data() {

@@ -119,8 +119,8 @@ impl Housekeeping {
             let now = clock::monotonic();
             if now.since(times.clock_sample) >= CLOCK_SAMPLE_NS {
                 times.clock_sample = now;
-                let utc = self.clock.utc();
-                self.tell(Input::Clock(utc));
+                // Both of one moment: the engine adds what the sample waited since.
+                self.tell_at(now, Input::Clock(self.clock.utc_at(now)));
             }
             if now.since(times.slow) >= SLOW_NS {
                 times.slow = now;
@@ -135,8 +135,12 @@ impl Housekeeping {
     }
 
     fn tell(&self, input: Input<'_>) {
+        self.tell_at(clock::monotonic(), input);
+    }
+
+    fn tell_at(&self, now: MonoNs, input: Input<'_>) {
         let mut inbox = self.inbox.borrow_mut();
-        inbox.received = clock::monotonic();
+        inbox.received = now;
         inbox.deliver(input);
     }
 

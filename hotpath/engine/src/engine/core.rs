@@ -88,6 +88,14 @@ wire_struct! {
         pub unclaimed: u64,
         /// Inputs that were refused because their numbers cannot be.
         pub absurd_inputs: u64,
+        /// Event times above this, in milliseconds of UTC, are looked at: they may be ahead.
+        pub event_limit_ms: i64,
+        /// Event times that were ahead of the exchange's clock (F13).
+        pub events_ahead: u64,
+        /// Clock samples that did not fit to the one before.
+        pub clock_steps: u64,
+        /// No entry before, after such a sample.
+        pub clock_doubted_until: MonoNs,
     }
 }
 
@@ -141,6 +149,10 @@ impl Engine {
                 unrealized: Money::ZERO,
                 unclaimed: 0,
                 absurd_inputs: 0,
+                event_limit_ms: i64::MAX,
+                events_ahead: 0,
+                clock_steps: 0,
+                clock_doubted_until: MonoNs(0),
             },
             hash: RollingHash::default(),
             desired: DesiredOrders::new(),
@@ -298,13 +310,6 @@ impl Engine {
             self.want_cancels();
         }
         self.touch_all();
-    }
-
-    fn take_clock(&mut self, utc: UtcNs) {
-        self.facts.utc = utc;
-        self.facts.utc_at = self.facts.now;
-        let profit = self.profit();
-        self.breakers.clock(utc, profit, &self.config.risk);
     }
 
     /// Values positions, asks the breakers, tells a new trading state.

@@ -25,6 +25,11 @@ impl Engine {
             return;
         };
         let now = self.facts.now;
+        if let Input::Depth(depth) = input
+            && depth.header.event_time.0 > self.facts.event_limit_ms
+        {
+            self.note_event_ahead(depth.header.event_time);
+        }
         let book = &mut self.instruments[index].book;
         let change = match input {
             Input::Depth(depth) => book.apply(depth, now),

@@ -10,6 +10,7 @@ mod absurd;
 mod account;
 mod assignment;
 mod checkpoint;
+mod clock;
 mod core;
 mod deadlines;
 mod decide;

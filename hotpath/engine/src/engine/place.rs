@@ -103,6 +103,7 @@ impl Engine {
         let state = &self.instruments[usize::from(new.instrument.0)];
         let (now, stale_ns) = (self.facts.now, self.config.signal.stale_after_ns);
         let age_ns = now.since(state.book.changed_at());
+        let timely = self.is_timely(state.book.event_time(), state.book.top_changed_at());
         let mut open_same_side = Quantity::ZERO;
         let (mut open_orders, mut open_orders_account) = (0, 0);
         let mut duplicate = false;
@@ -130,9 +131,10 @@ impl Engine {
             state: self.trading.state,
             reason: self.trading.reason,
             streams: self.links[instrument.market as usize].ready(),
+            clock_safe: self.clock_is_safe(),
             book: BookView {
                 state: state.book.state(),
-                fresh: age_ns <= stale_ns,
+                fresh: age_ns <= stale_ns && timely,
                 top: state.fresh_top(now, stale_ns),
             },
             mark: state.fresh_mark(now),

@@ -19,7 +19,7 @@ use market::{
 pub struct BookView {
     /// Its state.
     pub state: BookState,
-    /// Whether its last change is young enough.
+    /// Whether its last change is young enough, by our clock and by the exchange's event time.
     pub fresh: bool,
     /// The touch; `None` where a side is empty, not known or not fresh.
     pub top: Option<Top>,
@@ -38,6 +38,8 @@ pub struct RiskView<'a> {
     pub reason: StateReason,
     /// Streams live and reconciled, or the code that says which is not.
     pub streams: Result<(), DenialCode>,
+    /// The exchange's time is known well enough to open anything (I21).
+    pub clock_safe: bool,
     /// The book.
     pub book: BookView,
     /// Mark price, while it is fresh.
@@ -81,6 +83,9 @@ pub fn check(
         return Ok(Approved::by_risk(*order));
     }
     view.streams?;
+    if !view.clock_safe {
+        return Err(DenialCode::ClockUnsafe);
+    }
     check_book(view, config)?;
     check_collar(order, view, config)?;
     check_size(order, view, config)?;

@@ -83,6 +83,7 @@ fn good() -> Case {
             state: TradingState::Active,
             reason: StateReason::Reconciled,
             streams: Ok(()),
+            clock_safe: true,
             book: BookView {
                 state: BookState::Synced,
                 fresh: true,
@@ -161,6 +162,7 @@ const SPOILED: &[Spoiled] = &[
     (DenialCode::BookEdge, |c| c.view.book.top = None),
     (DenialCode::StreamDown, |c| c.view.streams = Err(DenialCode::StreamDown)),
     (DenialCode::StreamReconciling, |c| c.view.streams = Err(DenialCode::StreamReconciling)),
+    (DenialCode::ClockUnsafe, |c| c.view.clock_safe = false),
     (DenialCode::TradingReducing, |c| c.view.state = TradingState::Reducing),
     (DenialCode::JournalFull, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::JournalFull; }),
     (DenialCode::ControlLost, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::ControlLost; }),

@@ -33,8 +33,9 @@ struct Rig {
     journal: JournalConsumer,
     commands: Producer,
     market: Producer,
+    cold: Producer,
     /// Read by nobody, but an end that is gone is another matter.
-    _others: (Producer, Producer, Consumer, [JournalConsumer; 2]),
+    _others: (Producer, Consumer, [JournalConsumer; 2]),
 }
 
 fn config() -> EngineConfig {
@@ -55,6 +56,11 @@ fn config() -> EngineConfig {
         parameters: StrategyParameters::Dummy(DummyParameters::default()),
     });
     config
+}
+
+/// The exchange's time at `now`.
+fn utc_at(now: MonoNs) -> UtcNs {
+    UtcNs(1_700_000_000_000_000_000_i64.saturating_add_unsigned(now.0))
 }
 
 /// A segment whose file is gone already.
@@ -135,7 +141,8 @@ impl Rig {
             journal,
             commands,
             market,
-            _others: (replies, cold, requests, [inputs, events]),
+            cold,
+            _others: (replies, requests, [inputs, events]),
         }
     }
 
@@ -162,7 +169,7 @@ impl Rig {
             first_update_id: UpdateId(id),
             last_update_id: UpdateId(id),
             previous_update_id: UpdateId(self.update_id),
-            event_time: UtcMs(1),
+            event_time: utc_at(self.now).to_ms(),
             transaction_time: UtcMs(1),
         };
         self.update_id = id;
@@ -179,6 +186,7 @@ impl Rig {
             let (market, up) = (Market::UsdM, true);
             self.send(Input::Stream(StreamChange { stream, market, up }));
         }
+        self.send(Input::Clock(utc_at(self.now)));
         self.send(Input::ReconcileBegin);
         self.send(Input::ReconcileEnd);
         self.depth();
@@ -268,6 +276,7 @@ fn an_order_whose_intent_found_no_room_is_held_back_and_told_as_not_sent() {
     rig.drain_journal();
     for _ in 0..20 {
         rig.turn_after(1_000 * MILLISECOND_NS);
+        rig.send(Input::Clock(utc_at(rig.now)));
         rig.depth();
     }
     assert!(rig.placed() > 0, "there is room again");
@@ -316,4 +325,16 @@ fn the_high_watermark_of_a_ring_knows_of_a_small_burst() {
     // Two were left when the first was done.
     assert_eq!(shown(&segment, "ring_high_watermark{ring=\"market\"}"), 2);
     assert_eq!(shown(&segment, "ring_depth{ring=\"market\"}"), 0);
+}
+
+#[test]
+fn a_clock_sample_that_waited_in_its_ring_is_as_old_as_it_is() {
+    let mut rig = Rig::new(segment("clock"));
+    let mut bytes = [0; 64];
+    let sample = Input::Clock(utc_at(rig.now));
+    let length = encode_input(sample, rig.now, rig.now, &mut bytes).unwrap();
+    rig.cold.try_push(KIND, &bytes[..length]).unwrap();
+    rig.turn_after(2_000 * MILLISECOND_NS);
+    let known = rig.state.host.state.parts.engine.utc_now();
+    assert_eq!(known, utc_at(rig.now), "a stall makes no clock late");
 }

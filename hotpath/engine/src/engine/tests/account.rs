@@ -10,7 +10,7 @@ use market::account::OpenOrderReport;
 use market::record::Record;
 use market::{
     ClientOrderId, DenialCode, ExchangeOrderId, Market, Money, NewOrder, NonAction, OrderState,
-    OrderType, Price, Quantity, Rate, Side, StateReason, TimeInForce, TradingState, UtcNs,
+    OrderType, Price, Quantity, Rate, Side, StateReason, TimeInForce, TradingState,
 };
 
 fn taker() -> ImbalanceParameters {
@@ -277,7 +277,6 @@ fn the_daily_loss_reduces_and_the_exits_go_on() {
     let mut config = config(Market::UsdM, &[imbalance(taker())]);
     config.risk.daily_loss_max = Money::from_whole(1);
     let mut rig = Rig::ready(config);
-    rig.send(Input::Clock(UtcNs(1)));
     long(&mut rig);
     // 19 lots fall by 750 ticks: 1.425 USDT beside the fee.
     rig.book(499_250, 10, 10);

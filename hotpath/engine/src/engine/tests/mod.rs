@@ -5,6 +5,7 @@
 mod absurd;
 mod account;
 mod checkpoint;
+mod clock;
 mod orders;
 mod properties;
 mod rig;

@@ -73,7 +73,11 @@ pub(super) fn play(rig: &mut Rig, act: &Act) {
             rig.sync();
         }
         Act::Absurd(which, number) => absurd(rig, which, number),
-        Act::Clock(seconds) => rig.send(Input::Clock(UtcNs(seconds * 1_000_000_000))),
+        // Most samples are right, some are decades off.
+        Act::Clock(seconds) if seconds % 4 == 0 => {
+            rig.send(Input::Clock(UtcNs(seconds * 1_000_000_000)));
+        }
+        Act::Clock(_) => rig.clock(),
     }
     serve(rig);
 }

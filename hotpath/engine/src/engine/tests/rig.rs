@@ -17,7 +17,7 @@ use market::{
     BookTicker, ClientOrderId, DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId,
     InstrumentStatus, IntentId, Level, Liquidity, MarkPrice, Market, Money, MonoNs, NewOrder,
     NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, Step, StrategyId, Symbol,
-    TimeInForce, Trade, TradeId, UpdateId, UtcMs,
+    TimeInForce, Trade, TradeId, UpdateId, UtcMs, UtcNs,
 };
 use std::collections::BTreeMap;
 
@@ -53,7 +53,14 @@ pub(super) struct Rig {
     update_id: u64,
     trade_id: u64,
     sides: [BTreeMap<i64, i64>; 2],
+    /// How old market data is by its event time when it comes; negative is ahead.
+    pub(super) lag_ms: i64,
+    /// No clock sample comes.
+    pub(super) without_clock: bool,
 }
+
+/// UTC at engine time 0, in milliseconds.
+const EPOCH_MS: i64 = 1_700_000_000_000;
 
 pub(super) fn instrument(market: Market) -> Instrument {
     Instrument {
@@ -127,6 +134,21 @@ impl Rig {
             update_id: 0,
             trade_id: 1_000,
             sides: [BTreeMap::new(), BTreeMap::new()],
+            lag_ms: 0,
+            without_clock: false,
+        }
+    }
+
+    /// The exchange's time.
+    pub(super) fn utc_ms(&self) -> i64 {
+        EPOCH_MS + (self.time / MS) as i64
+    }
+
+    /// A clock sample, as they come four times a second.
+    pub(super) fn clock(&mut self) {
+        let utc = UtcNs(self.utc_ms() * MS as i64);
+        if !self.without_clock {
+            self.send(Input::Clock(utc));
         }
     }
 
@@ -152,6 +174,7 @@ impl Rig {
                 }
                 _ => {
                     self.time = end;
+                    self.clock();
                     return;
                 }
             }
@@ -220,6 +243,7 @@ impl Rig {
     }
 
     pub(super) fn reconcile(&mut self, orders: &[OpenOrderReport], positions: &[PositionReport]) {
+        self.clock();
         self.send(Input::ReconcileBegin);
         for order in orders {
             self.send(Input::OpenOrder(*order));
@@ -281,7 +305,7 @@ impl Rig {
             first_update_id: UpdateId(first),
             last_update_id: UpdateId(last),
             previous_update_id: UpdateId(first - 1),
-            event_time: UtcMs(1),
+            event_time: UtcMs(self.utc_ms() - self.lag_ms),
             transaction_time: UtcMs(1),
         };
         self.update_id = last;
@@ -339,7 +363,7 @@ impl Rig {
             update_id: UpdateId(self.update_id + 1),
             bid,
             ask,
-            event_time: UtcMs(1),
+            event_time: UtcMs(self.utc_ms() - self.lag_ms),
             transaction_time: UtcMs(1),
         }));
     }
