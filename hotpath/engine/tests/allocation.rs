@@ -3,7 +3,7 @@
 //! In: a long run of market data, orders, fills, cancels and deadlines. Out: the number of
 //! allocations, which is 0. Never: the observer's or the test's own allocations in the count.
 
-use engine::config::{EngineConfig, StrategyConfig, StrategyParameters};
+use engine::config::{EngineConfig, Frequency, StrategyConfig, StrategyParameters};
 use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
@@ -14,9 +14,9 @@ use market::account::{
 use market::event::DepthHeader;
 use market::ids::Asset;
 use market::{
-    DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId, InstrumentStatus, Level,
-    Liquidity, Market, Money, MonoNs, NewOrder, OrderState, Price, Quantity, Side, Step, Symbol,
-    TradeId, UpdateId, UtcMs, UtcNs,
+    BalanceReport, DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId,
+    InstrumentStatus, Level, Liquidity, Market, Money, MonoNs, NewOrder, OrderState, Price,
+    Quantity, Side, Step, Symbol, TradeId, UpdateId, UtcMs, UtcNs,
 };
 
 const ID: InstrumentId = InstrumentId(0);
@@ -42,6 +42,14 @@ fn config() -> EngineConfig {
         status: InstrumentStatus::Trading,
         filters: Filters::NONE,
     }]);
+    // Nothing wins here, and the run is to go on all the same.
+    let never = Frequency {
+        count: 32,
+        window_ns: 0,
+    };
+    config.risk.repeated_executions = never;
+    config.risk.loss_streak_max = u32::MAX;
+    config.risk.stop_cooldown_ns = 0;
     let taker = ImbalanceParameters {
         entry: EntryStyle::Taker,
         time_exit_after_ns: 300_000_000,
@@ -114,6 +122,11 @@ impl World {
         }
         self.clock();
         self.send(Input::ReconcileBegin);
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(1),
+        }));
         self.send(Input::ReconcileEnd);
         self.depth(10, 10);
         let side = |first: i64, step: i64| -> Vec<Level> {

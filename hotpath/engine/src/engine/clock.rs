@@ -3,8 +3,11 @@
 //! In: clock samples, event times of the exchange. Out: whether an entry may rely on them. Never: a
 //! reason to hold back an exit; a clock that is read.
 
+use super::breakers::About;
 use super::core::Engine;
-use market::{MonoNs, UtcMs, UtcNs};
+use super::emit::Emit;
+use crate::outbox::Observer;
+use market::{Breaker, MonoNs, UtcMs, UtcNs};
 
 /// A clock that stepped is watched for this long before anything is opened again.
 const DOUBT_NS: u64 = 5_000_000_000;
@@ -15,13 +18,18 @@ const MS_NS: i64 = 1_000_000;
 impl Engine {
     /// Takes a sample. One that does not fit to the one before and the time since is believed, for
     /// nothing better is known; but nothing is opened until the samples agree again.
-    pub(super) fn take_clock(&mut self, utc: UtcNs) {
+    pub(super) fn take_clock<O: Observer>(&mut self, utc: UtcNs, emit: &mut Emit<'_, O>) {
         let known = self.utc_now();
         let now = self.facts.now;
         let step_ns = utc.0.abs_diff(known.0);
         if known.0 != 0 && step_ns > self.config.risk.clock_step_max_ns {
             self.facts.clock_steps += 1;
             self.facts.clock_doubted_until = now.after(DOUBT_NS);
+            // Until the exchange has answered, the clock is the local one, and steps to the true
+            // one once.
+            if self.trading.reconciled {
+                self.incident(Breaker::ClockSkew, About::default(), emit);
+            }
         }
         self.facts.utc = utc;
         self.facts.utc_at = now;
@@ -29,6 +37,7 @@ impl Engine {
         self.facts.event_limit_ms = utc.to_ms().0.saturating_add(ahead_ms);
         let profit = self.profit();
         self.breakers.clock(utc, profit, &self.config.risk);
+        self.move_anchors();
     }
 
     /// True when time stamps of orders are near enough to the exchange's clock to open anything:

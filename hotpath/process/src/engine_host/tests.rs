@@ -15,10 +15,11 @@ use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::dummy::DummyParameters;
 use ipc::{JournalConsumer, Producer, SegmentLayout, heap_journal, heap_log, heap_ring};
 use market::event::DepthHeader;
+use market::ids::Asset;
 use market::record::{Record, WalletRecord};
 use market::{
-    DepthUpdate, Filters, Instrument, InstrumentStatus, Market, Money, Price, Side, Step, Symbol,
-    TradingState, UpdateId, UtcMs,
+    BalanceReport, DepthUpdate, Filters, Instrument, InstrumentStatus, Market, Money, Price, Side,
+    Step, Symbol, TradingState, UpdateId, UtcMs,
 };
 
 const ID: InstrumentId = InstrumentId(0);
@@ -188,6 +189,11 @@ impl Rig {
         }
         self.send(Input::Clock(utc_at(self.now)));
         self.send(Input::ReconcileBegin);
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").unwrap(),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(0),
+        }));
         self.send(Input::ReconcileEnd);
         self.depth();
     }

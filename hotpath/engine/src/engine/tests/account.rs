@@ -2,7 +2,7 @@
 //!
 //! In: verbs, streams, reports. Out: checks of requests and states. Never: a look inside.
 
-use super::rig::{ID, Rig, config, dummy, imbalance, instrument, position};
+use super::rig::{ID, Rig, WALLET, config, dummy, imbalance, instrument, position};
 use crate::event::{Command, StreamKind};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
@@ -341,6 +341,6 @@ fn profit_fees_and_wallet_add_up() {
     let one = instrument(Market::UsdM);
     let fee = |price| one.notional(Price(price), Quantity(19)).times(Rate(50_000));
     assert_eq!(page.fees, fee(500_001) + fee(501_002));
-    assert_eq!(page.wallet, page.realized - page.fees);
+    assert_eq!(page.wallet, WALLET + page.realized - page.fees);
     assert_eq!(page.equity, page.wallet);
 }

@@ -4,6 +4,7 @@
 
 mod absurd;
 mod account;
+mod breakers;
 mod checkpoint;
 mod clock;
 mod orders;

@@ -14,10 +14,10 @@ use market::event::DepthHeader;
 use market::ids::Asset;
 use market::record::Record;
 use market::{
-    BookTicker, ClientOrderId, DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId,
-    InstrumentStatus, IntentId, Level, Liquidity, MarkPrice, Market, Money, MonoNs, NewOrder,
-    NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, Step, StrategyId, Symbol,
-    TimeInForce, Trade, TradeId, UpdateId, UtcMs, UtcNs,
+    BalanceReport, BookTicker, ClientOrderId, DepthUpdate, ExchangeOrderId, Filters, Instrument,
+    InstrumentId, InstrumentStatus, IntentId, Level, Liquidity, MarkPrice, Market, Money, MonoNs,
+    NewOrder, NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, Step, StrategyId,
+    Symbol, TimeInForce, Trade, TradeId, UpdateId, UtcMs, UtcNs,
 };
 use std::collections::BTreeMap;
 
@@ -58,6 +58,9 @@ pub(super) struct Rig {
     /// No clock sample comes.
     pub(super) without_clock: bool,
 }
+
+/// What every reconciliation states.
+pub(super) const WALLET: Money = Money::from_whole(100_000);
 
 /// UTC at engine time 0, in milliseconds.
 const EPOCH_MS: i64 = 1_700_000_000_000;
@@ -188,6 +191,11 @@ impl Rig {
         taken
     }
 
+    /// Leaves the notes alone.
+    pub(super) fn forget_requests(&mut self) {
+        self.take();
+    }
+
     pub(super) fn forget(&mut self) {
         self.take();
         self.outbox.observer.records.clear();
@@ -251,6 +259,11 @@ impl Rig {
         for position in positions {
             self.send(Input::Position(*position));
         }
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").unwrap(),
+            wallet: WALLET,
+            event_time: UtcMs(1),
+        }));
         self.send(Input::ReconcileEnd);
     }
 
