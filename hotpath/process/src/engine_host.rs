@@ -22,8 +22,8 @@ use ipc::{
 };
 use market::page::PAGE_BYTES_MAX;
 use market::{
-    ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState, Quantity,
-    ReplyOutcome, RequestKind, UtcNs, Wire,
+    Breaker, ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState,
+    Quantity, ReplyOutcome, RequestKind, UtcNs, Wire,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -87,6 +87,12 @@ pub struct HostCells {
     pub held_back: Counter,
     /// Turns that found work.
     pub busy_turns: Counter,
+    /// 1 for each breaker that is latched, by its number.
+    pub breakers: Vec<Counter>,
+    /// Event times that were ahead of the exchange's clock.
+    pub events_ahead: Counter,
+    /// Clock samples that did not fit to the one before.
+    pub clock_steps: Counter,
 }
 
 /// What the thread leaves behind.
@@ -458,6 +464,13 @@ impl State {
         self.parts.cells.allocations.set(allocations + frees);
         let (allocations, frees) = allocation::tls_counts();
         self.parts.cells.tls_allocations.set(allocations + frees);
+        let (cells, engine) = (&self.parts.cells, &self.parts.engine);
+        let tripped = engine.tripped();
+        for (breaker, cell) in Breaker::ALL.iter().zip(&cells.breakers) {
+            cell.set(u64::from(tripped & breaker.bit() != 0));
+        }
+        cells.events_ahead.set(engine.events_ahead());
+        cells.clock_steps.set(engine.clock_steps());
     }
 }
 
