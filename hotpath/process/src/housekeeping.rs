@@ -3,6 +3,7 @@
 //! In: signals, the engine's cold requests, heartbeats, the clock. Out: commands and clock samples
 //! for the engine, wishes for the cold shells, checkpoints on disk. Never: anything urgent.
 
+use crate::breaker_file::BreakerFile;
 use crate::clock;
 use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
@@ -57,6 +58,8 @@ pub struct Housekeeping {
     pub segment: Arc<Segment>,
     /// Checkpoint buffers.
     pub checkpoints: Arc<CheckpointQueues>,
+    /// Where what the breakers remember is kept.
+    pub breaker_file: BreakerFile,
     /// Where checkpoints go.
     pub folder: PathBuf,
     /// Time between them.
@@ -129,6 +132,7 @@ impl Housekeeping {
                 self.latency.look();
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
+            self.keep_breakers();
         }
         self.latency.visit();
         Ok(())
@@ -208,6 +212,15 @@ impl Housekeeping {
             *last = now;
             // One buffer, one place: it fits.
             let _ = self.checkpoints.wanted.push(buffer);
+        }
+    }
+
+    /// A memory that cannot be kept is tried again with the next change, and at the end.
+    fn keep_breakers(&self) {
+        if let Some(state) = self.checkpoints.breakers.pop()
+            && let Err(error) = self.breaker_file.write(&state)
+        {
+            tracing::error!(%error, "what the breakers remember is not kept");
         }
     }
 

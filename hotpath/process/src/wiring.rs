@@ -129,6 +129,7 @@ pub fn host(
         cells: host_cells(telemetry)?,
         segment: Arc::clone(segment),
         checkpoints: Arc::clone(checkpoints),
+        remembered: start.remembered,
         clock: clock.clone(),
         ways,
     }))

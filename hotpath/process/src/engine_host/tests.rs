@@ -120,6 +120,7 @@ impl Rig {
             outbox: Outbox::new(Recorder::new(journal_in, cells, 1)),
             cells: host_cells(telemetry).unwrap(),
             checkpoints: Arc::default(),
+            remembered: None,
             clock: TickClock::of_kernel().0,
             ways: way_log(64, telemetry.ring_dropped("ways").unwrap()).0,
             engine: Engine::new(config),
@@ -343,4 +344,38 @@ fn a_clock_sample_that_waited_in_its_ring_is_as_old_as_it_is() {
     rig.turn_after(2_000 * MILLISECOND_NS);
     let known = rig.state.host.state.parts.engine.utc_now();
     assert_eq!(known, utc_at(rig.now), "a stall makes no clock late");
+}
+
+#[test]
+fn what_the_breakers_remember_is_the_first_input_and_is_handed_on_when_it_changes() {
+    let mut rig = Rig::new(segment("breakers"));
+    let mut remembered = BreakerState::default();
+    remembered.memory.tripped = Breaker::DailyLoss.bit();
+    remembered.memory.loss_streak = 3;
+    remembered.cooldowns[0] = UtcMs(1_700_000_009_000);
+    let state = &mut rig.state;
+    state.host.state.parts.remembered = Some(remembered);
+    state.host.resume_breakers(rig.now, &mut state.rings);
+    rig.all_but_a_book();
+    rig.send(Input::Command(Command::Start));
+    rig.book();
+    let kept = |rig: &mut Rig| {
+        rig.turn_after(2 * MILLISECOND_NS);
+        let state = &mut rig.state;
+        state.host.end_turn(true, rig.now, &mut state.rings);
+        state.host.state.parts.checkpoints.breakers.pop()
+    };
+    let first = kept(&mut rig).expect("the day is known since");
+    assert_eq!(rig.trading_state(), TradingState::Reducing);
+    assert_eq!(rig.placed(), 0);
+    assert_eq!(first.memory.tripped, remembered.memory.tripped);
+    assert_eq!(first.cooldowns, remembered.cooldowns);
+    let segment = Arc::clone(&rig.state.host.state.parts.segment);
+    let cell = "breaker_tripped{breaker=\"DAILY_LOSS\"}";
+    assert_eq!(shown(&segment, cell), 1);
+    assert_eq!(kept(&mut rig), None, "nothing has changed");
+    rig.send(Input::Command(Command::Rearm));
+    let cleared = kept(&mut rig).expect("a person has cleared it");
+    assert_eq!(cleared.memory.tripped, 0);
+    assert_eq!(shown(&segment, cell), 0);
 }
