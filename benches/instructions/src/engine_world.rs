@@ -8,9 +8,10 @@ use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use engine::{Engine, Event, Input, NoObserver, Outbox, Request};
 use generated::DepthStream;
+use market::ids::Asset;
 use market::{
-    ExchangeOrderId, Market, MonoNs, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
-    Side, UpdateId, UtcNs,
+    BalanceReport, ExchangeOrderId, Market, Money, MonoNs, OrderReply, OrderState, Quantity,
+    ReplyOutcome, RequestKind, Side, UpdateId, UtcMs, UtcNs,
 };
 use std::hint::black_box;
 
@@ -52,6 +53,8 @@ impl EngineWorld {
         config.risk.event_age_max_ns = u64::MAX;
         config.risk.clock_age_max_ns = u64::MAX;
         config.risk.clock_step_max_ns = u64::MAX;
+        // Whatever this exchange refuses, the run goes on.
+        config.risk.rejects.window_ns = 0;
         config.strategies.push(StrategyConfig {
             name: "imbalance".to_string(),
             instruments: vec![stream.instrument.id],
@@ -79,6 +82,11 @@ impl EngineWorld {
         }
         self.send(Input::Clock(UtcNs(1_700_000_000_000_000_000)));
         self.send(Input::ReconcileBegin);
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(0),
+        }));
         self.send(Input::ReconcileEnd);
         self.send(Input::SnapshotBegin(SnapshotBegin {
             instrument,

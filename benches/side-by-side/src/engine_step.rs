@@ -15,8 +15,9 @@ use engine::{Engine, Event, Input as EngineInput, NoObserver, Outbox, Request};
 use market::account::{Execution, OrderUpdate};
 use market::ids::Asset;
 use market::{
-    ExchangeOrderId, Liquidity, Market, Money, MonoNs, NewOrder, OrderReply, OrderState, Price,
-    Quantity, ReplyOutcome, RequestKind, Side, TimeInForce, TradeId, UpdateId, UtcMs, UtcNs,
+    BalanceReport, ExchangeOrderId, Liquidity, Market, Money, MonoNs, NewOrder, OrderReply,
+    OrderState, Price, Quantity, ReplyOutcome, RequestKind, Side, TimeInForce, TradeId, UpdateId,
+    UtcMs, UtcNs,
 };
 use std::hint::black_box;
 use std::time::Instant;
@@ -103,6 +104,8 @@ impl<'a> World<'a> {
         config.risk.event_age_max_ns = u64::MAX;
         config.risk.clock_age_max_ns = u64::MAX;
         config.risk.clock_step_max_ns = u64::MAX;
+        // Whatever this exchange refuses, the run goes on.
+        config.risk.rejects.window_ns = 0;
         config.strategies.push(StrategyConfig {
             name: "imbalance".to_string(),
             instruments: vec![input.instrument.id],
@@ -140,6 +143,11 @@ impl<'a> World<'a> {
         }
         self.send(EngineInput::Clock(UtcNs(1_700_000_000_000_000_000)));
         self.send(EngineInput::ReconcileBegin);
+        self.send(EngineInput::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(0),
+        }));
         self.send(EngineInput::ReconcileEnd);
         self.send(EngineInput::Command(Command::Start));
         self.send(EngineInput::SnapshotBegin(SnapshotBegin {

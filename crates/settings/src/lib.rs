@@ -26,4 +26,6 @@ pub use venue::VenueSettings;
 pub use written::{Problem, SettingsError};
 
 #[cfg(test)]
+mod controls_document;
+#[cfg(test)]
 mod tests;

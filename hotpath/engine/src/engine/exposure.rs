@@ -92,6 +92,7 @@ impl Engine {
         let available = told.zip(equity).map(|(told, equity)| {
             let since = Money((here - told.gross).0.max(0));
             let used = match market {
+                _ if since == Money::ZERO => since,
                 Market::UsdM => margin_of(since, leverage_max),
                 Market::Spot => since,
             };

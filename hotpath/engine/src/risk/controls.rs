@@ -266,7 +266,7 @@ fn check_size(
         return Err(DenialCode::QuantityExceedsMaximum);
     }
     // Smaller while the account is down.
-    if view.worth > config.order_notional_max.times(view.account.size) {
+    if beyond(view.worth, config.order_notional_max, view.account.size) {
         return Err(DenialCode::NotionalExceedsMaximum);
     }
     Ok(())
@@ -286,16 +286,17 @@ fn check_position(
         .is_some_and(|most| worst > most);
     let instrument = view.instrument;
     let notional = worst_notional(order, instrument, view.book.top, view.mark, worst);
-    let over_notional = notional > config.position_notional_max.times(view.account.size);
+    let over_notional = beyond(notional, config.position_notional_max, view.account.size);
     if over_quantity || over_notional || is_short_spot {
         return Err(DenialCode::PositionLimit);
     }
     // Without equity nothing is a small share of it.
-    let most = view
+    let share = config.exposure_share_max;
+    if view
         .account
         .equity
-        .map(|equity| equity.times(config.exposure_share_max));
-    if most.is_none_or(|most| notional > most) {
+        .is_none_or(|equity| beyond(notional, equity, share))
+    {
         return Err(DenialCode::ExposureLimit);
     }
     Ok(())
@@ -309,9 +310,8 @@ fn check_exposure(view: &RiskView<'_>, config: &RiskConfig) -> Result<(), Denial
     if gross > config.gross_exposure_max || net > config.net_exposure_max {
         return Err(DenialCode::GrossExposureLimit);
     }
-    let equity = i128::from(account.equity.map_or(0, |equity| equity.0.max(0)));
-    let most = equity * i128::from(account.leverage_max.0);
-    if i128::from(gross.0) * i128::from(ONE) > most {
+    let equity = account.equity.unwrap_or(Money::ZERO);
+    if beyond(gross, equity, account.leverage_max) {
         return Err(DenialCode::LeverageLimit);
     }
     Ok(())
@@ -325,17 +325,19 @@ fn check_margin(
 ) -> Result<(), DenialCode> {
     let account = &view.account;
     let equity = account.equity.unwrap_or(Money::ZERO);
-    let needed = match view.instrument.market {
-        Market::UsdM => margin_of(view.worth, account.leverage_max),
-        Market::Spot => view.worth,
+    let leverage = match view.instrument.market {
+        Market::UsdM => account.leverage_max,
+        Market::Spot => Rate(ONE),
     };
-    let gross = Money(account.gross.0.saturating_add(view.worth.0));
-    let used = margin_of(gross, account.leverage_max);
-    let free = Money(equity.0.saturating_sub(used.0));
     let told = account
         .available
-        .is_some_and(|available| needed > available);
-    if told || free < equity.times(config.free_margin_min) {
+        .is_some_and(|available| beyond(view.worth, available, leverage));
+    // gross / leverage > equity * (1 - free), without a division.
+    let gross = i128::from(account.gross.0.saturating_add(view.worth.0));
+    let usable = i128::from(equity.0.max(0)) * i128::from(ONE - config.free_margin_min.0);
+    let used = gross * i128::from(ONE) * i128::from(ONE);
+    let own = used > usable.saturating_mul(i128::from(account.leverage_max.0));
+    if told || own {
         return Err(DenialCode::MarginInsufficient);
     }
     let adds = view.position.0.signum() == order.side.sign();
@@ -370,6 +372,11 @@ fn check_open_orders(
         return Err(DenialCode::SelfTrade);
     }
     Ok(())
+}
+
+/// True when `value` is more than `times` of `most`.
+fn beyond(value: Money, most: Money, times: Rate) -> bool {
+    i128::from(value.0) * i128::from(ONE) > i128::from(most.0.max(0)) * i128::from(times.0)
 }
 
 /// The price that the market names: mark, else mid.
