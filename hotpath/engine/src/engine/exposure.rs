@@ -240,6 +240,18 @@ impl Engine {
     }
 }
 
+#[cfg(test)]
+impl Engine {
+    /// The account as a control would see it behind `new`.
+    pub(super) fn account_view_for_tests(&self, new: &NewOrder) -> AccountView {
+        let mut reserved = Reserved::default();
+        for order in self.orders.live_orders() {
+            self.add_reserved(order, new, &mut reserved);
+        }
+        self.account_view(new, reserved)
+    }
+}
+
 /// Exposure that open orders may add.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reserved {

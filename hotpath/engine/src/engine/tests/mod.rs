@@ -7,6 +7,7 @@ mod account;
 mod breakers;
 mod checkpoint;
 mod clock;
+mod exposure;
 mod orders;
 mod properties;
 mod rig;
