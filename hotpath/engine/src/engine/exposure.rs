@@ -96,7 +96,9 @@ impl Engine {
                 Market::UsdM => margin_of(since, leverage_max),
                 Market::Spot => since,
             };
-            told.available + (equity - told.equity) - used
+            let gain = equity.0.saturating_sub(told.equity.0);
+            let available = told.available.0.saturating_add(gain);
+            Money(available.saturating_sub(used.0))
         });
         AccountView {
             equity,
@@ -269,7 +271,8 @@ pub(super) fn reserve_of(new: &NewOrder, market: Market, worth: Money) -> Money 
     if new.reduce_only || sells_what_is_held {
         Money::ZERO
     } else {
-        worth
+        // Sums of these have to fit, whatever price somebody told.
+        worth.min(bounds::AMOUNT_LARGEST)
     }
 }
 
