@@ -272,7 +272,7 @@ pub(super) fn reserve_of(new: &NewOrder, market: Market, worth: Money) -> Money 
         Money::ZERO
     } else {
         // Sums of these have to fit, whatever price somebody told.
-        worth.min(bounds::AMOUNT_LARGEST)
+        worth.min(bounds::RESERVE_MAX)
     }
 }
 

@@ -27,9 +27,10 @@ use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use engine::{Engine, EngineConfig, Input, Outbox};
 use ipc::{JournalConsumer, Segment, SegmentLayout, heap_journal, heap_log, heap_ring};
+use market::ids::Asset;
 use market::{
-    Filters, Instrument, InstrumentId, InstrumentStatus, Instruments, Level, Market, Money, Price,
-    Quantity, Side, Step, Symbol, UpdateId,
+    BalanceReport, Filters, Instrument, InstrumentId, InstrumentStatus, Instruments, Level, Market,
+    Money, Price, Quantity, Side, Step, Symbol, UpdateId, UtcMs,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -88,6 +89,7 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
         cells: host_cells(telemetry)?,
         segment: Arc::clone(&segment),
         checkpoints: Arc::default(),
+        remembered: None,
         clock: clock.clone(),
         ways,
     });
@@ -110,7 +112,13 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
         wire: wire(1, "orders", order_socket)?,
         latency: LatencyCells::new(telemetry, Market::UsdM, &table)?,
     };
-    let session = MarketSession::new(MarketRoute::Public, "ws://practice", &Instruments(&table), 100, 0);
+    let session = MarketSession::new(
+        MarketRoute::Public,
+        "ws://practice",
+        &Instruments(&table),
+        100,
+        0,
+    );
     let (cold, _) = heap_ring(SLOTS);
     let world = World {
         host,
@@ -164,6 +172,11 @@ pub(super) fn open(
         }),
         Input::Clock(desk.clock.utc_at(now)),
         Input::ReconcileBegin,
+        Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(1_000_000),
+            event_time: UtcMs(0),
+        }),
         Input::ReconcileEnd,
         Input::SnapshotBegin(SnapshotBegin {
             instrument: INSTRUMENT,
@@ -219,6 +232,19 @@ fn config(instrument: Instrument) -> EngineConfig {
     });
     config.risk.orders_per_10s_max = MESSAGES_MAX;
     config.risk.orders_per_minute_max = MESSAGES_MAX;
+    // Practice may pause for long, and nobody here minds refusals or slow answers.
+    config.risk.event_age_max_ns = u64::MAX;
+    config.risk.clock_age_max_ns = u64::MAX;
+    config.risk.clock_step_max_ns = u64::MAX;
+    for limit in [
+        &mut config.risk.rejects,
+        &mut config.risk.errors,
+        &mut config.risk.slow_replies,
+        &mut config.risk.feed_gaps,
+        &mut config.risk.clock_steps,
+    ] {
+        limit.window_ns = 0;
+    }
     config
 }
 
