@@ -71,17 +71,14 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
     let cells = EngineCells::new(telemetry, &config.instruments, &names)?;
     let (journal, journal_out) = heap_journal(LOG_SLOTS);
     let (kept, kept_out) = heap_journal(LOG_SLOTS);
-    let (market_log, market_out) = heap_log(LOG_SLOTS);
+    let (market, market_out) = heap_log(LOG_SLOTS);
     let (ways, ways_out) = way_log(SLOTS, telemetry.ring_dropped("ways")?);
     // The way of an order is told to the same reader in the product; here nobody reads it.
     let (order_ways, _) = way_log(SLOTS, telemetry.ring_dropped("order_ways")?);
     let host = EngineHost::new(HostParts {
         engine: Engine::new(config),
         outbox: Outbox::new(Recorder::new(journal, cells, 0).with_clock(clock.clone())),
-        logs: InputLogs {
-            kept,
-            market: market_log,
-        },
+        logs: InputLogs { kept, market },
         pages: Pages {
             instruments: vec![segment.instrument_page_writer(0)?],
             account: segment.account_page_writer()?,
