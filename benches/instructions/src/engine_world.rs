@@ -8,9 +8,10 @@ use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use engine::{Engine, Event, Input, NoObserver, Outbox, Request};
 use generated::DepthStream;
+use market::ids::Asset;
 use market::{
-    ExchangeOrderId, Market, MonoNs, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
-    Side, UpdateId,
+    BalanceReport, ExchangeOrderId, Market, Money, MonoNs, OrderReply, OrderState, Quantity,
+    ReplyOutcome, RequestKind, Side, UpdateId, UtcMs, UtcNs,
 };
 use std::hint::black_box;
 
@@ -47,6 +48,13 @@ impl EngineWorld {
 
     fn new(stream: &DepthStream, parameters: ImbalanceParameters) -> Self {
         let mut config = EngineConfig::new(vec![stream.instrument]);
+        // Engine time runs ahead of the times of this stream; how old an event is, is judged all
+        // the same.
+        config.risk.event_age_max_ns = u64::MAX;
+        config.risk.clock_age_max_ns = u64::MAX;
+        config.risk.clock_step_max_ns = u64::MAX;
+        // Whatever this exchange refuses, the run goes on.
+        config.risk.rejects.window_ns = 0;
         config.strategies.push(StrategyConfig {
             name: "imbalance".to_string(),
             instruments: vec![stream.instrument.id],
@@ -72,7 +80,13 @@ impl EngineWorld {
                 up: true,
             }));
         }
+        self.send(Input::Clock(UtcNs(1_700_000_000_000_000_000)));
         self.send(Input::ReconcileBegin);
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(0),
+        }));
         self.send(Input::ReconcileEnd);
         self.send(Input::SnapshotBegin(SnapshotBegin {
             instrument,

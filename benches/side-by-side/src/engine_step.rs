@@ -15,8 +15,9 @@ use engine::{Engine, Event, Input as EngineInput, NoObserver, Outbox, Request};
 use market::account::{Execution, OrderUpdate};
 use market::ids::Asset;
 use market::{
-    ExchangeOrderId, Liquidity, Market, Money, MonoNs, NewOrder, OrderReply, OrderState, Price,
-    Quantity, ReplyOutcome, RequestKind, Side, TimeInForce, TradeId, UpdateId, UtcMs,
+    BalanceReport, ExchangeOrderId, Liquidity, Market, Money, MonoNs, NewOrder, OrderReply,
+    OrderState, Price, Quantity, ReplyOutcome, RequestKind, Side, TimeInForce, TradeId, UpdateId,
+    UtcMs, UtcNs,
 };
 use std::hint::black_box;
 use std::time::Instant;
@@ -98,6 +99,13 @@ impl<'a> World<'a> {
             parameters
         };
         let mut config = EngineConfig::new(vec![input.instrument]);
+        // Engine time runs ahead of the times of this stream; how old an event is, is judged all
+        // the same.
+        config.risk.event_age_max_ns = u64::MAX;
+        config.risk.clock_age_max_ns = u64::MAX;
+        config.risk.clock_step_max_ns = u64::MAX;
+        // Whatever this exchange refuses, the run goes on.
+        config.risk.rejects.window_ns = 0;
         config.strategies.push(StrategyConfig {
             name: "imbalance".to_string(),
             instruments: vec![input.instrument.id],
@@ -133,7 +141,13 @@ impl<'a> World<'a> {
                 up: true,
             }));
         }
+        self.send(EngineInput::Clock(UtcNs(1_700_000_000_000_000_000)));
         self.send(EngineInput::ReconcileBegin);
+        self.send(EngineInput::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(0),
+        }));
         self.send(EngineInput::ReconcileEnd);
         self.send(EngineInput::Command(Command::Start));
         self.send(EngineInput::SnapshotBegin(SnapshotBegin {

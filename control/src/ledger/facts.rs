@@ -6,8 +6,8 @@
 use super::totals::Totals;
 use super::{LedgerError, Names, RunningPosition, signed};
 use market::record::{
-    BookStateChange, Fill, InstrumentRecord, JournalRecord, OutputHash, PositionRecord, Reconciled,
-    Record, TradeClosed, TradingStateChange, WalletRecord,
+    BookStateChange, BreakerRecord, Fill, InstrumentRecord, JournalRecord, OutputHash,
+    PositionRecord, Reconciled, Record, TradeClosed, TradingStateChange, WalletRecord,
 };
 use market::{BookReason, InstrumentId, Step, TradingState};
 use rusqlite::{Transaction, params};
@@ -42,6 +42,7 @@ impl Facts<'_> {
             Record::OutputHash(one) => self.output_hash(one),
             Record::Adopted(one) => self.adopted(one),
             Record::Wallet(one) => self.wallet(one),
+            Record::Breaker(one) => self.breaker(one),
         }
     }
 
@@ -71,6 +72,27 @@ impl Facts<'_> {
                 scale(one.lot),
             ],
         )?;
+        Ok(())
+    }
+
+    /// A breaker tripped, or would have: a line of the log too, for somebody has to look.
+    fn breaker(&mut self, one: &BreakerRecord) -> Stored {
+        let symbol = one.instrument.map(|id| self.name(id).1);
+        let (breaker, value, limit, dry) = (one.breaker.as_str(), one.value, one.limit, one.dry);
+        tracing::warn!(breaker, symbol, value, limit, dry, "BREAKER");
+        self.transaction
+            .prepare_cached("INSERT INTO breakers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+            .execute(params![
+                self.generation(),
+                self.sequence(),
+                breaker,
+                one.instrument.map(|id| id.0),
+                one.strategy.map(|id| id.0),
+                value,
+                limit,
+                dry,
+                self.record.utc.0,
+            ])?;
         Ok(())
     }
 

@@ -116,9 +116,10 @@ impl Ledger {
 }
 
 fn decode(version: u16, bytes: &[u8]) -> Result<JournalRecord, String> {
-    if version != RECORD_VERSION {
+    // What an earlier build wrote is a part of what this one reads.
+    if !(1..=RECORD_VERSION).contains(&version) {
         return Err(format!(
-            "version {version}, this build reads {RECORD_VERSION}"
+            "version {version}, this build reads 1 to {RECORD_VERSION}"
         ));
     }
     JournalRecord::from_bytes(bytes).map_err(|error| error.to_string())

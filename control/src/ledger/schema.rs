@@ -7,7 +7,7 @@ use super::LedgerError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Version of the tables below; grows with every change.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Oldest build, by its [`SCHEMA_VERSION`], that still reads what this build writes.
 pub const MIN_READER_VERSION: u32 = 1;
@@ -158,6 +158,12 @@ CREATE TABLE IF NOT EXISTS trading_states (
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
     from_state TEXT NOT NULL, to_state TEXT NOT NULL, reason TEXT NOT NULL,
     utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS breakers (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, breaker TEXT NOT NULL,
+    instrument INTEGER, strategy INTEGER, value INTEGER NOT NULL, allowed INTEGER NOT NULL,
+    dry INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
     PRIMARY KEY (generation, sequence)
 );
 CREATE TABLE IF NOT EXISTS book_states (

@@ -353,6 +353,54 @@ fn a_position_that_is_not_the_sum_of_its_fills_is_counted() {
 }
 
 #[test]
+fn a_breaker_that_tripped_is_a_row() {
+    let directory = Directory::new();
+    let mut ledger = directory.open();
+    ledger.turn_to(HEADER).unwrap();
+    let record = Record::Breaker(market::record::BreakerRecord {
+        breaker: market::Breaker::LossStreak,
+        instrument: None,
+        strategy: None,
+        value: 20,
+        limit: 20,
+        dry: true,
+    });
+    ledger.ingest(&batch(1, &[record])).unwrap();
+    assert_eq!(ledger.totals().unread, 0);
+    let row: (String, Option<u16>, i64, bool) = ledger
+        .connection
+        .query_row(
+            "SELECT breaker, instrument, allowed, dry FROM breakers",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .unwrap();
+    assert_eq!(row, ("LOSS_STREAK".to_string(), None, 20, true));
+}
+
+#[test]
+fn what_version_1_wrote_is_read() {
+    let directory = Directory::new();
+    let mut ledger = directory.open();
+    ledger.turn_to(HEADER).unwrap();
+    let record = JournalRecord {
+        version: 1,
+        sequence: 1,
+        input_sequence: 1,
+        time: MonoNs(1),
+        utc: UtcNs(1),
+        config_hash: 3,
+        body: story()[0],
+    };
+    let mut bytes = [0; RECORD_BYTES_MAX];
+    let length = record.to_bytes(&mut bytes).unwrap();
+    let mut records = Batch::default();
+    records.push(&bytes[..length]);
+    ledger.ingest(&records).unwrap();
+    assert_eq!((ledger.totals().records, ledger.totals().unread), (1, 0));
+}
+
+#[test]
 fn a_record_of_an_unknown_version_is_kept_raw() {
     let directory = Directory::new();
     let mut ledger = directory.open();

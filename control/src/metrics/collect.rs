@@ -260,7 +260,20 @@ impl Page {
         );
         let open = fullest(|page| f64::from(page.orders_open));
         used("open_orders", open, risk.open_orders_max as f64);
+        let gross: f64 = view
+            .instruments
+            .iter()
+            .map(|page| position_notional(page).abs())
+            .sum();
+        used("gross_exposure", gross, as_float(risk.gross_exposure_max));
         let Some(account) = view.account else { return };
+        let equity = as_float(account.equity);
+        used(
+            "exposure",
+            notional,
+            equity * ratio(risk.exposure_share_max),
+        );
+        used("leverage", gross, equity * ratio(risk.leverage_max));
         let open = f64::from(account.orders_open);
         used(
             "open_orders_account",

@@ -3,8 +3,9 @@
 //! In: what decoders read. Out: plain values. Never: a verdict that the exchange did not give.
 
 use crate::ids::{Asset, ClientOrderId, ExchangeOrderId, InstrumentId, TradeId};
+use crate::instrument::Market;
 use crate::order::{Liquidity, OrderState, OrderType, Side, TimeInForce};
-use crate::units::{Money, Price, Quantity, UtcMs};
+use crate::units::{Money, MonoNs, Price, Quantity, UtcMs};
 use crate::{wire_enum, wire_struct};
 
 wire_enum! {
@@ -159,6 +160,49 @@ wire_struct! {
         pub wallet: Money,
         /// When the exchange sent it.
         pub event_time: UtcMs,
+    }
+}
+
+wire_struct! {
+    /// What the exchange says of the margin in one asset.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct MarginReport {
+        /// Of which part of the venue.
+        pub market: Market,
+        /// Which asset.
+        pub asset: Asset,
+        /// Free for new orders.
+        pub available: Money,
+        /// Wallet plus unrealised profit.
+        pub balance: Money,
+        /// Below this balance the exchange liquidates; zero on spot.
+        pub maintenance: Money,
+    }
+}
+
+wire_struct! {
+    /// At which mark price the exchange would liquidate a position.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct LiquidationReport {
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// Times 1e8, in quote units per base unit; 0 for never.
+        pub price_e8: i64,
+    }
+}
+
+wire_struct! {
+    /// Whether the exchange takes requests at all.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct VenueReport {
+        /// Which part of it.
+        pub market: Market,
+        /// It asked us to be silent (429): nothing is opened before.
+        pub silent_until: MonoNs,
+        /// It banned us (418): nothing at all is sent before.
+        pub banned_until: MonoNs,
+        /// It is being maintained.
+        pub maintenance: bool,
     }
 }
 

@@ -22,8 +22,8 @@ pub mod record;
 pub mod units;
 
 pub use account::{
-    BalanceReport, Execution, OpenOrderReport, OrderReply, OrderUpdate, PositionReport,
-    ReplyOutcome, RequestKind,
+    BalanceReport, Execution, LiquidationReport, MarginReport, OpenOrderReport, OrderReply,
+    OrderUpdate, PositionReport, ReplyOutcome, RequestKind, VenueReport,
 };
 pub use codec::{CodecError, Reader, Wire, Writer};
 pub use decimal::{DecimalError, parse_decimal, parse_signed_decimal, write_decimal};
@@ -37,6 +37,6 @@ pub use order::{
     TimeInForce, WANTED_WINDOW_MS,
 };
 pub use reason::{
-    BookReason, BookState, DenialCode, ExitReason, NonAction, StateReason, TradingState,
+    BookReason, BookState, Breaker, DenialCode, ExitReason, NonAction, StateReason, TradingState,
 };
 pub use units::{Money, MonoNs, Price, Quantity, Rate, UtcMs, UtcNs};

@@ -41,6 +41,87 @@ wire_enum! {
         NotArmed = "NOT_ARMED",
         /// The process is stopping.
         Stopping = "STOPPING",
+        /// Fall from the high-water mark as a share of it.
+        DrawdownLevel = "DRAWDOWN_LEVEL",
+        /// Losing trades in a row.
+        LossStreak = "LOSS_STREAK",
+        /// The exchange refused too many orders.
+        RejectRate = "REJECT_RATE",
+        /// Too many requests whose outcome is not known.
+        ErrorRate = "ERROR_RATE",
+        /// Too many slow replies.
+        Latency = "LATENCY",
+        /// Too many steps of the exchange's clock.
+        ClockSkew = "CLOCK_SKEW",
+        /// Too many gaps in the market data.
+        FeedGaps = "FEED_GAPS",
+        /// Positions differed from the exchange's too often.
+        MismatchRate = "MISMATCH_RATE",
+        /// Maintenance margin as a share of the margin balance.
+        MarginRatio = "MARGIN_RATIO",
+    }
+}
+
+wire_enum! {
+    /// The breakers of the account and the limits of a trade.
+    pub enum Breaker {
+        /// Loss of the trade day; latched.
+        DailyLoss = "DAILY_LOSS",
+        /// Fall from the high-water mark, absolute; latched.
+        Drawdown = "DRAWDOWN",
+        /// Fall from the high-water mark as a share of it: smaller, less leverage, and at the last
+        /// level no entries; latched.
+        DrawdownLevel = "DRAWDOWN_LEVEL",
+        /// Losing trades in a row; latched.
+        LossStreak = "LOSS_STREAK",
+        /// Orders that the exchange refused; latched.
+        RejectRate = "REJECT_RATE",
+        /// Requests whose outcome is not known; latched.
+        ErrorRate = "ERROR_RATE",
+        /// Slow replies; latched.
+        Latency = "LATENCY",
+        /// Steps of the exchange's clock; latched.
+        ClockSkew = "CLOCK_SKEW",
+        /// Gaps in the market data; latched.
+        FeedGaps = "FEED_GAPS",
+        /// Positions that differed from the exchange's; latched.
+        MismatchRate = "MISMATCH_RATE",
+        /// Maintenance margin as a share of the margin balance; latched.
+        MarginRatio = "MARGIN_RATIO",
+        /// Loss of one trade: closes it.
+        TradeLoss = "TRADE_LOSS",
+        /// Executions of one signal: latches its strategy off.
+        RepeatedExecution = "REPEATED_EXECUTION",
+        /// Pause of an instrument after a stop.
+        StopCooldown = "STOP_COOLDOWN",
+    }
+}
+
+impl Breaker {
+    /// Its bit in a set.
+    #[must_use]
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
+    /// Why the trading state is what it is while this breaker is latched; `None` for those that
+    /// leave the trading state alone.
+    #[must_use]
+    pub const fn state_reason(self) -> Option<StateReason> {
+        Some(match self {
+            Self::DailyLoss => StateReason::DailyLoss,
+            Self::Drawdown => StateReason::Drawdown,
+            Self::DrawdownLevel => StateReason::DrawdownLevel,
+            Self::LossStreak => StateReason::LossStreak,
+            Self::RejectRate => StateReason::RejectRate,
+            Self::ErrorRate => StateReason::ErrorRate,
+            Self::Latency => StateReason::Latency,
+            Self::ClockSkew => StateReason::ClockSkew,
+            Self::FeedGaps => StateReason::FeedGaps,
+            Self::MismatchRate => StateReason::MismatchRate,
+            Self::MarginRatio => StateReason::MarginRatio,
+            Self::TradeLoss | Self::RepeatedExecution | Self::StopCooldown => return None,
+        })
     }
 }
 
@@ -117,6 +198,53 @@ wire_enum! {
         DailyLossLimit = "DAILY_LOSS_LIMIT",
         /// Drawdown limit.
         DrawdownLimit = "DRAWDOWN_LIMIT",
+        /// Last level of the drawdown.
+        DrawdownLevelLimit = "DRAWDOWN_LEVEL_LIMIT",
+        /// Losing trades in a row.
+        LossStreakLimit = "LOSS_STREAK_LIMIT",
+        /// Orders that the exchange refused.
+        RejectRateLimit = "REJECT_RATE_LIMIT",
+        /// Requests whose outcome is not known.
+        ErrorRateLimit = "ERROR_RATE_LIMIT",
+        /// Slow replies.
+        LatencyLimit = "LATENCY_LIMIT",
+        /// Steps of the exchange's clock.
+        ClockSkewLimit = "CLOCK_SKEW_LIMIT",
+        /// Gaps in the market data.
+        FeedGapsLimit = "FEED_GAPS_LIMIT",
+        /// A difference with the exchange is open, or there were too many.
+        PositionMismatch = "POSITION_MISMATCH",
+        /// Maintenance margin.
+        MarginRatioLimit = "MARGIN_RATIO_LIMIT",
+        /// The instrument rests after a stop.
+        StopCooldown = "STOP_COOLDOWN",
+    }
+}
+
+impl DenialCode {
+    /// The code of an order that would increase while the state is REDUCING for `reason`.
+    #[must_use]
+    pub const fn while_reducing(reason: StateReason) -> Self {
+        match reason {
+            StateReason::DailyLoss => Self::DailyLossLimit,
+            StateReason::Drawdown => Self::DrawdownLimit,
+            StateReason::DrawdownLevel => Self::DrawdownLevelLimit,
+            StateReason::LossStreak => Self::LossStreakLimit,
+            StateReason::RejectRate => Self::RejectRateLimit,
+            StateReason::ErrorRate => Self::ErrorRateLimit,
+            StateReason::Latency => Self::LatencyLimit,
+            StateReason::ClockSkew => Self::ClockSkewLimit,
+            StateReason::FeedGaps => Self::FeedGapsLimit,
+            StateReason::MismatchRate | StateReason::PositionMismatch => Self::PositionMismatch,
+            StateReason::MarginRatio => Self::MarginRatioLimit,
+            StateReason::JournalFull => Self::JournalFull,
+            StateReason::ControlLost => Self::ControlLost,
+            StateReason::Startup
+            | StateReason::Reconciled
+            | StateReason::Operator
+            | StateReason::NotArmed
+            | StateReason::Stopping => Self::TradingReducing,
+        }
     }
 }
 
@@ -215,5 +343,7 @@ wire_enum! {
         Operator = "OPERATOR",
         /// The exchange.
         Venue = "VENUE",
+        /// The trade lost more than one trade may.
+        TradeLoss = "TRADE_LOSS",
     }
 }

@@ -9,12 +9,15 @@ use crate::ids::{
 };
 use crate::instrument::Market;
 use crate::order::{CancelOrder, Certainty, Liquidity, NewOrder, OrderState, PendingRequest, Side};
-use crate::reason::{BookReason, BookState, DenialCode, ExitReason, StateReason, TradingState};
+use crate::reason::{
+    BookReason, BookState, Breaker, DenialCode, ExitReason, StateReason, TradingState,
+};
 use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
 
-/// Version of the encoding; grows with every change of this file.
-pub const RECORD_VERSION: u16 = 1;
+/// Version of the encoding; grows with every change of this file. Version 2 added breakers: what
+/// version 1 wrote is read as it was.
+pub const RECORD_VERSION: u16 = 2;
 
 /// Most bytes of one encoded record with its header.
 pub const RECORD_BYTES_MAX: usize = 512;
@@ -95,6 +98,8 @@ wire_union! {
         Adopted(Adopted) = 13,
         /// The wallet as the exchange states it.
         Wallet(WalletRecord) = 14,
+        /// A breaker tripped, or would have.
+        Breaker(BreakerRecord) = 15,
     }
 }
 
@@ -334,6 +339,26 @@ wire_struct! {
         pub cumulative_quantity: Quantity,
         /// True when it is cancelled rather than kept.
         pub cancelled: bool,
+    }
+}
+
+wire_struct! {
+    /// A breaker reached its limit. `value` and `limit` are of one kind: money and shares in 1e-8,
+    /// times in nanoseconds, everything else a count.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BreakerRecord {
+        /// Which.
+        pub breaker: Breaker,
+        /// Whose instrument, where it is about one.
+        pub instrument: Option<InstrumentId>,
+        /// Whose strategy, where it is about one.
+        pub strategy: Option<StrategyId>,
+        /// What was reached.
+        pub value: i64,
+        /// What was allowed.
+        pub limit: i64,
+        /// True when the breaker is set to tell only.
+        pub dry: bool,
     }
 }
 

@@ -3,10 +3,12 @@
 //! In: the sections of the file. Out: [`Settings`] that the processes use without further doubt.
 //! Never: ticks and lots; those belong to instruments, which only the exchange knows.
 
+use crate::limits::Ceilings;
+use crate::risk::RiskSettings;
 use crate::strategies::StrategySettings;
 use crate::venue::VenueSettings;
 use crate::written::{Problem, Section, SettingsError, parse};
-use market::{Market, Money, Rate, Symbol};
+use market::{Market, Rate, Symbol};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -105,35 +107,6 @@ pub struct BookSettings {
     pub signal_levels: u64,
 }
 
-/// Limits of the pre-trade controls and breakers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RiskSettings {
-    /// Largest notional of one order.
-    pub order_notional_max: Money,
-    /// Largest position of one instrument, open orders included.
-    pub position_notional_max: Money,
-    /// Most open orders of one instrument.
-    pub open_orders_max: u64,
-    /// Most open orders of the account.
-    pub open_orders_account_max: u64,
-    /// New orders, amends and cancels in any 10 s; below the exchange's own limit.
-    pub orders_per_10s_max: u64,
-    /// The same per minute.
-    pub orders_per_minute_max: u64,
-    /// Share of both that only cancels and reducing orders may use.
-    pub reserved_share: Rate,
-    /// Largest distance of a price from mid, as a share.
-    pub collar: Rate,
-    /// Widest spread at which entries are made, as a share.
-    pub spread_max: Rate,
-    /// Loss of a day, realised and unrealised, that stops entries.
-    pub daily_loss_max: Money,
-    /// Fall from the high-water mark that stops entries.
-    pub drawdown_max: Money,
-    /// Hour, UTC, at which the day of the daily loss begins.
-    pub day_starts_at_hour_utc: u64,
-}
-
 /// Fee rates for break-even figures; fills carry their own fees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeeSettings {
@@ -192,16 +165,29 @@ impl Settings {
         }
     }
 
-    /// Checks the text of a file.
+    /// Checks the text of a file, within the ceilings of this build.
     ///
     /// # Errors
     /// [`SettingsError`] shows every problem with its line.
     pub fn check(file: &str, text: &str) -> Result<Self, SettingsError> {
+        Self::check_within(file, text, &Ceilings::of_this_build())
+    }
+
+    /// Checks the text of a file, within `ceilings`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] shows every problem with its line.
+    pub fn check_within(
+        file: &str,
+        text: &str,
+        ceilings: &Ceilings,
+    ) -> Result<Self, SettingsError> {
         let document = parse(file, text)?;
         let mut problems = Vec::new();
         let settings = check_root(
             text,
             Section::root(text, document.as_table()),
+            ceilings,
             &mut problems,
         );
         if problems.is_empty() {
@@ -221,7 +207,12 @@ impl Settings {
     }
 }
 
-fn check_root(text: &str, mut root: Section<'_>, problems: &mut Vec<Problem>) -> Settings {
+fn check_root(
+    text: &str,
+    mut root: Section<'_>,
+    ceilings: &Ceilings,
+    problems: &mut Vec<Problem>,
+) -> Settings {
     let modes = [
         ("paper", Mode::Paper),
         ("testnet", Mode::Testnet),
@@ -242,7 +233,7 @@ fn check_root(text: &str, mut root: Section<'_>, problems: &mut Vec<Problem>) ->
         strategies.push(StrategySettings::check(section, &instruments, problems));
     }
     let risk_section = root.section("risk", problems);
-    let risk = check_risk(risk_section, problems);
+    let risk = RiskSettings::check(risk_section, ceilings, problems);
     let mut fee_section = root.section("fees", problems);
     let fees = FeeSettings {
         maker: Rate(fee_section.decimal("maker_ratio", "0.0002", ("0", "0.01"), problems)),
@@ -376,48 +367,6 @@ fn check_book(mut section: Section<'_>, problems: &mut Vec<Problem>) -> BookSett
         stale_after_ms: section.whole("stale_after_ms", 3_000, (100, 60_000), problems),
         fusion: section.flag("fusion", true, problems),
         signal_levels: section.whole("signal_levels", 5, (1, 50), problems),
-    };
-    section.finish(problems);
-    settings
-}
-
-fn check_risk(mut section: Section<'_>, problems: &mut Vec<Problem>) -> RiskSettings {
-    let money = ("0", "10000000");
-    let settings = RiskSettings {
-        order_notional_max: Money(section.decimal(
-            "max_order_notional_usdt",
-            "5000",
-            money,
-            problems,
-        )),
-        position_notional_max: Money(section.decimal(
-            "max_position_notional_usdt",
-            "10000",
-            money,
-            problems,
-        )),
-        open_orders_max: section.whole("max_open_orders", 20, (1, 200), problems),
-        open_orders_account_max: section.whole(
-            "max_open_orders_account",
-            100,
-            (1, 1_000),
-            problems,
-        ),
-        orders_per_10s_max: section.whole("max_orders_per_10s", 150, (1, 290), problems),
-        orders_per_minute_max: section.whole("max_orders_per_minute", 600, (1, 1_150), problems),
-        reserved_share: Rate(section.decimal(
-            "reserved_share_ratio",
-            "0.2",
-            ("0.05", "0.9"),
-            problems,
-        )),
-        collar: Rate(section.decimal("price_collar_bps", "100", ("1", "1000"), problems) / 10_000),
-        spread_max: Rate(
-            section.decimal("max_spread_bps", "20", ("0.1", "1000"), problems) / 10_000,
-        ),
-        daily_loss_max: Money(section.decimal("daily_loss_usdt", "500", money, problems)),
-        drawdown_max: Money(section.decimal("drawdown_usdt", "1000", money, problems)),
-        day_starts_at_hour_utc: section.whole("day_starts_at_hour_utc", 0, (0, 23), problems),
     };
     section.finish(problems);
     settings

@@ -6,14 +6,18 @@
 #![forbid(unsafe_code)]
 
 mod checked;
+pub mod limits;
+mod risk;
 mod strategies;
 mod venue;
 mod written;
 
 pub use checked::{
     BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
-    InstrumentKey, Mode, OpenOrdersAtStart, RiskSettings, Settings,
+    InstrumentKey, Mode, OpenOrdersAtStart, Settings,
 };
+pub use limits::{Ceilings, LIMITS, Limit};
+pub use risk::{Frequency, RiskSettings};
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,
     StrategySettings,
@@ -21,5 +25,7 @@ pub use strategies::{
 pub use venue::VenueSettings;
 pub use written::{Problem, SettingsError};
 
+#[cfg(test)]
+mod controls_document;
 #[cfg(test)]
 mod tests;

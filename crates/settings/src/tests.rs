@@ -1,7 +1,7 @@
 //! What the operator sees: a good file, and every kind of bad one.
 
-use super::{Mode, Settings, SettingsError};
-use market::{Money, Rate};
+use super::{Ceilings, LIMITS, Mode, Settings, SettingsError};
+use market::{Breaker, Money, Rate};
 
 const GOOD: &str = r#"
 mode = "paper"
@@ -151,4 +151,104 @@ fn the_example_shows_the_true_defaults() {
     let mut defaults = Settings::check("short.toml", short).unwrap();
     defaults.sha256 = example.sha256;
     assert_eq!(example, defaults);
+}
+
+fn with_risk(line: &str) -> String {
+    format!("[[instrument]]\nsymbol = \"BTCUSDT\"\n[risk]\n{line}\n")
+}
+
+#[test]
+fn no_limit_passes_its_ceiling_and_none_can_be_switched_off() {
+    let ceilings = "[risk]\nmax_order_notional_usdt = 7000.5\nmin_free_margin_ratio = 0.2\n\
+                    max_open_orders = 20\n";
+    let ceilings = Ceilings::check("ceilings.toml", ceilings).unwrap();
+    // (the line, the problem; nothing where it is allowed)
+    let cases = [
+        (
+            "max_order_notional_usdt = 7000.5\nmin_free_margin_ratio = 0.2",
+            "",
+        ),
+        (
+            "max_order_notional_usdt = 7000.50000001\nmin_free_margin_ratio = 0.2",
+            "`risk.max_order_notional_usdt`: found 7000.50000001; allowed: at most 7000.5, the ceiling of ceilings.toml",
+        ),
+        (
+            "min_free_margin_ratio = 0.19999999",
+            "`risk.min_free_margin_ratio`: found 0.19999999; allowed: at least 0.2, the ceiling of ceilings.toml",
+        ),
+        // A default is no excuse.
+        (
+            "",
+            "`risk.min_free_margin_ratio`: found nothing; allowed: at least 0.2, the ceiling of ceilings.toml",
+        ),
+        (
+            "min_free_margin_ratio = 0.2\nmax_open_orders = 21",
+            "`risk.max_open_orders`: found 21; allowed: at most 20, the ceiling of ceilings.toml",
+        ),
+    ];
+    for (line, expected) in cases {
+        let found = Settings::check_within("fulcrum.toml", &with_risk(line), &ceilings);
+        let text = found
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        assert!(text.contains(expected), "{line}: {text}");
+        assert_eq!(text.is_empty(), expected.is_empty(), "{line}: {text}");
+    }
+    assert!(ceilings.allow("max_open_orders", 20).is_ok());
+    assert!(
+        ceilings.allow("max_open_orders", 21).is_err(),
+        "nor by a command"
+    );
+    for limit in LIMITS {
+        let off = with_risk(&format!("{} = 0", limit.key));
+        assert!(
+            Settings::check("fulcrum.toml", &off).is_err(),
+            "{}",
+            limit.key
+        );
+        let high = if limit.is_whole() {
+            format!("{}0", limit.high)
+        } else {
+            "1000000000".to_string()
+        };
+        let over = with_risk(&format!("{} = {high}", limit.key));
+        assert!(
+            Settings::check("fulcrum.toml", &over).is_err(),
+            "{}",
+            limit.key
+        );
+    }
+}
+
+#[test]
+fn what_is_no_ceiling_is_refused_with_its_line() {
+    for (text, named) in [
+        (
+            "[risk]\nmax_leverage_ratio = 21\n",
+            "ceilings.toml:2: `risk.max_leverage_ratio`",
+        ),
+        (
+            "[risk]\nmax_levrage_ratio = 2\n",
+            "did you mean `max_leverage_ratio`?",
+        ),
+        ("leverage = 2\n", "ceilings.toml:1: `leverage`"),
+    ] {
+        let error = Ceilings::check("ceilings.toml", text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
+fn levels_of_the_drawdown_deepen_and_dry_breakers_have_names() {
+    let text = with_risk("drawdown_smaller_ratio = 0.2");
+    assert_eq!(problems(&text), ["3:risk.drawdown_stop_ratio"]);
+    let text = with_risk("dry_breakers = [\"LATENCY\", \"LOSS_STREAK\"]");
+    let settings = Settings::check("fulcrum.toml", &text).unwrap();
+    let both = Breaker::Latency.bit() | Breaker::LossStreak.bit();
+    assert_eq!(settings.risk.dry_breakers, both);
+    let text = with_risk("dry_breakers = [\"LATENZ\"]");
+    assert_eq!(problems(&text), ["4:risk.dry_breakers"]);
 }

@@ -4,7 +4,8 @@
 //! comes near; they only keep sums and products within their integers.
 
 use market::{
-    BalanceReport, Instrument, Money, OpenOrderReport, OrderUpdate, PositionReport, Price, Quantity,
+    BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderUpdate, PositionReport,
+    Price, Quantity,
 };
 
 /// Highest price, in ticks.
@@ -21,6 +22,9 @@ const AMOUNT_MAX: i64 = 1 << 54;
 
 /// Largest fee of one fill, in units of [`Money`]: 11 million.
 const FEE_MAX: i64 = 1 << 50;
+
+/// Largest exposure of one order, in units of [`Money`]: 11 million, more than any limit allows.
+pub(crate) const RESERVE_MAX: Money = Money(1 << 50);
 
 /// Largest wallet, in units of [`Money`]: 11 billion.
 const WALLET_MAX: i64 = 1 << 60;
@@ -69,6 +73,14 @@ pub(crate) fn is_position(report: &PositionReport, instrument: &Instrument) -> b
 /// Whether the stated wallet can exist.
 pub(crate) fn is_wallet(report: &BalanceReport) -> bool {
     (-WALLET_MAX..=WALLET_MAX).contains(&report.wallet.0)
+}
+
+/// Whether the stated margin can exist.
+pub(crate) fn is_margin(report: &MarginReport) -> bool {
+    let amounts = [report.available, report.balance, report.maintenance];
+    amounts
+        .iter()
+        .all(|one| (-WALLET_MAX..=WALLET_MAX).contains(&one.0))
 }
 
 /// Value of `tick_lots`, so bounded that the sum over all instruments cannot overflow.

@@ -67,6 +67,24 @@ pub enum StrategyParameters {
     Dummy(DummyParameters),
 }
 
+/// So many in such a time; at most [`crate::risk::INCIDENTS_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frequency {
+    /// How many.
+    pub count: u32,
+    /// In which time.
+    pub window_ns: u64,
+}
+
+impl Frequency {
+    const fn new(count: u32, window_s: u64) -> Self {
+        Self {
+            count,
+            window_ns: window_s * 1_000_000_000,
+        }
+    }
+}
+
 /// Limits of the pre-trade controls and of the breakers. 0 never means "no limit".
 #[derive(Clone, Copy, Debug)]
 pub struct RiskConfig {
@@ -98,6 +116,59 @@ pub struct RiskConfig {
     pub drawdown_max: Money,
     /// Hour, UTC, at which the trade day begins (0..24).
     pub day_starts_at_hour_utc: u8,
+    /// Age of market data, by the exchange's event time, at which no entry is made on it.
+    pub event_age_max_ns: u64,
+    /// Age of the last clock sample at which no entry is made.
+    pub clock_age_max_ns: u64,
+    /// How far a clock sample may be from the one before and the time since; and how far an
+    /// event time may be ahead of the exchange's time as we know it.
+    pub clock_step_max_ns: u64,
+    /// Largest worst-case position of one instrument as a share of equity.
+    pub exposure_share_max: Rate,
+    /// Largest sum of all positions and of all open orders that may add to them.
+    pub gross_exposure_max: Money,
+    /// Largest difference between what is long and what is short, in the worst case.
+    pub net_exposure_max: Money,
+    /// Gross exposure over equity, in 1e-8.
+    pub leverage_max: Rate,
+    /// Share of equity that stays free of margin, at the leverage cap.
+    pub free_margin_min: Rate,
+    /// Least distance of the mark price from liquidation, as a share.
+    pub liquidation_distance_min: Rate,
+    /// Fastest movement of the price that the collar follows, as a share a minute.
+    pub price_drift_max: Rate,
+    /// Executions of one signal after which its strategy is latched off.
+    pub repeated_executions: Frequency,
+    /// Loss of one trade, fees included, that closes it.
+    pub trade_loss_max: Money,
+    /// Pause of an instrument after a stop.
+    pub stop_cooldown_ns: u64,
+    /// Fall from the high-water mark as a share of it: smaller orders, less leverage, no entries.
+    pub drawdown_levels: [Rate; 3],
+    /// Size of orders from the first level on.
+    pub drawdown_size: Rate,
+    /// Share of the leverage cap that is left from the second level on.
+    pub drawdown_leverage: Rate,
+    /// Losing trades in a row.
+    pub loss_streak_max: u32,
+    /// Orders that the exchange refused; refused post-only orders do not count.
+    pub rejects: Frequency,
+    /// Requests whose outcome is not known.
+    pub errors: Frequency,
+    /// Replies that took longer than `reply_slow_ns`.
+    pub slow_replies: Frequency,
+    /// A reply is slow from here on.
+    pub reply_slow_ns: u64,
+    /// Clock samples that did not fit to the one before.
+    pub clock_steps: Frequency,
+    /// Gaps in the market data of all instruments.
+    pub feed_gaps: Frequency,
+    /// Positions that differed from the exchange's beyond the grace.
+    pub mismatches: Frequency,
+    /// Maintenance margin over margin balance.
+    pub margin_ratio_max: Rate,
+    /// Breakers that tell what they would do, and do nothing: a set of [`market::Breaker::bit`].
+    pub dry_breakers: u32,
 }
 
 /// Fee rates.
@@ -188,6 +259,32 @@ impl Default for RiskConfig {
             daily_loss_max: Money::from_whole(500),
             drawdown_max: Money::from_whole(1_000),
             day_starts_at_hour_utc: 0,
+            event_age_max_ns: 1_000_000_000,
+            clock_age_max_ns: 5_000_000_000,
+            clock_step_max_ns: 500_000_000,
+            exposure_share_max: Rate(25_000_000),
+            gross_exposure_max: Money::from_whole(100_000),
+            net_exposure_max: Money::from_whole(50_000),
+            leverage_max: Rate(600_000_000),
+            free_margin_min: Rate(10_000_000),
+            liquidation_distance_min: Rate(10_000_000),
+            price_drift_max: Rate(2_000_000),
+            repeated_executions: Frequency::new(20, 60),
+            trade_loss_max: Money::from_whole(100),
+            stop_cooldown_ns: 5_000_000_000,
+            drawdown_levels: [Rate(5_000_000), Rate(10_000_000), Rate(15_000_000)],
+            drawdown_size: Rate(50_000_000),
+            drawdown_leverage: Rate(50_000_000),
+            loss_streak_max: 20,
+            rejects: Frequency::new(20, 60),
+            errors: Frequency::new(10, 60),
+            slow_replies: Frequency::new(20, 60),
+            reply_slow_ns: 1_000_000_000,
+            clock_steps: Frequency::new(3, 600),
+            feed_gaps: Frequency::new(20, 60),
+            mismatches: Frequency::new(3, 600),
+            margin_ratio_max: Rate(50_000_000),
+            dry_breakers: 0,
         }
     }
 }

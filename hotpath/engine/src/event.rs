@@ -3,7 +3,11 @@
 //! In: bytes of a ring or an input log. Out: events that borrow their levels. Never: a length
 //! that is trusted without a check.
 
-use market::account::{BalanceReport, OpenOrderReport, OrderReply, OrderUpdate, PositionReport};
+use crate::risk::{BreakerMemory, Cooldown};
+use market::account::{
+    BalanceReport, LiquidationReport, MarginReport, OpenOrderReport, OrderReply, OrderUpdate,
+    PositionReport, VenueReport,
+};
 use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
 use market::{
     CodecError, InstrumentId, Market, MonoNs, Price, Quantity, Reader, Side, UpdateId, UtcNs, Wire,
@@ -79,6 +83,16 @@ pub enum Input<'a> {
     JournalLevel(u16),
     /// A deadline passed; nothing else happened.
     Time,
+    /// What the breakers of an earlier start remembered: the first input of a start that has it.
+    Breakers(BreakerMemory),
+    /// The pause of an instrument after a stop of an earlier start.
+    Cooldown(Cooldown),
+    /// Margin as the exchange states it.
+    Margin(MarginReport),
+    /// The liquidation price of a position as the exchange states it.
+    Liquidation(LiquidationReport),
+    /// Whether the exchange takes requests.
+    Venue(VenueReport),
 }
 
 wire_struct! {
@@ -151,6 +165,9 @@ wire_enum! {
         ControlLost = "control_lost",
         /// Control is back.
         ControlBack = "control_back",
+        /// A person has looked at what tripped: latched breakers and latched strategies are
+        /// cleared, and every measure begins anew. The kill latch stays.
+        Rearm = "rearm",
     }
 }
 
@@ -223,6 +240,11 @@ input_codec! {
     15 => OpenOrder,
     16 => Command,
     17 => Clock,
+    18 => Breakers,
+    19 => Margin,
+    20 => Liquidation,
+    21 => Venue,
+    22 => Cooldown,
 }
 
 impl<'a> Event<'a> {

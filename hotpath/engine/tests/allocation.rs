@@ -3,7 +3,7 @@
 //! In: a long run of market data, orders, fills, cancels and deadlines. Out: the number of
 //! allocations, which is 0. Never: the observer's or the test's own allocations in the count.
 
-use engine::config::{EngineConfig, StrategyConfig, StrategyParameters};
+use engine::config::{EngineConfig, Frequency, StrategyConfig, StrategyParameters};
 use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
@@ -14,9 +14,9 @@ use market::account::{
 use market::event::DepthHeader;
 use market::ids::Asset;
 use market::{
-    DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId, InstrumentStatus, Level,
-    Liquidity, Market, Money, MonoNs, NewOrder, OrderState, Price, Quantity, Side, Step, Symbol,
-    TradeId, UpdateId, UtcMs,
+    BalanceReport, DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId,
+    InstrumentStatus, Level, Liquidity, Market, Money, MonoNs, NewOrder, OrderState, Price,
+    Quantity, Side, Step, Symbol, TradeId, UpdateId, UtcMs, UtcNs,
 };
 
 const ID: InstrumentId = InstrumentId(0);
@@ -42,6 +42,14 @@ fn config() -> EngineConfig {
         status: InstrumentStatus::Trading,
         filters: Filters::NONE,
     }]);
+    // Nothing wins here, and the run is to go on all the same.
+    let never = Frequency {
+        count: 32,
+        window_ns: 0,
+    };
+    config.risk.repeated_executions = never;
+    config.risk.loss_streak_max = u32::MAX;
+    config.risk.stop_cooldown_ns = 0;
     let taker = ImbalanceParameters {
         entry: EntryStyle::Taker,
         time_exit_after_ns: 300_000_000,
@@ -63,11 +71,22 @@ fn config() -> EngineConfig {
 }
 
 impl World {
+    fn now(&self) -> u64 {
+        1_000_000_000 + self.sequence * 5_000_000
+    }
+
+    /// UTC is this machine's clock plus a while.
+    fn clock(&mut self) {
+        self.send(Input::Clock(UtcNs(
+            1_700_000_000_000_000_000 + self.now() as i64,
+        )));
+    }
+
     fn send(&mut self, input: Input<'_>) {
         self.sequence += 1;
         let event = Event {
             sequence: self.sequence,
-            time: MonoNs(1_000_000_000 + self.sequence * 5_000_000),
+            time: MonoNs(self.now()),
             input,
         };
         self.engine.step(&event, &mut self.outbox);
@@ -82,7 +101,7 @@ impl World {
             first_update_id: UpdateId(id),
             last_update_id: UpdateId(id),
             previous_update_id: UpdateId(self.update_id),
-            event_time: UtcMs(1),
+            event_time: UtcMs(1_700_000_000_000 + (self.now() / 1_000_000) as i64),
             transaction_time: UtcMs(1),
         };
         self.update_id = id;
@@ -101,7 +120,13 @@ impl World {
                 up: true,
             }));
         }
+        self.clock();
         self.send(Input::ReconcileBegin);
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(1),
+        }));
         self.send(Input::ReconcileEnd);
         self.depth(10, 10);
         let side = |first: i64, step: i64| -> Vec<Level> {
@@ -230,6 +255,9 @@ fn steps_do_not_allocate_after_start() {
     let mut checkpoint = Vec::with_capacity(4 << 20);
     let counted = allocation_counter::measure(|| {
         for index in 0..20_000i64 {
+            if index % 50 == 0 {
+                world.clock();
+            }
             world.depth(1 + index % 97, 1 + index % 41);
             world.serve();
             world.engine.take_dirty();

@@ -7,15 +7,16 @@ use binance::rest::ExchangeInfo;
 use engine::EngineConfig;
 use engine::book::BookConfig;
 use engine::config::{
-    FeeConfig, OpenOrdersAtStart, OrdersConfig, RiskConfig, SignalConfig, StrategyConfig,
-    StrategyParameters,
+    FeeConfig, Frequency, OpenOrdersAtStart, OrdersConfig, RiskConfig, SignalConfig,
+    StrategyConfig, StrategyParameters,
 };
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
 use market::{Instrument, InstrumentId, Market};
-use settings::{ImbalanceSettings, Settings, StrategyKind, StrategySettings};
+use settings::{ImbalanceSettings, RiskSettings, Settings, StrategyKind, StrategySettings};
 
 const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
 
 /// The start-up table: each configured instrument as its market lists it.
 ///
@@ -62,8 +63,6 @@ pub fn engine_config(
     instruments: Vec<Instrument>,
     epoch: u32,
 ) -> EngineConfig {
-    let risk = &settings.risk;
-    let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     EngineConfig {
         book: BookConfig {
             window_ticks: settings.book.window_ticks as usize,
@@ -75,21 +74,7 @@ pub fn engine_config(
             stale_after_ns: settings.book.stale_after_ms * MS,
         },
         strategies: settings.strategies.iter().map(strategy).collect(),
-        risk: RiskConfig {
-            order_notional_max: risk.order_notional_max,
-            position_notional_max: risk.position_notional_max,
-            open_orders_max: count(risk.open_orders_max),
-            open_orders_account_max: count(risk.open_orders_account_max),
-            orders_per_10s_max: count(risk.orders_per_10s_max),
-            orders_per_minute_max: count(risk.orders_per_minute_max),
-            reserved_share: risk.reserved_share,
-            collar: risk.collar,
-            spread_max: risk.spread_max,
-            daily_loss_max: risk.daily_loss_max,
-            drawdown_max: risk.drawdown_max,
-            day_starts_at_hour_utc: u8::try_from(risk.day_starts_at_hour_utc).unwrap_or(0),
-            ..RiskConfig::default()
-        },
+        risk: risk_config(&settings.risk),
         fees: FeeConfig {
             maker: settings.fees.maker,
             taker: settings.fees.taker,
@@ -105,6 +90,62 @@ pub fn engine_config(
         },
         start_active: settings.hot_path.start_active,
         ..EngineConfig::new(instruments)
+    }
+}
+
+fn risk_config(risk: &RiskSettings) -> RiskConfig {
+    let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let frequency = |limit: settings::Frequency| Frequency {
+        count: count(limit.count),
+        window_ns: limit.window_s * SECOND,
+    };
+    RiskConfig {
+        order_notional_max: risk.order_notional_max,
+        position_notional_max: risk.position_notional_max,
+        open_orders_max: count(risk.open_orders_max),
+        open_orders_account_max: count(risk.open_orders_account_max),
+        orders_per_10s_max: count(risk.orders_per_10s_max),
+        orders_per_minute_max: count(risk.orders_per_minute_max),
+        reserved_share: risk.reserved_share,
+        collar: risk.collar,
+        spread_max: risk.spread_max,
+        daily_loss_max: risk.daily_loss_max,
+        drawdown_max: risk.drawdown_max,
+        day_starts_at_hour_utc: u8::try_from(risk.day_starts_at_hour_utc).unwrap_or(0),
+        event_age_max_ns: risk.event_age_max_ms * MS,
+        clock_age_max_ns: risk.clock_age_max_ms * MS,
+        clock_step_max_ns: risk.clock_step_max_ms * MS,
+        exposure_share_max: risk.exposure_share_max,
+        gross_exposure_max: risk.gross_exposure_max,
+        net_exposure_max: risk.net_exposure_max,
+        leverage_max: risk.leverage_max,
+        free_margin_min: risk.free_margin_min,
+        liquidation_distance_min: risk.liquidation_distance_min,
+        price_drift_max: risk.price_drift_max,
+        repeated_executions: frequency(risk.repeated_executions),
+        trade_loss_max: risk.trade_loss_max,
+        stop_cooldown_ns: risk.stop_cooldown_s * SECOND,
+        drawdown_levels: [
+            risk.drawdown_smaller,
+            risk.drawdown_less_leverage,
+            risk.drawdown_stop,
+        ],
+        drawdown_size: risk.drawdown_size,
+        drawdown_leverage: risk.drawdown_leverage,
+        loss_streak_max: count(risk.loss_streak_max),
+        rejects: frequency(risk.rejects),
+        errors: frequency(risk.errors),
+        slow_replies: frequency(risk.slow_replies),
+        reply_slow_ns: risk.slow_reply_ms * MS,
+        clock_steps: frequency(risk.clock_steps),
+        feed_gaps: frequency(risk.feed_gaps),
+        mismatches: frequency(risk.mismatches),
+        margin_ratio_max: risk.margin_ratio_max,
+        dry_breakers: risk.dry_breakers,
+        // Quantities differ from one instrument to the next; the exchange's filters and the
+        // notionals bound them.
+        order_quantity_max: None,
+        position_quantity_max: None,
     }
 }
 

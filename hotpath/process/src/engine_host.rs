@@ -7,6 +7,7 @@
 //! The pinned thread owns one, whichever way its bytes come and go.
 
 use crate::allocation;
+use crate::breaker_file::BreakerState;
 use crate::latency::way::TriggerStream;
 use crate::latency::way_log::WayLog;
 use crate::messages::{INPUT_BYTES_MAX, Stamps, encode_input, number};
@@ -22,14 +23,17 @@ use ipc::{
 };
 use market::page::PAGE_BYTES_MAX;
 use market::{
-    ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState, Quantity,
-    ReplyOutcome, RequestKind, Wire,
+    Breaker, ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState,
+    Quantity, ReplyOutcome, RequestKind, UtcNs, Wire,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Pages, gauges and checkpoints are looked after at most this often.
 const UPKEEP_NS: u64 = 1_000_000;
+
+/// A high-water mark that moves is kept this often.
+const MARKS_NS: u64 = 1_000_000_000;
 
 /// A stop waits this long for open orders to become final.
 const STOP_PATIENCE_NS: u64 = 5_000_000_000;
@@ -40,6 +44,8 @@ pub struct CheckpointQueues {
     pub wanted: ArrayQueue<Vec<u8>>,
     /// To the cold thread.
     pub done: ArrayQueue<(u64, Vec<u8>)>,
+    /// What the breakers remember, when it changed: the newest counts.
+    pub breakers: ArrayQueue<BreakerState>,
 }
 
 impl Default for CheckpointQueues {
@@ -47,6 +53,7 @@ impl Default for CheckpointQueues {
         Self {
             wanted: ArrayQueue::new(1),
             done: ArrayQueue::new(1),
+            breakers: ArrayQueue::new(1),
         }
     }
 }
@@ -87,6 +94,12 @@ pub struct HostCells {
     pub held_back: Counter,
     /// Turns that found work.
     pub busy_turns: Counter,
+    /// 1 for each breaker that is latched, by its number.
+    pub breakers: Vec<Counter>,
+    /// Event times that were ahead of the exchange's clock.
+    pub events_ahead: Counter,
+    /// Clock samples that did not fit to the one before.
+    pub clock_steps: Counter,
 }
 
 /// What the thread leaves behind.
@@ -113,6 +126,8 @@ pub struct HostParts {
     pub segment: Arc<Segment>,
     /// Checkpoint buffers.
     pub checkpoints: Arc<CheckpointQueues>,
+    /// What those of an earlier start remembered.
+    pub remembered: Option<BreakerState>,
     /// Of this thread.
     pub clock: TickClock,
     /// Where the way of each market event is told.
@@ -132,6 +147,9 @@ struct State {
     sequence: u64,
     dirty: bool,
     last_upkeep: MonoNs,
+    /// What the cold thread was given to keep last, and when.
+    remembered: BreakerState,
+    remembered_at: MonoNs,
     stopping_since: Option<MonoNs>,
     /// Orders that were held back, and of which the engine is not told yet. Each is live in its
     /// table until then, so there are never more than the table has room for.
@@ -149,6 +167,8 @@ impl EngineHost {
                 sequence: 0,
                 dirty: true,
                 last_upkeep: MonoNs(0),
+                remembered: BreakerState::default(),
+                remembered_at: MonoNs(0),
                 stopping_since: None,
                 held_back: VecDeque::with_capacity(orders_max),
             },
@@ -178,6 +198,19 @@ impl EngineHost {
         if self.state.parts.segment.kill_latched() {
             self.take_at(now, Input::Command(Command::Kill), outlet);
         }
+    }
+
+    /// What the breakers of an earlier start remembered is the first that happens, and so the input
+    /// log has it too: a restart gives no fresh allowance.
+    pub fn resume_breakers(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
+        let Some(state) = self.state.parts.remembered else {
+            return;
+        };
+        self.take_at(now, Input::Breakers(state.memory), outlet);
+        for cooldown in state.cooldowns() {
+            self.take_at(now, Input::Cooldown(cooldown), outlet);
+        }
+        self.state.remembered = state;
     }
 
     /// Steps one input at `now`; it has no way worth telling.
@@ -236,6 +269,14 @@ impl EngineHost {
             dequeued: now,
             ..Stamps::default()
         };
+        if let Input::Clock(utc) = stamped.input {
+            // It may have waited while this thread was stopped: a clock that is late makes old
+            // market data look young.
+            let waited_ns = now.since(stamped.time);
+            let utc = UtcNs(utc.0.saturating_add_unsigned(waited_ns));
+            self.take(now, Input::Clock(utc), stamps, outlet);
+            return Ok(true);
+        }
         let event = self.state.number(stamped.input, now);
         number(bytes, event.sequence, now);
         if event.input.is_market_data() {
@@ -339,6 +380,7 @@ impl EngineHost {
         }
         if std::mem::take(&mut self.state.dirty) {
             self.state.show(now);
+            self.state.hand_over_breakers(now);
         }
         let state = &mut self.state;
         if let Some(mut buffer) = state.parts.checkpoints.wanted.pop() {
@@ -431,6 +473,21 @@ impl State {
         }
     }
 
+    /// Gives the cold thread what the breakers remember, when it changed; a mark that moves with
+    /// every price once a second.
+    fn hand_over_breakers(&mut self, now: MonoNs) {
+        let state = BreakerState::of(&self.parts.engine);
+        let due = now.since(self.remembered_at) >= MARKS_NS;
+        let changed = match due {
+            true => state != self.remembered,
+            false => state.differs_in_substance(&self.remembered),
+        };
+        if changed {
+            (self.remembered, self.remembered_at) = (state, now);
+            self.parts.checkpoints.breakers.force_push(state);
+        }
+    }
+
     /// Rewrites the pages that changed, and the gauges.
     fn show(&mut self, now: MonoNs) {
         let mut bytes = [0; PAGE_BYTES_MAX];
@@ -450,6 +507,13 @@ impl State {
         self.parts.cells.allocations.set(allocations + frees);
         let (allocations, frees) = allocation::tls_counts();
         self.parts.cells.tls_allocations.set(allocations + frees);
+        let (cells, engine) = (&self.parts.cells, &self.parts.engine);
+        let tripped = engine.tripped();
+        for (breaker, cell) in Breaker::ALL.iter().zip(&cells.breakers) {
+            cell.set(u64::from(tripped & breaker.bit() != 0));
+        }
+        cells.events_ahead.set(engine.events_ahead());
+        cells.clock_steps.set(engine.clock_steps());
     }
 }
 

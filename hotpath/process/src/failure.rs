@@ -4,6 +4,7 @@
 //! Never: a code that makes systemd restart what only a change of the configuration can heal.
 
 use crate::allocation;
+use crate::breaker_file::BreakerFileError;
 use crate::gateway::socket::SocketError;
 use crate::pinning::PinningError;
 use crate::replay::ReplayError;
@@ -29,6 +30,9 @@ pub enum Failure {
     /// The state directory.
     #[error(transparent)]
     State(#[from] StateError),
+    /// What the breakers remember.
+    #[error(transparent)]
+    Breakers(#[from] BreakerFileError),
     /// The segment.
     #[error(transparent)]
     Segment(#[from] SegmentError),
@@ -60,7 +64,10 @@ impl Failure {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::Configuration(_) | Self::Pinning(_) => 78,
+            Self::Settings(_)
+            | Self::Configuration(_)
+            | Self::Pinning(_)
+            | Self::Breakers(BreakerFileError::Damaged { .. }) => 78,
             Self::Exchange(_) => 69,
             Self::Broken(_) => BROKEN,
             Self::State(StateError::Locked(_)) => 75,

@@ -3,6 +3,7 @@
 //! In: signals, the engine's cold requests, heartbeats, the clock. Out: commands and clock samples
 //! for the engine, wishes for the cold shells, checkpoints on disk. Never: anything urgent.
 
+use crate::breaker_file::BreakerFile;
 use crate::clock;
 use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
@@ -57,6 +58,8 @@ pub struct Housekeeping {
     pub segment: Arc<Segment>,
     /// Checkpoint buffers.
     pub checkpoints: Arc<CheckpointQueues>,
+    /// Where what the breakers remember is kept.
+    pub breaker_file: BreakerFile,
     /// Where checkpoints go.
     pub folder: PathBuf,
     /// Time between them.
@@ -119,8 +122,8 @@ impl Housekeeping {
             let now = clock::monotonic();
             if now.since(times.clock_sample) >= CLOCK_SAMPLE_NS {
                 times.clock_sample = now;
-                let utc = self.clock.utc();
-                self.tell(Input::Clock(utc));
+                // Both of one moment: the engine adds what the sample waited since.
+                self.tell_at(now, Input::Clock(self.clock.utc_at(now)));
             }
             if now.since(times.slow) >= SLOW_NS {
                 times.slow = now;
@@ -129,14 +132,19 @@ impl Housekeeping {
                 self.latency.look();
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
+            self.keep_breakers();
         }
         self.latency.visit();
         Ok(())
     }
 
     fn tell(&self, input: Input<'_>) {
+        self.tell_at(clock::monotonic(), input);
+    }
+
+    fn tell_at(&self, now: MonoNs, input: Input<'_>) {
         let mut inbox = self.inbox.borrow_mut();
-        inbox.received = clock::monotonic();
+        inbox.received = now;
         inbox.deliver(input);
     }
 
@@ -204,6 +212,15 @@ impl Housekeeping {
             *last = now;
             // One buffer, one place: it fits.
             let _ = self.checkpoints.wanted.push(buffer);
+        }
+    }
+
+    /// A memory that cannot be kept is tried again with the next change, and at the end.
+    fn keep_breakers(&self) {
+        if let Some(state) = self.checkpoints.breakers.pop()
+            && let Err(error) = self.breaker_file.write(&state)
+        {
+            tracing::error!(%error, "what the breakers remember is not kept");
         }
     }
 

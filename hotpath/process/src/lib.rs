@@ -17,6 +17,7 @@
 //! | [`clock`], [`tick_clock`] | time of the kernel and of the processor |
 
 pub mod allocation;
+pub mod breaker_file;
 pub mod clock;
 pub mod configuration;
 pub mod engine_host;

@@ -20,6 +20,10 @@ struct Arguments {
     /// The configuration.
     #[arg(long, default_value = "/etc/fulcrum/fulcrum.toml")]
     config: PathBuf,
+    /// Ceilings of the limits, in a file that only root writes; without it
+    /// /etc/fulcrum/ceilings.toml where it is there.
+    #[arg(long)]
+    ceilings: Option<PathBuf>,
     /// Where state lives: shared memory, epoch, input log.
     #[arg(long, default_value = "target/fulcrum")]
     state_dir: PathBuf,
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Some(Verb::Replay { log, drop }) => run_replay(&log, drop),
         None => process::run(&Options {
             config: arguments.config,
+            ceilings: arguments.ceilings,
             state_dir: arguments.state_dir,
             account: arguments.account,
             inject_allocation: arguments.inject_allocation,

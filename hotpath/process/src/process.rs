@@ -15,6 +15,7 @@
 //! ```
 
 use crate::allocation;
+use crate::breaker_file::BreakerState;
 use crate::engine_host::{CheckpointQueues, EngineHost, Leftover};
 use crate::engine_thread::{Behaviour, EngineThread, Inlets, Rings};
 use crate::failure::Failure;
@@ -73,6 +74,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     let segment = Arc::clone(&start.segment);
     let folder = start.folder.clone();
+    let breaker_file = start.breaker_file.clone();
     let running = Running::launch(start, engine, options)?;
     segment.set_hotpath_state(HotpathState::Running);
     let (leftover, lock) = running.until_stopped(&runtime)?;
@@ -80,6 +82,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     leftover.engine.save(&mut last);
     let name = format!("checkpoint-{}.bin", leftover.last_sequence);
     write_durably(&folder.join(name), &last)?;
+    breaker_file.write(&BreakerState::of(&leftover.engine))?;
     segment.set_hotpath_state(HotpathState::StoppedCleanly);
     tracing::info!(inputs = leftover.last_sequence, "stopped");
     drop(lock);
@@ -129,17 +132,11 @@ impl Running {
             inject_allocations: options.inject_allocation,
         };
         let inline = hot_path.hot_io == settings::HotIo::Inline;
-        let table = &start.instruments;
-        let (hot, latency) = latency::begin(telemetry, table, start.core.id, inline)?;
+        let core = start.core.id;
+        let (hot, latency) = latency::begin(telemetry, &start.instruments, core, inline)?;
         take_place(start.core, behaviour.spin, &latency.keeper);
-        let host = host(
-            &start,
-            engine,
-            telemetry,
-            &checkpoints,
-            &hot.clock,
-            hot.events,
-        )?;
+        let (hot_clock, events) = (&hot.clock, hot.events);
+        let host = host(&start, engine, telemetry, &checkpoints, hot_clock, events)?;
         let ends = Ends {
             commands: segment.command_consumer()?,
             cold: inlet(telemetry, "cold", COLD_SLOTS, cold_out)?,
@@ -174,6 +171,7 @@ impl Running {
                 clock,
                 segment,
                 checkpoints,
+                breaker_file: start.breaker_file,
                 folder: start.folder,
                 checkpoint_interval_ns: hot_path.checkpoint_minutes * 60 * SECOND_NS,
                 control_grace_ns: hot_path.control_grace_s * SECOND_NS,

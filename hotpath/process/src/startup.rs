@@ -2,6 +2,7 @@
 //!
 //! In: the command line. Out: a [`Start`]. Never: an order; the epoch is durable when this ends.
 
+use crate::breaker_file::{BreakerFile, BreakerState};
 use crate::configuration::{engine_config, instruments};
 use crate::failure::Failure;
 use crate::gateway::rest::RestClient;
@@ -14,8 +15,8 @@ use binance::session::{HttpRequest, SECOND_NS};
 use binance::sign::{Credentials, Signer};
 use engine::Engine;
 use ipc::{InstanceLock, Segment, SegmentLayout};
-use market::{Instrument, Market};
-use settings::{Settings, VenueSettings};
+use market::{Breaker, Instrument, Market};
+use settings::{Ceilings, Settings, VenueSettings};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct Options {
     pub config: PathBuf,
     /// Where state lives.
     pub state_dir: PathBuf,
+    /// The ceilings; none: `/etc/fulcrum/ceilings.toml` where it is there.
+    pub ceilings: Option<PathBuf>,
     /// Overrides the account of the settings.
     pub account: Option<String>,
     /// Allocations that the engine thread makes on purpose.
@@ -55,6 +58,10 @@ pub struct Start {
     pub core: core_affinity::CoreId,
     /// Weight limits by market, as the exchange states them.
     pub weight_limits: Vec<(Market, u32)>,
+    /// Where the breakers' memory is kept.
+    pub breaker_file: BreakerFile,
+    /// What they remember of an earlier start.
+    pub remembered: Option<BreakerState>,
     /// Held while the process lives (I30).
     pub lock: InstanceLock,
 }
@@ -73,7 +80,9 @@ impl Start {
             let file = options.config.display().to_string();
             settings::SettingsError::Unreadable { file, source }
         })?;
-        let settings = Settings::check(&options.config.display().to_string(), &text)?;
+        let ceilings = ceilings(options.ceilings.as_deref())?;
+        let file = options.config.display().to_string();
+        let settings = Settings::check_within(&file, &text, &ceilings)?;
         let account = options.account.as_ref().unwrap_or(&settings.account);
         let core = pinning::choose(settings.hot_path.engine_core)?;
         if let Some(complaint) = pinning::complaint() {
@@ -94,6 +103,7 @@ impl Start {
         let dialer = Dialer::new(venue.ca_file.as_deref(), &urls)?;
         let listed = ask_exchange(&settings, &dialer, runtime)?;
         let table = instruments(&settings, &listed).map_err(Failure::Configuration)?;
+        let (breaker_file, remembered) = breakers(&settings, &options.state_dir, account, &table)?;
         let epoch = state.next_epoch()?;
         let generation = state.next_generation()?;
         let config = engine_config(&settings, table.clone(), epoch);
@@ -122,6 +132,8 @@ impl Start {
             folder,
             core,
             weight_limits: weight_limits(&listed),
+            breaker_file,
+            remembered,
             lock,
         };
         Ok((start, engine))
@@ -233,12 +245,44 @@ const HISTOGRAMS_FIXED: usize = 160;
 /// Tick to order by stream and source.
 const HISTOGRAMS_PER_INSTRUMENT: usize = 9;
 
-fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayout {
-    let mode = match settings.mode {
+const fn mode_word(mode: settings::Mode) -> &'static str {
+    match mode {
         settings::Mode::Paper => "paper",
         settings::Mode::Testnet => "testnet",
         settings::Mode::Live => "live",
-    };
+    }
+}
+
+/// The file of the breakers' memory, and what an earlier start left in it.
+fn breakers(
+    settings: &Settings,
+    state_dir: &Path,
+    account: &str,
+    table: &[Instrument],
+) -> Result<(BreakerFile, Option<BreakerState>), Failure> {
+    let strategies = settings.strategies.iter().map(|one| one.name.clone());
+    let mode = mode_word(settings.mode);
+    let file = BreakerFile::new(state_dir, account, mode, strategies.collect(), table);
+    let remembered = file.read()?;
+    let tripped = remembered.map_or(0, |one| one.memory.tripped);
+    let latched = Breaker::ALL.iter().filter(|one| tripped & one.bit() != 0);
+    for breaker in latched {
+        tracing::warn!(%breaker, "BREAKER: latched by an earlier start; `rearm` clears it");
+    }
+    Ok((file, remembered))
+}
+
+/// What bounds the limits for this life of the process. A file that was named has to be there.
+fn ceilings(named: Option<&Path>) -> Result<Ceilings, Failure> {
+    let usual = Path::new("/etc/fulcrum/ceilings.toml");
+    match named.or(usual.exists().then_some(usual)) {
+        Some(path) => Ok(Ceilings::read(path)?),
+        None => Ok(Ceilings::of_this_build()),
+    }
+}
+
+fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayout {
+    let mode = mode_word(settings.mode);
     SegmentLayout {
         instrument_pages: instruments,
         counters: 4_096,

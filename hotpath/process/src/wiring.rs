@@ -26,7 +26,7 @@ use binance::session::{
 };
 use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};
-use market::{Instruments, Market};
+use market::{Breaker, Instruments, Market, MonoNs, VenueReport};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,6 +64,12 @@ pub fn host_cells(telemetry: Telemetry<'_>) -> Result<HostCells, RegisterError> 
         outbox_overflows: telemetry.counter("outbox_overflows_total")?,
         held_back: telemetry.counter("orders_held_back_total")?,
         busy_turns: telemetry.counter("engine_busy_turns_total")?,
+        breakers: Breaker::ALL
+            .iter()
+            .map(|one| telemetry.counter(&format!("breaker_tripped{{breaker=\"{one}\"}}")))
+            .collect::<Result<_, _>>()?,
+        events_ahead: telemetry.counter("market_events_ahead_total")?,
+        clock_steps: telemetry.counter("server_clock_steps_total")?,
     })
 }
 
@@ -123,6 +129,7 @@ pub fn host(
         cells: host_cells(telemetry)?,
         segment: Arc::clone(segment),
         checkpoints: Arc::clone(checkpoints),
+        remembered: start.remembered,
         clock: clock.clone(),
         ways,
     }))
@@ -325,6 +332,12 @@ pub fn cold_parts(
             cells: RestCells::new(telemetry, *market)?,
             wake: Rc::new(Notify::new()),
             wishes: Rc::default(),
+            venue: VenueReport {
+                market: *market,
+                silent_until: MonoNs(0),
+                banned_until: MonoNs(0),
+                maintenance: false,
+            },
         };
         wishes.push((*market, Rc::clone(&shell.wishes), Rc::clone(&shell.wake)));
         shells.push(shell);

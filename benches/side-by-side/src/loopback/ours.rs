@@ -5,7 +5,7 @@
 //! its sessions, engine, controls, journal and logs. The bench has the cold side's part: it dials,
 //! answers the engine's wish for a snapshot and reads the logs.
 
-use super::world::{Logs, hmac, host, market_session, order_session, segment, text, ways};
+use super::world::{Logs, account, hmac, host, market_session, order_session, segment, text, ways};
 use super::{Session, Written};
 use crate::input::Input;
 use crate::rings::pin;
@@ -252,8 +252,9 @@ impl Cold<'_> {
             let (_, request) = decode_request(bytes).map_err(|error| format!("{error:?}"))?;
             match request {
                 Request::Reconcile(_) => {
-                    self.push(EngineInput::ReconcileBegin)?;
-                    self.push(EngineInput::ReconcileEnd)?;
+                    for input in account() {
+                        self.push(input)?;
+                    }
                 }
                 Request::Snapshot(_) => self.snapshot()?,
                 _ => return Err("an order on the cold ring".to_string()),

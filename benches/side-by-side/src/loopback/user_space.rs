@@ -9,7 +9,7 @@
 //! same buffers; only the descriptor is missing.
 
 use super::signals::Tick;
-use super::world::{Logs, hmac, host, market_session, order_session, segment, text};
+use super::world::{Logs, account, hmac, host, market_session, order_session, segment, text};
 use crate::input::Input;
 use crate::rounds::{Figures, median};
 use binance::session::{LinkAction, MarketEvents, MarketSession, Now, OrderSession};
@@ -277,16 +277,13 @@ impl<'a> Pass<'a> {
             up: true,
         };
         let instrument = self.input.instrument.id;
-        let mut inputs = vec![
-            EngineInput::Stream(user),
-            EngineInput::ReconcileBegin,
-            EngineInput::ReconcileEnd,
-            EngineInput::SnapshotBegin(SnapshotBegin {
-                instrument,
-                last_update_id: UpdateId(self.input.start_update_id),
-                complete: true,
-            }),
-        ];
+        let mut inputs = vec![EngineInput::Stream(user)];
+        inputs.extend(account());
+        inputs.push(EngineInput::SnapshotBegin(SnapshotBegin {
+            instrument,
+            last_update_id: UpdateId(self.input.start_update_id),
+            complete: true,
+        }));
         for (side, levels) in [
             (Side::Buy, &self.input.bids),
             (Side::Sell, &self.input.asks),

@@ -10,7 +10,7 @@ use binance::session::{MarketRoute, MarketSession, OrderSession, OrderSessionSet
 use binance::sign::{Credentials, Signer};
 use engine::config::{StrategyConfig, StrategyParameters};
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
-use engine::{Engine, EngineConfig, Outbox};
+use engine::{Engine, EngineConfig, Input as EngineInput, Outbox};
 use hotpath::engine_host::{EngineHost, HostParts, InputLogs, Pages};
 use hotpath::latency::way_log::{WayLog, WayReader, way_log};
 use hotpath::recorder::Recorder;
@@ -18,7 +18,8 @@ use hotpath::telemetry::{EngineCells, Telemetry};
 use hotpath::tick_clock::TickClock;
 use hotpath::wiring::host_cells;
 use ipc::{JournalConsumer, Segment, SegmentLayout, heap_journal, heap_log};
-use market::{Instrument, Instruments, Market};
+use market::ids::Asset;
+use market::{BalanceReport, Instrument, Instruments, Market, Money, UtcMs, UtcNs};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -89,6 +90,14 @@ fn config(instrument: Instrument, retry_after_ns: u64) -> EngineConfig {
     config.signal.stale_after_ns = STALE_AFTER_NS;
     config.risk.orders_per_10s_max = MESSAGES_MAX;
     config.risk.orders_per_minute_max = MESSAGES_MAX;
+    // The recorded times are of another day; how old an event is, is judged all the same. Whatever
+    // the peer answers, the run goes on.
+    config.risk.event_age_max_ns = u64::MAX;
+    config.risk.clock_age_max_ns = u64::MAX;
+    config.risk.clock_step_max_ns = u64::MAX;
+    config.risk.rejects.window_ns = 0;
+    config.risk.errors.window_ns = 0;
+    config.risk.slow_replies.window_ns = 0;
     assert_eq!(
         config.signal.levels, SIGNAL_LEVELS,
         "the same signal for all"
@@ -123,6 +132,7 @@ pub(super) fn host(
         checkpoints: Arc::default(),
         clock: clock.clone(),
         ways,
+        remembered: None,
         engine: Engine::new(config),
     });
     let logs = Logs {
@@ -131,6 +141,20 @@ pub(super) fn host(
         ways: ways_out,
     };
     Ok((host, logs))
+}
+
+/// The clock and an account with money: what the engine is told before it opens anything.
+pub(super) fn account() -> [EngineInput<'static>; 4] {
+    [
+        EngineInput::Clock(UtcNs(1_700_000_000_000_000_000)),
+        EngineInput::ReconcileBegin,
+        EngineInput::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(0),
+        }),
+        EngineInput::ReconcileEnd,
+    ]
 }
 
 /// A log of ways, and its far end.

@@ -7,8 +7,8 @@ use super::order::money;
 use super::{RestError, bad_value};
 use market::ids::Asset;
 use market::{
-    BalanceReport, Instrument, Instruments, Market, Money, PositionReport, Quantity, UtcMs,
-    parse_signed_decimal,
+    BalanceReport, Instrument, Instruments, LiquidationReport, MarginReport, Market, Money,
+    PositionReport, Quantity, UtcMs, parse_signed_decimal,
 };
 use serde::Deserialize;
 
@@ -21,6 +21,10 @@ pub struct Positions {
     pub other_symbols: usize,
     /// Legs of hedge mode that are not flat; Fulcrum trades one-way only.
     pub hedge_legs: usize,
+    /// Maintenance margin of all positions, those outside of the table too.
+    pub maintenance: Money,
+    /// Liquidation prices of the positions in the table, where they are told.
+    pub liquidations: Vec<LiquidationReport>,
 }
 
 /// Balances; those whose names are too long for us are left out.
@@ -28,6 +32,8 @@ pub struct Positions {
 pub struct Balances {
     /// One an asset.
     pub balances: Vec<BalanceReport>,
+    /// One an asset; futures positions have their maintenance margin elsewhere.
+    pub margins: Vec<MarginReport>,
 }
 
 /// What `GET …/account` says.
@@ -60,13 +66,22 @@ pub fn parse_balances(body: &[u8]) -> Result<Balances, RestError> {
     struct Written {
         asset: String,
         balance: String,
+        cross_un_pnl: Option<String>,
+        available_balance: Option<String>,
         #[serde(default)]
         update_time: i64,
     }
     let written: Vec<Written> = serde_json::from_slice(body)?;
     let mut all = Balances::default();
     for one in &written {
-        all.add(&one.asset, money("balance", &one.balance)?, one.update_time);
+        let wallet = money("balance", &one.balance)?;
+        all.add(&one.asset, wallet, one.update_time);
+        if let (Some(gain), Some(available)) = (&one.cross_un_pnl, &one.available_balance) {
+            let gain = signed_money("crossUnPnl", gain)?;
+            let balance = Money(wallet.0.saturating_add(gain.0));
+            let available = signed_money("availableBalance", available)?;
+            all.add_margin(Market::UsdM, &one.asset, available, balance);
+        }
     }
     Ok(all)
 }
@@ -111,6 +126,8 @@ struct WrittenPosition {
     position_side: String,
     position_amt: String,
     entry_price: Option<String>,
+    maint_margin: Option<String>,
+    liquidation_price: Option<String>,
     #[serde(default)]
     update_time: i64,
 }
@@ -170,11 +187,26 @@ fn spot_account(body: &[u8]) -> Result<AccountState, RestError> {
         state
             .balances
             .add(&one.asset, Money(wallet), written.update_time);
+        state
+            .balances
+            .add_margin(Market::Spot, &one.asset, free, Money(wallet));
     }
     Ok(state)
 }
 
 impl Balances {
+    fn add_margin(&mut self, market: Market, asset: &str, available: Money, balance: Money) {
+        if let Some(asset) = Asset::new(asset.as_bytes()) {
+            self.margins.push(MarginReport {
+                market,
+                asset,
+                available,
+                balance,
+                maintenance: Money::ZERO,
+            });
+        }
+    }
+
     fn add(&mut self, asset: &str, wallet: Money, time: i64) {
         if let Some(asset) = Asset::new(asset.as_bytes()) {
             self.balances.push(BalanceReport {
@@ -192,6 +224,10 @@ fn positions(
 ) -> Result<Positions, RestError> {
     let mut all = Positions::default();
     for one in written {
+        if let Some(margin) = &one.maint_margin {
+            let margin = signed_money("maintMargin", margin)?;
+            all.maintenance = Money(all.maintenance.0.saturating_add(margin.0));
+        }
         let flat = one
             .position_amt
             .bytes()
@@ -203,6 +239,12 @@ fn positions(
         if one.position_side != "BOTH" {
             all.hedge_legs += usize::from(!flat);
             continue;
+        }
+        if let Some(price) = &one.liquidation_price {
+            all.liquidations.push(LiquidationReport {
+                instrument: instrument.id,
+                price_e8: decimal_cut("liquidationPrice", price)?,
+            });
         }
         all.positions.push(PositionReport {
             instrument: instrument.id,
@@ -226,6 +268,11 @@ fn signed_quantity(text: &str, instrument: &Instrument) -> Result<Quantity, Rest
         .quantity_from_text(digits.as_bytes())
         .map_err(|_| bad_value("positionAmt", text))?;
     Ok(if negative { -quantity } else { quantity })
+}
+
+/// An amount that may be negative, at 1e-8.
+fn signed_money(field: &'static str, text: &str) -> Result<Money, RestError> {
+    decimal_cut(field, text).map(Money)
 }
 
 /// An average price at 1e-8; digits beyond are cut, since the exchange rounds averages itself.

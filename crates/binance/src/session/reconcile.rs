@@ -10,7 +10,8 @@ use crate::orders::Stamp;
 use crate::rest::{self, RestError};
 use crate::sign::Credentials;
 use market::{
-    BalanceReport, Instruments, Market, MonoNs, OpenOrderReport, PositionReport, Quantity, UtcMs,
+    BalanceReport, Instrument, Instruments, LiquidationReport, MarginReport, Market, Money, MonoNs,
+    OpenOrderReport, PositionReport, Quantity, UtcMs,
 };
 
 /// Takes a reconciliation.
@@ -23,6 +24,10 @@ pub trait ReconcileEvents {
     fn position(&mut self, position: PositionReport);
     /// One balance.
     fn balance(&mut self, balance: BalanceReport);
+    /// Margin in one asset; comes before the balances. One who does not care leaves it.
+    fn margin(&mut self, _: MarginReport) {}
+    /// The liquidation price of one position. One who does not care leaves it.
+    fn liquidation(&mut self, _: LiquidationReport) {}
     /// It is complete.
     fn end(&mut self);
     /// A part could not be had or read; it will be tried again.
@@ -51,6 +56,8 @@ pub struct Reconciler {
     state: State,
     wanted_again: bool,
     backoff: Backoff,
+    /// Of the positions of the run under way.
+    maintenance: Money,
 }
 
 /// `recvWindow` of these requests.
@@ -65,6 +72,7 @@ impl Reconciler {
             credentials,
             state: State::Idle,
             wanted_again: false,
+            maintenance: Money::ZERO,
             backoff: Backoff::new(200 * MILLISECOND_NS, 10 * SECOND_NS, seed),
         }
     }
@@ -171,7 +179,7 @@ impl Reconciler {
     }
 
     fn tell(
-        &self,
+        &mut self,
         part: Part,
         body: &[u8],
         instruments: &Instruments<'_>,
@@ -193,6 +201,15 @@ impl Reconciler {
                 for position in positions(&told.positions, instruments) {
                     events.position(position);
                 }
+                for instrument in futures(instruments) {
+                    let told = told.liquidations.iter();
+                    let found = told.copied().find(|one| one.instrument == instrument.id);
+                    events.liquidation(found.unwrap_or(LiquidationReport {
+                        instrument: instrument.id,
+                        price_e8: 0,
+                    }));
+                }
+                self.maintenance = told.maintenance;
             }
             Part::Balances => {
                 let balances = match self.market {
@@ -202,6 +219,15 @@ impl Reconciler {
                         account.map_err(text)?.balances
                     }
                 };
+                for margin in balances.margins {
+                    events.margin(MarginReport {
+                        maintenance: match self.market {
+                            Market::UsdM => self.maintenance,
+                            Market::Spot => Money::ZERO,
+                        },
+                        ..margin
+                    });
+                }
                 for balance in balances.balances {
                     events.balance(balance);
                 }
@@ -216,11 +242,7 @@ fn positions(
     told: &[PositionReport],
     instruments: &Instruments<'_>,
 ) -> impl Iterator<Item = PositionReport> {
-    let futures = instruments
-        .0
-        .iter()
-        .filter(|one| one.market == Market::UsdM);
-    futures.map(|instrument| {
+    futures(instruments).map(|instrument| {
         let found = told.iter().find(|one| one.instrument == instrument.id);
         found.copied().unwrap_or(PositionReport {
             instrument: instrument.id,
@@ -229,6 +251,11 @@ fn positions(
             update_time: UtcMs(0),
         })
     })
+}
+
+fn futures<'a>(instruments: &Instruments<'a>) -> impl Iterator<Item = &'a Instrument> {
+    let all = instruments.0.iter();
+    all.filter(|one| one.market == Market::UsdM)
 }
 
 fn describe(outcome: HttpOutcome<'_>) -> String {

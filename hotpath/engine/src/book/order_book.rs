@@ -155,6 +155,16 @@ impl Book {
         self.changed_at
     }
 
+    /// When the exchange sent what the top of this book was made of last. A spot ticker has no
+    /// time; then it is the last difference's.
+    #[must_use]
+    pub fn event_time(&self) -> UtcMs {
+        let ticker = self.overlay.as_ref().map(|ticker| ticker.event_time);
+        ticker
+            .filter(|time| time.0 != 0)
+            .unwrap_or(self.last.event_time)
+    }
+
     fn apply_next(&mut self, update: &DepthUpdate<'_>, now: MonoNs) -> BookChange {
         let before = self.top();
         if self.requested_at.is_some() {

@@ -32,6 +32,7 @@ impl Engine {
                 (sane, Some(report.instrument))
             }
             Input::Balance(report) => (bounds::is_wallet(report), None),
+            Input::Margin(report) => (bounds::is_margin(report), None),
             _ => (true, None),
         };
         if sane {

@@ -10,6 +10,7 @@ use crate::bounds;
 use crate::orders::Evidence;
 use crate::outbox::{Observer, Request};
 use crate::position::ClosedTrade;
+use crate::strategy::Purpose;
 use market::account::NOT_SENT;
 use market::record::{Fill, OrderChange, PositionRecord, Record, TradeClosed, WalletRecord};
 use market::{
@@ -30,6 +31,7 @@ impl Engine {
             return;
         };
         let now = self.facts.now;
+        self.watch_reply(slot, reply, emit);
         if reply.exchange_order_id.0 != 0 {
             self.orders.get_mut(slot).exchange_order_id = reply.exchange_order_id;
         }
@@ -267,6 +269,9 @@ impl Engine {
         }
         emit.record(Record::Fill(fill));
         if let Some(order) = owner {
+            if order.purpose == Purpose::Entry && order.filled == fill.quantity {
+                self.watch_execution(usize::from(order.assignment), fill.side, emit);
+            }
             let reason = order.purpose.exit_reason();
             self.book_strategy_fill(usize::from(order.assignment), &fill, reason, emit);
         }
@@ -303,7 +308,8 @@ impl Engine {
         let one = &mut self.assignments[assignment];
         let instrument = &self.config.instruments[usize::from(one.instrument.0)];
         let realized = bounds::amount(instrument, closed.realized_tick_lots);
-        one.position.count_trade(realized > closed.fees);
+        let won = realized > closed.fees;
+        one.position.count_trade(won);
         one.pauses.exit_tries = 0;
         emit.record(Record::TradeClosed(TradeClosed {
             instrument: one.instrument,
@@ -315,6 +321,7 @@ impl Engine {
             held_ns: closed.held_ns,
             reason,
         }));
+        self.watch_trade(assignment, won, reason, emit);
     }
 
     /// What the exchange or a person closed is taken from the strategies that held it (F47);

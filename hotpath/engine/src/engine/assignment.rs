@@ -5,8 +5,9 @@
 use super::core::ACCOUNT_DESK;
 use crate::orders::NEVER;
 use crate::position::Position;
+use crate::risk::Recent;
 use crate::strategy::{Purpose, Strategy};
-use market::{InstrumentId, MonoNs, NonAction, StrategyId, wire_struct};
+use market::{InstrumentId, MonoNs, NonAction, Side, StrategyId, wire_struct};
 
 /// Pause after a rejected order; doubles with each entry in a row.
 const REJECT_PAUSE_NS: u64 = 100_000_000;
@@ -31,6 +32,18 @@ pub(super) struct Assignment {
     /// The strategy's own part of the account's position.
     pub(super) position: Position,
     pub(super) pauses: Pauses,
+    pub(super) executions: Executions,
+}
+
+wire_struct! {
+    /// Entries that were executed of late.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Executions {
+        /// Their side; those of the other one end the count.
+        pub side: Option<Side>,
+        /// When.
+        pub recent: Recent,
+    }
 }
 
 wire_struct! {
@@ -53,6 +66,8 @@ wire_struct! {
         pub entry_ended_at: MonoNs,
         /// Exit orders of the present trade that ended with something left unfilled.
         pub exit_tries: u8,
+        /// The present trade has lost more than one trade may.
+        pub loses_too_much: bool,
     }
 }
 
@@ -76,7 +91,9 @@ impl Assignment {
                 exit_rejects: 0,
                 entry_ended_at: MonoNs(0),
                 exit_tries: 0,
+                loses_too_much: false,
             },
+            executions: Executions::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::hash::RollingHash;
 use market::{CodecError, Reader, Wire, Writer};
 
 const MAGIC: [u8; 8] = *b"FULCRCKP";
-const VERSION: u16 = 6;
+const VERSION: u16 = 8;
 const HEADER_BYTES: usize = 8 + 2 + 8 + 8;
 /// Room for everything but books and orders, which come with their own lengths.
 const PART_BYTES_MAX: usize = 8_192;
@@ -139,6 +139,7 @@ impl Engine {
             put(out, PART_BYTES_MAX, |writer| {
                 one.position.encode(writer)?;
                 one.pauses.encode(writer)?;
+                one.executions.encode(writer)?;
                 one.brain
                     .as_ref()
                     .map_or(Ok(()), |brain| brain.save(writer))
@@ -175,6 +176,7 @@ impl Engine {
         for one in &mut self.assignments {
             one.position = Wire::decode(&mut reader)?;
             one.pauses = Wire::decode(&mut reader)?;
+            one.executions = Wire::decode(&mut reader)?;
             if let Some(brain) = &mut one.brain {
                 brain.load(&mut reader)?;
             }

@@ -84,10 +84,26 @@ wire_struct! {
         pub net_realized: Money,
         /// Unrealised profit.
         pub unrealized: Money,
+        /// Sum of the absolute values of all futures positions.
+        pub gross_usdm: Money,
+        /// The same of spot.
+        pub gross_spot: Money,
+        /// Sum of the values of all positions, signed.
+        pub net_exposure: Money,
+        /// Instruments with a position that had no price yet, by bit.
+        pub unvalued: u64,
         /// Instruments with a futures position that no strategy claims, by bit.
         pub unclaimed: u64,
         /// Inputs that were refused because their numbers cannot be.
         pub absurd_inputs: u64,
+        /// Event times above this, in milliseconds of UTC, are looked at: they may be ahead.
+        pub event_limit_ms: i64,
+        /// Event times that were ahead of the exchange's clock (F13).
+        pub events_ahead: u64,
+        /// Clock samples that did not fit to the one before.
+        pub clock_steps: u64,
+        /// No entry before, after such a sample.
+        pub clock_doubted_until: MonoNs,
     }
 }
 
@@ -126,7 +142,7 @@ impl Engine {
             trading: Trading::new(config.start_active),
             throttle: Throttle::new(&config.risk),
             breakers: Breakers::default(),
-            links: [Link::new(has(Market::UsdM)), Link::new(has(Market::Spot))],
+            links: [Market::UsdM, Market::Spot].map(|market| Link::new(market, has(market))),
             run: ReconcileRun::default(),
             facts: EngineFacts {
                 sequence: 0,
@@ -139,8 +155,16 @@ impl Engine {
                 sweeping: false,
                 net_realized: Money::ZERO,
                 unrealized: Money::ZERO,
+                gross_usdm: Money::ZERO,
+                gross_spot: Money::ZERO,
+                net_exposure: Money::ZERO,
+                unvalued: 0,
                 unclaimed: 0,
                 absurd_inputs: 0,
+                event_limit_ms: i64::MAX,
+                events_ahead: 0,
+                clock_steps: 0,
+                clock_doubted_until: MonoNs(0),
             },
             hash: RollingHash::default(),
             desired: DesiredOrders::new(),
@@ -277,9 +301,14 @@ impl Engine {
             Input::OpenOrder(report) => self.take_open_order(report, emit),
             Input::ReconcileEnd => self.end_reconcile(emit),
             Input::Command(command) => self.take_command(*command),
-            Input::Clock(utc) => self.take_clock(*utc),
+            Input::Clock(utc) => self.take_clock(*utc, emit),
             Input::JournalLevel(permille) => self.trading.journal_level(*permille),
             Input::Time => {}
+            Input::Breakers(memory) => self.remember(memory),
+            Input::Cooldown(cooldown) => self.cool_down(*cooldown),
+            Input::Margin(report) => self.take_margin(report, emit),
+            Input::Liquidation(report) => self.take_liquidation(report),
+            Input::Venue(report) => self.take_venue(report),
         }
     }
 
@@ -291,8 +320,8 @@ impl Engine {
     }
 
     fn take_command(&mut self, command: Command) {
-        if command == Command::Start {
-            self.breakers.rearm(self.profit());
+        if command == Command::Rearm {
+            self.rearm();
         }
         if self.trading.obey(command) {
             self.want_cancels();
@@ -300,31 +329,23 @@ impl Engine {
         self.touch_all();
     }
 
-    fn take_clock(&mut self, utc: UtcNs) {
-        self.facts.utc = utc;
-        self.facts.utc_at = self.facts.now;
-        let profit = self.profit();
-        self.breakers.clock(utc, profit, &self.config.risk);
-    }
-
     /// Values positions, asks the breakers, tells a new trading state.
     fn watch_limits<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
         for index in bits(self.touched) {
-            let instrument = &self.config.instruments[index];
-            let stale_ns = self.config.signal.stale_after_ns;
-            let state = &mut self.instruments[index];
-            self.facts.unrealized += state.revalue(instrument, self.facts.now, stale_ns);
+            if self.instruments[index].has_value() {
+                self.value_position(index, emit);
+            }
             // Nothing would close what no strategy claims: no more until a person has looked.
-            let held = state.position.quantity;
-            let futures = instrument.market == Market::UsdM;
+            let held = self.instruments[index].position.quantity;
+            let futures = self.config.instruments[index].market == Market::UsdM;
             let unclaimed = futures && !held.is_zero() && held != self.claimed(index);
             self.facts.unclaimed &= !(1 << index);
             self.facts.unclaimed |= u64::from(unclaimed) << index;
         }
         self.trading.unclaimed = self.facts.unclaimed != 0;
-        let trips = self.breakers.update(self.profit(), &self.config.risk);
-        self.trading.daily_loss |= trips.daily_loss;
-        self.trading.drawdown |= trips.drawdown;
+        if self.breakers.judged != Some(self.profit()) {
+            self.judge_profit(emit);
+        }
         if let Some((from, to, reason)) = self.trading.change() {
             emit.record(Record::TradingState(TradingStateChange {
                 from,

@@ -3,11 +3,12 @@
 //! In: the time. Out: queries, doubts, instruments to decide on; the next deadline. Never: a
 //! request sent again because its answer is late (I3).
 
+use super::breakers::About;
 use super::core::{Engine, bits};
 use super::emit::Emit;
 use crate::orders::{MISSING_FILL_NS, NEVER};
 use crate::outbox::{Observer, Request};
-use market::{Certainty, MonoNs, PendingRequest};
+use market::{Breaker, Certainty, MonoNs, PendingRequest};
 
 impl Engine {
     /// Does what is due and finds the next time at which something is.
@@ -18,7 +19,7 @@ impl Engine {
             self.pass_order_deadlines(emit);
         }
         self.ask_reconcile(emit);
-        self.pass_instrument_deadlines();
+        self.pass_instrument_deadlines(emit);
         self.pass_pauses();
         if self.facts.sweeping {
             self.touch_all();
@@ -66,11 +67,13 @@ impl Engine {
         } else if self.orders.make_unknown(slot, now) {
             // No reply in time: the request may have taken effect or not.
             self.record_order(slot, None, 0, emit);
+            let about = About::of(usize::from(order.new.instrument.0));
+            self.incident(Breaker::ErrorRate, about, emit);
             self.touch(order.new.instrument);
         }
     }
 
-    fn pass_instrument_deadlines(&mut self) {
+    fn pass_instrument_deadlines<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
         let now = self.facts.now;
         let stale_ns = self.config.signal.stale_after_ns;
         let mut doubted = 0u64;
@@ -88,6 +91,7 @@ impl Engine {
         }
         for index in bits(doubted) {
             self.trading.mismatch = true;
+            self.incident(Breaker::MismatchRate, About::of(index), emit);
             self.doubt(self.config.instruments[index].market);
         }
     }

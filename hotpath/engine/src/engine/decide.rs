@@ -69,7 +69,9 @@ impl Engine {
         }
         self.desired.clear();
         let decision = if self.trading.flattening {
-            self.want_flat(assignment, view)
+            self.want_flat(assignment, view, Purpose::OperatorExit)
+        } else if self.is_to_be_closed(assignment) {
+            self.want_flat(assignment, view, Purpose::TradeLoss)
         } else {
             self.ask_strategy(assignment, view)
         };
@@ -135,11 +137,14 @@ impl Engine {
         let live_entry = live(|purpose| purpose == Purpose::Entry).map(|order| order.new.side);
         let is_exit = |purpose: Purpose| purpose.reduces() && purpose != Purpose::TakeProfit;
         let live_exit = live(is_exit).is_some();
+        let latched_off = self.is_latched_off(self.assignments[usize::from(assignment)].strategy);
         let one = &mut self.assignments[usize::from(assignment)];
         let instrument = &self.config.instruments[usize::from(one.instrument.0)];
         let link = &self.links[instrument.market as usize];
         let entries = if self.trading.state != TradingState::Active {
             Err(NonAction::NotActive)
+        } else if latched_off {
+            Err(NonAction::StrategyLatched)
         } else {
             link.ready().map_err(|_| NonAction::StreamsNotReady)
         };
@@ -156,6 +161,7 @@ impl Engine {
             entry_ended_at: one.pauses.entry_ended_at,
             exit_tries: one.pauses.exit_tries,
             collar_max: self.config.risk.collar,
+            size: self.breakers.size(&self.config.risk),
         };
         match &mut one.brain {
             Some(brain) => brain.on_event(&context, &mut self.desired),
@@ -166,9 +172,9 @@ impl Engine {
         }
     }
 
-    /// The operator wants no position: whatever the strategy thinks, its part is closed; the
-    /// desk closes what no strategy claims.
-    fn want_flat(&mut self, assignment: u16, view: &View) -> Decision {
+    /// The operator, or a limit, wants no position: whatever the strategy thinks, its part is
+    /// closed; the desk closes what no strategy claims.
+    fn want_flat(&mut self, assignment: u16, view: &View, purpose: Purpose) -> Decision {
         let idle = Decision {
             reason: Some(NonAction::NotActive),
             wake: NEVER,
@@ -194,7 +200,7 @@ impl Engine {
         };
         let exit = Desired {
             slot: SLOT_OPERATOR,
-            purpose: Purpose::OperatorExit,
+            purpose,
             side,
             order_type: price.map_or(OrderType::Market, |_| OrderType::Limit),
             time_in_force: TimeInForce::ImmediateOrCancel,

@@ -7,7 +7,7 @@ use crate::bounds;
 use crate::orders::{FillWindow, NEVER};
 use crate::position::Position;
 use crate::signal::{OrderFlow, Top};
-use market::{BookState, Instrument, Money, MonoNs, Price, Quantity, wire_struct};
+use market::{BookState, Instrument, Money, MonoNs, Price, Quantity, UtcMs, wire_struct};
 
 /// Age at which a mark price no longer counts; its stream tells one a second.
 const MARK_STALE_NS: u64 = 3_000_000_000;
@@ -35,6 +35,18 @@ wire_struct! {
         pub mark_at: MonoNs,
         /// Profit of the position at the last price.
         pub unrealized: Money,
+        /// Value of the position at that price, signed like it.
+        pub notional: Money,
+        /// The position has had a price since it was taken over.
+        pub valued: bool,
+        /// Mark price at which the exchange would liquidate, as last told.
+        pub liquidation: Option<Price>,
+        /// What the collar measures from beside mid and mark, in parts of a tick.
+        pub anchor: Option<i64>,
+        /// When it was moved last.
+        pub anchor_at: MonoNs,
+        /// Nothing is opened before, after a stop; 0 for never.
+        pub cooldown_until: UtcMs,
         /// Position as the exchange last stated it.
         pub exchange_quantity: Option<Quantity>,
         /// Its entry price times 1e8.
@@ -94,7 +106,7 @@ impl InstrumentState {
     }
 
     /// The price at which the position is valued: mark, else mid; whichever is fresh.
-    fn value_price(&self, now: MonoNs, stale_ns: u64) -> Option<Price> {
+    pub(super) fn value_price(&self, now: MonoNs, stale_ns: u64) -> Option<Price> {
         let top = self
             .fresh_top(now, stale_ns)
             .filter(|top| !top.is_crossed());
@@ -106,14 +118,27 @@ impl InstrumentState {
         self.facts.mark.or_else(|| self.top().map(|top| top.mid()))
     }
 
+    /// True while there is a position, or the last one is still in the sums.
+    #[inline]
+    pub(super) fn has_value(&self) -> bool {
+        !self.position.is_flat() || self.facts.notional != Money::ZERO
+    }
+
     /// Values the position, where a price is fresh; returns by how much its profit changed.
     pub(super) fn revalue(&mut self, instrument: &Instrument, now: MonoNs, stale_ns: u64) -> Money {
         let before = self.facts.unrealized;
         if self.position.is_flat() {
             self.facts.unrealized = Money::ZERO;
+            self.facts.notional = Money::ZERO;
         } else if let Some(price) = self.value_price(now, stale_ns) {
             let tick_lots = self.position.unrealized_tick_lots(price);
             self.facts.unrealized = bounds::amount(instrument, tick_lots);
+            let value = tick_lots + self.position.cost_tick_lots;
+            self.facts.notional = bounds::amount(instrument, value);
+            self.facts.valued = true;
+        } else if self.facts.notional == Money::ZERO {
+            // Without any price it is worth what it cost.
+            self.facts.notional = bounds::amount(instrument, self.position.cost_tick_lots);
         }
         self.facts.unrealized - before
     }

@@ -5,10 +5,11 @@
 
 use super::core::Engine;
 use super::emit::Emit;
+use super::exposure::ToldMargin;
 use crate::event::{StreamChange, StreamKind};
 use crate::orders::NEVER;
 use crate::outbox::{Observer, Request};
-use market::{BookReason, DenialCode, Market, Money, MonoNs, Quantity, wire_struct};
+use market::{BookReason, DenialCode, Market, Money, MonoNs, Quantity, VenueReport, wire_struct};
 
 /// A reconciliation that does not come back is asked for again.
 const RECONCILE_RETRY_NS: u64 = 10_000_000_000;
@@ -37,6 +38,12 @@ wire_struct! {
         pub ask_at: MonoNs,
         /// Wallet less our own net profit, as of the last reconciliation.
         pub wallet_base: Money,
+        /// The wallet was told at least once.
+        pub wallet_known: bool,
+        /// Margin as last told.
+        pub margin: Option<ToldMargin>,
+        /// Whether the exchange takes requests, as last told.
+        pub venue: VenueReport,
     }
 }
 
@@ -62,7 +69,7 @@ wire_struct! {
 }
 
 impl Link {
-    pub(super) fn new(used: bool) -> Self {
+    pub(super) fn new(market: Market, used: bool) -> Self {
         Self {
             used,
             market_up: false,
@@ -72,6 +79,14 @@ impl Link {
             ever_reconciled: false,
             ask_at: NEVER,
             wallet_base: Money::ZERO,
+            wallet_known: false,
+            margin: None,
+            venue: VenueReport {
+                market,
+                silent_until: MonoNs(0),
+                banned_until: MonoNs(0),
+                maintenance: false,
+            },
         }
     }
 

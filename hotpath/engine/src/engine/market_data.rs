@@ -3,13 +3,14 @@
 //! In: differences, tickers, snapshots, mark prices. Out: book state records, snapshot requests.
 //! Never: a decision on a book that broke in the same event (I8).
 
+use super::breakers::About;
 use super::core::Engine;
 use super::emit::Emit;
 use crate::book::BookChange;
 use crate::event::Input;
 use crate::outbox::{Observer, Request};
 use market::record::{BookStateChange, Record};
-use market::{BookReason, BookState, InstrumentId, MarkPrice, MonoNs};
+use market::{BookReason, BookState, Breaker, InstrumentId, MarkPrice, MonoNs};
 
 impl Engine {
     pub(super) fn take_book<O: Observer>(&mut self, input: &Input<'_>, emit: &mut Emit<'_, O>) {
@@ -25,6 +26,11 @@ impl Engine {
             return;
         };
         let now = self.facts.now;
+        if let Input::Depth(depth) = input
+            && depth.header.event_time.0 > self.facts.event_limit_ms
+        {
+            self.note_event_ahead(depth.header.event_time);
+        }
         let book = &mut self.instruments[index].book;
         let change = match input {
             Input::Depth(depth) => book.apply(depth, now),
@@ -59,7 +65,9 @@ impl Engine {
         let state = &mut self.instruments[index];
         if change.gap && state.facts.was_synced {
             state.facts.book_gaps += 1;
+            self.incident(Breaker::FeedGaps, About::of(index), emit);
         }
+        let state = &mut self.instruments[index];
         if let Some((from, to, reason)) = change.transition {
             if to == BookState::Synced {
                 state.facts.book_resyncs += u64::from(state.facts.was_synced);

@@ -105,6 +105,6 @@ impl Engine {
             return UtcNs(0);
         }
         let since = self.facts.now.since(self.facts.utc_at);
-        UtcNs(self.facts.utc.0 + since as i64)
+        UtcNs(self.facts.utc.0.saturating_add_unsigned(since))
     }
 }

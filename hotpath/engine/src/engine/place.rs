@@ -5,9 +5,10 @@
 
 use super::core::Engine;
 use super::emit::Emit;
+use super::exposure::{Reserved, reserve_of};
 use crate::orders::Order;
 use crate::outbox::{Observer, Request, Stage};
-use crate::risk::{BookView, RiskView, check};
+use crate::risk::{BookView, RiskView, check, worst_notional};
 use crate::strategy::Desired;
 use market::record::{Denial, Intent, Record, Trigger};
 use market::{
@@ -57,6 +58,7 @@ impl Engine {
                 let due = self.orders.reply_due(now);
                 let order = Order {
                     purpose: wanted.purpose,
+                    reserve: reserve_of(&new, instrument.market, view.worth),
                     ..Order::submitted(new, assignment, wanted.slot, now, due)
                 };
                 self.orders.insert(slot, order);
@@ -103,12 +105,15 @@ impl Engine {
         let state = &self.instruments[usize::from(new.instrument.0)];
         let (now, stale_ns) = (self.facts.now, self.config.signal.stale_after_ns);
         let age_ns = now.since(state.book.changed_at());
+        let timely = self.is_timely(state.book.event_time(), state.book.top_changed_at());
         let mut open_same_side = Quantity::ZERO;
         let (mut open_orders, mut open_orders_account) = (0, 0);
         let mut duplicate = false;
         let mut own_opposite: Option<Price> = None;
+        let mut reserved = Reserved::default();
         for order in self.orders.live_orders() {
             open_orders_account += 1;
+            self.add_reserved(order, new, &mut reserved);
             duplicate |= order.assignment == assignment && order.slot == slot;
             if order.new.instrument != new.instrument {
                 continue;
@@ -124,18 +129,25 @@ impl Engine {
                 }));
             }
         }
+        let (top, mark) = (state.fresh_top(now, stale_ns), state.fresh_mark(now));
         RiskView {
             now: self.facts.now,
             instrument,
             state: self.trading.state,
             reason: self.trading.reason,
             streams: self.links[instrument.market as usize].ready(),
+            venue: [false, true].map(|reducing| self.venue_takes(instrument.market, reducing)),
+            latched_off: self.is_latched_off(new.strategy),
+            cooling_down: self.is_cooling_down(usize::from(new.instrument.0)),
+            worth: worst_notional(new, instrument, top, mark, new.quantity),
+            account: self.account_view(new, reserved),
+            clock_safe: self.clock_is_safe(),
             book: BookView {
                 state: state.book.state(),
-                fresh: age_ns <= stale_ns,
-                top: state.fresh_top(now, stale_ns),
+                fresh: age_ns <= stale_ns && timely,
+                top,
             },
-            mark: state.fresh_mark(now),
+            mark,
             position: state.position.quantity,
             open_same_side,
             open_orders,

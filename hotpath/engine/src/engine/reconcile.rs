@@ -6,7 +6,9 @@
 
 use super::core::Engine;
 use super::emit::Emit;
+use super::exposure::reserve_of;
 use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS};
+use crate::bounds;
 use crate::config::OpenOrdersAtStart;
 use crate::orders::{Evidence, NEVER, Order};
 use crate::outbox::{Observer, Request};
@@ -14,7 +16,7 @@ use crate::strategy::Purpose;
 use market::record::{Adopted, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
-    Certainty, Instrument, IntentId, Market, MonoNs, NewOrder, OpenOrderReport, OrderState,
+    Certainty, Instrument, IntentId, Market, Money, MonoNs, NewOrder, OpenOrderReport, OrderState,
     PendingRequest, Quantity,
 };
 
@@ -105,6 +107,7 @@ impl Engine {
             quantity: report.quantity,
             reduce_only: report.reduce_only,
         };
+        let instrument = self.config.instruments[usize::from(report.instrument.0)];
         // What it filled before this life is in the position that the exchange states.
         let order = Order {
             purpose: Purpose::Entry,
@@ -115,6 +118,11 @@ impl Engine {
             told: report.cumulative_quantity,
             cancel_wanted: cancel,
             listed: true,
+            reserve: reserve_of(
+                &new,
+                instrument.market,
+                instrument.notional(report.price, report.quantity),
+            ),
             ..Order::submitted(new, desk, SLOT_ADOPTED, self.facts.now, NEVER)
         };
         self.orders.insert(slot, order);
@@ -158,13 +166,19 @@ impl Engine {
         let doubted = !self.links[market as usize].reconciled;
         if let Some(wallet) = run.wallet.filter(|_| doubted) {
             // Only then do entries rest: a wallet in the middle of trading misses fills.
-            self.links[market as usize].wallet_base = wallet - self.facts.net_realized;
+            self.links[market as usize].wallet_base =
+                wallet + self.paid(market) - self.facts.net_realized;
+        }
+        if run.wallet.is_some() {
+            self.links[market as usize].wallet_known = true;
         }
         let link = &mut self.links[market as usize];
         link.reconciled = true;
         link.ever_reconciled = true;
         link.ask_at = self.facts.now.after(RECONCILE_INTERVAL_NS);
         self.trading.mismatch = false;
+        self.breakers.judged = None;
+        self.settle_margin(market);
         self.trading.reconciled = self
             .links
             .iter()
@@ -261,13 +275,26 @@ impl Engine {
         let theirs = state.facts.exchange_quantity.unwrap_or_default();
         let cost = cost_of(&instrument, theirs, state.facts.exchange_entry_e8);
         state.position.adopt(theirs, cost, now);
+        state.facts.valued = false;
         // A single strategy takes the position over, with its exits; several would fight for it.
         let strategies = self.by_instrument[index].len() - 1;
         if strategies == 1 {
             let only = usize::from(self.by_instrument[index][0]);
             self.assignments[only].position.adopt(theirs, cost, now);
         }
+        self.value_position(index, emit);
         self.record_position(index, emit);
+    }
+
+    /// What spot positions of ours have cost: it has left the wallet, but not the account.
+    fn paid(&self, market: Market) -> Money {
+        if market == Market::UsdM {
+            return Money::ZERO;
+        }
+        let held = self.instruments.iter().zip(&self.config.instruments);
+        held.filter(|(_, instrument)| instrument.market == Market::Spot)
+            .map(|(state, one)| bounds::amount(one, state.position.cost_tick_lots))
+            .sum()
     }
 
     pub(super) fn market_of(&self, order: &Order) -> Market {

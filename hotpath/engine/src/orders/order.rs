@@ -4,7 +4,7 @@
 
 use crate::strategy::Purpose;
 use market::{
-    Certainty, ExchangeOrderId, MonoNs, NewOrder, OrderState, PendingRequest, Quantity,
+    Certainty, ExchangeOrderId, Money, MonoNs, NewOrder, OrderState, PendingRequest, Quantity,
     TimeInForce, wire_struct,
 };
 
@@ -51,6 +51,8 @@ wire_struct! {
         pub cancel_wanted: bool,
         /// Listed by the running reconciliation.
         pub listed: bool,
+        /// Exposure that the whole of it may add; zero when it can only reduce.
+        pub reserve: Money,
     }
 }
 
@@ -77,6 +79,7 @@ impl Order {
             unsettled_since: NEVER,
             cancel_wanted: false,
             listed: false,
+            reserve: Money::ZERO,
         }
     }
 
@@ -94,6 +97,18 @@ impl Order {
         } else {
             Quantity((self.new.quantity.0 - self.filled.0).max(0))
         }
+    }
+
+    /// Exposure that what is left of it may add (I12); rounded up.
+    #[must_use]
+    pub fn reserved(&self) -> Money {
+        let (left, whole) = (self.exposure(), self.new.quantity);
+        if left == whole || self.reserve == Money::ZERO {
+            return self.reserve;
+        }
+        let scaled = i128::from(self.reserve.0) * i128::from(left.0);
+        let whole = i128::from(whole.0.max(1));
+        Money(((scaled + whole - 1) / whole) as i64)
     }
 
     /// True for orders that can rest at the exchange: only these are worth a cancel.

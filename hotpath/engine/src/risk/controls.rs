@@ -19,10 +19,31 @@ use market::{
 pub struct BookView {
     /// Its state.
     pub state: BookState,
-    /// Whether its last change is young enough.
+    /// Whether its last change is young enough, by our clock and by the exchange's event time.
     pub fresh: bool,
     /// The touch; `None` where a side is empty, not known or not fresh.
     pub top: Option<Top>,
+}
+
+/// What risk knows of the account behind an order; the order itself is not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// Wallets plus unrealised profit; `None` until every wallet was told.
+    pub equity: Option<Money>,
+    /// All positions and all open orders that may add to them.
+    pub gross: Money,
+    /// Positions in the order's direction less those against it, with the open orders of its side.
+    pub net: Money,
+    /// Leverage cap now, in 1e-8.
+    pub leverage_max: Rate,
+    /// Share of its size that an order may have now.
+    pub size: Rate,
+    /// Margin free for new orders by the exchange's own word, less what was ordered since.
+    pub available: Option<Money>,
+    /// Mark price at which the exchange would liquidate the position.
+    pub liquidation: Option<Price>,
+    /// The price of late, which follows the market only as fast as is allowed.
+    pub anchor: Option<Price>,
 }
 
 /// Everything that may speak against an order, at the moment of the decision.
@@ -38,6 +59,18 @@ pub struct RiskView<'a> {
     pub reason: StateReason,
     /// Streams live and reconciled, or the code that says which is not.
     pub streams: Result<(), DenialCode>,
+    /// Whether the exchange takes an order that opens, and one that reduces.
+    pub venue: [Result<(), DenialCode>; 2],
+    /// The strategy is latched off.
+    pub latched_off: bool,
+    /// The instrument rests after a stop.
+    pub cooling_down: bool,
+    /// Value of the order at the highest price that any source names.
+    pub worth: Money,
+    /// The account.
+    pub account: AccountView,
+    /// The exchange's time is known well enough to open anything (I21).
+    pub clock_safe: bool,
     /// The book.
     pub book: BookView,
     /// Mark price, while it is fresh.
@@ -76,15 +109,22 @@ pub fn check(
         return Err(DenialCode::DuplicateIntent);
     }
     check_filters(order, view)?;
+    view.venue[usize::from(reducing)]?;
     if reducing {
         throttle.take_reserved(view.now);
         return Ok(Approved::by_risk(*order));
     }
     view.streams?;
+    if !view.clock_safe {
+        return Err(DenialCode::ClockUnsafe);
+    }
+    check_latches(view)?;
     check_book(view, config)?;
     check_collar(order, view, config)?;
     check_size(order, view, config)?;
     check_position(order, view, config)?;
+    check_exposure(view, config)?;
+    check_margin(order, view, config)?;
     check_open_orders(order, view, config)?;
     if !throttle.take_entry(view.now) {
         return Err(DenialCode::RateLimitExceeded);
@@ -107,14 +147,19 @@ fn check_state(purpose: Purpose, reducing: bool, view: &RiskView<'_>) -> Result<
         TradingState::Killed if reducing && purpose == Purpose::OperatorExit => Ok(()),
         TradingState::Killed => Err(DenialCode::KillLatched),
         TradingState::Halted => Err(DenialCode::TradingHalted),
-        TradingState::Reducing if !reducing => Err(match view.reason {
-            StateReason::DailyLoss => DenialCode::DailyLossLimit,
-            StateReason::Drawdown => DenialCode::DrawdownLimit,
-            StateReason::JournalFull => DenialCode::JournalFull,
-            StateReason::ControlLost => DenialCode::ControlLost,
-            _ => DenialCode::TradingReducing,
-        }),
+        TradingState::Reducing if !reducing => Err(DenialCode::while_reducing(view.reason)),
         TradingState::Reducing | TradingState::Active => Ok(()),
+    }
+}
+
+/// What holds for one strategy or one instrument until it is over.
+fn check_latches(view: &RiskView<'_>) -> Result<(), DenialCode> {
+    if view.latched_off {
+        Err(DenialCode::RepeatedExecution)
+    } else if view.cooling_down {
+        Err(DenialCode::StopCooldown)
+    } else {
+        Ok(())
     }
 }
 
@@ -186,7 +231,8 @@ fn check_book(view: &RiskView<'_>, config: &RiskConfig) -> Result<(), DenialCode
     Ok(())
 }
 
-/// Distance from mid and from mark, in both directions: a fat finger errs in either.
+/// Distance from mid, from mark and from the price of late, in both directions: a fat finger errs
+/// in either, and a market that runs away takes mid and mark with it.
 fn check_collar(
     order: &NewOrder,
     view: &RiskView<'_>,
@@ -197,7 +243,9 @@ fn check_collar(
     }
     let mid_half_ticks = view.book.top.map(|top| i128::from(top.mid_half_ticks()));
     let mark_half_ticks = view.mark.map(|mark| 2 * i128::from(mark.0));
-    for reference in [mid_half_ticks, mark_half_ticks].into_iter().flatten() {
+    let anchor_half_ticks = view.account.anchor.map(|price| 2 * i128::from(price.0));
+    let references = [mid_half_ticks, mark_half_ticks, anchor_half_ticks];
+    for reference in references.into_iter().flatten() {
         let distance = (2 * i128::from(order.price.0) - reference).abs() * i128::from(ONE);
         if distance > reference * i128::from(config.collar.0) {
             return Err(DenialCode::PriceCollar);
@@ -217,7 +265,8 @@ fn check_size(
     {
         return Err(DenialCode::QuantityExceedsMaximum);
     }
-    if worst_notional(order, view, order.quantity) > config.order_notional_max {
+    // Smaller while the account is down.
+    if beyond(view.worth, config.order_notional_max, view.account.size) {
         return Err(DenialCode::NotionalExceedsMaximum);
     }
     Ok(())
@@ -235,9 +284,69 @@ fn check_position(
     let over_quantity = config
         .position_quantity_max
         .is_some_and(|most| worst > most);
-    let over_notional = worst_notional(order, view, worst) > config.position_notional_max;
+    let instrument = view.instrument;
+    let notional = worst_notional(order, instrument, view.book.top, view.mark, worst);
+    let over_notional = beyond(notional, config.position_notional_max, view.account.size);
     if over_quantity || over_notional || is_short_spot {
         return Err(DenialCode::PositionLimit);
+    }
+    // Without equity nothing is a small share of it.
+    let share = config.exposure_share_max;
+    if view
+        .account
+        .equity
+        .is_none_or(|equity| beyond(notional, equity, share))
+    {
+        return Err(DenialCode::ExposureLimit);
+    }
+    Ok(())
+}
+
+/// The account as a whole, with this order as if it filled.
+fn check_exposure(view: &RiskView<'_>, config: &RiskConfig) -> Result<(), DenialCode> {
+    let account = &view.account;
+    let gross = Money(account.gross.0.saturating_add(view.worth.0));
+    let net = Money(account.net.0.saturating_add(view.worth.0));
+    if gross > config.gross_exposure_max || net > config.net_exposure_max {
+        return Err(DenialCode::GrossExposureLimit);
+    }
+    let equity = account.equity.unwrap_or(Money::ZERO);
+    if beyond(gross, equity, account.leverage_max) {
+        return Err(DenialCode::LeverageLimit);
+    }
+    Ok(())
+}
+
+/// What stays free of margin, by our own count and by the exchange's, and how far liquidation is.
+fn check_margin(
+    order: &NewOrder,
+    view: &RiskView<'_>,
+    config: &RiskConfig,
+) -> Result<(), DenialCode> {
+    let account = &view.account;
+    let equity = account.equity.unwrap_or(Money::ZERO);
+    let leverage = match view.instrument.market {
+        Market::UsdM => account.leverage_max,
+        Market::Spot => Rate(ONE),
+    };
+    let told = account
+        .available
+        .is_some_and(|available| beyond(view.worth, available, leverage));
+    // gross / leverage > equity * (1 - free), without a division.
+    let gross = i128::from(account.gross.0.saturating_add(view.worth.0));
+    let usable = i128::from(equity.0.max(0)) * i128::from(ONE - config.free_margin_min.0);
+    let used = gross * i128::from(ONE) * i128::from(ONE);
+    let own = used > usable.saturating_mul(i128::from(account.leverage_max.0));
+    if told || own {
+        return Err(DenialCode::MarginInsufficient);
+    }
+    let adds = view.position.0.signum() == order.side.sign();
+    let price = reference_price(order, view).filter(|_| adds);
+    if let Some((price, liquidation)) = price.zip(account.liquidation) {
+        let distance = (i128::from(price.0) - i128::from(liquidation.0)).abs() * i128::from(ONE);
+        if distance < i128::from(price.0) * i128::from(config.liquidation_distance_min.0) {
+            return Err(DenialCode::LiquidationNear);
+        }
     }
     Ok(())
 }
@@ -265,6 +374,11 @@ fn check_open_orders(
     Ok(())
 }
 
+/// True when `value` is more than `times` of `most`.
+fn beyond(value: Money, most: Money, times: Rate) -> bool {
+    i128::from(value.0) * i128::from(ONE) > i128::from(most.0.max(0)) * i128::from(times.0)
+}
+
 /// The price that the market names: mark, else mid.
 fn reference_price(order: &NewOrder, view: &RiskView<'_>) -> Option<Price> {
     let mid = view.book.top.map(|top| top.mid());
@@ -273,11 +387,27 @@ fn reference_price(order: &NewOrder, view: &RiskView<'_>) -> Option<Price> {
 }
 
 /// Value of `lots` at the highest price that any source names: rounding never hides risk.
-fn worst_notional(order: &NewOrder, view: &RiskView<'_>, lots: Quantity) -> Money {
-    let ask = view.book.top.map(|top| top.ask.price);
-    let highest = [view.mark, ask]
+#[must_use]
+pub fn worst_notional(
+    order: &NewOrder,
+    instrument: &Instrument,
+    top: Option<Top>,
+    mark: Option<Price>,
+    lots: Quantity,
+) -> Money {
+    let ask = top.map(|top| top.ask.price);
+    let highest = [mark, ask]
         .into_iter()
         .flatten()
         .fold(order.price, Price::max);
-    view.instrument.notional(highest, lots)
+    instrument.notional(highest, lots)
+}
+
+/// Margin that `exposure` takes at a leverage, rounded up.
+#[must_use]
+pub fn margin_of(exposure: Money, leverage: Rate) -> Money {
+    let scaled = i128::from(exposure.0) * i128::from(ONE);
+    let leverage = i128::from(leverage.0.max(1));
+    let margin = (scaled + leverage - 1) / leverage;
+    Money(i64::try_from(margin).unwrap_or(i64::MAX))
 }

@@ -5,12 +5,16 @@
 
 mod breakers;
 mod controls;
+mod memory;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod throttle;
 mod trading;
 
-pub use breakers::{BreakerTrips, Breakers};
-pub use controls::{BookView, RiskView, check};
+pub use breakers::{Breakers, LEVEL_STOP, Trip};
+pub use controls::{AccountView, BookView, RiskView, check, margin_of, worst_notional};
+pub use memory::{BreakerMemory, Cooldown};
+pub use recent::{INCIDENTS_MAX, Recent};
 pub use throttle::Throttle;
 pub use trading::Trading;

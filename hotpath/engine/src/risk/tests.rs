@@ -2,10 +2,11 @@
 //!
 //! In: a table of cases. Out: codes. Never: a control without its case.
 
-use super::{BookView, RiskView, Throttle, check};
+use super::{AccountView, BookView, RiskView, Throttle, check, worst_notional};
 use crate::config::RiskConfig;
 use crate::signal::Top;
 use crate::strategy::Purpose;
+use market::units::ONE;
 use market::{
     BookState, ClientOrderId, DenialCode, Filters, Instrument, InstrumentId, InstrumentStatus,
     IntentId, Level, Market, Money, MonoNs, NewOrder, OrderType, Price, Quantity, Rate, Side,
@@ -83,6 +84,21 @@ fn good() -> Case {
             state: TradingState::Active,
             reason: StateReason::Reconciled,
             streams: Ok(()),
+            venue: [Ok(()); 2],
+            latched_off: false,
+            cooling_down: false,
+            worth: Money::ZERO,
+            account: AccountView {
+                equity: Some(Money::from_whole(100_000)),
+                gross: Money::ZERO,
+                net: Money::ZERO,
+                leverage_max: Rate(6 * ONE),
+                size: Rate(ONE),
+                available: None,
+                liquidation: None,
+                anchor: Some(Price(500_000)),
+            },
+            clock_safe: true,
             book: BookView {
                 state: BookState::Synced,
                 fresh: true,
@@ -106,10 +122,18 @@ fn result(case: &Case) -> Result<(), DenialCode> {
     if case.exhausted {
         while throttle.take_entry(case.view.now) {}
     }
-    let view = RiskView {
+    let mut view = RiskView {
         instrument: &case.instrument,
         ..case.view
     };
+    let (top, mark) = (view.book.top, view.mark);
+    view.worth = worst_notional(
+        &case.order,
+        &case.instrument,
+        top,
+        mark,
+        case.order.quantity,
+    );
     check(
         &case.order,
         case.purpose,
@@ -161,11 +185,41 @@ const SPOILED: &[Spoiled] = &[
     (DenialCode::BookEdge, |c| c.view.book.top = None),
     (DenialCode::StreamDown, |c| c.view.streams = Err(DenialCode::StreamDown)),
     (DenialCode::StreamReconciling, |c| c.view.streams = Err(DenialCode::StreamReconciling)),
+    (DenialCode::PriceCollar, |c| c.view.account.anchor = Some(Price(494_000))),
+    (DenialCode::ClockUnsafe, |c| c.view.clock_safe = false),
+    (DenialCode::ApiBanned, |c| c.view.venue[0] = Err(DenialCode::ApiBanned)),
+    (DenialCode::VenueMaintenance, |c| c.view.venue[0] = Err(DenialCode::VenueMaintenance)),
+    (DenialCode::RepeatedExecution, |c| c.view.latched_off = true),
+    (DenialCode::StopCooldown, |c| c.view.cooling_down = true),
+    // 10 lots at 50,000.1 are 500.001 USDT.
+    (DenialCode::ExposureLimit, |c| c.view.account.equity = Some(Money::from_whole(2_000))),
+    (DenialCode::ExposureLimit, |c| c.view.account.equity = None),
+    (DenialCode::ExposureLimit, |c| { c.view.account.equity = Some(Money::from_whole(20_000)); c.view.position = Quantity(91); }),
+    (DenialCode::GrossExposureLimit, |c| c.view.account.gross = Money::from_whole(99_500)),
+    (DenialCode::GrossExposureLimit, |c| c.view.account.net = Money::from_whole(49_500)),
+    (DenialCode::LeverageLimit, |c| { c.view.account.equity = Some(Money::from_whole(10_000)); c.view.account.gross = Money::from_whole(59_500); }),
+    (DenialCode::LeverageLimit, |c| { c.view.account.leverage_max = Rate(ONE / 200); }),
+    (DenialCode::MarginInsufficient, |c| { c.view.account.equity = Some(Money::from_whole(10_000)); c.view.account.gross = Money::from_whole(53_500); }),
+    (DenialCode::MarginInsufficient, |c| c.view.account.available = Some(Money::from_whole(83))),
+    (DenialCode::MarginInsufficient, |c| { c.instrument.market = Market::Spot; c.view.account.available = Some(Money::from_whole(500)); }),
+    (DenialCode::LiquidationNear, |c| { c.view.position = Quantity(1); c.view.account.liquidation = Some(Price(450_001)); }),
+    (DenialCode::LiquidationNear, |c| { c.order.side = Side::Sell; c.view.position = Quantity(-1); c.view.account.liquidation = Some(Price(549_999)); }),
+    (DenialCode::NotionalExceedsMaximum, |c| { c.view.account.size = Rate(ONE / 2); c.order.quantity = Quantity(50); }),
+    (DenialCode::PositionLimit, |c| { c.view.account.size = Rate(ONE / 2); c.view.position = Quantity(90); }),
     (DenialCode::TradingReducing, |c| c.view.state = TradingState::Reducing),
     (DenialCode::JournalFull, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::JournalFull; }),
     (DenialCode::ControlLost, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::ControlLost; }),
     (DenialCode::DailyLossLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::DailyLoss; }),
     (DenialCode::DrawdownLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::Drawdown; }),
+    (DenialCode::DrawdownLevelLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::DrawdownLevel; }),
+    (DenialCode::LossStreakLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::LossStreak; }),
+    (DenialCode::RejectRateLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::RejectRate; }),
+    (DenialCode::ErrorRateLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::ErrorRate; }),
+    (DenialCode::LatencyLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::Latency; }),
+    (DenialCode::ClockSkewLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::ClockSkew; }),
+    (DenialCode::FeedGapsLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::FeedGaps; }),
+    (DenialCode::PositionMismatch, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::MismatchRate; }),
+    (DenialCode::MarginRatioLimit, |c| { c.view.state = TradingState::Reducing; c.view.reason = StateReason::MarginRatio; }),
     (DenialCode::TradingHalted, |c| c.view.state = TradingState::Halted),
     (DenialCode::KillLatched, |c| c.view.state = TradingState::Killed),
 ];
@@ -183,6 +237,57 @@ const ALSO_FOR_EXITS: &[DenialCode] = &[
 #[test]
 fn a_good_order_passes() {
     assert_eq!(result(&good()), Ok(()));
+}
+
+#[test]
+fn every_code_has_a_case() {
+    let missing: Vec<DenialCode> = DenialCode::ALL
+        .iter()
+        .filter(|code| !SPOILED.iter().any(|(spoiled, _)| spoiled == *code))
+        .copied()
+        .collect();
+    assert_eq!(missing, []);
+}
+
+#[test]
+fn an_order_just_inside_of_each_limit_of_the_account_passes() {
+    let inside: [fn(&mut Case); 9] = [
+        |c| c.view.account.equity = Some(Money::from_whole(2_001)),
+        |c| c.view.account.gross = Money::from_whole(99_499),
+        |c| c.view.account.net = Money::from_whole(49_499),
+        |c| c.view.account.available = Some(Money::from_whole(84)),
+        |c| {
+            c.view.account.equity = Some(Money::from_whole(10_000));
+            c.view.account.gross = Money::from_whole(53_499);
+        },
+        |c| {
+            c.view.position = Quantity(1);
+            c.view.account.liquidation = Some(Price(450_000));
+        },
+        // An order against the position moves away from liquidation.
+        |c| {
+            c.view.position = Quantity(-1);
+            c.view.account.liquidation = Some(Price(500_100));
+        },
+        |c| c.view.account.anchor = Some(Price(495_050)),
+        |c| c.view.account.anchor = None,
+    ];
+    for (index, change) in inside.iter().enumerate() {
+        let mut case = good();
+        change(&mut case);
+        assert_eq!(result(&case), Ok(()), "case {index}");
+    }
+}
+
+#[test]
+fn only_a_ban_holds_back_what_reduces() {
+    let mut case = good();
+    case.view.position = Quantity(-10);
+    case.order.reduce_only = true;
+    case.view.venue = [Err(DenialCode::ApiBanned), Ok(())];
+    assert_eq!(result(&case), Ok(()));
+    case.view.venue[1] = Err(DenialCode::ApiBanned);
+    assert_eq!(result(&case), Err(DenialCode::ApiBanned));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! reason. Never: a hidden way back; each flag is cleared by what set it, or by a person.
 
 use crate::event::{Command, JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
-use market::{StateReason, TradingState, wire_struct};
+use market::{Breaker, StateReason, TradingState, wire_struct};
 
 wire_struct! {
     /// Everything that speaks for or against trading.
@@ -22,10 +22,8 @@ wire_struct! {
         pub flattening: bool,
         /// Latched.
         pub killed: bool,
-        /// Latched breaker.
-        pub daily_loss: bool,
-        /// Latched breaker.
-        pub drawdown: bool,
+        /// Latched breakers, a set of [`Breaker::bit`].
+        pub tripped: u32,
         /// Control is gone beyond its grace.
         pub control_lost: bool,
         /// The journal is over its threshold.
@@ -54,8 +52,7 @@ impl Trading {
             paused: false,
             flattening: false,
             killed: false,
-            daily_loss: false,
-            drawdown: false,
+            tripped: 0,
             control_lost: false,
             journal_high: false,
             journal_full: false,
@@ -70,14 +67,14 @@ impl Trading {
     pub fn obey(&mut self, command: Command) -> bool {
         match command {
             Command::Start => {
-                // A person looked: breakers are re-armed. The kill latch is not theirs to clear.
+                // Neither breakers nor the kill latch are this verb's to clear.
                 self.armed = true;
                 self.stopped = false;
                 self.paused = false;
-                self.daily_loss = false;
-                self.drawdown = false;
                 self.flattening = self.killed;
             }
+            // A person has looked at what tripped; nothing else clears it.
+            Command::Rearm => self.tripped = 0,
             Command::Pause => self.paused = true,
             Command::Resume => {
                 self.paused = false;
@@ -122,8 +119,7 @@ impl Trading {
         let against = self.stopped
             | self.paused
             | self.killed
-            | self.daily_loss
-            | self.drawdown
+            | (self.tripped != 0)
             | self.control_lost
             | self.journal_high
             | self.journal_full
@@ -144,6 +140,10 @@ impl Trading {
     }
 
     fn worst(&self) -> (TradingState, StateReason) {
+        let mut tripped = Breaker::ALL
+            .iter()
+            .filter(|one| self.tripped & one.bit() != 0);
+        let breaker = tripped.find_map(|one| one.state_reason());
         let flags = [
             (self.killed, TradingState::Killed, StateReason::Operator),
             (!self.reconciled, TradingState::Halted, StateReason::Startup),
@@ -155,11 +155,10 @@ impl Trading {
             ),
             (!self.armed, TradingState::Halted, StateReason::NotArmed),
             (
-                self.daily_loss,
+                breaker.is_some(),
                 TradingState::Reducing,
-                StateReason::DailyLoss,
+                breaker.unwrap_or(StateReason::Operator),
             ),
-            (self.drawdown, TradingState::Reducing, StateReason::Drawdown),
             (
                 self.mismatch || self.unclaimed,
                 TradingState::Reducing,
@@ -250,17 +249,39 @@ mod tests {
     }
 
     #[test]
-    fn breakers_stay_latched_over_resume_and_are_cleared_by_start() {
+    fn breakers_stay_latched_over_every_verb_but_rearm() {
+        for breaker in Breaker::ALL {
+            let Some(reason) = breaker.state_reason() else {
+                continue;
+            };
+            let mut trading = ready();
+            trading.tripped |= breaker.bit();
+            for verb in [
+                Command::Pause,
+                Command::Resume,
+                Command::Stop,
+                Command::Start,
+            ] {
+                trading.obey(verb);
+            }
+            trading.change();
+            assert_eq!(
+                (trading.state, trading.reason),
+                (TradingState::Reducing, reason)
+            );
+            trading.obey(Command::Rearm);
+            trading.change();
+            assert_eq!(trading.state, TradingState::Active, "{breaker}");
+        }
+    }
+
+    #[test]
+    fn rearm_clears_no_kill() {
         let mut trading = ready();
-        trading.daily_loss = true;
-        trading.obey(Command::Pause);
-        trading.obey(Command::Resume);
+        trading.obey(Command::Kill);
+        trading.obey(Command::Rearm);
         trading.change();
-        assert_eq!(trading.state, TradingState::Reducing);
-        assert_eq!(trading.reason, StateReason::DailyLoss);
-        trading.obey(Command::Start);
-        trading.change();
-        assert_eq!(trading.state, TradingState::Active);
+        assert_eq!(trading.state, TradingState::Killed);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use crate::position::Position;
 use crate::signal::{Signal, Top};
-use market::{Instrument, Market, MonoNs, NonAction, Price, Quantity, Rate, Side};
+use market::units::ONE;
+use market::{Instrument, Market, Money, MonoNs, NonAction, Price, Quantity, Rate, Side};
 
 /// The world as one strategy on one instrument sees it.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,8 @@ pub struct Context<'a> {
     pub exit_tries: u8,
     /// Widest collar that risk lets through.
     pub collar_max: Rate,
+    /// Share of its size that an entry may have now.
+    pub size: Rate,
 }
 
 /// What a strategy says beside its desired orders.
@@ -58,6 +61,16 @@ impl Context<'_> {
                 Side::Sell => top.bid.price,
             });
         touch.or(self.mark)
+    }
+
+    /// The notional of an entry: smaller while the account is down.
+    #[must_use]
+    pub fn sized(&self, notional: Money) -> Money {
+        if self.size.0 == ONE {
+            notional
+        } else {
+            notional.times(self.size)
+        }
     }
 
     /// True when the position is too small for the exchange to let us close it.

@@ -25,6 +25,8 @@ wire_enum! {
         TimeExit = "TIME_EXIT",
         /// Flatten, kill, stop policy: the engine's own, beside any strategy.
         OperatorExit = "OPERATOR_EXIT",
+        /// The trade lost more than one trade may: the engine's own.
+        TradeLoss = "TRADE_LOSS",
     }
 }
 
@@ -64,6 +66,7 @@ impl Purpose {
             Self::Entry | Self::SignalExit => ExitReason::Signal,
             Self::TimeExit => ExitReason::Time,
             Self::OperatorExit => ExitReason::Operator,
+            Self::TradeLoss => ExitReason::TradeLoss,
         }
     }
 }

@@ -15,10 +15,11 @@ use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::dummy::DummyParameters;
 use ipc::{JournalConsumer, Producer, SegmentLayout, heap_journal, heap_log, heap_ring};
 use market::event::DepthHeader;
+use market::ids::Asset;
 use market::record::{Record, WalletRecord};
 use market::{
-    DepthUpdate, Filters, Instrument, InstrumentStatus, Market, Money, Price, Side, Step, Symbol,
-    TradingState, UpdateId, UtcMs,
+    BalanceReport, DepthUpdate, Filters, Instrument, InstrumentStatus, Market, Money, Price, Side,
+    Step, Symbol, TradingState, UpdateId, UtcMs,
 };
 
 const ID: InstrumentId = InstrumentId(0);
@@ -33,8 +34,9 @@ struct Rig {
     journal: JournalConsumer,
     commands: Producer,
     market: Producer,
+    cold: Producer,
     /// Read by nobody, but an end that is gone is another matter.
-    _others: (Producer, Producer, Consumer, [JournalConsumer; 2]),
+    _others: (Producer, Consumer, [JournalConsumer; 2]),
 }
 
 fn config() -> EngineConfig {
@@ -55,6 +57,11 @@ fn config() -> EngineConfig {
         parameters: StrategyParameters::Dummy(DummyParameters::default()),
     });
     config
+}
+
+/// The exchange's time at `now`.
+fn utc_at(now: MonoNs) -> UtcNs {
+    UtcNs(1_700_000_000_000_000_000_i64.saturating_add_unsigned(now.0))
 }
 
 /// A segment whose file is gone already.
@@ -113,6 +120,7 @@ impl Rig {
             outbox: Outbox::new(Recorder::new(journal_in, cells, 1)),
             cells: host_cells(telemetry).unwrap(),
             checkpoints: Arc::default(),
+            remembered: None,
             clock: TickClock::of_kernel().0,
             ways: way_log(64, telemetry.ring_dropped("ways").unwrap()).0,
             engine: Engine::new(config),
@@ -135,7 +143,8 @@ impl Rig {
             journal,
             commands,
             market,
-            _others: (replies, cold, requests, [inputs, events]),
+            cold,
+            _others: (replies, requests, [inputs, events]),
         }
     }
 
@@ -162,7 +171,7 @@ impl Rig {
             first_update_id: UpdateId(id),
             last_update_id: UpdateId(id),
             previous_update_id: UpdateId(self.update_id),
-            event_time: UtcMs(1),
+            event_time: utc_at(self.now).to_ms(),
             transaction_time: UtcMs(1),
         };
         self.update_id = id;
@@ -179,7 +188,13 @@ impl Rig {
             let (market, up) = (Market::UsdM, true);
             self.send(Input::Stream(StreamChange { stream, market, up }));
         }
+        self.send(Input::Clock(utc_at(self.now)));
         self.send(Input::ReconcileBegin);
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").unwrap(),
+            wallet: Money::from_whole(100_000),
+            event_time: UtcMs(0),
+        }));
         self.send(Input::ReconcileEnd);
         self.depth();
     }
@@ -271,6 +286,7 @@ fn an_order_whose_intent_found_no_room_is_held_back_and_told_as_not_sent() {
     rig.drain_journal();
     for _ in 0..20 {
         rig.turn_after(1_000 * MILLISECOND_NS);
+        rig.send(Input::Clock(utc_at(rig.now)));
         rig.depth();
     }
     assert!(rig.placed() > 0, "there is room again");
@@ -319,4 +335,50 @@ fn the_high_watermark_of_a_ring_knows_of_a_small_burst() {
     // Two were left when the first was done.
     assert_eq!(shown(&segment, "ring_high_watermark{ring=\"market\"}"), 2);
     assert_eq!(shown(&segment, "ring_depth{ring=\"market\"}"), 0);
+}
+
+#[test]
+fn a_clock_sample_that_waited_in_its_ring_is_as_old_as_it_is() {
+    let mut rig = Rig::new(segment("clock"));
+    let mut bytes = [0; 64];
+    let sample = Input::Clock(utc_at(rig.now));
+    let length = encode_input(sample, rig.now, rig.now, &mut bytes).unwrap();
+    rig.cold.try_push(KIND, &bytes[..length]).unwrap();
+    rig.turn_after(2_000 * MILLISECOND_NS);
+    let known = rig.state.host.state.parts.engine.utc_now();
+    assert_eq!(known, utc_at(rig.now), "a stall makes no clock late");
+}
+
+#[test]
+fn what_the_breakers_remember_is_the_first_input_and_is_handed_on_when_it_changes() {
+    let mut rig = Rig::new(segment("breakers"));
+    let mut remembered = BreakerState::default();
+    remembered.memory.tripped = Breaker::DailyLoss.bit();
+    remembered.memory.loss_streak = 3;
+    remembered.cooldowns[0] = UtcMs(1_700_000_009_000);
+    let state = &mut rig.state;
+    state.host.state.parts.remembered = Some(remembered);
+    state.host.resume_breakers(rig.now, &mut state.rings);
+    rig.all_but_a_book();
+    rig.send(Input::Command(Command::Start));
+    rig.book();
+    let kept = |rig: &mut Rig| {
+        rig.turn_after(2 * MILLISECOND_NS);
+        let state = &mut rig.state;
+        state.host.end_turn(true, rig.now, &mut state.rings);
+        state.host.state.parts.checkpoints.breakers.pop()
+    };
+    let first = kept(&mut rig).expect("the day is known since");
+    assert_eq!(rig.trading_state(), TradingState::Reducing);
+    assert_eq!(rig.placed(), 0);
+    assert_eq!(first.memory.tripped, remembered.memory.tripped);
+    assert_eq!(first.cooldowns, remembered.cooldowns);
+    let segment = Arc::clone(&rig.state.host.state.parts.segment);
+    let cell = "breaker_tripped{breaker=\"DAILY_LOSS\"}";
+    assert_eq!(shown(&segment, cell), 1);
+    assert_eq!(kept(&mut rig), None, "nothing has changed");
+    rig.send(Input::Command(Command::Rearm));
+    let cleared = kept(&mut rig).expect("a person has cleared it");
+    assert_eq!(cleared.memory.tripped, 0);
+    assert_eq!(shown(&segment, cell), 0);
 }

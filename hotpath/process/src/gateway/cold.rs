@@ -11,15 +11,15 @@ use crate::telemetry::Telemetry;
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    Governor, HttpRequest, ReconcileEvents, Reconciler, ServerTime, SnapshotEvents, SnapshotQueue,
-    earliest,
+    Governor, HttpReply, HttpRequest, ReconcileEvents, Reconciler, ServerTime, SnapshotEvents,
+    SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::{SnapshotBegin, SnapshotLevels};
 use ipc::{Counter, RegisterError};
 use market::{
-    BalanceReport, Instrument, InstrumentId, Instruments, Level, Market, OpenOrderReport,
-    PositionReport, Side, UpdateId,
+    BalanceReport, Instrument, InstrumentId, Instruments, Level, LiquidationReport, MarginReport,
+    Market, MonoNs, OpenOrderReport, PositionReport, Side, UpdateId, VenueReport,
 };
 use std::cell::RefCell;
 use std::future::Future;
@@ -130,6 +130,8 @@ pub struct ColdShell {
     pub wake: Rc<Notify>,
     /// What the engine wants, since the last look.
     pub wishes: Rc<RefCell<Vec<Wish>>>,
+    /// What the engine was told of the exchange last.
+    pub venue: VenueReport,
 }
 
 /// What the engine asks of the cold path.
@@ -243,6 +245,13 @@ impl ColdShell {
         }
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now.mono;
+        if let Some(reply) = &outcome {
+            let venue = self.venue_after(reply, now.mono);
+            if venue != self.venue {
+                self.venue = venue;
+                inbox.deliver(Input::Venue(venue));
+            }
+        }
         let mut sink = Sink(&mut inbox, &self.cells);
         let instruments = Instruments(&self.instruments);
         match owner {
@@ -262,6 +271,25 @@ impl ColdShell {
                 self.reconciler
                     .on_reply(outcome, now.mono, &instruments, &mut sink);
             }
+        }
+    }
+}
+
+impl ColdShell {
+    /// What the engine is to know of the exchange after a reply. The time is asked for again every
+    /// second until it is answered, so that maintenance ends by itself.
+    fn venue_after(&self, reply: &HttpReply<'_>, now: MonoNs) -> VenueReport {
+        let blocked = self.governor.blocked_until(now).unwrap_or(MonoNs(0));
+        let banned = self.governor.is_banned();
+        VenueReport {
+            silent_until: blocked,
+            banned_until: if banned { blocked } else { MonoNs(0) },
+            maintenance: match reply.status {
+                503 => true,
+                200 => false,
+                _ => self.venue.maintenance,
+            },
+            ..self.venue
         }
     }
 }
@@ -326,6 +354,14 @@ impl ReconcileEvents for Sink<'_> {
 
     fn balance(&mut self, balance: BalanceReport) {
         self.0.deliver(Input::Balance(balance));
+    }
+
+    fn margin(&mut self, margin: MarginReport) {
+        self.0.deliver(Input::Margin(margin));
+    }
+
+    fn liquidation(&mut self, liquidation: LiquidationReport) {
+        self.0.deliver(Input::Liquidation(liquidation));
     }
 
     fn end(&mut self) {

@@ -78,6 +78,7 @@ impl InlineThread {
     pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
         self.behaviour.guard();
         let (mut busy, mut late) = (true, false);
+        self.host.resume_breakers(self.host.now(), &mut self.desk);
         self.host.resume_latch(self.host.now(), &mut self.desk);
         loop {
             let began = self.host.clock().now();

@@ -2,7 +2,7 @@
 //!
 //! In: verbs, streams, reports. Out: checks of requests and states. Never: a look inside.
 
-use super::rig::{ID, Rig, config, dummy, imbalance, instrument, position};
+use super::rig::{ID, Rig, WALLET, config, dummy, imbalance, instrument, position};
 use crate::event::{Command, StreamKind};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
@@ -10,7 +10,7 @@ use market::account::OpenOrderReport;
 use market::record::Record;
 use market::{
     ClientOrderId, DenialCode, ExchangeOrderId, Market, Money, NewOrder, NonAction, OrderState,
-    OrderType, Price, Quantity, Rate, Side, StateReason, TimeInForce, TradingState, UtcNs,
+    OrderType, Price, Quantity, Rate, Side, StateReason, TimeInForce, TradingState,
 };
 
 fn taker() -> ImbalanceParameters {
@@ -277,7 +277,6 @@ fn the_daily_loss_reduces_and_the_exits_go_on() {
     let mut config = config(Market::UsdM, &[imbalance(taker())]);
     config.risk.daily_loss_max = Money::from_whole(1);
     let mut rig = Rig::ready(config);
-    rig.send(Input::Clock(UtcNs(1)));
     long(&mut rig);
     // 19 lots fall by 750 ticks: 1.425 USDT beside the fee.
     rig.book(499_250, 10, 10);
@@ -342,6 +341,6 @@ fn profit_fees_and_wallet_add_up() {
     let one = instrument(Market::UsdM);
     let fee = |price| one.notional(Price(price), Quantity(19)).times(Rate(50_000));
     assert_eq!(page.fees, fee(500_001) + fee(501_002));
-    assert_eq!(page.wallet, page.realized - page.fees);
+    assert_eq!(page.wallet, WALLET + page.realized - page.fees);
     assert_eq!(page.equity, page.wallet);
 }

@@ -4,7 +4,10 @@
 
 mod absurd;
 mod account;
+mod breakers;
 mod checkpoint;
+mod clock;
+mod exposure;
 mod orders;
 mod properties;
 mod rig;

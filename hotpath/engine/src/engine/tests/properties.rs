@@ -61,6 +61,7 @@ pub(super) fn play(rig: &mut Rig, act: &Act) {
                 Command::Resume,
                 Command::Start,
                 Command::CancelAll,
+                Command::Rearm,
             ];
             rig.command(verbs[which as usize % verbs.len()]);
         }
@@ -73,7 +74,11 @@ pub(super) fn play(rig: &mut Rig, act: &Act) {
             rig.sync();
         }
         Act::Absurd(which, number) => absurd(rig, which, number),
-        Act::Clock(seconds) => rig.send(Input::Clock(UtcNs(seconds * 1_000_000_000))),
+        // Most samples are right, some are decades off.
+        Act::Clock(seconds) if seconds % 4 == 0 => {
+            rig.send(Input::Clock(UtcNs(seconds * 1_000_000_000)));
+        }
+        Act::Clock(_) => rig.clock(),
     }
     serve(rig);
 }
@@ -201,6 +206,14 @@ fn check(rig: &Rig, sent: &mut BTreeSet<String>) {
         }
         sent.insert(order.new.client_order_id.as_str().to_string());
     }
+    let facts = &rig.engine.facts;
+    let positions = rig.engine.instruments.iter().map(|one| one.facts.notional);
+    let gross: Money = positions.clone().map(|one| Money(one.0.abs())).sum();
+    assert_eq!(facts.gross_usdm + facts.gross_spot, gross);
+    assert_eq!(facts.net_exposure, positions.sum());
+    let mut may_add = table.live_orders().filter(|order| !order.new.reduce_only);
+    let zero = may_add.all(|order| order.exposure().is_zero());
+    assert_eq!(rig.engine.reserved_exposure() == Money::ZERO, zero, "I12");
     let page = rig.engine.instrument_page(ID);
     let claimed = rig.engine.claimed(0);
     assert_eq!(page.position, claimed, "I11: all fills are the strategies'");

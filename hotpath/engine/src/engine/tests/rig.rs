@@ -14,10 +14,10 @@ use market::event::DepthHeader;
 use market::ids::Asset;
 use market::record::Record;
 use market::{
-    BookTicker, ClientOrderId, DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId,
-    InstrumentStatus, IntentId, Level, Liquidity, MarkPrice, Market, Money, MonoNs, NewOrder,
-    NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, Step, StrategyId, Symbol,
-    TimeInForce, Trade, TradeId, UpdateId, UtcMs,
+    BalanceReport, BookTicker, ClientOrderId, DepthUpdate, ExchangeOrderId, Filters, Instrument,
+    InstrumentId, InstrumentStatus, IntentId, Level, Liquidity, MarkPrice, Market, Money, MonoNs,
+    NewOrder, NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, Step, StrategyId,
+    Symbol, TimeInForce, Trade, TradeId, UpdateId, UtcMs, UtcNs,
 };
 use std::collections::BTreeMap;
 
@@ -53,7 +53,17 @@ pub(super) struct Rig {
     update_id: u64,
     trade_id: u64,
     sides: [BTreeMap<i64, i64>; 2],
+    /// How old market data is by its event time when it comes; negative is ahead.
+    pub(super) lag_ms: i64,
+    /// No clock sample comes.
+    pub(super) without_clock: bool,
 }
+
+/// What every reconciliation states.
+pub(super) const WALLET: Money = Money::from_whole(100_000);
+
+/// UTC at engine time 0, in milliseconds.
+const EPOCH_MS: i64 = 1_700_000_000_000;
 
 pub(super) fn instrument(market: Market) -> Instrument {
     Instrument {
@@ -127,6 +137,21 @@ impl Rig {
             update_id: 0,
             trade_id: 1_000,
             sides: [BTreeMap::new(), BTreeMap::new()],
+            lag_ms: 0,
+            without_clock: false,
+        }
+    }
+
+    /// The exchange's time.
+    pub(super) fn utc_ms(&self) -> i64 {
+        EPOCH_MS + (self.time / MS) as i64
+    }
+
+    /// A clock sample, as they come four times a second.
+    pub(super) fn clock(&mut self) {
+        let utc = UtcNs(self.utc_ms() * MS as i64);
+        if !self.without_clock {
+            self.send(Input::Clock(utc));
         }
     }
 
@@ -152,6 +177,7 @@ impl Rig {
                 }
                 _ => {
                     self.time = end;
+                    self.clock();
                     return;
                 }
             }
@@ -163,6 +189,11 @@ impl Rig {
         let taken = self.outbox.requests.to_vec();
         self.outbox.requests.clear();
         taken
+    }
+
+    /// Leaves the notes alone.
+    pub(super) fn forget_requests(&mut self) {
+        self.take();
     }
 
     pub(super) fn forget(&mut self) {
@@ -220,6 +251,7 @@ impl Rig {
     }
 
     pub(super) fn reconcile(&mut self, orders: &[OpenOrderReport], positions: &[PositionReport]) {
+        self.clock();
         self.send(Input::ReconcileBegin);
         for order in orders {
             self.send(Input::OpenOrder(*order));
@@ -227,6 +259,11 @@ impl Rig {
         for position in positions {
             self.send(Input::Position(*position));
         }
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").unwrap(),
+            wallet: WALLET,
+            event_time: UtcMs(1),
+        }));
         self.send(Input::ReconcileEnd);
     }
 
@@ -281,7 +318,7 @@ impl Rig {
             first_update_id: UpdateId(first),
             last_update_id: UpdateId(last),
             previous_update_id: UpdateId(first - 1),
-            event_time: UtcMs(1),
+            event_time: UtcMs(self.utc_ms() - self.lag_ms),
             transaction_time: UtcMs(1),
         };
         self.update_id = last;
@@ -339,7 +376,7 @@ impl Rig {
             update_id: UpdateId(self.update_id + 1),
             bid,
             ask,
-            event_time: UtcMs(1),
+            event_time: UtcMs(self.utc_ms() - self.lag_ms),
             transaction_time: UtcMs(1),
         }));
     }

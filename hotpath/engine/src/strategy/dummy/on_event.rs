@@ -81,7 +81,8 @@ impl Dummy {
         let price = moved(touch, self.parameters.distance, side.opposite());
         let instrument = context.instrument;
         let filters = &instrument.filters;
-        let wanted = instrument.quantity_for(price, self.parameters.order_notional);
+        let notional = context.sized(self.parameters.order_notional);
+        let wanted = instrument.quantity_for(price, notional);
         let mut least = instrument.quantity_for(price, filters.notional_min);
         if instrument.notional(price, least) < filters.notional_min {
             least = Quantity(least.0 + 1);

@@ -156,7 +156,7 @@ impl Imbalance {
             (EntryStyle::Maker, _) => own_touch,
         };
         let wanted = || {
-            let notional = self.parameters.order_notional;
+            let notional = context.sized(self.parameters.order_notional);
             context.instrument.quantity_for(price, notional)
         };
         Quote {

@@ -27,9 +27,10 @@ use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use engine::{Engine, EngineConfig, Input, Outbox};
 use ipc::{JournalConsumer, Segment, SegmentLayout, heap_journal, heap_log, heap_ring};
+use market::ids::Asset;
 use market::{
-    Filters, Instrument, InstrumentId, InstrumentStatus, Instruments, Level, Market, Money, Price,
-    Quantity, Side, Step, Symbol, UpdateId,
+    BalanceReport, Filters, Instrument, InstrumentId, InstrumentStatus, Instruments, Level, Market,
+    Money, Price, Quantity, Side, Step, Symbol, UpdateId, UtcMs,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -70,17 +71,14 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
     let cells = EngineCells::new(telemetry, &config.instruments, &names)?;
     let (journal, journal_out) = heap_journal(LOG_SLOTS);
     let (kept, kept_out) = heap_journal(LOG_SLOTS);
-    let (market_log, market_out) = heap_log(LOG_SLOTS);
+    let (market, market_out) = heap_log(LOG_SLOTS);
     let (ways, ways_out) = way_log(SLOTS, telemetry.ring_dropped("ways")?);
     // The way of an order is told to the same reader in the product; here nobody reads it.
     let (order_ways, _) = way_log(SLOTS, telemetry.ring_dropped("order_ways")?);
     let host = EngineHost::new(HostParts {
         engine: Engine::new(config),
         outbox: Outbox::new(Recorder::new(journal, cells, 0).with_clock(clock.clone())),
-        logs: InputLogs {
-            kept,
-            market: market_log,
-        },
+        logs: InputLogs { kept, market },
         pages: Pages {
             instruments: vec![segment.instrument_page_writer(0)?],
             account: segment.account_page_writer()?,
@@ -88,6 +86,7 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
         cells: host_cells(telemetry)?,
         segment: Arc::clone(&segment),
         checkpoints: Arc::default(),
+        remembered: None,
         clock: clock.clone(),
         ways,
     });
@@ -170,6 +169,11 @@ pub(super) fn open(
         }),
         Input::Clock(desk.clock.utc_at(now)),
         Input::ReconcileBegin,
+        Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+            wallet: Money::from_whole(1_000_000),
+            event_time: UtcMs(0),
+        }),
         Input::ReconcileEnd,
         Input::SnapshotBegin(SnapshotBegin {
             instrument: INSTRUMENT,
@@ -225,6 +229,19 @@ fn config(instrument: Instrument) -> EngineConfig {
     });
     config.risk.orders_per_10s_max = MESSAGES_MAX;
     config.risk.orders_per_minute_max = MESSAGES_MAX;
+    // Practice may pause for long, and nobody here minds refusals or slow answers.
+    config.risk.event_age_max_ns = u64::MAX;
+    config.risk.clock_age_max_ns = u64::MAX;
+    config.risk.clock_step_max_ns = u64::MAX;
+    for limit in [
+        &mut config.risk.rejects,
+        &mut config.risk.errors,
+        &mut config.risk.slow_replies,
+        &mut config.risk.feed_gaps,
+        &mut config.risk.clock_steps,
+    ] {
+        limit.window_ns = 0;
+    }
     config
 }
 
