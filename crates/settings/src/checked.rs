@@ -3,6 +3,7 @@
 //! In: the sections of the file. Out: [`Settings`] that the processes use without further doubt.
 //! Never: ticks and lots; those belong to instruments, which only the exchange knows.
 
+use crate::emergency::EmergencySettings;
 use crate::limits::Ceilings;
 use crate::risk::RiskSettings;
 use crate::strategies::StrategySettings;
@@ -148,6 +149,8 @@ pub struct Settings {
     pub fees: FeeSettings,
     /// The control process.
     pub control: ControlSettings,
+    /// Kill, stop, countdown, reset.
+    pub emergency: EmergencySettings,
     /// SHA-256 of the file's bytes.
     pub sha256: [u8; 32],
 }
@@ -256,6 +259,8 @@ fn check_root(
         ),
     };
     control_section.finish(problems);
+    let emergency_section = root.section("emergency", problems);
+    let emergency = EmergencySettings::check(emergency_section, problems);
     root.finish(problems);
     let sha256 = Sha256::digest(text.as_bytes()).into();
     Settings {
@@ -269,6 +274,7 @@ fn check_root(
         risk,
         fees,
         control,
+        emergency,
         sha256,
     }
 }

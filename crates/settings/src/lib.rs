@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod checked;
+mod emergency;
 pub mod limits;
 mod risk;
 mod strategies;
@@ -16,6 +17,7 @@ pub use checked::{
     BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
     InstrumentKey, Mode, OpenOrdersAtStart, Settings,
 };
+pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
 pub use risk::{Frequency, RiskSettings};
 pub use strategies::{

@@ -26,6 +26,8 @@ use crate::inline::cold::ColdDialer;
 use crate::inline::thread::InlineThread;
 use crate::latency::watch as latency;
 use crate::machine::{self, Facts, Weight};
+use crate::operator_socket::server;
+use crate::operator_socket::verbs::Operator;
 use crate::pinning;
 use crate::server_clock::ServerClock;
 use crate::startup::{Options, Start};
@@ -34,11 +36,13 @@ use crate::telemetry::Telemetry;
 use crate::tick_clock::ClockKeeper;
 use crate::wiring::{
     COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, host, inlet, kernel_cells,
-    market_gateway, order_gateway,
+    market_gateway, operator, order_gateway,
 };
 use binance::session::SECOND_NS;
 use engine::Engine;
 use ipc::{HotpathState, heap_ring};
+use std::os::unix::net::UnixListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -112,6 +116,8 @@ struct Running {
     abandon: Arc<AtomicBool>,
     housekeeping: Housekeeping,
     cold: Vec<ColdShell>,
+    operator: Rc<Operator>,
+    socket: UnixListener,
     dialer: Option<ColdDialer>,
     lock: ipc::InstanceLock,
 }
@@ -124,6 +130,8 @@ impl Running {
         let (requests_in, requests_out) = heap_ring(ORDER_SLOTS);
         let clock = ServerClock::default();
         let cold = cold_parts(&start, telemetry, cold_in, &clock)?;
+        let operator = operator(&start, &cold, &clock);
+        let socket = server::bind(&start.state.run().join(::operator::SOCKET))?;
         let kernel = kernel_cells(telemetry)?;
         let checkpoints = Arc::new(CheckpointQueues::default());
         let hot_path = start.settings.hot_path;
@@ -144,15 +152,8 @@ impl Running {
             ways: hot.orders,
         };
         let stop_gateways = Arc::new(AtomicBool::new(false));
-        let (pinned, gateways, dialer) = if inline {
-            let parts = inline_parts(&start, telemetry, host, ends, &clock, behaviour)?;
-            let pinned = Pinned::Inline(Box::new(parts.thread));
-            (pinned, Vec::new(), Some(parts.cold))
-        } else {
-            let (thread, gateways) =
-                behind_rings(&start, host, ends, &clock, behaviour, &stop_gateways)?;
-            (Pinned::Threads(Box::new(thread)), gateways, None)
-        };
+        let (pinned, gateways, dialer) =
+            pinned(&start, host, ends, &clock, behaviour, &stop_gateways)?;
         let checkpoint = checkpoint_buffer(start.checkpoint_bytes);
         lock_memory();
         let abandon = Arc::new(AtomicBool::new(false));
@@ -179,8 +180,11 @@ impl Running {
                 latency,
                 kernel,
                 engine_thread,
+                operator: Rc::clone(&operator),
             },
             cold: cold.shells,
+            operator,
+            socket,
             lock: start.lock,
         })
     }
@@ -188,6 +192,7 @@ impl Running {
     /// Runs the cold path on this thread until the engine thread has ended, then ends the others.
     fn until_stopped(self, runtime: &Runtime) -> Result<(Leftover, ipc::InstanceLock), Failure> {
         let tasks = LocalSet::new();
+        tasks.spawn_local(server::serve(self.socket, self.operator));
         for shell in self.cold {
             tasks.spawn_local(shell.run());
         }
@@ -219,6 +224,29 @@ impl Running {
         }
         Ok((leftover, self.lock))
     }
+}
+
+/// The pinned thread before it runs, the gateways where it has some, and who opens its sockets
+/// where it has none.
+type Threads = (Pinned, Vec<JoinHandle<()>>, Option<ColdDialer>);
+
+/// Chooses between the two ways of the bytes.
+fn pinned(
+    start: &Start,
+    host: EngineHost,
+    ends: Ends,
+    clock: &ServerClock,
+    behaviour: Behaviour,
+    stop: &Arc<AtomicBool>,
+) -> Result<Threads, Failure> {
+    if start.settings.hot_path.hot_io == settings::HotIo::Inline {
+        let telemetry = Telemetry(&start.segment);
+        let parts = inline_parts(start, telemetry, host, ends, clock, behaviour)?;
+        let thread = Pinned::Inline(Box::new(parts.thread));
+        return Ok((thread, Vec::new(), Some(parts.cold)));
+    }
+    let (thread, gateways) = behind_rings(start, host, ends, clock, behaviour, stop)?;
+    Ok((Pinned::Threads(Box::new(thread)), gateways, None))
 }
 
 /// Starts the gateways; the engine thread is left to be started.

@@ -9,6 +9,7 @@
 //! pinned thread and a simulated network drive the same machines.
 
 mod backoff;
+mod deadman;
 mod governor;
 mod http;
 mod link;
@@ -19,10 +20,12 @@ mod private_stream;
 mod reconcile;
 mod server_time;
 mod snapshot;
+mod sweep;
 mod time;
 mod user_session;
 
 pub use backoff::Backoff;
+pub use deadman::Deadman;
 pub use governor::Governor;
 pub use http::{HttpOutcome, HttpReply, HttpRequest};
 pub use link::{CloseReason, Link, LinkAction, LinkSettings};
@@ -33,5 +36,6 @@ pub use private_stream::{PrivateStream, UserEvents};
 pub use reconcile::{ReconcileEvents, Reconciler};
 pub use server_time::ServerTime;
 pub use snapshot::{SnapshotEvents, SnapshotQueue};
+pub use sweep::{NO_ANSWER, SweepEvents, SweepSettings, Sweeper};
 pub use time::{MILLISECOND_NS, Now, SECOND_NS, earliest};
 pub use user_session::{UserAction, UserSession};

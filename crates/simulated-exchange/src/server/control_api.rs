@@ -8,12 +8,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use market::{Instrument, Market, OrderState, Quantity};
+use market::{Instrument, InstrumentId, Market, OrderState, Quantity};
 use matching::Account;
 use matching::spot::base_amount;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::algo;
 use crate::assembly::opening_base;
 use crate::exchange::{Exchange, Shared};
 use crate::faults::FaultSpec;
@@ -93,9 +94,31 @@ fn describe(floor: &Floor, prefix: &str) -> Value {
             realized_e8 += fill.realized.0;
         }
     }
-    let positions: Vec<Value> = venue
-        .instruments()
-        .iter()
+    let (orders_total, fills_total) = venue.totals();
+    json!({
+        "algo_orders": algo_orders(floor, prefix),
+        "countdowns": countdowns(floor),
+        "market": floor.market.as_str(),
+        "prefix": prefix,
+        "orders": orders,
+        "orders_by_state": by_state,
+        "fills": fills,
+        "fees_usdt": decimal(fees_e8, 8),
+        "realized_usdt": decimal(realized_e8, 8),
+        "open_orders": open,
+        "positions": positions(floor),
+        "wallet_usdt": decimal(venue.account().wallet.0, 8),
+        "orders_total": orders_total,
+        "fills_total": fills_total,
+        "fees_total_usdt": decimal(venue.account().fees_paid.0, 8),
+    })
+}
+
+/// Every instrument with what is held of it.
+fn positions(floor: &Floor) -> Vec<Value> {
+    let venue = &floor.venue;
+    let instruments = venue.instruments().iter();
+    instruments
         .map(|instrument| {
             let position = &venue.account().positions[usize::from(instrument.id.0)];
             let held = held_lots(venue.account(), instrument);
@@ -108,23 +131,37 @@ fn describe(floor: &Floor, prefix: &str) -> Value {
                 "unrealized_usdt": decimal(venue.unrealized(instrument.id).0, 8),
             })
         })
-        .collect();
-    let (orders_total, fills_total) = venue.totals();
-    json!({
-        "market": floor.market.as_str(),
-        "prefix": prefix,
-        "orders": orders,
-        "orders_by_state": by_state,
-        "fills": fills,
-        "fees_usdt": decimal(fees_e8, 8),
-        "realized_usdt": decimal(realized_e8, 8),
-        "open_orders": open,
-        "positions": positions,
-        "wallet_usdt": decimal(venue.account().wallet.0, 8),
-        "orders_total": orders_total,
-        "fills_total": fills_total,
-        "fees_total_usdt": decimal(venue.account().fees_paid.0, 8),
+        .collect()
+}
+
+/// Open conditional orders of the prefix.
+fn algo_orders(floor: &Floor, prefix: &str) -> Vec<Value> {
+    let open = floor.conditional.open();
+    let ours = open.filter(|one| one.request.client_id.as_str().starts_with(prefix));
+    ours.map(|one| {
+        json!({
+            "client_algo_id": one.request.client_id.as_str(),
+            "symbol": symbol_of(floor, one.request.instrument),
+            "type": algo::type_word(&one.request),
+            "trigger_ticks": one.request.trigger_price.0,
+        })
     })
+    .collect()
+}
+
+/// When all orders of a symbol will be cancelled.
+fn countdowns(floor: &Floor) -> Vec<Value> {
+    let running = floor.venue.instruments().iter().filter_map(|one| {
+        let at_ns = floor.countdown(one.id)?;
+        Some(json!({"symbol": one.symbol.as_str(), "at_ms": at_ns / 1_000_000}))
+    });
+    running.collect()
+}
+
+fn symbol_of(floor: &Floor, instrument: InstrumentId) -> &str {
+    floor.venue.instruments()[usize::from(instrument.0)]
+        .symbol
+        .as_str()
 }
 
 /// Whole lots that are held. On spot that is what the balance has gained: a fee in the base asset
