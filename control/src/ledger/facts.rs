@@ -6,8 +6,8 @@
 use super::totals::Totals;
 use super::{LedgerError, Names, RunningPosition, signed};
 use market::record::{
-    BookStateChange, Fill, InstrumentRecord, JournalRecord, OutputHash, PositionRecord, Reconciled,
-    Record, TradeClosed, TradingStateChange, WalletRecord,
+    BookStateChange, Fill, InstrumentRecord, JournalRecord, KillStep, OutputHash, PositionRecord,
+    Reconciled, Record, TradeClosed, TradingStateChange, WalletRecord,
 };
 use market::{BookReason, InstrumentId, Step, TradingState};
 use rusqlite::{Transaction, params};
@@ -42,6 +42,7 @@ impl Facts<'_> {
             Record::OutputHash(one) => self.output_hash(one),
             Record::Adopted(one) => self.adopted(one),
             Record::Wallet(one) => self.wallet(one),
+            Record::KillStep(one) => self.kill_step(one),
         }
     }
 
@@ -206,6 +207,24 @@ impl Facts<'_> {
                 one.cancelled,
                 one.foreign,
                 one.position_differences,
+                self.record.utc.0,
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn kill_step(&mut self, one: &KillStep) -> Stored {
+        self.transaction.execute(
+            "INSERT INTO kill_steps VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                self.generation(),
+                self.sequence(),
+                one.act.as_str(),
+                one.market.as_str(),
+                one.symbol.as_str(),
+                one.count,
+                one.error_code,
+                signed(self.record.time.0),
                 self.record.utc.0,
             ],
         )?;

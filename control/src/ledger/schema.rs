@@ -108,6 +108,12 @@ CREATE TABLE IF NOT EXISTS unread_records (
     why TEXT NOT NULL, bytes BLOB NOT NULL,
     PRIMARY KEY (generation, sequence)
 );
+CREATE TABLE IF NOT EXISTS kill_steps (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    act TEXT NOT NULL, market TEXT NOT NULL, symbol TEXT NOT NULL, count INTEGER NOT NULL,
+    error_code INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instruments (
     generation INTEGER NOT NULL, instrument INTEGER NOT NULL,
     market TEXT NOT NULL, symbol TEXT NOT NULL,

@@ -72,6 +72,51 @@ wire_union! {
         Adopted(Adopted) = 13,
         /// The wallet as the exchange states it.
         Wallet(WalletRecord) = 14,
+        /// One act of a kill, with what came of it.
+        KillStep(KillStep) = 20,
+    }
+}
+
+wire_enum! {
+    /// The acts of a kill, in the order of the safety catalogue.
+    pub enum KillAct {
+        /// The latch is in the segment and in the engine.
+        Latched = "LATCHED",
+        /// The latch is on the disk.
+        Durable = "DURABLE",
+        /// The disk did not take the latch.
+        NotDurable = "NOT_DURABLE",
+        /// Ordinary orders of a symbol were cancelled.
+        OrdersCancelled = "ORDERS_CANCELLED",
+        /// Conditional orders of a symbol were cancelled.
+        AlgoOrdersCancelled = "ALGO_ORDERS_CANCELLED",
+        /// A part of a position was closed.
+        Closed = "CLOSED",
+        /// The exchange listed the ordinary orders.
+        OrdersListed = "ORDERS_LISTED",
+        /// The exchange listed the conditional orders.
+        AlgoOrdersListed = "ALGO_ORDERS_LISTED",
+        /// The exchange listed the positions.
+        PositionsListed = "POSITIONS_LISTED",
+        /// Lists that were asked for after the last act show nothing any more.
+        Verified = "VERIFIED",
+    }
+}
+
+wire_struct! {
+    /// One act of a kill. The record's time is when its answer came.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct KillStep {
+        /// What was done.
+        pub act: KillAct,
+        /// Where.
+        pub market: Market,
+        /// With which symbol; empty for all.
+        pub symbol: Symbol,
+        /// How many a list showed.
+        pub count: u32,
+        /// The exchange's code of a refusal; 1 without an answer, 0 for a success.
+        pub error_code: i64,
     }
 }
 

@@ -83,7 +83,7 @@ impl Call {
         }
     }
 
-    fn signed(
+    pub(super) fn signed(
         method: Method,
         path: &'static str,
         weight: u32,

@@ -5,6 +5,7 @@
 
 mod account;
 mod call;
+mod emergency;
 mod exchange_info;
 mod order;
 
@@ -15,6 +16,11 @@ pub use account::{
 pub use call::{
     Call, ListenKeyAction, Method, account, balances, cancel_all, cancel_order, depth,
     exchange_info, listen_key, open_orders, place_order, positions, query_order, time, user_trades,
+};
+pub use emergency::{
+    HeldPosition, Leg, ListedAlgoOrder, ListedOrder, Lots, cancel_algo_order, cancel_algo_orders,
+    cancel_named_order, cancel_orders_of, close_position, countdown_cancel_all, open_algo_orders,
+    parse_algo_orders, parse_held_positions, parse_listed_orders,
 };
 pub use exchange_info::{
     ExchangeInfo, ListedInstrument, RequestLimit, parse_exchange_info, parse_time,

@@ -51,12 +51,25 @@ impl Governor {
     /// # Errors
     /// The moment before which nothing may be sent.
     pub fn admit(&mut self, weight: u32, now: Now) -> Result<(), MonoNs> {
+        self.admit_share(weight, now, OWN_SHARE_PERCENT)
+    }
+
+    /// The same for a kill, which may use up all that the exchange allows: nothing else matters
+    /// then. Its silences hold for a kill too.
+    ///
+    /// # Errors
+    /// The moment before which nothing may be sent.
+    pub fn admit_emergency(&mut self, weight: u32, now: Now) -> Result<(), MonoNs> {
+        self.admit_share(weight, now, 100)
+    }
+
+    fn admit_share(&mut self, weight: u32, now: Now, percent: u64) -> Result<(), MonoNs> {
         if now.mono < self.blocked_until {
             return Err(self.blocked_until);
         }
         self.banned = false;
         self.roll(now);
-        let own_share = u64::from(self.limit) * OWN_SHARE_PERCENT / 100;
+        let own_share = u64::from(self.limit) * percent / 100;
         if u64::from(self.used) + u64::from(weight) > own_share {
             let to_next_minute_ms = 60_000 - now.server.0.rem_euclid(60_000);
             return Err(now.mono.after(to_next_minute_ms.unsigned_abs() * 1_000_000));
@@ -155,6 +168,18 @@ mod tests {
         governor.on_reply(&reply(200, None, Some(75)), now(10));
         assert_eq!(governor.admit(10, now(11)), Err(MonoNs(60 * SECOND_NS)));
         assert_eq!(governor.admit(80, now(60)), Ok(()));
+    }
+
+    #[test]
+    fn a_kill_has_the_rest_of_the_budget_and_no_way_around_a_ban() {
+        let mut governor = Governor::new(100);
+        assert_eq!(governor.admit(80, now(10)), Ok(()));
+        assert!(governor.admit(1, now(10)).is_err());
+        assert_eq!(governor.admit_emergency(20, now(10)), Ok(()));
+        assert!(governor.admit_emergency(1, now(10)).is_err());
+        governor.on_reply(&reply(418, Some(300), None), now(11));
+        let end = MonoNs(311 * SECOND_NS);
+        assert_eq!(governor.admit_emergency(0, now(70)), Err(end));
     }
 
     #[test]

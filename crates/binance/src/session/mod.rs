@@ -19,6 +19,7 @@ mod private_stream;
 mod reconcile;
 mod server_time;
 mod snapshot;
+mod sweep;
 mod time;
 mod user_session;
 
@@ -33,5 +34,6 @@ pub use private_stream::{PrivateStream, UserEvents};
 pub use reconcile::{ReconcileEvents, Reconciler};
 pub use server_time::ServerTime;
 pub use snapshot::{SnapshotEvents, SnapshotQueue};
+pub use sweep::{NO_ANSWER, SweepEvents, SweepSettings, Sweeper};
 pub use time::{MILLISECOND_NS, Now, SECOND_NS, earliest};
 pub use user_session::{UserAction, UserSession};
