@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod conditional;
 pub mod order;
 pub mod queue;
 pub mod rejection;
@@ -21,6 +22,10 @@ mod checks;
 mod execution;
 
 pub use account::{Account, Fees, Position};
+pub use conditional::{
+    Conditional, ConditionalKind, ConditionalOrders, ConditionalRejection, ConditionalState,
+    PlaceConditional, TriggerBy,
+};
 pub use order::{Expiry, Fill, Order, PlaceOrder};
 pub use rejection::Rejection;
 pub use spot::{Balance, SpotBalances};

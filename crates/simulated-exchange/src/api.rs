@@ -1,6 +1,7 @@
 //! The request interfaces: REST and the WebSocket API share parameters, checks and handlers.
 
 pub mod account;
+pub mod algo;
 pub mod auth;
 pub mod endpoint;
 pub mod error;

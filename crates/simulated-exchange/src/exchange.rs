@@ -159,11 +159,17 @@ impl Exchange {
     }
 
     fn send_private_usdm(&mut self, now: UtcMs) {
-        if self.usdm.outputs.is_empty() {
+        if self.usdm.outputs.is_empty() && self.usdm.conditional_changes.is_empty() {
             return;
         }
         let outputs = std::mem::take(&mut self.usdm.outputs);
-        let texts = user_events::futures(&outputs, self.usdm.venue.instruments(), now);
+        let changes = std::mem::take(&mut self.usdm.conditional_changes);
+        let instruments = self.usdm.venue.instruments();
+        let told = changes.iter();
+        let mut texts: Vec<_> = told
+            .map(|change| user_events::conditional(change, instruments, now))
+            .collect();
+        texts.extend(user_events::futures(&outputs, instruments, now));
         for text in texts {
             if self.faults.on_private_event() {
                 self.expire_listen_key(now);

@@ -16,6 +16,7 @@
 //! | `disconnect` | N | F17 | market connections break in place of the N-th depth difference |
 //! | `bad-json` | N | F21 | the N-th depth difference ends in the middle |
 //! | `ack-lost` | N | F25 | the N-th order from now on is live, its answer is not sent |
+//! | `reply-delay` | MS | - | every answer, over REST and the WebSocket API, waits so long |
 //! | `ack-delay` | MS | F27 | every answer of the order interface waits so long |
 //! | `reject` | CODE | F29 | the next order is refused with this code |
 //! | `unknown-503` | N | F35 | the N-th order is live, its answer is 503 "unknown" |
@@ -59,6 +60,8 @@ pub enum FaultKind {
     AckLost,
     /// F27.
     AckDelay,
+    /// A slow exchange.
+    ReplyDelay,
     /// F29.
     Reject,
     /// F35.
@@ -69,7 +72,7 @@ pub enum FaultKind {
     ListenKeyExpire,
 }
 
-const NAMES: [(&str, FaultKind); 16] = [
+const NAMES: [(&str, FaultKind); 17] = [
     ("drop-depth", FaultKind::DropDepth),
     ("gap", FaultKind::Gap),
     ("reorder", FaultKind::Reorder),
@@ -82,6 +85,7 @@ const NAMES: [(&str, FaultKind); 16] = [
     ("bad-json", FaultKind::BadJson),
     ("ack-lost", FaultKind::AckLost),
     ("ack-delay", FaultKind::AckDelay),
+    ("reply-delay", FaultKind::ReplyDelay),
     ("reject", FaultKind::Reject),
     ("unknown-503", FaultKind::Unknown503),
     ("unknown-1007", FaultKind::Unknown1007),
@@ -187,6 +191,7 @@ pub struct Faults {
     silent_until_ns: i64,
     held: Option<(StreamId, Vec<u8>)>,
     ack_delay_ms: u64,
+    reply_delay_ms: u64,
     injected: u64,
 }
 
@@ -209,6 +214,7 @@ impl Faults {
     fn add(&mut self, spec: FaultSpec, silence_after: u64) {
         match spec.kind {
             FaultKind::AckDelay => self.ack_delay_ms = spec.argument.unsigned_abs(),
+            FaultKind::ReplyDelay => self.reply_delay_ms = spec.argument.unsigned_abs(),
             FaultKind::Silence => self.active.push(Active {
                 spec,
                 wait: silence_after,
@@ -235,7 +241,13 @@ impl Faults {
     /// How long answers of the order interface wait.
     #[must_use]
     pub fn ack_delay_ms(&self) -> u64 {
-        self.ack_delay_ms
+        self.ack_delay_ms.max(self.reply_delay_ms)
+    }
+
+    /// How long every answer waits.
+    #[must_use]
+    pub fn reply_delay_ms(&self) -> u64 {
+        self.reply_delay_ms
     }
 
     /// Decides about one market frame; only differences of the book are counted.

@@ -3,13 +3,16 @@
 //! In: the time. Out: all that happened until then, applied to the venue and published; private
 //! outputs for the owner. Never: a request.
 
-use market::{Instrument, InstrumentId, Market, UtcMs};
-use matching::{Output, Venue};
+use market::{Instrument, InstrumentId, Market, Price, UtcMs};
+use matching::{Conditional, ConditionalOrders, ConditionalState, Output, Venue};
 
 use crate::faults::Faults;
 use crate::feed::{Feed, FeedEvent};
 use crate::streams::hub::Hub;
 use crate::streams::publisher::Publisher;
+
+/// Id of the first conditional order.
+const FIRST_CONDITIONAL_ID: u64 = 3_000_000_001;
 
 /// Feed events that are handled before the sockets get their turn.
 const EVENTS_PER_TURN: usize = 512;
@@ -24,6 +27,14 @@ pub struct Floor {
     pub hub: Hub,
     /// Private events not yet sent.
     pub outputs: Vec<Output>,
+    /// Conditional orders.
+    pub conditional: ConditionalOrders,
+    /// Changes of conditional orders not yet told.
+    pub conditional_changes: Vec<Conditional>,
+    /// Price of the last trade, by instrument; 0 before the first.
+    last_prices: Vec<Price>,
+    /// When all orders of an instrument are cancelled, by instrument.
+    countdowns: Vec<Option<i64>>,
     feeds: Vec<Lane>,
     speed: f64,
     start_ns: i64,
@@ -51,6 +62,7 @@ impl Floor {
         start_ns: i64,
     ) -> Self {
         assert_eq!(venue.instruments().len(), feeds.len());
+        let count = feeds.len();
         let mut hub = Hub::default();
         let mut lanes = Vec::with_capacity(feeds.len());
         for (index, feed) in feeds.into_iter().enumerate() {
@@ -69,6 +81,10 @@ impl Floor {
             venue,
             hub,
             outputs: Vec::new(),
+            conditional: ConditionalOrders::new(FIRST_CONDITIONAL_ID),
+            conditional_changes: Vec::new(),
+            last_prices: vec![Price(0); count],
+            countdowns: vec![None; count],
             feeds: lanes,
             speed,
             start_ns,
@@ -101,16 +117,74 @@ impl Floor {
             if wall_ns > now_ns {
                 break;
             }
+            self.fire_countdowns(wall_ns);
             self.tick(wall_ns, faults);
             self.step(index, wall_ns, faults);
         }
+        self.fire_countdowns(now_ns);
         self.tick(now_ns, faults);
+        let countdowns = self.countdowns.iter().flatten().copied();
         let feed = self.earliest().map(|(_, time_ns)| self.wall_ns(time_ns));
         let ticks = self
             .feeds
             .iter()
             .filter_map(|lane| lane.publisher.next_tick_ns());
-        ticks.chain(feed).min()
+        ticks.chain(feed).chain(countdowns).min()
+    }
+
+    /// Cancels all orders of an instrument at `at_ns`, unless this is called again before then;
+    /// `None` ends the countdown.
+    pub fn set_countdown(&mut self, instrument: InstrumentId, at_ns: Option<i64>) {
+        self.countdowns[usize::from(instrument.0)] = at_ns;
+    }
+
+    /// When all orders of an instrument will be cancelled.
+    #[must_use]
+    pub fn countdown(&self, instrument: InstrumentId) -> Option<i64> {
+        self.countdowns[usize::from(instrument.0)]
+    }
+
+    /// Price of the last trade, or the middle of the book before the first; 0 while unknown.
+    #[must_use]
+    pub fn last_price(&self, instrument: InstrumentId) -> Price {
+        match self.last_prices[usize::from(instrument.0)] {
+            Price(0) => self.venue.mark(instrument),
+            last => last,
+        }
+    }
+
+    /// A countdown ends ordinary orders only; conditional ones stay.
+    fn fire_countdowns(&mut self, now_ns: i64) {
+        let now = UtcMs(now_ns.div_euclid(1_000_000));
+        for index in 0..self.countdowns.len() {
+            if self.countdowns[index].is_none_or(|at| at > now_ns) {
+                continue;
+            }
+            self.countdowns[index] = None;
+            let id = InstrumentId(index as u16);
+            let open: Vec<_> = self.venue.open_orders(id).map(|order| order.id).collect();
+            for order in open {
+                let ended = self.venue.cancel(now, order, &mut self.outputs);
+                ended.expect("listed as open");
+            }
+        }
+    }
+
+    /// Conditional orders whose price has come become ordinary ones.
+    fn trigger(&mut self, id: InstrumentId, now: UtcMs) {
+        let (last, mark) = (self.last_price(id), self.venue.mark(id));
+        for due in self.conditional.due(id, last, mark) {
+            let position = self.venue.account().positions[usize::from(id.0)].quantity;
+            let (state, order_id) = match due.request.order(position) {
+                None => (ConditionalState::Expired, None),
+                Some(order) => match self.venue.place(now, &order, &mut self.outputs) {
+                    Ok(order_id) => (ConditionalState::Finished, Some(order_id)),
+                    Err(_) => (ConditionalState::Rejected, None),
+                },
+            };
+            let ended = self.conditional.triggered(now, due.id, state, order_id);
+            self.conditional_changes.extend(ended);
+        }
     }
 
     fn wall_ns(&self, feed_ns: i64) -> i64 {
@@ -169,6 +243,7 @@ impl Floor {
                 trade.instrument = id;
                 trade.event_time = now;
                 trade.transaction_time = now;
+                self.last_prices[index] = trade.price;
                 self.venue.on_trade(now, &trade, &mut self.outputs);
                 lane.publisher.trade(&trade, wall_ns, &mut self.hub, faults);
             }
@@ -177,5 +252,6 @@ impl Floor {
                 lane.publisher.mark(mark, now, &mut self.hub, faults);
             }
         }
+        self.trigger(id, now);
     }
 }

@@ -9,9 +9,11 @@ use binance::user_data::{
 };
 use market::ids::Asset;
 use market::{Execution, Instrument, Money, OrderUpdate, UtcMs};
-use matching::{AccountChange, Expiry, OrderEvent, Output, Venue};
+use matching::{AccountChange, Conditional, Expiry, OrderEvent, Output, Venue};
 
+use crate::api::algo;
 use crate::api::exchange_info::base_asset;
+use crate::api::order_object::{price, quantity};
 
 /// The futures texts of a run of outputs that one request or one market event caused.
 ///
@@ -64,6 +66,47 @@ pub fn spot(outputs: &[Output], venue: &Venue, now: UtcMs) -> Vec<Vec<u8>> {
     }
     texts.push(account_position(venue, &touched, now));
     texts
+}
+
+/// `ALGO_UPDATE` of a conditional order (binance.md 4.3).
+#[must_use]
+pub fn conditional(change: &Conditional, instruments: &[Instrument], now: UtcMs) -> Vec<u8> {
+    let request = &change.request;
+    let instrument = &instruments[usize::from(request.instrument.0)];
+    let mut out = Vec::with_capacity(512);
+    let mut json = JsonText::new(&mut out);
+    json.open();
+    json.text("e", b"ALGO_UPDATE");
+    json.integer("T", change.updated.0);
+    json.integer("E", now.0);
+    json.open_member("o");
+    json.text("caid", request.client_id.as_bytes());
+    json.id("aid", change.id);
+    json.text("at", b"CONDITIONAL");
+    json.text("o", algo::type_word(request).as_bytes());
+    json.text("s", instrument.symbol.as_bytes());
+    json.text("S", request.side.as_str().as_bytes());
+    json.text("ps", b"BOTH");
+    json.text("f", request.time_in_force.as_str().as_bytes());
+    quantity(&mut json, "q", instrument, request.quantity);
+    json.text("X", algo::state_word(change.state).as_bytes());
+    let order = change.order_id.map(|id| id.0.to_string());
+    json.text("ai", order.unwrap_or_default().as_bytes());
+    json.text("act", request.order_type.as_str().as_bytes());
+    price(&mut json, "tp", instrument, request.trigger_price);
+    price(&mut json, "p", instrument, request.price);
+    json.text("V", b"EXPIRE_MAKER");
+    json.text("wt", algo::working_type(request).as_bytes());
+    json.text("pm", b"NONE");
+    json.boolean("cp", request.close_position);
+    json.boolean("pP", false);
+    json.boolean("R", request.reduce_only);
+    json.integer("tt", change.triggered.0);
+    json.integer("gtd", 0);
+    json.text("rm", b"");
+    json.close();
+    json.close();
+    out
 }
 
 /// `outboundAccountPosition` of the quote asset and the base assets of `touched`.

@@ -7,7 +7,7 @@ use market::Market;
 use super::auth::Security::{Key, None as Open, Signed};
 use super::endpoint::Endpoint;
 use super::params::Params;
-use super::{account, exchange_info, market_data, spot_account, trading};
+use super::{account, algo, exchange_info, market_data, spot_account, trading};
 
 /// The row of a REST call.
 #[must_use]
@@ -103,6 +103,12 @@ static USDM: &[Endpoint] = endpoints! {
     "GET" "/fapi/v1/allOrders" [] Signed FIVE, 0 => trading::all_orders;
     "DELETE" "/fapi/v1/allOpenOrders" [] Signed ONE, 0 => trading::cancel_all;
     "POST" "/fapi/v1/countdownCancelAll" [] Signed TEN, 0 => trading::countdown;
+    "POST" "/fapi/v1/algoOrder" ["algoOrder.place"] Signed NOTHING, 1 => algo::place;
+    "DELETE" "/fapi/v1/algoOrder" ["algoOrder.cancel"] Signed ONE, 0 => algo::cancel;
+    "GET" "/fapi/v1/algoOrder" [] Signed ONE, 0 => algo::query;
+    "GET" "/fapi/v1/openAlgoOrders" [] Signed ONE_OR_FORTY, 0 => algo::open_orders;
+    "GET" "/fapi/v1/allAlgoOrders" [] Signed FIVE, 0 => algo::all_orders;
+    "DELETE" "/fapi/v1/algoOpenOrders" [] Signed ONE, 0 => algo::cancel_all;
     "GET" "/fapi/v1/userTrades" [] Signed FIVE, 0 => trading::user_trades;
     "GET" "/fapi/v2/positionRisk" ["v1/account.position"] Signed FIVE, 0 => account::position_risk_v2;
     "GET" "/fapi/v3/positionRisk" ["account.position", "v2/account.position"] Signed FIVE, 0 => account::position_risk_v3;

@@ -84,7 +84,7 @@ pub fn test(call: &mut Call<'_>) -> Answer {
 pub fn modify(call: &mut Call<'_>) -> Answer {
     let order = find(call)?;
     let instrument = call.instrument()?;
-    let price = price_of(call, &instrument)?;
+    let price = price_of(call, "price", &instrument)?;
     let quantity = quantity_of(call, &instrument)?;
     let market = call.market;
     let floor = call.exchange.floor_mut(market);
@@ -146,19 +146,32 @@ pub fn cancel_all(call: &mut Call<'_>) -> Answer {
     Ok(br#"{"code":200,"msg":"The operation of cancel all open order is done."}"#.to_vec())
 }
 
-/// `POST …/countdownCancelAll`: acknowledged; the countdown itself is not simulated yet.
+/// `POST …/countdownCancelAll`: starts, renews or ends (0) the countdown of a symbol.
 ///
 /// # Errors
 /// -1102, -1121.
 pub fn countdown(call: &mut Call<'_>) -> Answer {
     let instrument = call.instrument()?;
-    let time = call.params.require("countdownTime")?;
+    let text = call.params.require("countdownTime")?;
+    let time_ms = call
+        .params
+        .integer("countdownTime")?
+        .filter(|time| *time >= 0);
+    let time_ms = time_ms.ok_or_else(|| ApiError::mandatory("countdownTime"))?;
     let mut out = Vec::new();
     let mut json = JsonText::new(&mut out);
     json.open();
     json.text("symbol", instrument.symbol.as_bytes());
-    json.text("countdownTime", time.as_bytes());
+    json.text("countdownTime", text.as_bytes());
     json.close();
+    let at_ns = call
+        .exchange
+        .clock
+        .now_ns()
+        .saturating_add(time_ms.saturating_mul(1_000_000));
+    let market = call.market;
+    let floor = call.exchange.floor_mut(market);
+    floor.set_countdown(instrument.id, (time_ms > 0).then_some(at_ns));
     Ok(out)
 }
 
@@ -294,7 +307,7 @@ fn parse_place(call: &mut Call<'_>) -> Result<PlaceOrder, ApiError> {
     let (order_type, time_in_force) = parse_type(call)?;
     check_position_side(call)?;
     let price = if order_type == OrderType::Limit {
-        price_of(call, &instrument)?
+        price_of(call, "price", &instrument)?
     } else {
         Price(0)
     };
@@ -304,7 +317,7 @@ fn parse_place(call: &mut Call<'_>) -> Result<PlaceOrder, ApiError> {
         .get("reduceOnly")
         .is_some_and(|v| v.eq_ignore_ascii_case("true"));
     Ok(PlaceOrder {
-        client_order_id: client_order_id(call)?,
+        client_order_id: client_order_id(call, "newClientOrderId")?,
         instrument: instrument.id,
         side,
         order_type,
@@ -341,7 +354,7 @@ fn parse_type(call: &Call<'_>) -> Result<(OrderType, TimeInForce), ApiError> {
     }
 }
 
-fn check_position_side(call: &Call<'_>) -> Result<(), ApiError> {
+pub(super) fn check_position_side(call: &Call<'_>) -> Result<(), ApiError> {
     match call.params.get("positionSide") {
         None | Some("BOTH") => Ok(()),
         Some("LONG" | "SHORT") => Err(ApiError::new(
@@ -353,8 +366,8 @@ fn check_position_side(call: &Call<'_>) -> Result<(), ApiError> {
 }
 
 /// The client's id: `^[\.A-Z\:/a-z0-9_-]{1,36}$`, or one of the exchange's making.
-fn client_order_id(call: &Call<'_>) -> Result<ClientOrderId, ApiError> {
-    let Some(text) = call.params.get("newClientOrderId") else {
+pub(super) fn client_order_id(call: &Call<'_>, name: &str) -> Result<ClientOrderId, ApiError> {
+    let Some(text) = call.params.get(name) else {
         let made = format!("sim{:019x}{:08x}", call.now.0, call.exchange.requests);
         return Ok(ClientOrderId::new(made.as_bytes()).expect("30 ASCII bytes"));
     };
@@ -364,8 +377,12 @@ fn client_order_id(call: &Call<'_>) -> Result<ClientOrderId, ApiError> {
         .ok_or_else(|| ApiError::new(-4015, "Client order id is not valid."))
 }
 
-fn price_of(call: &Call<'_>, instrument: &Instrument) -> Result<Price, ApiError> {
-    let text = call.params.require("price")?;
+pub(super) fn price_of(
+    call: &Call<'_>,
+    name: &str,
+    instrument: &Instrument,
+) -> Result<Price, ApiError> {
+    let text = call.params.require(name)?;
     if too_precise(text, instrument.price_decimals) {
         return Err(precision());
     }
@@ -377,11 +394,11 @@ fn price_of(call: &Call<'_>, instrument: &Instrument) -> Result<Price, ApiError>
             }
             NumberError::OffGrid => ApiError::new(-4014, "Price not increased by tick size."),
             NumberError::Decimal(DecimalError::Sign) => ApiError::new(-4001, "Price less than 0."),
-            NumberError::Decimal(_) => ApiError::mandatory("price"),
+            NumberError::Decimal(_) => ApiError::mandatory(name),
         })
 }
 
-fn quantity_of(call: &Call<'_>, instrument: &Instrument) -> Result<Quantity, ApiError> {
+pub(super) fn quantity_of(call: &Call<'_>, instrument: &Instrument) -> Result<Quantity, ApiError> {
     let text = call.params.require("quantity")?;
     if too_precise(text, instrument.quantity_decimals) {
         return Err(precision());

@@ -8,12 +8,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use market::{Instrument, Market, OrderState, Quantity};
+use market::{Instrument, InstrumentId, Market, OrderState, Quantity};
 use matching::Account;
 use matching::spot::base_amount;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::algo;
 use crate::assembly::opening_base;
 use crate::exchange::{Exchange, Shared};
 use crate::faults::FaultSpec;
@@ -110,7 +111,30 @@ fn describe(floor: &Floor, prefix: &str) -> Value {
         })
         .collect();
     let (orders_total, fills_total) = venue.totals();
+    let algo_orders: Vec<Value> = floor
+        .conditional
+        .open()
+        .filter(|one| ours(one.request.client_id.as_str()))
+        .map(|one| {
+            json!({
+                "client_algo_id": one.request.client_id.as_str(),
+                "symbol": symbol_of(floor, one.request.instrument),
+                "type": algo::type_word(&one.request),
+                "trigger_ticks": one.request.trigger_price.0,
+            })
+        })
+        .collect();
+    let countdowns: Vec<Value> = venue
+        .instruments()
+        .iter()
+        .filter_map(|one| {
+            let at_ns = floor.countdown(one.id)?;
+            Some(json!({"symbol": one.symbol.as_str(), "at_ms": at_ns / 1_000_000}))
+        })
+        .collect();
     json!({
+        "algo_orders": algo_orders,
+        "countdowns": countdowns,
         "market": floor.market.as_str(),
         "prefix": prefix,
         "orders": orders,
@@ -125,6 +149,12 @@ fn describe(floor: &Floor, prefix: &str) -> Value {
         "fills_total": fills_total,
         "fees_total_usdt": decimal(venue.account().fees_paid.0, 8),
     })
+}
+
+fn symbol_of(floor: &Floor, instrument: InstrumentId) -> &str {
+    floor.venue.instruments()[usize::from(instrument.0)]
+        .symbol
+        .as_str()
 }
 
 /// Whole lots that are held. On spot that is what the balance has gained: a fee in the base asset

@@ -3,6 +3,8 @@
 //! In: requests. Out: answers with the headers that Binance sends. Never: a call that did not go
 //! through the endpoint table.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ws::WebSocketUpgrade;
@@ -51,7 +53,12 @@ async fn handle(State(port): State<Port>, request: Request) -> Response {
         Ok(body) => body.to_bytes(),
         Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
     };
-    call(&port, &parts.method, &path, &query, &parts.headers, &body)
+    let answer = call(&port, &parts.method, &path, &query, &parts.headers, &body);
+    let delay_ms = port.shared.lock().faults.reply_delay_ms();
+    if delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+    }
+    answer
 }
 
 fn upgrade_to(upgrade: WebSocketUpgrade, port: Port, path: &str, query: &str) -> Response {
