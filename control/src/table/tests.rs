@@ -72,6 +72,7 @@ pub(crate) fn picture() -> View {
 fn account() -> AccountPage {
     AccountPage {
         trading_state: TradingState::Active,
+        reason: market::StateReason::Reconciled,
         input_sequence: 9_000,
         time: MonoNs(5),
         utc: UtcNs(0),

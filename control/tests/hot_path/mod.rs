@@ -212,6 +212,7 @@ impl HotPath {
 fn account_page(inputs: u64) -> AccountPage {
     AccountPage {
         trading_state: TradingState::Active,
+        reason: market::StateReason::Reconciled,
         input_sequence: inputs,
         time: MonoNs(1),
         utc: UtcNs(1),

@@ -123,6 +123,17 @@ fn each_end_is_handed_out_once_and_only_to_its_side() {
         opened.journal_consumer(),
         Err(SegmentError::Taken { .. })
     ));
+    opened.latch_kill_keeping_positions();
+    assert!(made.kill_latched() && !made.kill_closes_positions());
+    let word = made.kill_word();
+    made.latch_kill();
+    assert!(opened.kill_latched() && opened.kill_closes_positions());
+    // It was latched again since: the reset of the first latch does not clear it.
+    assert!(!opened.clear_kill(word) && made.kill_latched());
+    let word = opened.kill_word();
+    made.latch_kill_keeping_positions();
+    assert!(made.kill_closes_positions() && !made.clear_kill(word));
+    assert!(made.clear_kill(made.kill_word()) && !opened.kill_latched());
     made.latch_kill();
     assert!(opened.kill_latched());
 }

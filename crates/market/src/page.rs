@@ -6,7 +6,7 @@
 use crate::event::Level;
 use crate::ids::{InstrumentId, Symbol, UpdateId};
 use crate::instrument::{Market, Step};
-use crate::reason::{BookState, TradingState};
+use crate::reason::{BookState, StateReason, TradingState};
 use crate::units::{Money, MonoNs, Price, Quantity, UtcNs};
 use crate::wire_struct;
 
@@ -76,6 +76,8 @@ wire_struct! {
     pub struct AccountPage {
         /// Trading state.
         pub trading_state: TradingState,
+        /// Why.
+        pub reason: StateReason,
         /// Last input stepped.
         pub input_sequence: u64,
         /// Engine time of it.

@@ -3,6 +3,7 @@
 //! In: the sections of the file. Out: [`Settings`] that the processes use without further doubt.
 //! Never: ticks and lots; those belong to instruments, which only the exchange knows.
 
+use crate::emergency::EmergencySettings;
 use crate::strategies::StrategySettings;
 use crate::venue::VenueSettings;
 use crate::written::{Problem, Section, SettingsError, parse};
@@ -173,6 +174,8 @@ pub struct Settings {
     pub fees: FeeSettings,
     /// The control process.
     pub control: ControlSettings,
+    /// Kill, stop, countdown, reset.
+    pub emergency: EmergencySettings,
     /// SHA-256 of the file's bytes.
     pub sha256: [u8; 32],
 }
@@ -263,6 +266,8 @@ fn check_root(text: &str, mut root: Section<'_>, problems: &mut Vec<Problem>) ->
         ),
     };
     control_section.finish(problems);
+    let emergency_section = root.section("emergency", problems);
+    let emergency = EmergencySettings::check(emergency_section, problems);
     root.finish(problems);
     let sha256 = Sha256::digest(text.as_bytes()).into();
     Settings {
@@ -276,6 +281,7 @@ fn check_root(text: &str, mut root: Section<'_>, problems: &mut Vec<Problem>) ->
         risk,
         fees,
         control,
+        emergency,
         sha256,
     }
 }

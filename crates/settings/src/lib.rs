@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod checked;
+mod emergency;
 mod strategies;
 mod venue;
 mod written;
@@ -14,6 +15,7 @@ pub use checked::{
     BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
     InstrumentKey, Mode, OpenOrdersAtStart, RiskSettings, Settings,
 };
+pub use emergency::{EmergencySettings, StopPolicy};
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,
     StrategySettings,

@@ -5,9 +5,10 @@
 
 use market::account::{BalanceReport, OpenOrderReport, OrderReply, OrderUpdate, PositionReport};
 use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
+use market::record::KillStep;
 use market::{
-    CodecError, InstrumentId, Market, MonoNs, Price, Quantity, Reader, Side, UpdateId, UtcNs, Wire,
-    Writer, wire_enum, wire_struct,
+    ClientOrderId, CodecError, InstrumentId, Market, MonoNs, Price, Quantity, Reader, Side,
+    UpdateId, UtcNs, Wire, Writer, wire_enum, wire_struct,
 };
 
 /// Most levels (both sides together) in one event.
@@ -72,6 +73,12 @@ pub enum Input<'a> {
     ReconcileEnd,
     /// A verb of the operator or of a policy.
     Command(Command),
+    /// Cancels the own orders of one instrument; the state stays.
+    CancelInstrument(InstrumentId),
+    /// Cancels one own order; the state stays.
+    CancelOrder(ClientOrderId),
+    /// An act of a kill that was done beside the engine; it is only journalled.
+    KillStep(KillStep),
     /// A sample of the wall clock, corrected to the exchange's time.
     Clock(UtcNs),
     /// Fill level of the journal ring in per mille, told when it reaches or leaves
@@ -151,6 +158,14 @@ wire_enum! {
         ControlLost = "control_lost",
         /// Control is back.
         ControlBack = "control_back",
+        /// KILLED: latched, all cancelled, positions kept.
+        KillKeepPositions = "kill_keep_positions",
+        /// HALTED after cancelling all own orders; the process goes on, unlike after a stop.
+        Halt = "halt",
+        /// HALTED; orders and positions are left as they are.
+        HaltKeepOrders = "halt_keep_orders",
+        /// The latch is cleared by the local operator: HALTED until a start.
+        Reset = "reset",
     }
 }
 
@@ -223,6 +238,9 @@ input_codec! {
     15 => OpenOrder,
     16 => Command,
     17 => Clock,
+    18 => CancelInstrument,
+    19 => CancelOrder,
+    20 => KillStep,
 }
 
 impl<'a> Event<'a> {

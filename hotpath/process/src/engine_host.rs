@@ -23,7 +23,7 @@ use ipc::{
 use market::page::PAGE_BYTES_MAX;
 use market::{
     ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState, Quantity,
-    ReplyOutcome, RequestKind, Wire,
+    ReplyOutcome, RequestKind, TradingState, Wire,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -133,6 +133,8 @@ struct State {
     dirty: bool,
     last_upkeep: MonoNs,
     stopping_since: Option<MonoNs>,
+    /// The engine was killed when the latches were compared last.
+    was_killed: bool,
     /// Orders that were held back, and of which the engine is not told yet. Each is live in its
     /// table until then, so there are never more than the table has room for.
     held_back: VecDeque<OrderReply>,
@@ -150,6 +152,7 @@ impl EngineHost {
                 dirty: true,
                 last_upkeep: MonoNs(0),
                 stopping_since: None,
+                was_killed: false,
                 held_back: VecDeque::with_capacity(orders_max),
             },
             frame: vec![0; RECORD_BYTES_MAX.max(INPUT_BYTES_MAX)],
@@ -176,7 +179,8 @@ impl EngineHost {
     /// (I22): the first event is the kill, and so the input log has it too.
     pub fn resume_latch(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
         if self.state.parts.segment.kill_latched() {
-            self.take_at(now, Input::Command(Command::Kill), outlet);
+            let verb = latched_verb(&self.state.parts.segment);
+            self.take_at(now, Input::Command(verb), outlet);
         }
     }
 
@@ -258,6 +262,8 @@ impl EngineHost {
         match ring.pop(&mut self.frame) {
             Ok(Some((_, bytes))) => {
                 match Command::from_bytes(bytes) {
+                    // Whoever writes here may be reached from a network: never the latch (I22).
+                    Ok(Command::Reset) => self.note_damage(),
                     Ok(command) => self.take_at(now, Input::Command(command), outlet),
                     Err(_) => self.note_damage(),
                 }
@@ -333,6 +339,7 @@ impl EngineHost {
         self.state.last_upkeep = now;
         self.state.parts.clock.follow();
         self.state.parts.segment.beat_hotpath(now.0);
+        self.compare_latches(now, outlet);
         if let Some(level) = self.state.parts.outbox.observer.crossed_level() {
             self.take_at(now, Input::JournalLevel(level), outlet);
             self.state.dirty = true;
@@ -347,6 +354,31 @@ impl EngineHost {
             // The cold thread hands out one buffer at a time, so there is room.
             let _ = state.parts.checkpoints.done.push((state.sequence, buffer));
         }
+    }
+}
+
+impl EngineHost {
+    /// A latch that somebody else set in the segment kills the engine, and an engine that killed
+    /// itself latches the segment.
+    fn compare_latches(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
+        let killed = self.state.parts.engine.trading_state().0 == TradingState::Killed;
+        let latched = self.state.parts.segment.kill_latched();
+        if latched && !killed {
+            let verb = latched_verb(&self.state.parts.segment);
+            self.take_at(now, Input::Command(verb), outlet);
+        } else if killed && !latched && !self.state.was_killed {
+            self.state.parts.segment.latch_kill();
+        }
+        // A reset clears the segment a moment before the engine: then both were killed.
+        self.state.was_killed = killed;
+    }
+}
+
+/// The verb of a latched segment.
+fn latched_verb(segment: &Segment) -> Command {
+    match segment.kill_closes_positions() {
+        true => Command::Kill,
+        false => Command::KillKeepPositions,
     }
 }
 
@@ -377,6 +409,9 @@ impl State {
             Input::Clock(utc) => self.parts.outbox.observer.set_utc(utc, now),
             // Before any order is cancelled: the latch holds over the death of this process (I22).
             Input::Command(Command::Kill) => self.parts.segment.latch_kill(),
+            Input::Command(Command::KillKeepPositions) => {
+                self.parts.segment.latch_kill_keeping_positions();
+            }
             Input::Command(Command::Stop) => {
                 self.stopping_since.get_or_insert(now);
             }

@@ -133,15 +133,64 @@ impl Segment {
         }
     }
 
-    /// Latches KILLED here: it holds over the death of either process. Nothing here takes it back.
+    /// Latches KILLED here: it holds over the death of either process. Positions are to be closed.
     pub fn latch_kill(&self) {
-        // Release: who sees the latch sees what led to it.
-        self.live(Live::KillLatch).store(1, Ordering::Release);
+        self.latch(LATCHED | CLOSES);
+    }
+
+    /// Latches KILLED with positions kept, unless a latch that closes them is there already.
+    pub fn latch_kill_keeping_positions(&self) {
+        self.latch(LATCHED);
     }
 
     /// True once latched; any word but 0 counts.
     #[must_use]
     pub fn kill_latched(&self) -> bool {
-        self.live(Live::KillLatch).load(Ordering::Acquire) != 0
+        self.kill_word() != 0
+    }
+
+    /// True when the latch says that positions are to be closed.
+    #[must_use]
+    pub fn kill_closes_positions(&self) -> bool {
+        self.kill_word() & CLOSES != 0
+    }
+
+    /// The latch as it is: a later latch, a repeated one too, makes it another.
+    #[must_use]
+    pub fn kill_word(&self) -> u64 {
+        self.live(Live::KillLatch).load(Ordering::Acquire)
+    }
+
+    /// Takes the latch back, if it still is `word`: a kill that came meanwhile stays. Only the
+    /// reset of a local operator may call this.
+    #[must_use]
+    pub fn clear_kill(&self, word: u64) -> bool {
+        let latch = self.live(Live::KillLatch);
+        // Acquire and release: what led to the latch, and who looks for it next.
+        latch
+            .compare_exchange(word, 0, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    fn latch(&self, bits: u64) {
+        let latch = self.live(Live::KillLatch);
+        let mut word = latch.load(Ordering::Relaxed);
+        loop {
+            let next = word.wrapping_add(ONE_MORE) | bits;
+            // Release: who sees the latch sees what led to it.
+            match latch.compare_exchange(word, next, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(found) => word = found,
+            }
+        }
     }
 }
+
+/// The lowest bit of a latch.
+const LATCHED: u64 = 1;
+
+/// Positions are to be closed.
+const CLOSES: u64 = 2;
+
+/// How often it was latched stands above both bits.
+const ONE_MORE: u64 = 4;

@@ -277,6 +277,9 @@ impl Engine {
             Input::OpenOrder(report) => self.take_open_order(report, emit),
             Input::ReconcileEnd => self.end_reconcile(emit),
             Input::Command(command) => self.take_command(*command),
+            Input::CancelInstrument(id) => self.want_cancels(|one| one.new.instrument == *id),
+            Input::CancelOrder(id) => self.want_cancels(|one| one.new.client_order_id == *id),
+            Input::KillStep(step) => emit.record(Record::KillStep(*step)),
             Input::Clock(utc) => self.take_clock(*utc),
             Input::JournalLevel(permille) => self.trading.journal_level(*permille),
             Input::Time => {}
@@ -295,7 +298,7 @@ impl Engine {
             self.breakers.rearm(self.profit());
         }
         if self.trading.obey(command) {
-            self.want_cancels();
+            self.want_cancels(|_| true);
         }
         self.touch_all();
     }

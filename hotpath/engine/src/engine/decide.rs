@@ -5,7 +5,7 @@
 
 use super::core::{Engine, bits};
 use super::emit::Emit;
-use crate::orders::NEVER;
+use crate::orders::{NEVER, Order};
 use crate::outbox::{Observer, Request, Stage};
 use crate::planner::{Action, PlanRules, plan};
 use crate::signal::{Signal, Top};
@@ -61,7 +61,9 @@ impl Engine {
         if one.is_desk() && !self.trading.flattening {
             return;
         }
-        if self.trading.state == TradingState::Halted {
+        // A kill that keeps positions leaves nobody an order to work with either.
+        let kept = self.trading.state == TradingState::Killed && !self.trading.flattening;
+        if self.trading.state == TradingState::Halted || kept {
             if !one.is_desk() {
                 emit.non_action(strategy, instrument, NonAction::NotActive);
             }
@@ -242,11 +244,12 @@ impl Engine {
         emit.request(Request::Cancel(cancel));
     }
 
-    /// Every live order gets a cancel of its own, whatever the strategies want.
-    pub(super) fn want_cancels(&mut self) {
+    /// Live orders that are `meant` get a cancel of their own, whatever the strategies want.
+    pub(super) fn want_cancels(&mut self, meant: impl Fn(&Order) -> bool) {
         for index in 0..self.orders.live().len() {
             let slot = self.orders.live()[index];
-            self.orders.get_mut(slot).cancel_wanted = true;
+            let order = self.orders.get_mut(slot);
+            order.cancel_wanted |= meant(order);
         }
         self.facts.sweeping = true;
     }

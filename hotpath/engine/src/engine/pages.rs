@@ -79,6 +79,7 @@ impl Engine {
         let orders_open = self.orders.live_orders();
         AccountPage {
             trading_state: self.trading.state,
+            reason: self.trading.reason,
             input_sequence: self.facts.sequence,
             time: self.facts.now,
             utc: self.utc_now(),

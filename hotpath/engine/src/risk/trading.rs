@@ -76,18 +76,28 @@ impl Trading {
                 self.paused = false;
                 self.daily_loss = false;
                 self.drawdown = false;
-                self.flattening = self.killed;
+                self.flattening &= self.killed;
             }
             Command::Pause => self.paused = true,
             Command::Resume => {
                 self.paused = false;
-                self.flattening = self.killed;
+                self.flattening &= self.killed;
             }
             Command::Flatten => {
                 self.paused = true;
                 self.flattening = true;
             }
-            Command::Stop => self.stopped = true,
+            Command::Stop | Command::Halt | Command::HaltKeepOrders => self.stopped = true,
+            // After an ordinary kill positions are being closed, and that goes on.
+            Command::KillKeepPositions => {
+                self.flattening &= self.killed;
+                self.killed = true;
+            }
+            Command::Reset => {
+                self.killed = false;
+                self.flattening = false;
+                self.armed = false;
+            }
             Command::Kill => {
                 self.killed = true;
                 self.flattening = true;
@@ -98,7 +108,12 @@ impl Trading {
         }
         matches!(
             command,
-            Command::Flatten | Command::Stop | Command::Kill | Command::CancelAll
+            Command::Flatten
+                | Command::Stop
+                | Command::Halt
+                | Command::Kill
+                | Command::KillKeepPositions
+                | Command::CancelAll
         )
     }
 
@@ -235,6 +250,25 @@ mod tests {
             (&[Command::Kill, Command::Start], Killed, false),
             (&[Command::Kill, Command::Resume], Killed, false),
             (&[Command::CancelAll], Active, true),
+            (&[Command::Halt], Halted, true),
+            (&[Command::HaltKeepOrders], Halted, false),
+            (&[Command::KillKeepPositions], Killed, true),
+            (
+                &[Command::KillKeepPositions, Command::Resume],
+                Killed,
+                false,
+            ),
+            (&[Command::Kill, Command::Reset], Halted, false),
+            (
+                &[Command::Kill, Command::Reset, Command::Resume],
+                Halted,
+                false,
+            ),
+            (
+                &[Command::Kill, Command::Reset, Command::Start],
+                Active,
+                false,
+            ),
             (&[Command::ControlLost], Reducing, false),
             (&[Command::ControlLost, Command::ControlBack], Active, false),
         ];
@@ -246,6 +280,28 @@ mod tests {
             }
             trading.change();
             assert_eq!((trading.state, swept), (*state, *sweep), "{verbs:?}");
+        }
+    }
+
+    #[test]
+    fn a_kill_closes_positions_unless_it_was_told_to_keep_them_from_the_first() {
+        use Command::{Flatten, Kill, KillKeepPositions, Reset, Resume, Start};
+        let cases: &[(&[Command], bool)] = &[
+            (&[Kill], true),
+            (&[KillKeepPositions], false),
+            (&[Flatten, KillKeepPositions], false),
+            (&[Kill, KillKeepPositions], true),
+            (&[KillKeepPositions, Kill], true),
+            (&[KillKeepPositions, Start, Resume], false),
+            (&[Kill, Start, Resume], true),
+            (&[Kill, Reset], false),
+        ];
+        for (verbs, flattening) in cases {
+            let mut trading = ready();
+            for verb in *verbs {
+                trading.obey(*verb);
+            }
+            assert_eq!(trading.flattening, *flattening, "{verbs:?}");
         }
     }
 

@@ -288,6 +288,34 @@ fn a_kill_latches_the_segment_in_its_turn() {
 }
 
 #[test]
+fn a_latch_of_another_process_kills_and_no_ring_takes_it_back() {
+    let segment = segment("latched-from-outside");
+    let mut rig = Rig::new(Arc::clone(&segment));
+    rig.all_but_a_book();
+    segment.latch_kill_keeping_positions();
+    // The latches are compared by the upkeep.
+    rig.turn_after(MILLISECOND_NS);
+    assert_eq!(rig.trading_state(), TradingState::Killed);
+    assert!(!segment.kill_closes_positions());
+    let damaged = shown(&segment, "damaged_inputs_total");
+    let mut bytes = [0; 8];
+    let length = Command::Reset.to_bytes(&mut bytes).unwrap();
+    rig.commands.try_push(KIND, &bytes[..length]).unwrap();
+    rig.turn_after(MILLISECOND_NS);
+    assert_eq!(rig.trading_state(), TradingState::Killed);
+    assert_eq!(shown(&segment, "damaged_inputs_total"), damaged + 1);
+    // The way of a reset: the segment first, then the engine. No upkeep between latches it again.
+    assert!(segment.clear_kill(segment.kill_word()));
+    rig.turn_after(MILLISECOND_NS);
+    assert!(!segment.kill_latched());
+    rig.send(Input::Command(Command::Reset));
+    rig.turn_after(MILLISECOND_NS);
+    rig.turn_after(MILLISECOND_NS);
+    assert_eq!(rig.trading_state(), TradingState::Halted);
+    assert!(!segment.kill_latched());
+}
+
+#[test]
 fn a_start_with_a_latched_segment_is_killed_whatever_happens() {
     let segment = segment("latched");
     segment.latch_kill();

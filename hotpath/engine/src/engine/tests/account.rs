@@ -7,10 +7,11 @@ use crate::event::{Command, StreamKind};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
 use market::account::OpenOrderReport;
-use market::record::Record;
+use market::record::{KillAct, KillStep, Record};
 use market::{
-    ClientOrderId, DenialCode, ExchangeOrderId, Market, Money, NewOrder, NonAction, OrderState,
-    OrderType, Price, Quantity, Rate, Side, StateReason, TimeInForce, TradingState, UtcNs,
+    ClientOrderId, DenialCode, ExchangeOrderId, InstrumentId, Market, Money, NewOrder, NonAction,
+    OrderState, OrderType, Price, Quantity, Rate, Side, StateReason, Symbol, TimeInForce,
+    TradingState, UtcNs,
 };
 
 fn taker() -> ImbalanceParameters {
@@ -239,6 +240,68 @@ fn flatten_and_kill_close_positions_and_open_nothing() {
         rig.book(500_000, 91, 10);
         assert_eq!(rig.placed().len(), free, "{verb:?}");
     }
+}
+
+#[test]
+fn a_kill_that_keeps_positions_cancels_and_leaves_no_order_behind() {
+    let mut rig = rig();
+    let target = long(&mut rig);
+    rig.command(Command::KillKeepPositions);
+    assert_eq!(rig.cancelled(), [target.client_order_id]);
+    rig.end(&target, OrderState::Canceled, 0);
+    // Far below the stop.
+    rig.book(400_000, 10, 10);
+    assert_eq!(rig.placed(), []);
+    assert_ne!(rig.position(), 0);
+    assert_eq!(state(&rig), TradingState::Killed);
+    // A second kill may close them.
+    rig.command(Command::Kill);
+    assert!(rig.place_one().reduce_only);
+}
+
+#[test]
+fn a_cancel_of_an_order_or_an_instrument_touches_no_other() {
+    let mut rig = rig();
+    let target = long(&mut rig);
+    let other = ClientOrderId::compose("fu", 1, 999);
+    rig.send(Input::CancelOrder(other));
+    rig.send(Input::CancelInstrument(InstrumentId(63)));
+    assert_eq!(rig.cancelled(), []);
+    rig.send(Input::CancelOrder(target.client_order_id));
+    assert_eq!(rig.cancelled(), [target.client_order_id]);
+    rig.end(&target, OrderState::Canceled, 0);
+    let again = rig.place_one();
+    rig.confirm(&again);
+    rig.send(Input::CancelInstrument(again.instrument));
+    assert_eq!(rig.cancelled(), [again.client_order_id]);
+    assert_eq!(state(&rig), TradingState::Active);
+}
+
+#[test]
+fn a_reset_halts_until_a_start_and_a_step_of_a_kill_is_only_journalled() {
+    let mut rig = rig();
+    rig.command(Command::Kill);
+    rig.command(Command::Reset);
+    assert_eq!(state(&rig), TradingState::Halted);
+    rig.book(500_000, 90, 10);
+    rig.forget();
+    let step = KillStep {
+        act: KillAct::Verified,
+        market: Market::UsdM,
+        symbol: Symbol::EMPTY,
+        count: 3,
+        error_code: 0,
+    };
+    rig.send(Input::KillStep(step));
+    assert_eq!(rig.take(), []);
+    assert!(
+        rig.outbox
+            .observer
+            .records
+            .contains(&Record::KillStep(step))
+    );
+    rig.command(Command::Start);
+    assert_eq!(state(&rig), TradingState::Active);
 }
 
 #[test]
