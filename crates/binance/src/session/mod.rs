@@ -9,6 +9,7 @@
 //! pinned thread and a simulated network drive the same machines.
 
 mod backoff;
+mod deadman;
 mod governor;
 mod http;
 mod link;
@@ -24,6 +25,7 @@ mod time;
 mod user_session;
 
 pub use backoff::Backoff;
+pub use deadman::Deadman;
 pub use governor::Governor;
 pub use http::{HttpOutcome, HttpReply, HttpRequest};
 pub use link::{CloseReason, Link, LinkAction, LinkSettings};
