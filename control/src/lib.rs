@@ -6,6 +6,7 @@
 pub mod attached;
 pub mod break_even;
 pub mod build_identity;
+pub mod command_line;
 pub mod decimal;
 pub mod drain;
 pub mod figure;

@@ -3,7 +3,7 @@
 //! In: a picture, the settings. Out: lines whose columns line up. Never: colour where `NO_COLOR`
 //! is set or stdout is no terminal; there each page is plain text, once in a while.
 
-mod columns;
+pub(crate) mod columns;
 mod page;
 
 pub use page::{Style, page};

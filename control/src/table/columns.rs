@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 
 /// Whether a column hangs on its left or right side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// Lays rows out, the first one as heading, each line indented by two.
-pub(super) fn lay_out(aligns: &[Align], rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn lay_out(aligns: &[Align], rows: &[Vec<String>]) -> Vec<String> {
     let width_of = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))

@@ -31,8 +31,6 @@ pub enum ErrorCode {
     ResetFailed,
     /// The exchange did not answer.
     ExchangeUnavailable,
-    /// As many connections as there may be.
-    Busy,
 }
 
 /// A refused request; nothing has changed.

@@ -55,6 +55,9 @@ pub fn instruments(
     Ok(table)
 }
 
+/// Our client ids begin with this; the engine's default is compared with it by a test.
+pub const CLIENT_ID_PREFIX: &str = "fu";
+
 /// The engine's configuration.
 #[must_use]
 pub fn engine_config(

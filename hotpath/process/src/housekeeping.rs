@@ -9,6 +9,7 @@ use crate::gateway::cold::Wish;
 use crate::gateway::inbox::Inbox;
 use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
+use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
 use crate::state_directory::write_durably;
 use engine::event::Command;
@@ -71,6 +72,8 @@ pub struct Housekeeping {
     pub kernel: KernelCells,
     /// Thread id of the engine.
     pub engine_thread: i32,
+    /// Has the kill in his care.
+    pub operator: Rc<Operator>,
 }
 
 struct Times {
@@ -111,6 +114,7 @@ impl Housekeeping {
                 }
                 self.tell(Input::Command(Command::Stop));
             }
+            self.operator.keep(clock::monotonic());
             self.pass_requests();
             self.latency.visit();
             if self.clock.take_refused() {

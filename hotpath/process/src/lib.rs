@@ -11,6 +11,7 @@
 //! | [`gateway`] | tokio shells around the session machines of `binance` |
 //! | [`hot_socket`] | WebSockets that the pinned thread reads and writes itself |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
+//! | [`kill`], [`operator_socket`] | latch, sweep and countdown; the operator's verbs |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
 //! | [`latency`] | the way of every event, stage by stage |
 //! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
@@ -26,10 +27,12 @@ pub mod gateway;
 pub mod hot_socket;
 pub mod housekeeping;
 pub mod inline;
+pub mod kill;
 pub mod latency;
 pub mod logging;
 pub mod machine;
 pub mod messages;
+pub mod operator_socket;
 pub mod pinning;
 pub mod process;
 pub mod recorder;

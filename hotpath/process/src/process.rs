@@ -25,6 +25,8 @@ use crate::inline::cold::ColdDialer;
 use crate::inline::thread::InlineThread;
 use crate::latency::watch as latency;
 use crate::machine::{self, Facts, Weight};
+use crate::operator_socket::server;
+use crate::operator_socket::verbs::Operator;
 use crate::pinning;
 use crate::server_clock::ServerClock;
 use crate::startup::{Options, Start};
@@ -33,11 +35,13 @@ use crate::telemetry::Telemetry;
 use crate::tick_clock::ClockKeeper;
 use crate::wiring::{
     COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, host, inlet, kernel_cells,
-    market_gateway, order_gateway,
+    market_gateway, operator, order_gateway,
 };
 use binance::session::SECOND_NS;
 use engine::Engine;
 use ipc::{HotpathState, heap_ring};
+use std::os::unix::net::UnixListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -109,6 +113,8 @@ struct Running {
     abandon: Arc<AtomicBool>,
     housekeeping: Housekeeping,
     cold: Vec<ColdShell>,
+    operator: Rc<Operator>,
+    socket: UnixListener,
     dialer: Option<ColdDialer>,
     lock: ipc::InstanceLock,
 }
@@ -121,6 +127,8 @@ impl Running {
         let (requests_in, requests_out) = heap_ring(ORDER_SLOTS);
         let clock = ServerClock::default();
         let cold = cold_parts(&start, telemetry, cold_in, &clock)?;
+        let operator = operator(&start, &cold, &clock);
+        let socket = server::bind(&start.state.run().join(::operator::SOCKET))?;
         let kernel = kernel_cells(telemetry)?;
         let checkpoints = Arc::new(CheckpointQueues::default());
         let hot_path = start.settings.hot_path;
@@ -181,8 +189,11 @@ impl Running {
                 latency,
                 kernel,
                 engine_thread,
+                operator: Rc::clone(&operator),
             },
             cold: cold.shells,
+            operator,
+            socket,
             lock: start.lock,
         })
     }
@@ -190,6 +201,7 @@ impl Running {
     /// Runs the cold path on this thread until the engine thread has ended, then ends the others.
     fn until_stopped(self, runtime: &Runtime) -> Result<(Leftover, ipc::InstanceLock), Failure> {
         let tasks = LocalSet::new();
+        tasks.spawn_local(server::serve(self.socket, self.operator));
         for shell in self.cold {
             tasks.spawn_local(shell.run());
         }

@@ -6,6 +6,7 @@ use crate::configuration::{engine_config, instruments};
 use crate::failure::Failure;
 use crate::gateway::rest::RestClient;
 use crate::gateway::socket::Dialer;
+use crate::kill::latch_file::{LatchFile, LatchNote};
 use crate::start_file;
 use crate::state_directory::{StateDirectory, write_durably};
 use crate::{clock, pinning};
@@ -55,6 +56,14 @@ pub struct Start {
     pub core: core_affinity::CoreId,
     /// Weight limits by market, as the exchange states them.
     pub weight_limits: Vec<(Market, u32)>,
+    /// Name of the account.
+    pub account: String,
+    /// Its state.
+    pub state: StateDirectory,
+    /// Of this start; no order of an earlier one carries it.
+    pub epoch: u32,
+    /// Where the kill latch is kept, and what this start found there.
+    pub latch: (LatchFile, Option<LatchNote>),
     /// Held while the process lives (I30).
     pub lock: InstanceLock,
 }
@@ -74,7 +83,10 @@ impl Start {
             settings::SettingsError::Unreadable { file, source }
         })?;
         let settings = Settings::check(&options.config.display().to_string(), &text)?;
-        let account = options.account.as_ref().unwrap_or(&settings.account);
+        let account = &options
+            .account
+            .clone()
+            .unwrap_or_else(|| settings.account.clone());
         let core = pinning::choose(settings.hot_path.engine_core)?;
         if let Some(complaint) = pinning::complaint() {
             tracing::warn!("{complaint}");
@@ -104,7 +116,10 @@ impl Start {
         let mut first = Vec::new();
         engine.save(&mut first);
         write_durably(&folder.join("checkpoint-0.bin"), &first)?;
+        let file = LatchFile::new(&options.state_dir, account);
+        let latch = (file.clone(), file.read());
         let segment = new_segment(&settings, &state, account, table.len(), generation)?;
+        latch_from_disk(&segment, &file, latch.1.as_ref());
         tracing::info!(
             generation,
             epoch,
@@ -122,6 +137,10 @@ impl Start {
             folder,
             core,
             weight_limits: weight_limits(&listed),
+            account: account.clone(),
+            state,
+            epoch,
+            latch,
             lock,
         };
         Ok((start, engine))
@@ -216,8 +235,11 @@ fn new_segment(
     let layout = layout(settings, account, instruments);
     let config_hash = settings.short_hash();
     let segment = Segment::create(&path, &layout, build_id(), config_hash, generation)?;
-    if let Some(from) = latched {
-        segment.latch_kill();
+    if let Some((from, closes)) = latched {
+        match closes {
+            true => segment.latch_kill(),
+            false => segment.latch_kill_keeping_positions(),
+        }
         let (from, here) = (from.display(), path.display());
         tracing::error!(%from, %here, "KILL_LATCHED: a start was killed, so is this one");
     }
@@ -225,6 +247,19 @@ fn new_segment(
         tracing::warn!(%error, "the segment is not locked in memory; raise LimitMEMLOCK");
     }
     Ok(segment)
+}
+
+/// The latch file holds where the segment is gone, such as after a power cut.
+fn latch_from_disk(segment: &Segment, file: &LatchFile, note: Option<&LatchNote>) {
+    let Some(note) = note else {
+        return;
+    };
+    match note.keep_positions {
+        true => segment.latch_kill_keeping_positions(),
+        false => segment.latch_kill(),
+    }
+    let from = file.path();
+    tracing::error!(from = %from.display(), reason = note.reason, "KILL_LATCHED by the latch file");
 }
 
 /// Of the whole process: stages by market and stream, replies by market and request.

@@ -100,10 +100,11 @@ impl StateDirectory {
     /// The segment whose kill latch a new start takes over: the newest one in which a hot path got
     /// as far as running, when that one is latched (I22). A start that died before it ran may not
     /// have taken an older latch over yet, so it is passed over, and so is what cannot be read.
+    /// With it goes whether positions are to be closed.
     ///
     /// # Errors
     /// [`StateError::File`].
-    pub fn latched_segment(&self) -> Result<Option<PathBuf>, StateError> {
+    pub fn latched_segment(&self) -> Result<Option<(PathBuf, bool)>, StateError> {
         let run = self.run();
         let found = list_generations(&run).map_err(|source| failed(&run, source))?;
         for one in found.into_iter().rev() {
@@ -112,7 +113,7 @@ impl StateDirectory {
                 continue;
             };
             if segment.kill_latched() {
-                return Ok(Some(one.path));
+                return Ok(Some((one.path, segment.kill_closes_positions())));
             }
             if segment.hotpath_state() != HotpathState::Starting {
                 return Ok(None);
@@ -212,10 +213,16 @@ mod tests {
         assert_eq!(state.latched_segment().unwrap(), None);
         killed.latch_kill();
         drop(killed);
-        assert_eq!(state.latched_segment().unwrap(), Some(state.segment(1)));
+        assert_eq!(
+            state.latched_segment().unwrap(),
+            Some((state.segment(1), true))
+        );
         ran(&state, 2).set_hotpath_state(HotpathState::Starting);
         fs::write(state.segment(3), b"torn").unwrap();
-        assert_eq!(state.latched_segment().unwrap(), Some(state.segment(1)));
+        assert_eq!(
+            state.latched_segment().unwrap(),
+            Some((state.segment(1), true))
+        );
         // A person removed the latch, or the start came before there was one.
         ran(&state, 4);
         assert_eq!(state.latched_segment().unwrap(), None);

@@ -14,7 +14,11 @@ use crate::gateway::order_thread::{OrderGateway, OrderMarket};
 use crate::gateway::rest::RestClient;
 use crate::gateway::stream_cells::StreamCells;
 use crate::housekeeping::{KernelCells, Wishes};
+use crate::kill::desk::Desk;
+use crate::kill::keeper::KillKeeper;
+use crate::kill::wiring::emergency_shell;
 use crate::latency::way_log::WayLog;
+use crate::operator_socket::verbs::Operator;
 use crate::recorder::Recorder;
 use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
@@ -27,7 +31,7 @@ use binance::session::{
 use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};
 use market::{Instruments, Market};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -295,6 +299,8 @@ pub struct ColdParts {
     pub wishes: Vec<Wishes>,
     /// The cold ring.
     pub inbox: Rc<RefCell<Inbox>>,
+    /// What shells, kill and operator leave for each other.
+    pub desks: Vec<Rc<Desk>>,
 }
 
 /// The cold path's parts; they stay on the calling thread.
@@ -310,20 +316,26 @@ pub fn cold_parts(
     let inbox = Rc::new(RefCell::new(Inbox::new(ring, None)));
     let mut shells = Vec::new();
     let mut wishes = Vec::new();
+    let mut desks = Vec::new();
     for (market, weight_limit) in &start.weight_limits {
         let (rest_url, ..) = urls(&start.settings.venue, *market);
         let key = &start.credentials.api_key;
+        let wake = Rc::new(Notify::new());
+        let part = (*market, *weight_limit);
+        let emergency = emergency_shell(start, telemetry, part, &wake, clock)?;
+        desks.push(Rc::clone(&emergency.desk));
         let shell = ColdShell {
             time: ServerTime::new(*market),
             snapshots: SnapshotQueue::new(*market, start.instruments.len(), 21),
             reconciler: Reconciler::new(*market, start.credentials.clone(), 22),
             governor: Governor::new(*weight_limit),
+            emergency,
             rest: Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?),
             instruments: Arc::clone(&start.instruments),
             inbox: Rc::clone(&inbox),
             clock: clock.clone(),
             cells: RestCells::new(telemetry, *market)?,
-            wake: Rc::new(Notify::new()),
+            wake,
             wishes: Rc::default(),
         };
         wishes.push((*market, Rc::clone(&shell.wishes), Rc::clone(&shell.wake)));
@@ -333,5 +345,26 @@ pub fn cold_parts(
         shells,
         wishes,
         inbox,
+        desks,
+    })
+}
+
+/// Who answers the operator, with the kill in his care.
+#[must_use]
+pub fn operator(start: &Start, cold: &ColdParts, clock: &ServerClock) -> Rc<Operator> {
+    let (file, found) = start.latch.clone();
+    let segment = Arc::clone(&start.segment);
+    let keeper = KillKeeper::new(segment, file, found, cold.desks.clone(), clock.clone());
+    Rc::new(Operator {
+        settings: start.settings.clone(),
+        account: start.account.clone(),
+        segment: Arc::clone(&start.segment),
+        instruments: Arc::clone(&start.instruments),
+        inbox: Rc::clone(&cold.inbox),
+        desks: cold.desks.clone(),
+        keeper: Rc::new(RefCell::new(keeper)),
+        started: crate::clock::monotonic(),
+        challenge: RefCell::default(),
+        ticket: Cell::new(0),
     })
 }

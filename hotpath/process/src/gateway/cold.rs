@@ -6,6 +6,7 @@
 use super::inbox::Inbox;
 use super::rest::{Response, RestClient, remaining};
 use crate::clock;
+use crate::kill::shell::{Done, EmergencyShell};
 use crate::server_clock::ServerClock;
 use crate::telemetry::Telemetry;
 use binance::orders::ErrorClass;
@@ -44,7 +45,11 @@ pub struct RestCells {
 
 const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
 
-const ENDPOINTS: [&str; 8] = [
+const ENDPOINTS: [&str; 12] = [
+    "/fapi/v1/allOpenOrders",
+    "/fapi/v1/openAlgoOrders",
+    "/fapi/v1/algoOpenOrders",
+    "/fapi/v1/countdownCancelAll",
     "/fapi/v1/time",
     "/fapi/v1/depth",
     "/fapi/v1/openOrders",
@@ -116,6 +121,8 @@ pub struct ColdShell {
     pub reconciler: Reconciler,
     /// Its weight.
     pub governor: Governor,
+    /// Its kill, its countdowns.
+    pub emergency: EmergencyShell,
     /// Its REST.
     pub rest: Rc<RestClient>,
     /// The table.
@@ -150,6 +157,12 @@ enum Owner {
     Reconcile,
 }
 
+/// A call that has ended.
+enum Ended {
+    Cold(Owner, &'static str, Option<Response>),
+    Emergency(Done),
+}
+
 #[derive(Default)]
 struct Calls {
     time: Option<(&'static str, Call)>,
@@ -164,12 +177,22 @@ impl ColdShell {
         loop {
             self.take_wishes();
             self.poll(&mut calls);
-            let Some((owner, endpoint, response)) = self.wait(&mut calls).await else {
+            let Some(ended) = self.wait(&mut calls).await else {
                 continue;
             };
-            self.cells
-                .reply(endpoint, response.as_ref().map(|one| one.status));
-            self.reply(owner, response.as_ref());
+            match ended {
+                Ended::Cold(owner, endpoint, response) => {
+                    self.note(endpoint, response.as_ref());
+                    self.reply(owner, response.as_ref());
+                }
+                Ended::Emergency((owner, endpoint, response)) => {
+                    self.note(endpoint, response.as_ref());
+                    let now = clock::monotonic();
+                    let mut inbox = self.inbox.borrow_mut();
+                    inbox.received = now;
+                    self.emergency.reply(owner, response, now, &mut inbox);
+                }
+            }
         }
     }
 
@@ -186,6 +209,8 @@ impl ColdShell {
 
     fn poll(&mut self, calls: &mut Calls) {
         let now = self.clock.now();
+        // First: its cancels wait for no snapshot.
+        self.emergency.poll(now, &mut self.governor, &self.rest);
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now.mono;
         let mut sink = Sink(&mut inbox, &self.cells);
@@ -201,46 +226,53 @@ impl ColdShell {
         }
     }
 
-    async fn wait(&self, calls: &mut Calls) -> Option<(Owner, &'static str, Option<Response>)> {
-        let deadline = earliest(
+    async fn wait(&mut self, calls: &mut Calls) -> Option<Ended> {
+        let deadlines = [
             self.time.next_deadline(),
-            earliest(
-                self.snapshots.next_deadline(),
-                self.reconciler.next_deadline(),
-            ),
-        );
+            self.snapshots.next_deadline(),
+            self.reconciler.next_deadline(),
+            self.emergency.next_deadline(),
+        ];
+        let deadline = deadlines.into_iter().fold(None, earliest);
         let patience = deadline.map_or(Duration::from_secs(1), remaining);
         tokio::select! {
             (endpoint, response) = finish(&mut calls.time) => {
-                Some((Owner::Time, endpoint, response))
+                Some(Ended::Cold(Owner::Time, endpoint, response))
             }
             (endpoint, response) = finish(&mut calls.snapshot) => {
-                Some((Owner::Snapshot, endpoint, response))
+                Some(Ended::Cold(Owner::Snapshot, endpoint, response))
             }
             (endpoint, response) = finish(&mut calls.reconcile) => {
-                Some((Owner::Reconcile, endpoint, response))
+                Some(Ended::Cold(Owner::Reconcile, endpoint, response))
             }
+            done = self.emergency.done() => Some(Ended::Emergency(done)),
             () = self.wake.notified() => None,
             () = tokio::time::sleep(patience) => None,
+        }
+    }
+
+    /// What every reply says of limits and of our clock.
+    fn note(&mut self, endpoint: &'static str, response: Option<&Response>) {
+        self.cells.reply(endpoint, response.map(|one| one.status));
+        let now = self.clock.now();
+        let Some(reply) = response.map(Response::as_reply) else {
+            return;
+        };
+        self.governor.on_reply(&reply, now);
+        self.cells.used_weight.set(u64::from(self.governor.used()));
+        let banned = self.governor.blocked_until(now.mono).map_or(0, |until| {
+            (now.server.0.unsigned_abs() + until.since(now.mono) / 1_000_000) / 1_000
+        });
+        self.cells.banned.set(banned);
+        if reply.status != 200 && parse_failure(reply.status, reply.body).class == ErrorClass::Clock
+        {
+            self.clock.refuse();
         }
     }
 
     fn reply(&mut self, owner: Owner, response: Option<&Response>) {
         let now = self.clock.now();
         let outcome = response.map(Response::as_reply);
-        if let Some(reply) = &outcome {
-            self.governor.on_reply(reply, now);
-            self.cells.used_weight.set(u64::from(self.governor.used()));
-            let banned = self.governor.blocked_until(now.mono).map_or(0, |until| {
-                (now.server.0.unsigned_abs() + until.since(now.mono) / 1_000_000) / 1_000
-            });
-            self.cells.banned.set(banned);
-            if reply.status != 200
-                && parse_failure(reply.status, reply.body).class == ErrorClass::Clock
-            {
-                self.clock.refuse();
-            }
-        }
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now.mono;
         let mut sink = Sink(&mut inbox, &self.cells);

@@ -1,0 +1,180 @@
+//! The command line as it is written.
+//!
+//! In: arguments. Out: a verb, and where the socket is. Never: a secret among them.
+
+use super::{Failure, failure};
+use clap::{Parser, Subcommand, ValueEnum};
+use operator::{Request, SOCKET, StopPolicy};
+use settings::Settings;
+use std::path::PathBuf;
+
+/// Talks to a running hot path: state, orders, positions, and the verbs of an operator.
+#[derive(Debug, Parser)]
+#[command(name = "fulcrum", version)]
+pub(super) struct Arguments {
+    /// Configuration; only the account's name is read from it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/fulcrum/fulcrum.toml",
+        global = true
+    )]
+    config: PathBuf,
+    /// Where state lives, as the hot path has it.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "target/fulcrum",
+        global = true
+    )]
+    state_dir: PathBuf,
+    /// The account's folder of shared memory and socket; overrides --state-dir and --account.
+    #[arg(long, value_name = "DIR", global = true)]
+    run_dir: Option<PathBuf>,
+    /// The account; overrides the configuration's.
+    #[arg(long, value_name = "A", global = true)]
+    account: Option<String>,
+    /// One JSON object instead of tables.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// As the command line names policies.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Policy {
+    /// Cancel orders, close positions.
+    Flatten,
+    /// Cancel orders, keep positions.
+    Cancel,
+    /// Leave both.
+    Leave,
+}
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Trading state and why, orders, equity, the kill latch.
+    Status,
+    /// Every open order of the account, as the exchange lists it.
+    Orders,
+    /// Every instrument with its position.
+    Positions,
+    /// Limits, and how much of each is used.
+    Limits,
+    /// ACTIVE once reconciled; re-arms breakers that tripped.
+    Start,
+    /// REDUCING: no entries, exits go on.
+    Pause,
+    /// ACTIVE again after a pause.
+    Resume,
+    /// REDUCING: cancels all orders and closes all positions.
+    Flatten,
+    /// HALTED after the stop policy of the configuration, or this one.
+    Stop {
+        /// What is done before.
+        #[arg(long)]
+        policy: Option<Policy>,
+    },
+    /// Cancels an order by its client id, all own orders of a symbol, or `all`.
+    Cancel {
+        /// ORDER, SYMBOL or `all`.
+        what: String,
+    },
+    /// KILLED: latched until a reset; cancels everything, closes everything.
+    Kill {
+        /// Cancel, but keep positions.
+        #[arg(long)]
+        keep_positions: bool,
+        /// Why, for the latch and the log.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Do not wait until the exchange shows that all is gone.
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Clears the kill latch: HALTED until a start. Needs the operator's key.
+    Reset {
+        /// File of the operator's private key.
+        #[arg(long, value_name = "FILE")]
+        operator_key: PathBuf,
+    },
+    /// Makes an operator's key and prints the line for the configuration.
+    OperatorKey {
+        /// The private key's file, which must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+impl Arguments {
+    /// The socket of the account.
+    ///
+    /// # Errors
+    /// A configuration that is there and cannot be read.
+    pub(super) fn socket(&self) -> Result<PathBuf, Failure> {
+        if let Some(folder) = &self.run_dir {
+            return Ok(folder.join(SOCKET));
+        }
+        let account = match &self.account {
+            Some(account) => account.clone(),
+            None if !self.config.exists() => "default".to_string(),
+            None => {
+                let settings = Settings::read(&self.config);
+                settings
+                    .map_err(|error| failure(error.to_string()))?
+                    .account
+            }
+        };
+        Ok(self.state_dir.join("run").join(account).join(SOCKET))
+    }
+}
+
+impl Verb {
+    /// The request of a verb that is one.
+    pub(super) fn request(&self) -> Option<Request> {
+        Some(match self {
+            Self::Status => Request::Status,
+            Self::Orders => Request::Orders,
+            Self::Positions => Request::Positions,
+            Self::Limits => Request::Limits,
+            Self::Start => Request::Start,
+            Self::Pause => Request::Pause,
+            Self::Resume => Request::Resume,
+            Self::Flatten => Request::Flatten,
+            Self::Stop { policy } => Request::Stop {
+                policy: policy.map(|policy| match policy {
+                    Policy::Flatten => StopPolicy::Flatten,
+                    Policy::Cancel => StopPolicy::Cancel,
+                    Policy::Leave => StopPolicy::Leave,
+                }),
+            },
+            Self::Cancel { what } => Request::Cancel { what: what.clone() },
+            Self::Kill {
+                keep_positions,
+                reason,
+                ..
+            } => Request::Kill {
+                keep_positions: *keep_positions,
+                reason: reason.clone(),
+            },
+            Self::Reset { .. } | Self::OperatorKey { .. } => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_names_every_verb() {
+        Arguments::command().debug_assert();
+        for verb in operator::VERBS {
+            let known = Arguments::command().find_subcommand(verb).is_some();
+            assert_eq!(known, !["challenge", "ping"].contains(&verb), "{verb}");
+        }
+    }
+}

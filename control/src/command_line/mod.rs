@@ -1,0 +1,145 @@
+//! `fulcrum`: the operator's command line, over `operator.sock`.
+//!
+//! In: a verb. Out: tables or JSON on stdout, complaints on stderr, an exit code of the
+//! conventions. Never: a need for control to be alive; it talks to the hot path itself.
+
+mod arguments;
+mod connection;
+mod key;
+mod tables;
+
+use arguments::{Arguments, Verb};
+use clap::Parser;
+use connection::Connection;
+use operator::{ErrorCode, OperatorKey, Refusal, Reply, Request, reset_text};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Exit codes of the conventions.
+mod exit {
+    pub(super) const FAILURE: u8 = 1;
+    pub(super) const EXCHANGE_UNAVAILABLE: u8 = 69;
+    pub(super) const TEMPORARY: u8 = 75;
+}
+
+/// How long the command line waits for a kill to be verified.
+const KILL_PATIENCE: Duration = Duration::from_secs(60);
+
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A complaint and its exit code.
+type Failure = (u8, String);
+
+/// Carries a verb out.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match carry_out(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, complaint)) => {
+            eprintln!("fulcrum: {complaint}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
+    if let Verb::OperatorKey { out } = &arguments.verb {
+        return key::make(out);
+    }
+    let mut connection = Connection::open(&arguments.socket()?)?;
+    match &arguments.verb {
+        Verb::Kill { no_wait, .. } => kill(&mut connection, arguments, !no_wait),
+        Verb::Reset { operator_key } => {
+            let key = key::read(operator_key)?;
+            reset(&mut connection, arguments, &key)
+        }
+        verb => {
+            let request = verb.request().ok_or_else(|| failure("no such verb"))?;
+            let reply = connection.ask(&request)?;
+            show(&reply, arguments.json)
+        }
+    }
+}
+
+fn failure(text: impl Into<String>) -> Failure {
+    (exit::FAILURE, text.into())
+}
+
+/// The kill goes out at once; then the command line watches until all is gone.
+fn kill(connection: &mut Connection, arguments: &Arguments, wait: bool) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let request = arguments
+        .verb
+        .request()
+        .ok_or_else(|| failure("no such verb"))?;
+    let acknowledged = connection.ask(&request)?;
+    if !arguments.json || !wait {
+        show(&acknowledged, arguments.json)?;
+    }
+    if !matches!(acknowledged, Reply::Killed(_)) || !wait {
+        return Ok(());
+    }
+    loop {
+        let reply = connection.ask(&Request::Status)?;
+        let Reply::Status(status) = reply else {
+            return show(&reply, arguments.json);
+        };
+        if status.kill.verified && status.orders_open == 0 {
+            let done = Reply::Killed(status.kill);
+            if arguments.json {
+                return show(&done, true);
+            }
+            println!(
+                "verified by the exchange after {:.1} s",
+                begun.elapsed().as_secs_f64()
+            );
+            return Ok(());
+        }
+        if begun.elapsed() > KILL_PATIENCE {
+            let seconds = KILL_PATIENCE.as_secs();
+            let text = format!(
+                "KILLED, but not verified within {seconds} s; it goes on: see `fulcrum status`"
+            );
+            return Err((exit::EXCHANGE_UNAVAILABLE, text));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn reset(
+    connection: &mut Connection,
+    arguments: &Arguments,
+    key: &OperatorKey,
+) -> Result<(), Failure> {
+    let challenge = connection.ask(&Request::Challenge)?;
+    let Reply::Challenge {
+        nonce,
+        account,
+        since_utc_ms,
+    } = challenge
+    else {
+        return show(&challenge, arguments.json);
+    };
+    let signature = key.sign(&reset_text(&account, since_utc_ms, &nonce));
+    let reply = connection.ask(&Request::Reset { nonce, signature })?;
+    show(&reply, arguments.json)
+}
+
+/// Data to stdout; a refusal becomes the complaint and the exit code.
+fn show(reply: &Reply, json: bool) -> Result<(), Failure> {
+    if json {
+        print!("{}", reply.line());
+    }
+    if let Reply::Refused(Refusal { code, message }) = reply {
+        let exit = match code {
+            ErrorCode::ExchangeUnavailable => exit::EXCHANGE_UNAVAILABLE,
+            _ => exit::FAILURE,
+        };
+        return Err((exit, message.clone()));
+    }
+    if !json {
+        print!("{}", tables::text(reply));
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Open orders of the account, as the exchange lists them.
+//!
+//! In: its answers. Out: lines of replies, ours and others' marked. Never: the engine's own view;
+//! what matters in an emergency is what is really there.
+
+use crate::configuration::CLIENT_ID_PREFIX;
+use crate::gateway::rest::Response;
+use crate::kill::desk::{Desk, Question};
+use binance::rest::{
+    ListedAlgoOrder, ListedOrder, parse_algo_orders, parse_failure, parse_listed_orders,
+};
+use market::{ClientOrderId, Market};
+use operator::{AlgoOrderLine, ErrorCode, OrderLine, Refusal};
+use std::rc::Rc;
+
+/// Every open order of every market, both kinds.
+///
+/// # Errors
+/// [`Refusal`] when a list cannot be had.
+pub async fn open_orders(
+    desks: &[Rc<Desk>],
+) -> Result<(Vec<OrderLine>, Vec<AlgoOrderLine>), Refusal> {
+    let (mut orders, mut algo_orders) = (Vec::new(), Vec::new());
+    for desk in desks {
+        let body = body(desk.ask(Question::OpenOrders).await)?;
+        let listed = parse_listed_orders(&body).map_err(|error| unavailable(error.to_string()))?;
+        orders.extend(listed.into_iter().map(|one| order_line(desk.market, one)));
+        if desk.market == Market::UsdM {
+            let body = self::body(desk.ask(Question::OpenAlgoOrders).await)?;
+            let listed = parse_algo_orders(&body);
+            let listed = listed.map_err(|error| unavailable(error.to_string()))?;
+            algo_orders.extend(listed.into_iter().map(algo_line));
+        }
+    }
+    Ok((orders, algo_orders))
+}
+
+/// The body of a success.
+///
+/// # Errors
+/// [`Refusal`] with what the exchange says.
+pub fn body(response: Option<Response>) -> Result<Vec<u8>, Refusal> {
+    let Some(response) = response else {
+        return Err(unavailable("no answer".to_string()));
+    };
+    let reply = response.as_reply();
+    if reply.status == 200 {
+        return Ok(reply.body.to_vec());
+    }
+    let failure = parse_failure(reply.status, reply.body);
+    Err(unavailable(format!(
+        "status {}: {} ({})",
+        failure.status, failure.message, failure.code
+    )))
+}
+
+fn unavailable(why: String) -> Refusal {
+    Refusal::new(
+        ErrorCode::ExchangeUnavailable,
+        format!("the exchange: {why}"),
+    )
+}
+
+/// `OWN` where the id is one of the engine's.
+fn origin(id: &str) -> String {
+    let own = ClientOrderId::new(id.as_bytes()).and_then(|id| id.parse(CLIENT_ID_PREFIX));
+    if own.is_some() { "OWN" } else { "EXTERNAL" }.to_string()
+}
+
+fn order_line(market: Market, one: ListedOrder) -> OrderLine {
+    OrderLine {
+        market: market.to_string(),
+        symbol: one.symbol.to_string(),
+        origin: origin(&one.client_order_id),
+        client_order_id: one.client_order_id,
+        order_id: one.order_id,
+        side: one.side,
+        order_type: one.order_type,
+        price: one.price,
+        quantity: one.quantity,
+        filled: one.filled,
+        reduce_only: one.reduce_only,
+    }
+}
+
+fn algo_line(one: ListedAlgoOrder) -> AlgoOrderLine {
+    AlgoOrderLine {
+        symbol: one.symbol.to_string(),
+        origin: origin(&one.client_algo_id),
+        client_algo_id: one.client_algo_id,
+        algo_id: one.algo_id,
+        side: one.side,
+        order_type: one.order_type,
+        trigger_price: one.trigger_price,
+        quantity: one.quantity,
+        close_position: one.close_position,
+    }
+}
