@@ -12,6 +12,7 @@
 //! | [`hot_socket`] | WebSockets that the pinned thread reads and writes itself |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
 //! | [`kill`], [`operator_socket`] | latch, sweep and countdown; the operator's verbs |
+//! | [`flatten`] | the emergency binary's: the same sweep with both processes dead |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
 //! | [`latency`] | the way of every event, stage by stage |
 //! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
@@ -23,6 +24,7 @@ pub mod configuration;
 pub mod engine_host;
 pub mod engine_thread;
 pub mod failure;
+pub mod flatten;
 pub mod gateway;
 pub mod hot_socket;
 pub mod housekeeping;

@@ -285,7 +285,10 @@ fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayo
 
 /// Key and secret. Without files the simulated exchange, and nobody else, is told what is made up
 /// here. `config` names the file in complaints.
-fn credentials(settings: &Settings, config: &Path) -> Result<Credentials, Failure> {
+///
+/// # Errors
+/// [`Failure::Configuration`].
+pub fn credentials(settings: &Settings, config: &Path) -> Result<Credentials, Failure> {
     let venue = &settings.venue;
     let (key, secret) = match (&venue.api_key_file, &venue.api_secret_file) {
         (Some(key), Some(secret)) => (key, secret),
