@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod oracle;
+pub mod rig;
 
 use serde_json::Value;
 use std::io::Read;
