@@ -145,7 +145,8 @@ impl Rig {
             .stdout(Stdio::null())
             .stderr(log(&self.state_dir, "hotpath.log"));
         self.hot_path = Some(command.spawn().expect("the hot path starts"));
-        wait_for("the hot path answers", Duration::from_secs(30), || {
+        // A pinned thread on a shared core may have to wait for others.
+        wait_for("the hot path answers", Duration::from_secs(120), || {
             self.status()["reconciled"] == true
         });
     }
@@ -177,9 +178,9 @@ impl Rig {
         }
     }
 
-    /// Sends a signal to the hot path.
-    pub fn signal_hot_path(&self, which: Signal) {
-        signal(self.hot_path.as_ref().expect("it runs"), which);
+    /// The hot path does nothing any more, and is not dead either.
+    pub fn freeze_hot_path(&self) {
+        signal(self.hot_path.as_ref().expect("it runs"), Signal::STOP);
     }
 
     /// Runs `fulcrum --json` with these arguments.
@@ -208,7 +209,7 @@ impl Rig {
 
     /// Waits until the trading state is `state`.
     pub fn wait_for_state(&self, state: &str) {
-        wait_for(state, Duration::from_secs(20), || {
+        wait_for(state, Duration::from_secs(60), || {
             self.status()["state"] == state
         });
     }

@@ -134,6 +134,35 @@ fn flatten_does_the_same_with_both_processes_dead() {
 }
 
 #[test]
+fn flatten_beside_a_living_hot_path_latches_it_and_beside_a_frozen_one_acts_if_told() {
+    let mut rig = Rig::new(
+        "flatten-beside",
+        "BTCUSDT,ETHUSDT",
+        &format!("{INLINE}{DUMMY}"),
+    );
+    rig.start_hot_path();
+    rig.wait_for_state("ACTIVE");
+    fill_account(&rig);
+    let said = rig.flatten(&[]);
+    assert_eq!(said.code, Some(75), "{said:?}");
+    assert!(
+        said.complaint.contains("one fulcrum-hotpath an account"),
+        "{said:?}"
+    );
+    wait_for("the living one kills by itself", END_TO_END, || {
+        rig.status()["kill"]["verified"] == true
+    });
+    assert_gone(&rig.account());
+    assert!(rig.latch_file().exists());
+    rig.freeze_hot_path();
+    fill_account(&rig);
+    let said = rig.flatten(&["--without-lock"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.reply["locked"], false, "{said:?}");
+    assert_gone(&rig.account());
+}
+
+#[test]
 fn the_latch_survives_kill_9_and_nothing_but_a_signed_reset_clears_it() {
     let mut rig = Rig::new("kill-latch", "BTCUSDT", &format!("{INLINE}{DUMMY}"));
     let key_file = rig.state_dir.join("operator.pem");
@@ -244,16 +273,23 @@ fn the_verbs_work_with_control_dead() {
     rig.wait_for_state("REDUCING");
     accepted(&["resume"]);
     rig.wait_for_state("ACTIVE");
-    wait_for("an own order", Duration::from_secs(20), || {
-        let orders = rig.fulcrum(&["orders"]).reply;
-        orders["orders"][0]["origin"] == "OWN"
-    });
     rig.place_resting("ETHUSDT", "2500.00", "0.020", "other-1");
     rig.place_stop("ETHUSDT", "1000.00", "other-stop");
+    wait_for("an own order", Duration::from_secs(60), || {
+        rig.status()["orders_open"] == 1
+    });
     let listed = rig.fulcrum(&["orders"]).reply;
-    let external = listed["orders"].as_array().expect("orders").iter();
-    let external: Vec<_> = external.filter(|one| one["origin"] == "EXTERNAL").collect();
-    assert_eq!(external.len(), 1, "{listed:#}");
+    let mut origins: Vec<_> = listed["orders"]
+        .as_array()
+        .expect("orders")
+        .iter()
+        .collect();
+    origins.sort_by_key(|one| one["symbol"].to_string());
+    let origins: Vec<_> = origins.into_iter().map(|one| &one["origin"]).collect();
+    assert_eq!(origins, ["OWN", "EXTERNAL"], "{listed:#}");
+    // Asked again and again, the lists get old instead of dear.
+    let ages = (0..8).map(|_| rig.fulcrum(&["orders"]).reply["age_ms"].as_u64());
+    assert!(ages.max().flatten() > Some(0));
     assert_eq!(
         listed["algo_orders"][0]["order_type"], "STOP_MARKET",
         "{listed:#}"

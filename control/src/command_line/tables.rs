@@ -14,9 +14,17 @@ pub(super) fn text(reply: &Reply) -> String {
         Reply::Accepted { note } | Reply::Reset { note } => note.clone(),
         Reply::Status(status) => self::status(status),
         Reply::Orders {
+            age_ms,
             orders,
             algo_orders,
-        } => self::orders(orders, algo_orders),
+        } => match age_ms {
+            0 => self::orders(orders, algo_orders),
+            _ => format!(
+                "as listed {} s ago\n{}",
+                age_ms.div_ceil(1_000),
+                self::orders(orders, algo_orders)
+            ),
+        },
         Reply::Positions { positions } => self::positions(positions),
         Reply::Limits { limits } => self::limits(limits),
         Reply::Killed(kill) => pairs(&self::kill(kill)),
@@ -218,6 +226,7 @@ mod tests {
             order("币安人生USDT", "0.5", "fu2"),
         ];
         let text = text(&Reply::Orders {
+            age_ms: 0,
             orders: all.to_vec(),
             algo_orders: Vec::new(),
         });

@@ -215,6 +215,9 @@ pub enum Reply {
     Status(Box<StatusReply>),
     /// To `orders`.
     Orders {
+        /// How old the lists are: a whole list is dear, and an operator who asks again and again
+        /// gets the last one.
+        age_ms: u64,
         /// Ordinary ones.
         orders: Vec<OrderLine>,
         /// Conditional ones.

@@ -18,6 +18,7 @@ use crate::kill::desk::Desk;
 use crate::kill::keeper::KillKeeper;
 use crate::kill::wiring::emergency_shell;
 use crate::latency::way_log::WayLog;
+use crate::operator_socket::exchange_view::Lists;
 use crate::operator_socket::verbs::Operator;
 use crate::recorder::Recorder;
 use crate::server_clock::ServerClock;
@@ -365,6 +366,7 @@ pub fn operator(start: &Start, cold: &ColdParts, clock: &ServerClock) -> Rc<Oper
         keeper: Rc::new(RefCell::new(keeper)),
         started: crate::clock::monotonic(),
         challenge: RefCell::default(),
+        lists: Lists::default(),
         ticket: Cell::new(0),
     })
 }

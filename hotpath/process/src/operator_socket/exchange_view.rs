@@ -3,23 +3,65 @@
 //! In: its answers. Out: lines of replies, ours and others' marked. Never: the engine's own view;
 //! what matters in an emergency is what is really there.
 
+use crate::clock;
 use crate::configuration::CLIENT_ID_PREFIX;
 use crate::gateway::rest::Response;
 use crate::kill::desk::{Desk, Question};
 use binance::rest::{
     ListedAlgoOrder, ListedOrder, parse_algo_orders, parse_failure, parse_listed_orders,
 };
-use market::{ClientOrderId, Market};
+use market::{ClientOrderId, Market, MonoNs};
 use operator::{AlgoOrderLine, ErrorCode, OrderLine, Refusal};
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// Every open order of every market, both kinds.
+/// Whole lists in a minute: each costs 80 of 2,400 weight in futures, and the machines of the hot
+/// path live on the same budget.
+const LISTS_PER_MINUTE: usize = 5;
+
+const MINUTE_NS: u64 = 60_000_000_000;
+
+/// Both kinds of open orders.
+pub type Listing = (Vec<OrderLine>, Vec<AlgoOrderLine>);
+
+/// The last listing, and when the lists of the last minute were asked for.
+#[derive(Default)]
+pub struct Lists {
+    last: RefCell<Option<(MonoNs, Listing)>>,
+    asked: RefCell<VecDeque<MonoNs>>,
+}
+
+impl Lists {
+    /// A fresh listing, or the last one where that would cost too much; with its age.
+    ///
+    /// # Errors
+    /// [`Refusal`] when a list cannot be had.
+    pub async fn show(&self, desks: &[Rc<Desk>]) -> Result<(Listing, u64), Refusal> {
+        let now = clock::monotonic();
+        let spent = {
+            let mut asked = self.asked.borrow_mut();
+            while asked.front().is_some_and(|at| now.since(*at) >= MINUTE_NS) {
+                asked.pop_front();
+            }
+            asked.len() >= LISTS_PER_MINUTE
+        };
+        let last = self.last.borrow().clone();
+        if let Some((at, listing)) = last.filter(|_| spent) {
+            return Ok((listing, now.since(at) / 1_000_000));
+        }
+        self.asked.borrow_mut().push_back(now);
+        let listing = open_orders(desks).await?;
+        *self.last.borrow_mut() = Some((now, listing.clone()));
+        Ok((listing, 0))
+    }
+}
+
+/// Every open order of every market, both kinds, asked for now.
 ///
 /// # Errors
 /// [`Refusal`] when a list cannot be had.
-pub async fn open_orders(
-    desks: &[Rc<Desk>],
-) -> Result<(Vec<OrderLine>, Vec<AlgoOrderLine>), Refusal> {
+pub async fn open_orders(desks: &[Rc<Desk>]) -> Result<Listing, Refusal> {
     let (mut orders, mut algo_orders) = (Vec::new(), Vec::new());
     for desk in desks {
         let body = body(desk.ask(Question::OpenOrders).await)?;

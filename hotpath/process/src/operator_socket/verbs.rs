@@ -3,7 +3,7 @@
 //! In: requests. Out: replies; commands for the engine, in the order in which they came. Never: a
 //! verb that leads out of KILLED but a signed reset, a kill that is refused.
 
-use super::exchange_view;
+use super::exchange_view::{self, Lists};
 use super::page_view;
 use super::reset::Challenge;
 use crate::clock;
@@ -49,6 +49,8 @@ pub struct Operator {
     pub started: MonoNs,
     /// The challenge that is open.
     pub challenge: RefCell<Option<Challenge>>,
+    /// What `orders` showed last.
+    pub lists: Lists,
     /// Grows with each verb that changes the state.
     pub ticket: Cell<u64>,
 }
@@ -77,8 +79,9 @@ impl Operator {
             Request::Ping => Ok(accepted("here")),
             Request::Status => self.status(),
             Request::Orders => {
-                let (orders, algo_orders) = exchange_view::open_orders(&self.desks).await?;
+                let ((orders, algo_orders), age_ms) = self.lists.show(&self.desks).await?;
                 Ok(Reply::Orders {
+                    age_ms,
                     orders,
                     algo_orders,
                 })
