@@ -65,6 +65,7 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("drawdown_ratio", Gauge, "Largest fall from the high-water mark"),
     ("limit_utilization_ratio", Gauge, "Used share of a limit"),
     ("kill_latched", Gauge, "1 once the kill latch is set"),
+    ("deadman_expires_timestamp_seconds", Gauge, "When the exchange cancels all orders of the symbol; 0 while not armed"),
     ("win_ratio", Gauge, "Finished trades that won after fees"),
     ("break_even_win_ratio", Gauge, "Win rate that pays for losses and fees"),
     ("reconcile_runs", Counter, "Reconciliations"),
