@@ -97,7 +97,8 @@ impl Shared {
             match next_ns {
                 Some(next_ns) if next_ns <= now_ns => tokio::task::yield_now().await,
                 Some(next_ns) => {
-                    self.poll_until(next_ns.min(now_ns.saturating_add(self.poll_ns))).await;
+                    self.poll_until(next_ns.min(now_ns.saturating_add(self.poll_ns)))
+                        .await;
                     let left_ns = next_ns - self.lock().clock.now_ns();
                     let wait = Duration::from_nanos(u64::try_from(left_ns).unwrap_or(0));
                     tokio::time::sleep(wait).await;

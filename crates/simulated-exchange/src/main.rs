@@ -69,8 +69,8 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let input = |error: std::io::Error| StartError::Input(error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(input)?;
     let ports = Ports::open(addresses).await.map_err(StartError::Input)?;
-    let shared = Shared::new(assembly::build(options)?)
-        .polling(Duration::from_micros(options.poll_us));
+    let shared =
+        Shared::new(assembly::build(options)?).polling(Duration::from_micros(options.poll_us));
     let line = ports.ready_line(options.tls).map_err(input)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{line}")

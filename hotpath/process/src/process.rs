@@ -155,15 +155,8 @@ impl Running {
             ways: hot.orders,
         };
         let stop_gateways = Arc::new(AtomicBool::new(false));
-        let (pinned, gateways, dialer) = if inline {
-            let parts = inline_parts(&start, telemetry, host, ends, &clock, behaviour)?;
-            let pinned = Pinned::Inline(Box::new(parts.thread));
-            (pinned, Vec::new(), Some(parts.cold))
-        } else {
-            let (thread, gateways) =
-                behind_rings(&start, host, ends, &clock, behaviour, &stop_gateways)?;
-            (Pinned::Threads(Box::new(thread)), gateways, None)
-        };
+        let (pinned, gateways, dialer) =
+            pinned(&start, host, ends, &clock, behaviour, &stop_gateways)?;
         let checkpoint = checkpoint_buffer(start.checkpoint_bytes);
         lock_memory();
         let abandon = Arc::new(AtomicBool::new(false));
@@ -233,6 +226,29 @@ impl Running {
         }
         Ok((leftover, self.lock))
     }
+}
+
+/// The pinned thread before it runs, the gateways where it has some, and who opens its sockets
+/// where it has none.
+type Threads = (Pinned, Vec<JoinHandle<()>>, Option<ColdDialer>);
+
+/// Chooses between the two ways of the bytes.
+fn pinned(
+    start: &Start,
+    host: EngineHost,
+    ends: Ends,
+    clock: &ServerClock,
+    behaviour: Behaviour,
+    stop: &Arc<AtomicBool>,
+) -> Result<Threads, Failure> {
+    if start.settings.hot_path.hot_io == settings::HotIo::Inline {
+        let telemetry = Telemetry(&start.segment);
+        let parts = inline_parts(start, telemetry, host, ends, clock, behaviour)?;
+        let thread = Pinned::Inline(Box::new(parts.thread));
+        return Ok((thread, Vec::new(), Some(parts.cold)));
+    }
+    let (thread, gateways) = behind_rings(start, host, ends, clock, behaviour, stop)?;
+    Ok((Pinned::Threads(Box::new(thread)), gateways, None))
 }
 
 /// Starts the gateways; the engine thread is left to be started.

@@ -94,9 +94,31 @@ fn describe(floor: &Floor, prefix: &str) -> Value {
             realized_e8 += fill.realized.0;
         }
     }
-    let positions: Vec<Value> = venue
-        .instruments()
-        .iter()
+    let (orders_total, fills_total) = venue.totals();
+    json!({
+        "algo_orders": algo_orders(floor, prefix),
+        "countdowns": countdowns(floor),
+        "market": floor.market.as_str(),
+        "prefix": prefix,
+        "orders": orders,
+        "orders_by_state": by_state,
+        "fills": fills,
+        "fees_usdt": decimal(fees_e8, 8),
+        "realized_usdt": decimal(realized_e8, 8),
+        "open_orders": open,
+        "positions": positions(floor),
+        "wallet_usdt": decimal(venue.account().wallet.0, 8),
+        "orders_total": orders_total,
+        "fills_total": fills_total,
+        "fees_total_usdt": decimal(venue.account().fees_paid.0, 8),
+    })
+}
+
+/// Every instrument with what is held of it.
+fn positions(floor: &Floor) -> Vec<Value> {
+    let venue = &floor.venue;
+    let instruments = venue.instruments().iter();
+    instruments
         .map(|instrument| {
             let position = &venue.account().positions[usize::from(instrument.id.0)];
             let held = held_lots(venue.account(), instrument);
@@ -109,46 +131,31 @@ fn describe(floor: &Floor, prefix: &str) -> Value {
                 "unrealized_usdt": decimal(venue.unrealized(instrument.id).0, 8),
             })
         })
-        .collect();
-    let (orders_total, fills_total) = venue.totals();
-    let algo_orders: Vec<Value> = floor
-        .conditional
-        .open()
-        .filter(|one| ours(one.request.client_id.as_str()))
-        .map(|one| {
-            json!({
-                "client_algo_id": one.request.client_id.as_str(),
-                "symbol": symbol_of(floor, one.request.instrument),
-                "type": algo::type_word(&one.request),
-                "trigger_ticks": one.request.trigger_price.0,
-            })
+        .collect()
+}
+
+/// Open conditional orders of the prefix.
+fn algo_orders(floor: &Floor, prefix: &str) -> Vec<Value> {
+    let open = floor.conditional.open();
+    let ours = open.filter(|one| one.request.client_id.as_str().starts_with(prefix));
+    ours.map(|one| {
+        json!({
+            "client_algo_id": one.request.client_id.as_str(),
+            "symbol": symbol_of(floor, one.request.instrument),
+            "type": algo::type_word(&one.request),
+            "trigger_ticks": one.request.trigger_price.0,
         })
-        .collect();
-    let countdowns: Vec<Value> = venue
-        .instruments()
-        .iter()
-        .filter_map(|one| {
-            let at_ns = floor.countdown(one.id)?;
-            Some(json!({"symbol": one.symbol.as_str(), "at_ms": at_ns / 1_000_000}))
-        })
-        .collect();
-    json!({
-        "algo_orders": algo_orders,
-        "countdowns": countdowns,
-        "market": floor.market.as_str(),
-        "prefix": prefix,
-        "orders": orders,
-        "orders_by_state": by_state,
-        "fills": fills,
-        "fees_usdt": decimal(fees_e8, 8),
-        "realized_usdt": decimal(realized_e8, 8),
-        "open_orders": open,
-        "positions": positions,
-        "wallet_usdt": decimal(venue.account().wallet.0, 8),
-        "orders_total": orders_total,
-        "fills_total": fills_total,
-        "fees_total_usdt": decimal(venue.account().fees_paid.0, 8),
     })
+    .collect()
+}
+
+/// When all orders of a symbol will be cancelled.
+fn countdowns(floor: &Floor) -> Vec<Value> {
+    let running = floor.venue.instruments().iter().filter_map(|one| {
+        let at_ns = floor.countdown(one.id)?;
+        Some(json!({"symbol": one.symbol.as_str(), "at_ms": at_ns / 1_000_000}))
+    });
+    running.collect()
 }
 
 fn symbol_of(floor: &Floor, instrument: InstrumentId) -> &str {
