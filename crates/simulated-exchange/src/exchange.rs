@@ -108,11 +108,9 @@ impl Shared {
         }
     }
 
-    /// Keeps the thread awake, so that an answer that comes at once finds it so; whoever else
-    /// wants the core has it between two looks.
+    /// Keeps the thread awake, so that an answer that comes at once finds it so.
     async fn poll_until(&self, end_ns: i64) {
         while self.poll_ns > 0 && self.lock().clock.now_ns() < end_ns {
-            std::thread::yield_now();
             tokio::task::yield_now().await;
         }
     }
