@@ -151,6 +151,13 @@ impl Rig {
         self.state.turn(self.now);
     }
 
+    /// A turn that is long after the last upkeep.
+    fn turn_and_upkeep(&mut self) {
+        self.turn_after(MILLISECOND_NS);
+        let state = &mut self.state;
+        assert!(state.host.end_turn(true, self.now, &mut state.rings));
+    }
+
     fn depth(&mut self) {
         let level = |price, lots| Level {
             price: Price(price),
@@ -297,23 +304,23 @@ fn a_latch_of_another_process_kills_and_no_ring_takes_it_back() {
     rig.all_but_a_book();
     segment.latch_kill_keeping_positions();
     // The latches are compared by the upkeep.
-    rig.turn_after(MILLISECOND_NS);
+    rig.turn_and_upkeep();
     assert_eq!(rig.trading_state(), TradingState::Killed);
     assert!(!segment.kill_closes_positions());
     let damaged = shown(&segment, "damaged_inputs_total");
     let mut bytes = [0; 8];
     let length = Command::Reset.to_bytes(&mut bytes).unwrap();
     rig.commands.try_push(KIND, &bytes[..length]).unwrap();
-    rig.turn_after(MILLISECOND_NS);
+    rig.turn_and_upkeep();
     assert_eq!(rig.trading_state(), TradingState::Killed);
     assert_eq!(shown(&segment, "damaged_inputs_total"), damaged + 1);
     // The way of a reset: the segment first, then the engine. No upkeep between latches it again.
     assert!(segment.clear_kill(segment.kill_word()));
-    rig.turn_after(MILLISECOND_NS);
+    rig.turn_and_upkeep();
     assert!(!segment.kill_latched());
     rig.send(Input::Command(Command::Reset));
-    rig.turn_after(MILLISECOND_NS);
-    rig.turn_after(MILLISECOND_NS);
+    rig.turn_and_upkeep();
+    rig.turn_and_upkeep();
     assert_eq!(rig.trading_state(), TradingState::Halted);
     assert!(!segment.kill_latched());
 }

@@ -95,7 +95,10 @@ impl InlineThread {
                 busy = true;
                 late = self.host.now().since(now) > STALL_NS;
             }
-            if !busy && let Some(rehearsal) = &mut self.rehearsal && rehearsal.is_due(now) {
+            if !busy
+                && let Some(rehearsal) = &mut self.rehearsal
+                && rehearsal.is_due(now)
+            {
                 rehearsal.practise(now);
                 busy = true;
                 late = self.host.now().since(now) > STALL_NS;

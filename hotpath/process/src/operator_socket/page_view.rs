@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(steps(-14, Step::from_text(b"0.001").unwrap()), "-0.014");
         assert_eq!(
             entry_price(-14 * 600_001, Quantity(-14), tick),
-            "60000.10000"
+            "60000.1000"
         );
         assert_eq!(entry_price(0, Quantity(0), tick), "");
         assert_eq!(money(Money(-123_456_789)), "-1.2345");

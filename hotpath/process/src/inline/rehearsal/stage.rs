@@ -6,9 +6,7 @@
 use super::world::{ASK_TICKS, BID_TICKS, FIRST_UPDATE_ID, LEVELS};
 use binance::encode::{Layout, depth_update};
 use market::event::DepthHeader;
-use market::{
-    DepthUpdate, Instrument, Level, Price, Quantity, UpdateId, UtcMs,
-};
+use market::{DepthUpdate, Instrument, Level, Price, Quantity, UpdateId, UtcMs};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 

@@ -110,7 +110,13 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
         wire: wire(1, "orders", order_socket)?,
         latency: LatencyCells::new(telemetry, Market::UsdM, &table)?,
     };
-    let session = MarketSession::new(MarketRoute::Public, "ws://practice", &Instruments(&table), 100, 0);
+    let session = MarketSession::new(
+        MarketRoute::Public,
+        "ws://practice",
+        &Instruments(&table),
+        100,
+        0,
+    );
     let (cold, _) = heap_ring(SLOTS);
     let world = World {
         host,
