@@ -4,7 +4,6 @@
 //! method returns at once.
 
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use binance::encode::JsonText;
 use binance::user_data::encode_listen_key_expired;
@@ -57,7 +56,6 @@ pub struct Exchange {
 pub struct Shared {
     exchange: Arc<Mutex<Exchange>>,
     wake: Arc<Notify>,
-    poll_ns: i64,
 }
 
 impl Shared {
@@ -67,15 +65,7 @@ impl Shared {
         Self {
             exchange: Arc::new(Mutex::new(exchange)),
             wake: Arc::new(Notify::new()),
-            poll_ns: 0,
         }
-    }
-
-    /// After each market event the sockets are looked at for `time` before the thread sleeps.
-    #[must_use]
-    pub fn polling(mut self, time: Duration) -> Self {
-        self.poll_ns = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-        self
     }
 
     /// The exchange, for one short piece of work.
@@ -97,21 +87,11 @@ impl Shared {
             match next_ns {
                 Some(next_ns) if next_ns <= now_ns => tokio::task::yield_now().await,
                 Some(next_ns) => {
-                    self.poll_until(next_ns.min(now_ns.saturating_add(self.poll_ns)))
-                        .await;
-                    let left_ns = next_ns - self.lock().clock.now_ns();
-                    let wait = Duration::from_nanos(u64::try_from(left_ns).unwrap_or(0));
+                    let wait = std::time::Duration::from_nanos((next_ns - now_ns).unsigned_abs());
                     tokio::time::sleep(wait).await;
                 }
                 None => self.wake.notified().await,
             }
-        }
-    }
-
-    /// Keeps the thread awake, so that an answer that comes at once finds it so.
-    async fn poll_until(&self, end_ns: i64) {
-        while self.poll_ns > 0 && self.lock().clock.now_ns() < end_ns {
-            tokio::task::yield_now().await;
         }
     }
 }

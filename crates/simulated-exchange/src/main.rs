@@ -5,7 +5,6 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use simulated_exchange::assembly::{self, StartError};
@@ -69,8 +68,7 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let input = |error: std::io::Error| StartError::Input(error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(input)?;
     let ports = Ports::open(addresses).await.map_err(StartError::Input)?;
-    let shared =
-        Shared::new(assembly::build(options)?).polling(Duration::from_micros(options.poll_us));
+    let shared = Shared::new(assembly::build(options)?);
     let line = ports.ready_line(options.tls).map_err(input)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{line}")

@@ -54,11 +54,6 @@ pub struct Options {
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rebatch_depth: Option<u32>,
 
-    /// After each market event look for answers for so long before sleeping, in microseconds:
-    /// what is measured wire to wire is then without this program's own wake-up.
-    #[arg(long, value_name = "US", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100_000))]
-    pub poll_us: u64,
-
     /// USD-M address; spot and the control API take the next two ports. Port 0: all free ones.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8900")]
     pub listen: SocketAddr,

@@ -288,8 +288,6 @@ fn start_exchange(
         &options.speed,
     ]);
     command.args(["--listen", "127.0.0.1:0", "--api-key", key]);
-    // Wire to wire is to measure the hot path, not how long the exchange takes to wake up.
-    command.args(["--poll-us", "300"]);
     command
         .arg("--api-secret-file")
         .arg(state_dir.join("api-secret"));
