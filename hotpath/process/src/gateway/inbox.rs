@@ -1,7 +1,7 @@
 //! Where the gateways put inputs for the engine.
 //!
 //! In: events with the time at which their frame was read. Out: records in one ring. Never: a
-//! loss of anything but market data; those wait for room instead.
+//! loss of anything but market data and what a kill notes of itself; all else waits for room.
 
 use crate::clock;
 use crate::messages::{INPUT_BYTES_MAX, KIND, encode_input};
@@ -31,7 +31,7 @@ impl Inbox {
     }
 
     /// Market data: dropped and counted when the engine is a whole ring behind. The gap in the
-    /// ids tells the book.
+    /// ids tells the book. Also what a kill says, which waits for nobody.
     pub fn offer(&mut self, input: Input<'_>) {
         let length = self.encode(input);
         if self.ring.try_push(KIND, &self.buffer[..length]).is_err()

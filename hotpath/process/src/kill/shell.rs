@@ -227,7 +227,8 @@ impl SweepEvents for Notes<'_> {
         let (act, market, symbol) = (step.act, step.market, step.symbol);
         let (count, error_code) = (step.count, step.error_code);
         tracing::warn!(%act, %market, %symbol, count, error_code, "KILL");
-        self.0.deliver(Input::KillStep(step));
+        // It stands in the log; the sweep does not wait for an engine that hangs.
+        self.0.offer(Input::KillStep(step));
     }
 
     fn clock_refused(&mut self) {

@@ -120,6 +120,13 @@ impl Operator {
         inbox.deliver(input);
     }
 
+    /// A kill waits for nobody, not for an engine that hangs either.
+    fn tell_if_there_is_room(&self, input: Input<'_>) {
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = clock::monotonic();
+        inbox.offer(input);
+    }
+
     fn status(&self) -> Result<Reply, Refusal> {
         let kill = self.keeper.borrow().line();
         let (settings, account) = (&self.settings, &self.account);
@@ -163,11 +170,13 @@ impl Operator {
         let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
         let begun = clock::monotonic();
         self.keeper.borrow_mut().latch(keep_positions, Some(reason));
-        self.tell(Input::Command(match keep_positions {
+        // The sweep first; an engine that hangs and has no room for a command finds the latch in the
+        // segment when it goes on.
+        self.keep(begun);
+        self.tell_if_there_is_room(Input::Command(match keep_positions {
             true => Command::KillKeepPositions,
             false => Command::Kill,
         }));
-        self.keep(begun);
         let mut line = self.keeper.borrow().line();
         while line.durable.is_none() && clock::monotonic().since(begun) < DISK_PATIENCE_NS {
             tokio::time::sleep(LOOK).await;
@@ -181,7 +190,9 @@ impl Operator {
     /// Looks after the kill, and journals what it did.
     pub fn keep(&self, now: MonoNs) {
         let mut keeper = self.keeper.borrow_mut();
-        keeper.look(now, &mut |step| self.tell(Input::KillStep(step)));
+        keeper.look(now, &mut |step| {
+            self.tell_if_there_is_room(Input::KillStep(step));
+        });
     }
 
     /// Cancels pass in every state.
