@@ -88,7 +88,7 @@ pub struct Checker {
     sent_at: std::collections::VecDeque<u64>,
     last_cursor: Option<ipc::journal::Cursor>,
     differs_since: Vec<Option<u64>>,
-    /// The engine's books as of the last step, for entries.
+    /// Books by the journal.
     book_usable: Vec<bool>,
 }
 

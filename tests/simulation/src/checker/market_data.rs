@@ -107,7 +107,10 @@ impl Checker {
                 continue;
             };
             let synced = book.state() == BookState::Synced;
-            self.book_usable[index] = synced;
+            if synced != self.book_usable[index] {
+                let text = format!("instrument {index}: synced is {synced}, not by the journal");
+                self.broken("I8", text);
+            }
             if !synced {
                 continue;
             }
