@@ -1,13 +1,17 @@
 //! One run: a seed from its first event to its verdict.
 //!
-//! In: a seed, the time to simulate. Out: an [`Outcome`]. Never: a panic that is not caught and
-//! told.
+//! In: a seed, the time to simulate, faults. Out: an [`Outcome`]. Never: a panic that is not
+//! caught and told.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use market::TradingState;
+
 use crate::checker::Violation;
+use crate::faults::schedule;
 use crate::network::SECOND;
-use crate::world::World;
+use crate::world::{World, add_pairs};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -16,6 +20,10 @@ pub struct Plan {
     pub seed: u64,
     /// Virtual time of phase one.
     pub duration_ns: u64,
+    /// Numbers of the faults that may come.
+    pub faults: Vec<u8>,
+    /// The fault of the schedule that is left out, by its place: another run, another hash.
+    pub without: Option<usize>,
 }
 
 /// How a run ended.
@@ -37,45 +45,68 @@ pub struct Outcome {
     pub steps: u64,
     /// Over everything that went in and out.
     pub hash: u64,
+    /// How often each fault did something.
+    pub fired: Vec<u64>,
+    /// How often each pair of state and evidence was met.
+    pub pairs: Vec<u64>,
+    /// What was done wrong, for people.
+    pub history: Vec<(u64, u8, String)>,
+    /// Lives of the process.
+    pub lives: u32,
+    /// From the end of the faults until all was well.
+    pub recovery_ns: u64,
 }
 
 /// Phase two: everything must be well again within this time.
 pub const RECOVERY_NS: u64 = 10 * SECOND;
 
+thread_local! {
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Keeps panics quiet; a run tells them with its seed and step.
+pub fn catch_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        PANIC.with_borrow_mut(|text| *text = info.to_string());
+    }));
+}
+
 /// Runs a seed.
 #[must_use]
 pub fn run(plan: &Plan) -> Outcome {
-    let result = catch_unwind(AssertUnwindSafe(|| play(plan)));
-    result.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Outcome {
-            seed: plan.seed,
-            panic: Some(text.unwrap_or_default()),
-            ..Outcome::default()
-        }
-    })
+    let mut faults = schedule(plan.seed, &plan.faults, plan.duration_ns);
+    if let Some(place) = plan.without.filter(|place| *place < faults.len()) {
+        faults.remove(place);
+    }
+    let mut world = World::new(plan.seed, faults);
+    let played = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
+    let mut outcome = verdict(&world, plan);
+    match played {
+        Ok(recovery_ns) => outcome.recovery_ns = recovery_ns,
+        Err(_) => outcome.panic = Some(PANIC.with_borrow(Clone::clone)),
+    }
+    outcome
 }
 
-fn play(plan: &Plan) -> Outcome {
-    let mut world = World::new(plan.seed);
+fn play(world: &mut World, plan: &Plan) -> u64 {
     while world.now < plan.duration_ns && world.checker.borrow().is_sound() {
         world.step();
     }
-    recover(&mut world);
-    verdict(&world, plan)
+    if !world.checker.borrow().is_sound() {
+        return 0;
+    }
+    world.make_peace();
+    recover(world)
 }
 
-/// Phase two.
-fn recover(world: &mut World) {
-    let until = world.now + RECOVERY_NS;
-    let mut left = Vec::new();
-    while world.now < until && world.checker.borrow().is_sound() {
+/// Phase two. Returns how long it took.
+fn recover(world: &mut World) -> u64 {
+    let begun = world.now;
+    let until = begun + RECOVERY_NS;
+    let mut left = what_is_left(world);
+    while !left.is_empty() && world.next_at() <= until && world.checker.borrow().is_sound() {
         world.step();
         left = what_is_left(world);
-        if left.is_empty() {
-            break;
-        }
     }
     let now = world.now;
     let mut checker = world.checker.borrow_mut();
@@ -85,6 +116,7 @@ fn recover(world: &mut World) {
         }
         checker.compare_fills(&world.venue.exchange, now);
     }
+    now - begun
 }
 
 /// What is not well yet.
@@ -94,10 +126,8 @@ fn what_is_left(world: &World) -> Vec<String> {
     };
     let engine = appliance.host.engine();
     let page = engine.account_page();
-    let mut left = world
-        .checker
-        .borrow()
-        .differences(&world.venue.exchange, engine);
+    let checker = world.checker.borrow();
+    let mut left = checker.differences(&world.venue.exchange, engine);
     let mut want = |well: bool, what: &str| {
         if !well {
             left.push(what.to_owned());
@@ -107,23 +137,44 @@ fn what_is_left(world: &World) -> Vec<String> {
     want(page.user_stream_up, "the private stream is down");
     want(page.reconciled, "not reconciled");
     want(page.unknown_now == 0, "orders of unknown fate");
+    let wanted = world.commanded();
     let state = page.trading_state;
-    let active = state == market::TradingState::Active;
-    want(active, &format!("state {state}, commanded ACTIVE"));
+    // A breaker that has tripped is what was commanded, too: only a person re-arms it.
+    let (_, reason) = engine.trading_state();
+    let tripped = matches!(
+        reason,
+        market::StateReason::DailyLoss | market::StateReason::Drawdown
+    );
+    let settled = state == wanted || (state == TradingState::Reducing && tripped);
+    want(
+        settled,
+        &format!("state {state} ({reason}), commanded {wanted}"),
+    );
     left
 }
 
 fn verdict(world: &World, plan: &Plan) -> Outcome {
-    let checker = world.checker.borrow();
     let exchange = &world.venue.exchange;
-    Outcome {
+    let mut pairs = world.pairs.clone();
+    if let Some(appliance) = &world.appliance {
+        add_pairs(&mut pairs, appliance.host.engine());
+    }
+    let mut outcome = Outcome {
         seed: plan.seed,
-        violations: checker.violations.clone(),
-        panic: None,
-        orders: checker.orders_written,
         fills: exchange.usdm.venue.totals().1 + exchange.spot.venue.totals().1,
         simulated_ns: world.now,
-        steps: checker.step,
-        hash: checker.hash.value(),
+        fired: world.adversary.fired.clone(),
+        history: world.adversary.history.clone(),
+        lives: world.lives,
+        pairs,
+        ..Outcome::default()
+    };
+    // After a panic the checker may be borrowed still: then its part is lost.
+    if let Ok(checker) = world.checker.try_borrow() {
+        outcome.violations.clone_from(&checker.violations);
+        outcome.orders = checker.orders_written;
+        outcome.steps = checker.step;
+        outcome.hash = checker.hash.value();
     }
+    outcome
 }

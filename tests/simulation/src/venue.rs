@@ -25,7 +25,7 @@ use simulated_exchange::streams::names::{Route, parse_path};
 use simulated_exchange::wire_log::WireLog;
 use tokio::sync::mpsc::Receiver;
 
-use crate::network::{ConnectionId, MS, Place, RestCall, RestReply, Role, SECOND, client_frame};
+use crate::network::{ConnectionId, Place, RestCall, RestReply, Role, SECOND, client_frame};
 
 /// UTC at the start of every run, in ns.
 pub const START_UTC_NS: i64 = 1_770_000_000_000_000_000;
@@ -283,6 +283,13 @@ impl VenueSide {
         due
     }
 
+    /// Connections of a place are not pinged any more.
+    pub fn never_ping(&mut self, of: impl Fn(Place) -> bool) {
+        for end in self.ends.values_mut().filter(|end| of(end.place)) {
+            end.ping_at = u64::MAX;
+        }
+    }
+
     /// When the next ping is due.
     #[must_use]
     pub fn next_ping(&self) -> Option<u64> {
@@ -295,10 +302,4 @@ const fn ping_period(place: Place) -> u64 {
         (Market::Spot, Role::Books) => 20 * SECOND,
         _ => 180 * SECOND,
     }
-}
-
-/// The box's view of a duration in whole milliseconds.
-#[must_use]
-pub const fn ms(ns: u64) -> u64 {
-    ns / MS
 }

@@ -7,13 +7,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use binance::rest;
-use market::{Instrument, InstrumentId, Market};
-use simulated_exchange::streams::hub::Outgoing;
+use engine::Engine;
+use engine::orders::{Evidence, Verdict, verdict};
+use market::{Instrument, InstrumentId, Market, OrderState, TradingState};
 
 use crate::appliance::Appliance;
 use crate::birth::Birth;
 use crate::checker::Checker;
-use crate::desk::Effect;
+use crate::desk::{Effect, roles};
+use crate::faults::{Adversary, Scheduled};
 use crate::network::{
     ConnectionId, Delivery, Ending, MS, Network, Owner, Place, RestCall, RestReply, Role,
     server_frame,
@@ -66,8 +68,13 @@ pub struct World {
     pub lives: u32,
     /// A kill was latched in the segment of the last life.
     pub latched: bool,
+    /// Who makes it hard.
+    pub adversary: Adversary,
+    /// Pairs of the order tables of lives that have ended.
+    pub pairs: Vec<u64>,
     pipes: std::collections::BTreeMap<ConnectionId, Pipe>,
     venue_next: Option<u64>,
+    drifted_at: u64,
     next_truth: u64,
     commit_at: u64,
 }
@@ -80,7 +87,7 @@ const COMMIT_NS: u64 = 50 * MS;
 impl World {
     /// A world before its first event; the appliance starts at once.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, schedule: Vec<Scheduled>) -> Self {
         let mut random = Random::new(seed, 0);
         let spot = random.chance(250);
         let mut listing = vec![(Market::UsdM, "BTCUSDT"), (Market::UsdM, "ETHUSDT")];
@@ -103,6 +110,9 @@ impl World {
             seed,
             lives: 0,
             latched: false,
+            adversary: Adversary::new(schedule),
+            pairs: vec![0; PAIRS],
+            drifted_at: 0,
             pipes: std::collections::BTreeMap::new(),
             venue_next: Some(0),
             next_truth: 0,
@@ -160,9 +170,36 @@ impl World {
             return;
         };
         self.latched |= appliance.segment.kill_latched();
+        add_pairs(&mut self.pairs, appliance.host.engine());
         for id in self.pipes.keys().copied().collect::<Vec<_>>() {
             self.drop_from_box(id);
         }
+    }
+
+    /// What the operator has commanded.
+    #[must_use]
+    pub const fn commanded(&self) -> TradingState {
+        if self.latched {
+            TradingState::Killed
+        } else {
+            TradingState::Active
+        }
+    }
+
+    /// Every place of the box.
+    #[must_use]
+    pub fn places(&self) -> Vec<Place> {
+        let mut places = Vec::new();
+        for market in [Market::UsdM, Market::Spot] {
+            let listed = self.venue.exchange.floor(market).venue.instruments();
+            if !listed.is_empty() {
+                places.extend(roles(market).iter().map(|role| Place {
+                    market,
+                    role: *role,
+                }));
+            }
+        }
+        places
     }
 
     /// When something happens next.
@@ -173,7 +210,8 @@ impl World {
             self.network.next_at(),
             self.venue_next,
             self.venue.next_ping(),
-            appliance,
+            appliance.map(|at| at.max(self.adversary.stalled_until)),
+            self.adversary.next_at(),
             Some(self.next_truth),
         ];
         all.into_iter()
@@ -188,12 +226,16 @@ impl World {
         self.now = self.next_at();
         let step = self.checker.borrow().step + 1;
         self.checker.borrow_mut().step = step;
+        let drift = self.adversary.drift(self.now - self.drifted_at);
+        self.venue.clock_error_ns += drift;
+        self.drifted_at = self.now;
         if self.venue_next.is_some_and(|next| next <= self.now) {
             self.venue_next = self.venue.advance(self.now);
             self.collect();
         } else {
             self.venue_time();
         }
+        self.adversity();
         for id in self.venue.pings(self.now) {
             let mut frame = Vec::new();
             server_frame(9, true, b"1", &mut frame);
@@ -236,6 +278,7 @@ impl World {
     fn upkeep(&mut self) {
         let due = self.appliance.as_ref().map(Appliance::next_at);
         if due.is_some_and(|due| due <= self.now)
+            && self.adversary.stalled_until <= self.now
             && let Some(appliance) = &mut self.appliance
         {
             let mut calls = Vec::new();
@@ -248,7 +291,7 @@ impl World {
 
     /// Control makes durable what it has read.
     fn commit(&mut self) {
-        if self.commit_at > self.now {
+        if self.commit_at > self.now || self.adversary.no_commit_until > self.now {
             return;
         }
         self.commit_at = self.now + COMMIT_NS;
@@ -260,6 +303,18 @@ impl World {
     }
 
     fn deliver(&mut self, delivery: Delivery) {
+        let for_box = matches!(
+            delivery,
+            Delivery::Dialed { .. }
+                | Delivery::ToBox(..)
+                | Delivery::BoxSeesEnd(..)
+                | Delivery::Answer(..)
+        );
+        if for_box && self.adversary.stalled_until > self.now && self.appliance.is_some() {
+            // The kernel keeps it until the process runs again.
+            let until = self.adversary.stalled_until;
+            return self.network.send(until, delivery);
+        }
         match delivery {
             Delivery::Dial {
                 place,
@@ -273,6 +328,8 @@ impl World {
                 life,
                 connection,
             } => self.dialed(place, attempt, life, connection),
+            Delivery::ToVenue(id, _) if self.adversary.half_open.contains(&id) => {}
+            Delivery::ToBox(id, _) if self.adversary.half_open.contains(&id) => {}
             Delivery::ToVenue(id, bytes) => self.at_venue(id, &bytes),
             Delivery::VenueSeesEnd(id) => self.venue.close(id),
             Delivery::ToBox(id, bytes) => {
@@ -295,7 +352,11 @@ impl World {
     }
 
     fn dial(&mut self, place: Place, target: &str, attempt: u64, life: u32) {
-        let connection = self.venue.accept(place, target, self.now);
+        let taken = self.adversary.takes(self.now, place);
+        let venue = &mut self.venue;
+        let connection = taken
+            .then(|| venue.accept(place, target, self.now))
+            .flatten();
         if let Some(id) = connection {
             let pipe = Pipe {
                 to_box_at: 0,
@@ -357,7 +418,7 @@ impl World {
     }
 
     /// One way through the network.
-    fn way(&mut self) -> u64 {
+    pub(crate) fn way(&mut self) -> u64 {
         let Weather {
             latency_ns,
             jitter_ns,
@@ -377,7 +438,7 @@ impl World {
         }
     }
 
-    fn send_text(&mut self, id: ConnectionId, text: &[u8], more_ns: u64) {
+    pub(crate) fn send_text(&mut self, id: ConnectionId, text: &[u8], more_ns: u64) {
         let mut frame = Vec::with_capacity(text.len() + 10);
         server_frame(1, true, text, &mut frame);
         self.send_to_box(id, frame, more_ns);
@@ -389,48 +450,9 @@ impl World {
         };
         for text in self.venue.take_bytes(id, bytes) {
             if place.role == Role::Orders {
-                self.request(id, &text);
+                self.request(id, place, &text);
             }
         }
-    }
-
-    fn request(&mut self, id: ConnectionId, text: &str) {
-        let accepted_before = self.accepted();
-        let answer = self.venue.request(id, text);
-        if self.accepted() != accepted_before {
-            let frame: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-            if let Some(name) = frame["params"]["newClientOrderId"].as_str() {
-                self.checker.borrow_mut().on_accepted(name, self.now);
-            }
-        }
-        if let Some(answer) = answer {
-            self.send_text(id, &answer, 0);
-        }
-        self.venue.settle();
-        self.collect();
-    }
-
-    fn accepted(&self) -> u64 {
-        let exchange = &self.venue.exchange;
-        exchange.usdm.venue.totals().0 + exchange.spot.venue.totals().0
-    }
-
-    /// Moves what waits in the exchange's queues into the network.
-    pub fn collect(&mut self) {
-        for (id, _, outgoing) in self.venue.drain() {
-            match outgoing {
-                Outgoing::Text(text, _) => self.send_text(id, text.as_bytes(), 0),
-                Outgoing::Close(_) => self.end_from_venue(id, Ending::Clean),
-                Outgoing::Abort => self.end_from_venue(id, Ending::Reset),
-            }
-        }
-    }
-
-    fn call(&mut self, call: RestCall) {
-        let reply = self.venue.call(&call);
-        self.collect();
-        let at = self.now + self.way();
-        self.network.send(at, Delivery::Answer(call, Some(reply)));
     }
 
     fn answer(&mut self, call: &RestCall, reply: Option<&RestReply>) {
@@ -499,6 +521,34 @@ impl World {
         }
         if dead {
             self.end_life();
+            self.on_death();
         }
     }
+}
+
+/// Pairs of state and evidence.
+pub const PAIRS: usize = 72;
+
+/// Adds the pairs that an engine's table met.
+pub fn add_pairs(all: &mut [u64], engine: &Engine) {
+    for (row, state) in OrderState::ALL.iter().enumerate() {
+        for (column, evidence) in Evidence::ALL.iter().enumerate() {
+            let count = engine.orders().pairs().of(*state, *evidence);
+            all[row * Evidence::ALL.len() + column] += u64::from(count);
+        }
+    }
+}
+
+/// The pairs that can be, by their place in the counts.
+#[must_use]
+pub fn possible_pairs() -> Vec<(usize, OrderState, Evidence)> {
+    let mut all = Vec::new();
+    for (row, state) in OrderState::ALL.iter().enumerate() {
+        for (column, evidence) in Evidence::ALL.iter().enumerate() {
+            if !matches!(verdict(*state, *evidence), Verdict::Impossible(_)) {
+                all.push((row * Evidence::ALL.len() + column, *state, *evidence));
+            }
+        }
+    }
+    all
 }

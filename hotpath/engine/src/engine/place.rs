@@ -68,6 +68,7 @@ impl Engine {
                 emit.request(Request::Place(approved));
             }
             Err(code) => {
+                self.orders.note_denied();
                 new.client_order_id = ClientOrderId::EMPTY;
                 emit.record(Record::Denial(Denial { order: new, code }));
                 let one = &mut self.assignments[usize::from(assignment)];

@@ -5,6 +5,7 @@
 use super::rig::{ID, Rig, config, imbalance, position, update};
 use crate::Request;
 use crate::event::StreamKind;
+use crate::orders::Evidence;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use market::account::{Execution, ReplyOutcome, RequestKind};
 use market::{
@@ -446,4 +447,16 @@ fn a_spot_fee_in_the_base_asset_leaves_less_to_sell() {
     live.iter()
         .for_each(|one| rig.end(one, OrderState::Canceled, 0));
     assert_eq!(rig.place_one().quantity, Quantity(18));
+}
+
+#[test]
+fn pairs_of_state_and_evidence_are_counted_where_they_are_met() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    let pairs = *rig.engine.orders().pairs();
+    assert_eq!(pairs.of(OrderState::Initialized, Evidence::Submit), 1);
+    assert_eq!(pairs.of(OrderState::Submitted, Evidence::Reject), 0);
+    refuse(&mut rig, &order);
+    let pairs = *rig.engine.orders().pairs();
+    assert_eq!(pairs.of(OrderState::Submitted, Evidence::Reject), 1);
 }
