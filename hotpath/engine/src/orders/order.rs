@@ -4,8 +4,8 @@
 
 use crate::strategy::Purpose;
 use market::{
-    Certainty, ExchangeOrderId, MonoNs, NewOrder, OrderState, PendingRequest, Quantity,
-    TimeInForce, wire_struct,
+    Certainty, ExchangeOrderId, MonoNs, NewOrder, OrderState, OrderType, PendingRequest, Price,
+    Quantity, TimeInForce, UtcMs, wire_struct,
 };
 
 /// A time that never comes.
@@ -51,6 +51,8 @@ wire_struct! {
         pub cancel_wanted: bool,
         /// Listed by the running reconciliation.
         pub listed: bool,
+        /// When somebody else changed it last, by the exchange's clock (F32).
+        pub amended_at: UtcMs,
     }
 }
 
@@ -77,7 +79,22 @@ impl Order {
             unsettled_since: NEVER,
             cancel_wanted: false,
             listed: false,
+            amended_at: UtcMs(0),
         }
+    }
+
+    /// The exchange states another price or quantity than ours: somebody else amended the order
+    /// (F32). What is older than the last amendment that we know of says nothing.
+    pub fn amend(&mut self, price: Price, quantity: Quantity, at: UtcMs) {
+        let same = self.new.price == price && self.new.quantity == quantity;
+        if same || quantity < self.filled || quantity.0 <= 0 || at < self.amended_at {
+            return;
+        }
+        self.new.quantity = quantity;
+        if self.new.order_type == OrderType::Limit && price.0 > 0 {
+            self.new.price = price;
+        }
+        self.amended_at = at;
     }
 
     /// True when nothing is left to happen: a final state and every fill applied.
@@ -102,7 +119,7 @@ impl Order {
         matches!(
             self.new.time_in_force,
             TimeInForce::GoodTillCancel | TimeInForce::PostOnly
-        ) && self.new.order_type == market::OrderType::Limit
+        ) && self.new.order_type == OrderType::Limit
     }
 
     /// True when a cancel may be sent: none is under way and the order is not over.

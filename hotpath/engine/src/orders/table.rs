@@ -229,7 +229,9 @@ impl OrderTable {
         if let Verdict::To(state) = result {
             order.state = state;
         }
-        let told = if order.state == OrderState::Filled {
+        // Filled is filled whole, and what the exchange tells is the whole: it may be less than
+        // was ordered where somebody else has amended the order (F32).
+        let told = if order.state == OrderState::Filled && told.is_zero() {
             order.new.quantity
         } else {
             told.min(order.new.quantity)
