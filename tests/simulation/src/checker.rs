@@ -46,6 +46,8 @@ pub struct Shadow {
     pub filled: i64,
     /// Its frame was written.
     pub written: bool,
+    /// Most that it may fill: its quantity, or what somebody else has made of it (F32).
+    pub quantity_most: i64,
 }
 
 /// The checker of one run.
@@ -215,6 +217,13 @@ impl Checker {
         if state != self.state {
             let text = format!("engine is {state}, the journal says {}", self.state);
             self.broken("I25", text);
+        }
+    }
+
+    /// Somebody else changes an order of ours at the exchange (F32).
+    pub fn on_amended(&mut self, id: &ClientOrderId, quantity: Quantity) {
+        if let Some(shadow) = self.orders.get_mut(id) {
+            shadow.quantity_most = shadow.quantity_most.max(quantity.0);
         }
     }
 

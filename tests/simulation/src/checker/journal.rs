@@ -80,6 +80,7 @@ impl Checker {
             state: OrderState::Submitted,
             filled: 0,
             written: false,
+            quantity_most: order.quantity.0,
         };
         if self.orders.insert(id, shadow).is_some() {
             self.broken("I2", format!("{} was used before", id.as_str()));
@@ -175,7 +176,7 @@ impl Checker {
             return self.broken("I15", format!("{} is no order of ours", id.as_str()));
         };
         let from = std::mem::replace(&mut shadow.state, change.state);
-        let over = change.cumulative_quantity > shadow.order.quantity;
+        let over = change.cumulative_quantity.0 > shadow.quantity_most;
         if rank(change.state) < rank(from) || (from.is_final() && from != change.state) {
             // A life that adopts begins anew, with what the exchange states.
             if shadow.life == self.life {
@@ -206,7 +207,7 @@ impl Checker {
             return;
         };
         shadow.filled += fill.quantity.0;
-        let (filled, whole) = (shadow.filled, shadow.order.quantity.0);
+        let (filled, whole) = (shadow.filled, shadow.quantity_most);
         if filled > whole {
             let id = fill.client_order_id;
             self.broken("I6", format!("{}: {filled} of {whole}", id.as_str()));

@@ -157,6 +157,8 @@ impl World {
         let venue = &mut floor.venue;
         let changed = venue.modify(now, order.id, price, quantity, &mut floor.outputs);
         let changed = changed.ok()?;
+        let id = order.request.client_order_id;
+        self.checker.borrow_mut().on_amended(&id, quantity);
         if fault.draws[0].is_multiple_of(2) {
             let rest = changed.remaining();
             venue.fill_now(now, order.id, rest, 1, &mut floor.outputs);
