@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use binance::StreamMessage;
 use binance::decode::DecodeError;
-use binance::session::{LinkAction, MarketEvents, MarketSession};
+use binance::session::{LinkAction, MarketEvents, MarketSession, Silence};
 use engine::event::{Command, StreamChange, StreamKind};
 use engine::{Input, Request};
 use hotpath::engine_host::EngineHost;
@@ -48,6 +48,8 @@ pub struct Appliance {
     pub segment: Arc<Segment>,
     /// Ends that a reader has beside the journal.
     pub readers: [JournalConsumer; 2],
+    /// What each market's REST wants of everybody, as the shell's client keeps it.
+    silences: [Silence; 2],
     next_clock: u64,
     last_upkeep: u64,
     numbers: u64,
@@ -67,6 +69,7 @@ impl Appliance {
             life: birth.life,
             segment: parts.segment,
             readers: parts.readers,
+            silences: Default::default(),
             next_clock: 0,
             last_upkeep: 0,
             numbers: 0,
@@ -188,6 +191,11 @@ impl Appliance {
             }
             let useful = slot.wanted || slot.key.url().is_some();
             if useful && let Some(request) = slot.key.poll(now) {
+                // As `RestClient` does: it is not sent, and that is no answer.
+                if self.silences[Market::UsdM as usize].until(now).is_some() {
+                    slot.key.on_reply(None, now);
+                    continue;
+                }
                 self.numbers += 1;
                 calls.push(RestCall {
                     market: Market::UsdM,
@@ -486,6 +494,10 @@ impl Appliance {
         calls: &mut Vec<RestCall>,
     ) {
         self.desk.now = MonoNs(now);
+        if let Some(reply) = reply {
+            let reply = crate::cold::as_reply(reply);
+            self.silences[call.market as usize].on_reply(&reply, self.desk.now);
+        }
         if call.owner == Owner::Key {
             self.key_answer(call.number, reply);
         } else if let Some(cold) = self.cold.iter_mut().find(|one| one.market == call.market) {

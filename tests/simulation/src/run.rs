@@ -6,7 +6,8 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use market::TradingState;
+use engine::event::Command;
+use market::{InstrumentId, Market, StateReason, TradingState};
 
 use crate::checker::Violation;
 use crate::faults::schedule;
@@ -104,8 +105,10 @@ fn recover(world: &mut World) -> u64 {
     let begun = world.now;
     let until = begun + RECOVERY_NS;
     let mut left = what_is_left(world);
+    let mut person = Person::default();
     while !left.is_empty() && world.next_at() <= until && world.checker.borrow().is_sound() {
         world.step();
+        person.look(world);
         left = what_is_left(world);
     }
     let now = world.now;
@@ -117,6 +120,38 @@ fn recover(world: &mut World) -> u64 {
         checker.compare_fills(&world.venue.exchange, now);
     }
     now - begun
+}
+
+/// The operator. A position that no strategy claims is theirs to close (F45, F47, F49): the engine
+/// reduces until they have. They flatten, and when that is done they resume.
+#[derive(Default)]
+struct Person {
+    flattening: bool,
+}
+
+impl Person {
+    fn look(&mut self, world: &mut World) {
+        let Some(appliance) = &mut world.appliance else {
+            return;
+        };
+        let engine = appliance.host.engine();
+        let page = engine.account_page();
+        let (state, reason) = engine.trading_state();
+        let table = engine.config().instruments.len() as u16;
+        let flat = (0..table)
+            .map(|id| engine.instrument_page(InstrumentId(id)))
+            .all(|page| page.market == Market::Spot || page.position.is_zero());
+        let unclaimed = state == TradingState::Reducing
+            && reason == StateReason::PositionMismatch
+            && page.reconciled;
+        if !self.flattening && unclaimed {
+            self.flattening = true;
+            world.command(Command::Flatten);
+        } else if self.flattening && flat {
+            self.flattening = false;
+            world.command(Command::Resume);
+        }
+    }
 }
 
 /// What is not well yet.
@@ -143,7 +178,7 @@ fn what_is_left(world: &World) -> Vec<String> {
     let (_, reason) = engine.trading_state();
     let tripped = matches!(
         reason,
-        market::StateReason::DailyLoss | market::StateReason::Drawdown
+        StateReason::DailyLoss | StateReason::Drawdown
     );
     let settled = state == wanted || (state == TradingState::Reducing && tripped);
     want(

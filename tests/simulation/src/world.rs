@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use binance::rest;
 use engine::Engine;
+use engine::event::Command;
 use engine::orders::{Evidence, Verdict, verdict};
 use market::{Instrument, InstrumentId, Market, OrderState, TradingState};
 
@@ -174,6 +175,14 @@ impl World {
         for id in self.pipes.keys().copied().collect::<Vec<_>>() {
             self.drop_from_box(id);
         }
+    }
+
+    /// A verb of the operator.
+    pub fn command(&mut self, command: Command) {
+        if let Some(appliance) = &mut self.appliance {
+            appliance.command(command, self.now);
+        }
+        self.after_appliance();
     }
 
     /// What the operator has commanded.

@@ -18,6 +18,7 @@ mod order_session;
 mod private_stream;
 mod reconcile;
 mod server_time;
+mod silence;
 mod snapshot;
 mod time;
 mod user_session;
@@ -32,6 +33,7 @@ pub use order_session::{NOT_SENT, OrderEvents, OrderSession, OrderSessionSetting
 pub use private_stream::{PrivateStream, UserEvents};
 pub use reconcile::{ReconcileEvents, Reconciler};
 pub use server_time::ServerTime;
+pub use silence::Silence;
 pub use snapshot::{SnapshotEvents, SnapshotQueue};
 pub use time::{MILLISECOND_NS, Now, SECOND_NS, earliest};
 pub use user_session::{UserAction, UserSession};
