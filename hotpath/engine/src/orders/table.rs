@@ -231,6 +231,8 @@ impl OrderTable {
         }
         // Filled is filled whole, and what the exchange tells is the whole: it may be less than
         // was ordered where somebody else has amended the order (F32).
+        // More than was ordered is the same: the amendment itself was not told.
+        order.new.quantity = order.new.quantity.max(told);
         let told = if order.state == OrderState::Filled && told.is_zero() {
             order.new.quantity
         } else {
