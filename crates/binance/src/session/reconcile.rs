@@ -65,7 +65,7 @@ impl Reconciler {
             credentials,
             state: State::Idle,
             wanted_again: false,
-            backoff: Backoff::new(200 * MILLISECOND_NS, 10 * SECOND_NS, seed),
+            backoff: Backoff::new(200 * MILLISECOND_NS, 5 * SECOND_NS, seed),
         }
     }
 
