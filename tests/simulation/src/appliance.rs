@@ -18,7 +18,7 @@ use ipc::{JournalConsumer, Segment};
 use market::{InstrumentId, Instruments, Market, MonoNs};
 use websocket::{Message, Opcode};
 
-use crate::birth::{Birth, born};
+use crate::birth::{Birth, JOURNAL_SLOTS, born};
 use crate::checker::Checker;
 use crate::cold::{Cold, ColdEvent};
 use crate::death::DeathPoint;
@@ -29,6 +29,9 @@ use crate::network::{ConnectionId, Ending, MS, Owner, Place, RestCall, RestReply
 const CLOCK_SAMPLE_NS: u64 = 250 * MS;
 /// As the host does it.
 const UPKEEP_NS: u64 = MS;
+
+/// Slots of the largest record: with no more left, some may be lost.
+const FULL_SLOTS: u64 = 16;
 
 /// A life.
 pub struct Appliance {
@@ -150,7 +153,8 @@ impl Appliance {
                     slot.wire.ask(String::new(), &mut desk.effects);
                 }
                 Some(LinkAction::Close(_)) => slot.wire.close(&mut desk.effects),
-                None => {}
+                // A silence may have held a log-on back.
+                None => desk.write_due(index),
             }
         }
     }
@@ -550,7 +554,17 @@ impl Appliance {
             let mut events = Vec::new();
             let life = self.life;
             let table = Rc::clone(&self.desk.instruments);
-            self.cold[index].poll(now, life, &Instruments(&table), &mut events, calls);
+            let mut wanted = Vec::new();
+            let one = &mut self.cold[index];
+            one.poll(now, life, &Instruments(&table), &mut events, &mut wanted);
+            for call in wanted {
+                // As `RestClient` does: what the host does not want to hear is not sent.
+                if self.silences[one.market as usize].until(now.mono).is_some() {
+                    one.reply(&call, None, now, &self.desk.clock, &mut events);
+                } else {
+                    calls.push(call);
+                }
+            }
             self.cold_events(events);
         }
     }
@@ -612,9 +626,10 @@ fn after_step(host: &EngineHost, desk: &mut Desk) {
         return;
     }
     desk.tap();
-    desk.checker
-        .borrow_mut()
-        .after_step(host.engine(), desk.now.0);
+    let (read, durable) = (desk.journal.position().get(), desk.journal.durable().get());
+    let full = read - durable + FULL_SLOTS >= JOURNAL_SLOTS as u64;
+    let mut checker = desk.checker.borrow_mut();
+    checker.after_step(host.engine(), full, desk.now.0);
 }
 
 /// Steps the engine with each market event.

@@ -37,7 +37,7 @@ use crate::random::Random;
 use crate::venue::{API_KEY, API_SECRET, START_UTC_NS};
 
 /// Slots of the journal: small, so that one that nobody drains fills within a run.
-pub const JOURNAL_SLOTS: usize = 1 << 12;
+pub const JOURNAL_SLOTS: usize = 1 << 11;
 /// Slots of the logs of inputs; nobody reads them here.
 const LOG_SLOTS: usize = 1 << 8;
 

@@ -89,7 +89,7 @@ fn main() -> ExitCode {
     catch_panics();
     let report = run_all(&arguments, &faults);
     for failure in report.failures().take(20) {
-        eprintln!("{}", story(failure));
+        eprintln!("{}", story(failure, arguments.seeds == 1));
     }
     if arguments.json {
         println!("{}", report.json());

@@ -15,6 +15,8 @@ use crate::world::{PAIRS, possible_pairs};
 
 /// Faults of the history that a failure shows.
 const STORY_LINES: usize = 12;
+/// Characters of a record that a failure shows.
+const STORY_COLUMNS: usize = 240;
 
 /// The sum of many runs.
 #[derive(Clone, Debug)]
@@ -137,9 +139,9 @@ fn sum<'a>(all: impl Iterator<Item = &'a Vec<u64>>, length: usize) -> Vec<u64> {
     })
 }
 
-/// The story of a run that went wrong.
+/// The story of a run that went wrong; `whole` with all faults of its history.
 #[must_use]
-pub fn story(outcome: &Outcome) -> String {
+pub fn story(outcome: &Outcome, whole: bool) -> String {
     let mut out = String::new();
     let (seed, step) = (outcome.seed, outcome.steps);
     if let Some(panic) = &outcome.panic {
@@ -156,10 +158,18 @@ pub fn story(outcome: &Outcome) -> String {
             let _ = writeln!(out, "    also {} {}", more.invariant, more.text);
         }
     }
-    let skipped = outcome.history.len().saturating_sub(STORY_LINES);
+    let shown = if whole { usize::MAX } else { STORY_LINES };
+    let skipped = outcome.history.len().saturating_sub(shown);
     let _ = writeln!(out, "  faults before ({skipped} older ones left out):");
     for (at, number, what) in &outcome.history[skipped..] {
         let _ = writeln!(out, "    {:>9} s  F{number:<2} {what}", seconds(*at));
+    }
+    let _ = writeln!(out, "  the journal's last records:");
+    for record in &outcome.records {
+        let at = seconds(record.time.0);
+        let body = format!("{:?}", record.body);
+        let body: String = body.chars().take(STORY_COLUMNS).collect();
+        let _ = writeln!(out, "    {at:>9} s  {body}");
     }
     let _ = writeln!(out, "  again: cargo xtask simulate --seeds 1 --seed {seed}");
     out

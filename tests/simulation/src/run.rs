@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::event::Command;
+use market::record::JournalRecord;
 use market::{InstrumentId, Market, StateReason, TradingState};
 
 use crate::checker::Violation;
@@ -52,6 +53,8 @@ pub struct Outcome {
     pub pairs: Vec<u64>,
     /// What was done wrong, for people.
     pub history: Vec<(u64, u8, String)>,
+    /// The last records of the journal, of a run that went wrong.
+    pub records: Vec<JournalRecord>,
     /// Lives of the process.
     pub lives: u32,
     /// From the end of the faults until all was well.
@@ -176,14 +179,14 @@ fn what_is_left(world: &World) -> Vec<String> {
     let state = page.trading_state;
     // A breaker that has tripped is what was commanded, too: only a person re-arms it.
     let (_, reason) = engine.trading_state();
-    let tripped = matches!(
-        reason,
-        StateReason::DailyLoss | StateReason::Drawdown
-    );
+    let tripped = matches!(reason, StateReason::DailyLoss | StateReason::Drawdown);
     let settled = state == wanted || (state == TradingState::Reducing && tripped);
     want(
         settled,
-        &format!("state {state} ({reason}), commanded {wanted}"),
+        &format!(
+            "state {state} ({reason}), commanded {wanted}; positions {:?}, denials {:?}",
+            checker.positions, checker.denials
+        ),
     );
     left
 }
@@ -210,6 +213,9 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         outcome.orders = checker.orders_written;
         outcome.steps = checker.step;
         outcome.hash = checker.hash.value();
+        if !checker.is_sound() {
+            outcome.records = checker.recent.iter().copied().collect();
+        }
     }
     outcome
 }

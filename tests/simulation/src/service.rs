@@ -104,12 +104,15 @@ impl World {
                 return self.send_text(id, &forged.text(&request.id, server_ms), 0);
             }
             Fate::Slices(pieces) if is_new => self.fill(request, *pieces, 28),
-            Fate::Expires(kind) if is_new => self.expire(request, *kind),
-            Fate::SaysCancelled if is_new => self.expire(request, 0),
+            Fate::Expires(kind) if is_new => {
+                self.expire(request, *kind);
+            }
             _ => {}
         }
+        // Only of an order that was not filled: what was done is never denied.
+        let ends = *fate == Fate::SaysCancelled && is_new && self.expire(request, 0);
         if let Some(mut answer) = answer {
-            if *fate == Fate::SaysCancelled {
+            if ends {
                 answer = as_cancelled(&answer);
             }
             self.send_text(id, &answer, 0);
@@ -139,14 +142,16 @@ impl World {
         );
     }
 
-    fn expire(&mut self, request: &Request, kind: u64) {
+    /// Ends an order that has not ended; false when it had, or filled in part.
+    fn expire(&mut self, request: &Request, kind: u64) -> bool {
         let Some(name) = ClientOrderId::new(request.name.as_bytes()) else {
-            return;
+            return false;
         };
         let now = self.venue.exchange.clock.now();
         let floor = self.venue.exchange.floor_mut(request.market);
-        let Some(order) = floor.venue.order_by_client(&name).copied() else {
-            return;
+        let order = floor.venue.order_by_client(&name).copied();
+        let Some(order) = order.filter(|one| !one.state.is_final()) else {
+            return false;
         };
         let expiry = match kind {
             0 => Expiry::ImmediateOrCancel,
@@ -158,6 +163,7 @@ impl World {
             .end_now(now, order.id, state, expiry, &mut floor.outputs);
         let what = format!("{} expires: {expiry:?}", request.name);
         self.adversary.fire(self.now, 34, what);
+        order.filled.is_zero()
     }
 
     /// Orders that the exchange has accepted.

@@ -477,7 +477,7 @@ impl World {
             if call.owner == Owner::Snapshot && reply.status == 200 {
                 let symbol = call.request.call.query.split("symbol=").nth(1);
                 let symbol = symbol.and_then(|rest| rest.split('&').next());
-                checker.on_snapshot(symbol.unwrap_or_default(), call.market);
+                checker.on_snapshot(symbol.unwrap_or_default(), call.market, &reply.body);
             }
         }
         let mut calls = Vec::new();

@@ -12,6 +12,8 @@ use crate::network::{Place, Role};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Continuity {
     last: Option<u64>,
+    /// Version of the newest snapshot.
+    snapshot: u64,
     broken: bool,
 }
 
@@ -64,17 +66,25 @@ impl Checker {
             return false;
         }
         state.last = Some(last);
-        let gap = joins != Some(before);
+        // What is missing may be in the snapshot.
+        let covered = match place.market {
+            Market::UsdM => first <= state.snapshot || joins == Some(state.snapshot),
+            Market::Spot => first <= state.snapshot + 1,
+        };
+        let gap = joins != Some(before) && !covered;
         state.broken |= gap;
         gap
     }
 
     /// A whole snapshot has arrived, or the stream begins anew.
-    pub fn on_snapshot(&mut self, symbol: &str, market: Market) {
+    pub fn on_snapshot(&mut self, symbol: &str, market: Market, body: &[u8]) {
         let mut table = self.instruments.iter();
         let found = table.position(|one| one.market == market && one.symbol.as_str() == symbol);
         if let Some(index) = found {
-            self.continuity[index].broken = false;
+            let state = &mut self.continuity[index];
+            state.broken = false;
+            let head = &body[..body.len().min(100)];
+            state.snapshot = number(head, "\"lastUpdateId\":").unwrap_or(0);
         }
     }
 
@@ -94,7 +104,8 @@ impl Checker {
             let book = engine.book(self.instruments[index].id);
             let synced = book.is_some_and(|book| book.state() == BookState::Synced);
             if self.continuity[index].broken && synced {
-                let text = format!("instrument {index} is synced over a gap");
+                let (at, state) = (book.map(|book| book.update_id().0), self.continuity[index]);
+                let text = format!("instrument {index} is synced at {at:?} over a gap: {state:?}");
                 self.broken("I8", text);
             }
         }

@@ -125,6 +125,9 @@ impl Checker {
     /// Every order of this life that has ended: what filled here is what filled there (I6).
     pub fn compare_fills(&mut self, exchange: &Exchange, now: u64) {
         self.now = now;
+        if self.holed {
+            return;
+        }
         let mut wrong = Vec::new();
         for market in [Market::UsdM, Market::Spot] {
             for order in exchange.floor(market).venue.orders() {
