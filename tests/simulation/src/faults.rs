@@ -133,6 +133,8 @@ pub struct Adversary {
     pub half_open: Vec<ConnectionId>,
     /// The order that queries do not find, and until when.
     pub lagging: Option<(String, u64)>,
+    /// The order whose NEW is told after its successor.
+    pub new_after: Option<String>,
     /// The appliance does nothing before.
     pub stalled_until: u64,
     /// The process starts again.

@@ -93,8 +93,10 @@ pub fn run(plan: &Plan) -> Outcome {
 }
 
 fn play(world: &mut World, plan: &Plan) -> u64 {
+    let mut person = Person::new(PATIENCE_NS);
     while world.now < plan.duration_ns && world.checker.borrow().is_sound() {
         world.step();
+        person.look(world);
     }
     if !world.checker.borrow().is_sound() {
         return 0;
@@ -108,7 +110,7 @@ fn recover(world: &mut World) -> u64 {
     let begun = world.now;
     let until = begun + RECOVERY_NS;
     let mut left = what_is_left(world);
-    let mut person = Person::default();
+    let mut person = Person::new(0);
     while !left.is_empty() && world.next_at() <= until && world.checker.borrow().is_sound() {
         world.step();
         person.look(world);
@@ -127,12 +129,24 @@ fn recover(world: &mut World) -> u64 {
 
 /// The operator. A position that no strategy claims is theirs to close (F45, F47, F49): the engine
 /// reduces until they have. They flatten, and when that is done they resume.
-#[derive(Default)]
 struct Person {
     flattening: bool,
+    patience_ns: u64,
+    since: Option<u64>,
 }
 
+/// How long a person of phase one looks on.
+const PATIENCE_NS: u64 = 12 * SECOND;
+
 impl Person {
+    const fn new(patience_ns: u64) -> Self {
+        Self {
+            flattening: false,
+            patience_ns,
+            since: None,
+        }
+    }
+
     fn look(&mut self, world: &mut World) {
         let Some(appliance) = &mut world.appliance else {
             return;
@@ -140,6 +154,11 @@ impl Person {
         let engine = appliance.host.engine();
         let page = engine.account_page();
         let (state, reason) = engine.trading_state();
+        if state == TradingState::Active {
+            self.since = None;
+            self.flattening = false;
+            return;
+        }
         let table = engine.config().instruments.len() as u16;
         let flat = (0..table)
             .map(|id| engine.instrument_page(InstrumentId(id)))
@@ -147,7 +166,9 @@ impl Person {
         let unclaimed = state == TradingState::Reducing
             && reason == StateReason::PositionMismatch
             && page.reconciled;
-        if !self.flattening && unclaimed {
+        let now = world.now;
+        let waited = unclaimed && now - *self.since.get_or_insert(now) >= self.patience_ns;
+        if !self.flattening && waited {
             self.flattening = true;
             world.command(Command::Flatten);
         } else if self.flattening && flat {

@@ -93,6 +93,8 @@ impl World {
                 return;
             }
             Fate::Late(delay) => {
+                // The word that it exists comes after what it met, too.
+                self.adversary.new_after = Some(request.name.clone());
                 if let Some(answer) = answer {
                     self.network
                         .send(self.now + delay, Delivery::Late(id, answer));
@@ -235,11 +237,16 @@ impl World {
     /// A REST call has arrived.
     pub(crate) fn call(&mut self, call: RestCall) {
         let fate = self.adversary.call_fate(self.now, &call);
+        let old_before = self.venue.exchange.faults.injected();
         let reply: Option<RestReply> = match fate {
             CallFate::Normal => Some(self.venue.call(&call)),
             CallFate::Answer(reply) => Some(reply),
             CallFate::Silence => None,
         };
+        if self.venue.exchange.faults.injected() > old_before {
+            self.adversary
+                .fire(self.now, 5, format!("{:?}", call.owner));
+        }
         self.collect();
         let deadline = call.request.deadline.0;
         let at = self.now + self.way();

@@ -30,7 +30,23 @@ impl Adversary {
             // What a query does not find yet was not told either.
             return vec![Piece::Text(text.to_vec(), *until - now)];
         }
-        if let Some(index) = self.held.iter().position(|one| one.connection == id) {
+        let is_new = contains(text, br#""x":"NEW""#);
+        if is_new
+            && self
+                .new_after
+                .take_if(|name| contains(text, name.as_bytes()))
+                .is_some()
+        {
+            self.held.push(Held {
+                connection: id,
+                number: 27,
+                text: text.to_vec(),
+            });
+            return Vec::new();
+        }
+        let of_order = contains(text, b"\"ORDER_TRADE_UPDATE\"");
+        let fits = |one: &Held| one.connection == id && (one.number != 27 || of_order);
+        if let Some(index) = self.held.iter().position(fits) {
             let held = self.held.remove(index);
             pieces.push(Piece::Text(held.text, 0));
         }
@@ -54,10 +70,15 @@ impl Adversary {
             2 => {
                 pieces.remove(0);
             }
-            // The word of an end, told again in other words.
+            // The word of an end, in other words before or after.
             _ => {
-                let other = contradicted(text);
-                pieces.push(Piece::Text(other, fault.lasts(0, 500)));
+                let first = fault.draws[0].is_multiple_of(2);
+                let other = contradicted(text, fault.draws[0] / 2 % 2 == 0);
+                if first {
+                    pieces.insert(0, Piece::Text(other, 0));
+                } else {
+                    pieces.push(Piece::Text(other, fault.lasts(0, 500)));
+                }
             }
         }
         self.fire(now, 42, format!("kind {}", fault.kind(4)));
@@ -65,21 +86,24 @@ impl Adversary {
     }
 }
 
-/// The event of an order's end with another end; others stay.
-fn contradicted(text: &[u8]) -> Vec<u8> {
-    for (from, to) in [
-        (
-            &br#""x":"CANCELED","X":"CANCELED""#[..],
-            &br#""x":"EXPIRED","X":"EXPIRED""#[..],
-        ),
-        (
-            br#""x":"EXPIRED","X":"EXPIRED""#,
-            br#""x":"CANCELED","X":"CANCELED""#,
-        ),
-        (br#""X":"FILLED""#, br#""X":"CANCELED""#),
+/// The event of an order's end with another end; others stay. An order that rests is never told
+/// to have ended.
+fn contradicted(text: &[u8], expired: bool) -> Vec<u8> {
+    let end: &[u8] = if expired {
+        br#""X":"EXPIRED""#
+    } else {
+        br#""X":"CANCELED""#
+    };
+    let ends = contains(text, br#""f":"IOC""#);
+    let partly: &[u8] = br#""X":"PARTIALLY_FILLED""#;
+    for from in [
+        &br#""X":"CANCELED""#[..],
+        br#""X":"EXPIRED""#,
+        br#""X":"FILLED""#,
+        partly,
     ] {
-        if contains(text, from) {
-            return replace(text, from, to);
+        if contains(text, from) && (from != partly || ends) {
+            return replace(text, from, end);
         }
     }
     text.to_vec()
