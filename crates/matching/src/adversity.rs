@@ -5,8 +5,8 @@
 //! not explain.
 
 use market::{
-    ClientOrderId, ExchangeOrderId, Filters, InstrumentId, InstrumentStatus, Liquidity, Money,
-    OrderState, OrderType, Price, Quantity, Side, TimeInForce, UtcMs,
+    ExchangeOrderId, Filters, InstrumentId, InstrumentStatus, Liquidity, Money, OrderState,
+    OrderType, Quantity, TimeInForce, UtcMs,
 };
 
 use crate::execution::MakerMatch;
@@ -55,26 +55,12 @@ impl Venue {
         }
     }
 
-    /// An order of the exchange's own making, filled at `price`: liquidation, ADL, settlement.
-    pub fn force(
-        &mut self,
-        now: UtcMs,
-        name: ClientOrderId,
-        instrument: InstrumentId,
-        side: Side,
-        quantity: Quantity,
-        price: Price,
-        out: &mut Vec<Output>,
-    ) {
+    /// An order of the exchange's own making, filled at its price: liquidation, ADL, settlement.
+    pub fn force(&mut self, now: UtcMs, request: &PlaceOrder, out: &mut Vec<Output>) {
         let request = PlaceOrder {
-            client_order_id: name,
-            instrument,
-            side,
             order_type: OrderType::Liquidation,
             time_in_force: TimeInForce::ImmediateOrCancel,
-            price,
-            quantity,
-            reduce_only: false,
+            ..*request
         };
         let id = self.take_order_id();
         let order = Order {
@@ -89,9 +75,10 @@ impl Venue {
             updated: now,
         };
         self.orders.insert(id, order);
-        self.by_client.insert(name, id);
-        self.open[usize::from(instrument.0)].push(id);
+        self.by_client.insert(request.client_order_id, id);
+        self.open[usize::from(request.instrument.0)].push(id);
         self.tell(&order, market::Execution::New, now, out);
+        let (price, quantity) = (request.price, request.quantity);
         self.fill(now, id, price, quantity, Liquidity::Taker, out);
     }
 

@@ -387,16 +387,8 @@ fn what_the_venue_does_by_itself_is_told_and_adds_up() {
     assert_eq!(story(&out).len(), 5);
     assert_eq!(venue.account().positions[0].quantity, Quantity(5));
     out.clear();
-    let name = ClientOrderId::new(b"autoclose-1").expect("short");
-    venue.force(
-        NOW,
-        name,
-        BTC,
-        Side::Sell,
-        Quantity(5),
-        Price(990),
-        &mut out,
-    );
+    let forced = order("autoclose-1", Side::Sell, 990, 5);
+    venue.force(NOW, &forced, &mut out);
     assert_eq!(venue.account().positions[0].quantity, Quantity(0));
     assert_eq!(
         story(&out).last(),

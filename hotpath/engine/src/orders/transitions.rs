@@ -71,14 +71,8 @@ pub const fn verdict(state: OrderState, evidence: Evidence) -> Verdict {
 }
 
 /// How often each pair of the table was entered; rows are states, as in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PairCounts([[u32; 8]; 9]);
-
-impl Default for PairCounts {
-    fn default() -> Self {
-        Self([[0; 8]; 9])
-    }
-}
 
 impl PairCounts {
     /// One more.

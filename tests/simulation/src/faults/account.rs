@@ -50,7 +50,10 @@ impl Adversary {
             let held = self.held.remove(index);
             pieces.push(Piece::Text(held.text, 0));
         }
-        let trap = Self::spring(&mut self.private_traps, |_| true);
+        // A contradiction waits for something that can be contradicted.
+        let ends = contradicted(text, true) != text;
+        let fits = |one: &Scheduled| ends || one.number != 42 || one.kind(4) != 3;
+        let trap = Self::spring(&mut self.private_traps, fits);
         let Some(fault) = trap else { return pieces };
         if fault.number != 42 {
             pieces.splice(0..1, super::frames::bytes_of(&fault, text));
@@ -212,16 +215,17 @@ impl World {
         } else {
             lots
         };
-        let id = ClientOrderId::new(name.as_bytes())?;
-        floor.venue.force(
-            now,
-            id,
-            instrument.id,
+        let request = PlaceOrder {
+            client_order_id: ClientOrderId::new(name.as_bytes())?,
+            instrument: instrument.id,
             side,
-            Quantity(lots),
+            order_type: OrderType::Liquidation,
+            time_in_force: TimeInForce::ImmediateOrCancel,
             price,
-            &mut floor.outputs,
-        );
+            quantity: Quantity(lots),
+            reduce_only: false,
+        };
+        floor.venue.force(now, &request, &mut floor.outputs);
         Some(format!("{name} of {lots} lots of {}", held.0))
     }
 
