@@ -7,8 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use ring::hmac;
 
 /// Longest text of a signature: 64 hex digits, or 88 characters of base64.
 pub const SIGNATURE_TEXT_MAX: usize = 88;
@@ -31,7 +30,7 @@ pub enum KeyError {
 #[derive(Clone)]
 pub enum Signer {
     /// HMAC-SHA256; the key's two blocks are hashed once, here.
-    Hmac(Box<Hmac<Sha256>>),
+    Hmac(Box<hmac::Key>),
     /// Ed25519.
     Ed25519(Box<SigningKey>),
 }
@@ -49,8 +48,7 @@ impl Signer {
     /// HMAC with this secret.
     #[must_use]
     pub fn hmac(secret: &[u8]) -> Self {
-        let key = Hmac::new_from_slice(secret).expect("HMAC takes keys of any length");
-        Self::Hmac(Box::new(key))
+        Self::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))
     }
 
     /// Ed25519 with this seed.
@@ -85,29 +83,19 @@ impl Signer {
     /// The signature of `text`: hex for HMAC, base64 for Ed25519 (not percent-encoded).
     #[must_use]
     pub fn sign(&self, text: &[u8]) -> SignatureText {
-        let mut out = SignatureText::new();
         match self {
-            Self::Hmac(key) => {
-                let mut mac = (**key).clone();
-                mac.update(text);
-                for byte in mac.finalize().into_bytes() {
-                    const HEX: &[u8; 16] = b"0123456789abcdef";
-                    for nibble in [byte >> 4, byte & 15] {
-                        out.push(HEX[usize::from(nibble)])
-                            .expect("32 bytes are 64 digits");
-                    }
-                }
-            }
+            Self::Hmac(key) => hex(&hmac::sign(key, text)),
             Self::Ed25519(key) => {
-                let mut buffer = [0; SIGNATURE_TEXT_MAX];
+                let mut out = SignatureText::new();
+                out.resize_default(SIGNATURE_TEXT_MAX)
+                    .expect("SIGNATURE_TEXT_MAX fits");
                 let length = STANDARD
-                    .encode_slice(key.sign(text).to_bytes(), &mut buffer)
+                    .encode_slice(key.sign(text).to_bytes(), &mut out)
                     .expect("64 bytes are 88 characters");
-                out.extend_from_slice(&buffer[..length])
-                    .expect("88 characters fit");
+                out.truncate(length);
+                out
             }
         }
-        out
     }
 
     /// True when `signature` (as received, percent-decoded) is this key's signature of `text`.
@@ -130,6 +118,68 @@ impl Signer {
         });
         difference == 0
     }
+}
+
+/// A signer of texts that all begin alike: an HMAC takes the beginning in once, here.
+#[derive(Clone)]
+pub(crate) struct HeadSigner {
+    signer: Signer,
+    head: Vec<u8>,
+    begun: Option<hmac::Context>,
+}
+
+impl HeadSigner {
+    pub(crate) fn new(signer: Signer, head: Vec<u8>) -> Self {
+        let begun = match &signer {
+            Signer::Hmac(key) => {
+                let mut context = hmac::Context::with_key(key);
+                context.update(&head);
+                Some(context)
+            }
+            Signer::Ed25519(_) => None,
+        };
+        Self {
+            signer,
+            head,
+            begun,
+        }
+    }
+
+    /// The beginning.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The signature of `text`, whatever it begins with.
+    pub(crate) fn sign(&self, text: &[u8]) -> SignatureText {
+        match (&self.begun, text.strip_prefix(self.head.as_slice())) {
+            (Some(begun), Some(rest)) => {
+                let mut context = begun.clone();
+                context.update(rest);
+                hex(&context.sign())
+            }
+            _ => self.signer.sign(text),
+        }
+    }
+}
+
+impl core::fmt::Debug for HeadSigner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.signer.fmt(f)
+    }
+}
+
+/// 64 digits.
+fn hex(tag: &hmac::Tag) -> SignatureText {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut out = SignatureText::new();
+    for byte in tag.as_ref() {
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(HEX[usize::from(nibble)])
+                .expect("32 bytes are 64 digits");
+        }
+    }
+    out
 }
 
 impl core::fmt::Debug for Signer {
@@ -172,6 +222,20 @@ mod tests {
              &recvWindow=5000&timestamp=1591702613943",
             "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9",
         );
+    }
+
+    #[test]
+    fn a_head_taken_in_before_changes_no_signature() {
+        for signer in [Signer::hmac(b"secret"), Signer::ed25519(&[7; 32])] {
+            for length in [0, 1, 63, 64, 65, 200] {
+                let text = vec![b'x'; length];
+                for cut in [0, length / 2, length] {
+                    let head = HeadSigner::new(signer.clone(), text[..cut].to_vec());
+                    assert_eq!(head.sign(&text), signer.sign(&text), "{cut} of {length}");
+                    assert_eq!(head.sign(b"other"), signer.sign(b"other"));
+                }
+            }
+        }
     }
 
     #[test]

@@ -40,6 +40,29 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// What stands before the body of a [`JournalRecord`], for a writer whose body is encoded
+    /// already: the two one after the other are the record.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct RecordHeader {
+        /// As in the record.
+        pub version: u16,
+        /// As in the record.
+        pub sequence: u64,
+        /// As in the record.
+        pub input_sequence: u64,
+        /// As in the record.
+        pub time: MonoNs,
+        /// As in the record.
+        pub utc: UtcNs,
+        /// As in the record.
+        pub config_hash: u64,
+    }
+}
+
+/// Bytes of an encoded [`RecordHeader`].
+pub const RECORD_HEADER_BYTES: usize = 2 + 5 * 8;
+
 wire_union! {
     /// What can be journalled.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -356,6 +379,19 @@ mod tests {
             JournalRecord::from_bytes(&bytes[..=length]),
             Err(CodecError::Trailing)
         );
+        let header = RecordHeader {
+            version: RECORD_VERSION,
+            sequence: 7,
+            input_sequence: 9,
+            time: MonoNs(1),
+            utc: UtcNs(2),
+            config_hash: 3,
+        };
+        let mut parts = [0; RECORD_BYTES_MAX];
+        assert_eq!(header.to_bytes(&mut parts), Ok(RECORD_HEADER_BYTES));
+        let rest = record.body.to_bytes(&mut parts[RECORD_HEADER_BYTES..]);
+        assert_eq!(rest, Ok(length - RECORD_HEADER_BYTES));
+        assert_eq!(parts[..length], bytes[..length]);
         bytes[length - 1] = 99;
         assert_eq!(
             JournalRecord::from_bytes(&bytes[..length]),

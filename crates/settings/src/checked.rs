@@ -73,6 +73,8 @@ pub struct HotPathSettings {
     pub engine_wait: EngineWait,
     /// Time between checkpoints of the engine's state.
     pub checkpoint_minutes: u64,
+    /// The way of an order is rehearsed this often while nothing comes, in microseconds; 0: never.
+    pub rehearse_every_us: u64,
     /// How long control may be gone before REDUCING.
     pub control_grace_s: u64,
     /// ACTIVE at once after reconciliation, or HALTED until the operator's `start`.
@@ -317,6 +319,7 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
         engine_core: (core != u64::MAX).then_some(core as usize),
         engine_wait: section.word("engine_wait", EngineWait::Spin, &waits, problems),
         checkpoint_minutes: section.whole("checkpoint_minutes", 10, (1, 1_440), problems),
+        rehearse_every_us: section.whole("rehearse_every_us", 1_000, (0, 1_000_000), problems),
         control_grace_s: section.whole("control_grace_s", 60, (1, 3_600), problems),
         start_active: section.flag("start_active", true, problems),
         open_orders_at_start: section.word(

@@ -3,7 +3,10 @@
 //! In: an order and a passed check. Out: a value that only risk can make, and that a ring can
 //! carry with a seal. Never: a way round.
 
+use crate::hash::RollingHash;
 use market::{CodecError, NewOrder, Reader, Wire, Writer};
+
+const SEAL_KEY: u64 = 0x6675_6c63_7275_6d21;
 
 /// An order that passed every control. Only `risk` makes one; decoding checks the seal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +24,13 @@ impl<T> Approved<T> {
     }
 }
 
-/// FNV-1a over the encoded order, keyed, so that a stray record never passes for an approval.
+/// A keyed hash of the encoded order, so that a stray record never passes for an approval.
 fn seal(order: &NewOrder) -> Result<u64, CodecError> {
     let mut bytes = [0; 256];
     let length = order.to_bytes(&mut bytes)?;
-    Ok(bytes[..length]
-        .iter()
-        .fold(0x6675_6c63_7275_6d21, |hash: u64, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        }))
+    let mut hash = RollingHash::resume(SEAL_KEY);
+    hash.bytes(&bytes[..length]);
+    Ok(hash.value())
 }
 
 impl Wire for Approved<NewOrder> {

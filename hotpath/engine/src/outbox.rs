@@ -4,7 +4,7 @@
 //! silent loss; a full list is a broken bound and counted.
 
 use crate::approved::Approved;
-use market::record::Record;
+use market::record::{RECORD_BYTES_MAX, Record};
 use market::{CancelOrder, InstrumentId, NewOrder, NonAction, StrategyId, wire_union};
 
 /// Most requests of one step.
@@ -44,8 +44,8 @@ pub trait Observer {
     /// The step has reached a station. Not an output: the hash does not see it.
     #[inline]
     fn stage(&mut self, _: Stage) {}
-    /// A fact for the journal.
-    fn record(&mut self, record: &Record);
+    /// A fact for the journal, and its bytes.
+    fn record(&mut self, record: &Record, encoded: &[u8]);
     /// A strategy had a look and did nothing.
     fn non_action(&mut self, strategy: StrategyId, instrument: InstrumentId, reason: NonAction);
 }
@@ -55,12 +55,12 @@ pub trait Observer {
 pub struct NoObserver;
 
 impl Observer for NoObserver {
-    fn record(&mut self, _: &Record) {}
+    fn record(&mut self, _: &Record, _: &[u8]) {}
     fn non_action(&mut self, _: StrategyId, _: InstrumentId, _: NonAction) {}
 }
 
 /// Where a step puts its results.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Outbox<O = NoObserver> {
     /// Requests in order of decision.
     pub requests: heapless::Vec<Request, REQUESTS_MAX>,
@@ -68,6 +68,14 @@ pub struct Outbox<O = NoObserver> {
     pub overflowed: u64,
     /// Who is told of facts.
     pub observer: O,
+    /// Room to encode what goes into the hash and the journal.
+    pub(crate) scratch: [u8; RECORD_BYTES_MAX],
+}
+
+impl<O: Observer + Default> Default for Outbox<O> {
+    fn default() -> Self {
+        Self::new(O::default())
+    }
 }
 
 impl<O: Observer> Outbox<O> {
@@ -77,6 +85,7 @@ impl<O: Observer> Outbox<O> {
             requests: heapless::Vec::new(),
             overflowed: 0,
             observer,
+            scratch: [0; RECORD_BYTES_MAX],
         }
     }
 

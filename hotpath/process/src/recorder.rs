@@ -11,7 +11,7 @@ use engine::event::{JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
 use engine::outbox::REQUESTS_MAX;
 use engine::{Observer, Stage};
 use ipc::JournalProducer;
-use market::record::{JournalRecord, RECORD_BYTES_MAX, RECORD_VERSION, Record};
+use market::record::{RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RECORD_VERSION, Record, RecordHeader};
 use market::{ClientOrderId, InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
 
 /// Slots of the largest record; a slot holds 56 bytes.
@@ -47,6 +47,8 @@ pub struct Recorder {
     utc_offset_ns: Option<i64>,
     clock: Option<TickClock>,
     stamps: StepStamps,
+    /// Room for one record with its header.
+    entry: [u8; RECORD_BYTES_MAX],
 }
 
 impl Recorder {
@@ -65,6 +67,7 @@ impl Recorder {
             utc_offset_ns: None,
             clock: None,
             stamps: StepStamps::default(),
+            entry: [0; RECORD_BYTES_MAX],
         }
     }
 
@@ -133,22 +136,23 @@ impl Observer for Recorder {
         *place = clock.now();
     }
 
-    fn record(&mut self, record: &Record) {
+    fn record(&mut self, record: &Record, encoded: &[u8]) {
         self.sequence += 1;
-        let entry = JournalRecord {
+        let header = RecordHeader {
             version: RECORD_VERSION,
             sequence: self.sequence,
             input_sequence: self.input_sequence,
             time: self.time,
             utc: self.utc(),
             config_hash: self.config_hash,
-            body: *record,
         };
-        let mut bytes = [0; RECORD_BYTES_MAX];
-        let length = entry
-            .to_bytes(&mut bytes)
-            .expect("RECORD_BYTES_MAX holds every record");
-        if self.journal.try_push(&bytes[..length]).is_ok() {
+        let length = RECORD_HEADER_BYTES + encoded.len();
+        let entry = &mut self.entry[..length];
+        header
+            .to_bytes(entry)
+            .expect("a header has RECORD_HEADER_BYTES");
+        entry[RECORD_HEADER_BYTES..].copy_from_slice(encoded);
+        if self.journal.try_push(entry).is_ok() {
             self.cells.journal_records.add(1);
         } else {
             self.journal.note_hole(self.sequence);

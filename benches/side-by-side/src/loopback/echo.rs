@@ -83,7 +83,7 @@ pub(super) fn trusting(authority: &str) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let certificate = CertificateDer::from_pem_slice(authority.as_bytes()).map_err(text)?;
     roots.add(certificate).map_err(text)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(hotpath::gateway::socket::crypto_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(text)?

@@ -4,6 +4,7 @@
 //! outcome class. Never: a reply taken for a success or a failure that it does not prove.
 
 mod error_class;
+mod place_frame;
 mod reply;
 mod request;
 mod request_id;

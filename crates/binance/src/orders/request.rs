@@ -3,10 +3,11 @@
 //! In: an order in ticks and lots, its instrument, a timestamp. Out: one text frame, signed or
 //! for a logged-on session. Never: an allocation while the buffers' capacity lasts.
 
+use super::place_frame::{PlaceFrame, is_plain};
 use super::{RequestId, WireRequest};
 use crate::encode::JsonText;
 use crate::params::Params;
-use crate::sign::Credentials;
+use crate::sign::{Credentials, HeadSigner};
 use crate::word;
 use market::decimal::TEXT_MAX;
 use market::{CancelOrder, Instrument, Market, NewOrder, OrderType, UtcMs};
@@ -24,6 +25,8 @@ pub struct Stamp {
 #[derive(Debug)]
 pub struct RequestEncoder {
     credentials: Credentials,
+    /// Has taken in the key, with which everything that is signed begins.
+    signer: HeadSigner,
     logged_on: bool,
     to_sign: Vec<u8>,
 }
@@ -32,7 +35,9 @@ impl RequestEncoder {
     /// Signs every request with `credentials` until [`RequestEncoder::set_logged_on`].
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
+        let head = format!("apiKey={}&", credentials.api_key);
         Self {
+            signer: HeadSigner::new(credentials.signer.clone(), head.into_bytes()),
             credentials,
             logged_on: false,
             to_sign: Vec::with_capacity(1024),
@@ -66,16 +71,26 @@ impl RequestEncoder {
         order: &NewOrder,
         stamp: Stamp,
     ) {
-        let mut params = Params::new();
-        place_params(&mut params, instrument, order);
-        self.finish(
-            out,
-            WireRequest::Place,
-            sequence,
-            "order.place",
-            params,
+        let kind = WireRequest::Place;
+        let frame = PlaceFrame {
+            id: RequestId { kind, sequence },
+            instrument,
+            order,
             stamp,
-        );
+        };
+        let key = self.credentials.api_key.as_bytes();
+        if !frame.is_plain() || !is_plain(key) {
+            let mut params = Params::new();
+            place_params(&mut params, instrument, order);
+            self.finish(out, kind, sequence, "order.place", params, stamp);
+        } else if self.logged_on {
+            frame.write_unsigned(out);
+        } else {
+            self.to_sign.clear();
+            self.to_sign.extend_from_slice(self.signer.head());
+            let signer = &self.signer;
+            frame.write_signed(out, key, &mut self.to_sign, |text| signer.sign(text));
+        }
     }
 
     /// Appends `order.cancel`, by our client id.
@@ -205,7 +220,7 @@ impl RequestEncoder {
         signed.text("apiKey", self.credentials.api_key.as_bytes());
         self.to_sign.clear();
         signed.write_plain(&mut self.to_sign);
-        let signature = self.credentials.signer.sign(&self.to_sign);
+        let signature = self.signer.sign(&self.to_sign);
         write_frame(out, id, method, &signed, Some(&signature));
     }
 }
@@ -266,4 +281,90 @@ fn write_frame(
         json.text("signature", signature);
     }
     json.close().close();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sign::Signer;
+    use market::{
+        ClientOrderId, Filters, InstrumentId, InstrumentStatus, IntentId, Price, Quantity, Side,
+        Step, StrategyId, Symbol, TimeInForce,
+    };
+
+    fn instrument(market: Market, symbol: &str) -> Instrument {
+        Instrument {
+            id: InstrumentId(0),
+            market,
+            symbol: Symbol::new(symbol.as_bytes()).unwrap(),
+            tick: Step::from_text(b"0.10").unwrap(),
+            lot: Step::from_text(b"0.001").unwrap(),
+            price_decimals: 2,
+            quantity_decimals: 3,
+            status: InstrumentStatus::Trading,
+            filters: Filters::NONE,
+        }
+    }
+
+    /// The one pass and the sorted parameters write the same bytes.
+    fn check(instrument: &Instrument, order: &NewOrder, key: &str, signer: &Signer, logged: bool) {
+        let mut encoder = RequestEncoder::new(Credentials {
+            api_key: key.to_string(),
+            signer: signer.clone(),
+        });
+        encoder.set_logged_on(logged);
+        let stamp = Stamp {
+            timestamp: UtcMs(1_764_165_000_123),
+            recv_window_ms: 1_000,
+        };
+        let (mut once, mut sorted) = (b"before".to_vec(), b"before".to_vec());
+        encoder.place(&mut once, 77, instrument, order, stamp);
+        let mut params = Params::new();
+        place_params(&mut params, instrument, order);
+        let kind = WireRequest::Place;
+        encoder.finish(&mut sorted, kind, 77, "order.place", params, stamp);
+        assert_eq!(
+            once.escape_ascii().to_string(),
+            sorted.escape_ascii().to_string()
+        );
+    }
+
+    #[test]
+    fn one_pass_writes_what_sorted_parameters_write() {
+        let signers = [Signer::hmac(b"secret"), Signer::ed25519(&[7; 32])];
+        let types = [
+            (OrderType::Limit, TimeInForce::GoodTillCancel),
+            (OrderType::Limit, TimeInForce::PostOnly),
+            (OrderType::Limit, TimeInForce::ImmediateOrCancel),
+            (OrderType::Market, TimeInForce::ImmediateOrCancel),
+        ];
+        let symbols = ["BTCUSDT", "币安人生USDT", "A\"B\\C"];
+        for market in [Market::UsdM, Market::Spot] {
+            for symbol in symbols {
+                let instrument = instrument(market, symbol);
+                for (order_type, time_in_force) in types {
+                    for reduce_only in [false, true] {
+                        let order = NewOrder {
+                            client_order_id: ClientOrderId::compose("fu", 1, 1),
+                            intent: IntentId(1),
+                            instrument: InstrumentId(0),
+                            strategy: StrategyId(0),
+                            side: if reduce_only { Side::Sell } else { Side::Buy },
+                            order_type,
+                            time_in_force,
+                            price: Price(520_001),
+                            quantity: Quantity(10),
+                            reduce_only,
+                        };
+                        for signer in &signers {
+                            for key in ["k".repeat(64), "a\"b".to_string()] {
+                                check(&instrument, &order, &key, signer, false);
+                                check(&instrument, &order, &key, signer, true);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use market::{InstrumentId, NonAction, StrategyId, Wire};
 const TAG_REQUEST: u64 = 1;
 const TAG_RECORD: u64 = 2;
 const TAG_NON_ACTION: u64 = 3;
+const TAG_PLACE: u64 = 4;
 
 /// An outbox and the hash of what goes into it.
 pub(super) struct Emit<'a, O> {
@@ -41,14 +42,26 @@ impl<'a, O: Observer> Emit<'a, O> {
     }
 
     pub(super) fn request(&mut self, request: Request) {
-        self.fold(TAG_REQUEST, &request);
+        match &request {
+            // Its intent, which went before it, has told the hash all of the order.
+            Request::Place(order) => {
+                self.hash.word(TAG_PLACE);
+                self.hash.word(order.get().intent.0);
+            }
+            other => {
+                let length = encode(other, &mut self.outbox.scratch);
+                self.fold(TAG_REQUEST, length);
+            }
+        }
         self.outbox.push(request);
         self.has_requested = true;
     }
 
     pub(super) fn record(&mut self, record: Record) {
-        self.fold(TAG_RECORD, &record);
-        self.outbox.observer.record(&record);
+        let length = encode(&record, &mut self.outbox.scratch);
+        self.fold(TAG_RECORD, length);
+        let encoded = &self.outbox.scratch[..length];
+        self.outbox.observer.record(&record, encoded);
     }
 
     pub(super) fn non_action(
@@ -65,12 +78,15 @@ impl<'a, O: Observer> Emit<'a, O> {
             .non_action(strategy, instrument, reason);
     }
 
-    fn fold<T: Wire>(&mut self, tag: u64, value: &T) {
-        let mut bytes = [0; RECORD_BYTES_MAX];
-        let length = value
-            .to_bytes(&mut bytes)
-            .expect("requests and records are smaller than a record's bound");
+    /// Folds in what was encoded last.
+    fn fold(&mut self, tag: u64, length: usize) {
         self.hash.word(tag);
-        self.hash.bytes(&bytes[..length]);
+        self.hash.bytes(&self.outbox.scratch[..length]);
     }
+}
+
+fn encode<T: Wire>(value: &T, scratch: &mut [u8; RECORD_BYTES_MAX]) -> usize {
+    value
+        .to_bytes(scratch)
+        .expect("requests and records are smaller than a record's bound")
 }

@@ -20,12 +20,22 @@ pub enum PriceRounding {
 /// This is how far an order that takes may reach.
 #[must_use]
 pub fn moved(price: Price, rate: Rate, side: Side) -> Price {
-    let scaled = i128::from(price.0) * i128::from(ONE + side.sign() * rate.0);
+    let factor = ONE + side.sign() * rate.0;
     let rounding = match side {
         Side::Buy => PriceRounding::Down,
         Side::Sell => PriceRounding::Up,
     };
-    divide(scaled, i128::from(ONE), rounding)
+    match price.0.checked_mul(factor) {
+        // Nearly always: a division by a constant, in 64 bits.
+        Some(scaled) => {
+            let (floor, rest) = (scaled.div_euclid(ONE), scaled.rem_euclid(ONE));
+            rounded(floor, rest == 0, rounding)
+        }
+        None => {
+            let scaled = i128::from(price.0) * i128::from(factor);
+            divide(scaled, i128::from(ONE), rounding)
+        }
+    }
 }
 
 /// The price at which `position` has gained `rate` of its entry price, rounded to the better.
@@ -54,12 +64,16 @@ fn divide(dividend: i128, divisor: i128, rounding: PriceRounding) -> Price {
     };
     let floor = dividend.div_euclid(divisor);
     let exact = dividend.rem_euclid(divisor) == 0;
+    rounded(i64::try_from(floor).unwrap_or(i64::MAX), exact, rounding)
+}
+
+fn rounded(floor: i64, exact: bool, rounding: PriceRounding) -> Price {
     let ticks = match rounding {
-        PriceRounding::Up if !exact => floor + 1,
+        PriceRounding::Up if !exact => floor.saturating_add(1),
         _ => floor,
     };
     // Prices are positive; an order below one tick cannot exist.
-    Price(i64::try_from(ticks).unwrap_or(i64::MAX).max(1))
+    Price(ticks.max(1))
 }
 
 #[cfg(test)]
@@ -72,6 +86,22 @@ mod tests {
         let rate = Rate(50_000); // 0.05 %
         assert_eq!(moved(Price(10_001), rate, Side::Buy), Price(10_006));
         assert_eq!(moved(Price(10_001), rate, Side::Sell), Price(9_996));
+    }
+
+    #[test]
+    fn both_widths_of_a_collar_round_alike() {
+        let rate = Rate(50_000);
+        for price in [1, 7, 10_001, 92_233_720_368, 92_233_720_369, i64::MAX / 2] {
+            for side in [Side::Buy, Side::Sell] {
+                let scaled = i128::from(price) * i128::from(ONE + side.sign() * rate.0);
+                let rounding = match side {
+                    Side::Buy => PriceRounding::Down,
+                    Side::Sell => PriceRounding::Up,
+                };
+                let wide = divide(scaled, i128::from(ONE), rounding);
+                assert_eq!(moved(Price(price), rate, side), wide, "{price} {side}");
+            }
+        }
     }
 
     #[test]

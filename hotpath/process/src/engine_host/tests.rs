@@ -222,8 +222,11 @@ impl Rig {
             wallet: Money::ZERO,
             event_time: UtcMs(0),
         });
+        let mut bytes = [0; RECORD_BYTES_MAX];
+        let length = record.to_bytes(&mut bytes).unwrap();
+        let recorder = &mut self.state.host.state.parts.outbox.observer;
         for _ in 0..1 << 10 {
-            self.state.host.state.parts.outbox.observer.record(&record);
+            recorder.record(&record, &bytes[..length]);
         }
     }
 

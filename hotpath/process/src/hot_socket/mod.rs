@@ -12,11 +12,13 @@
 //! | `kernel_tls` | the kernel makes the records, where it can and the operator wants it |
 //! | `receive` | one system call, with the kernel's receive time |
 //! | `outgoing`, `mask` | what the kernel has not taken yet; masks |
+//! | `loopback` | a connection of this process with itself, for rehearsals |
 //! | `end` | why a socket is over |
 
 mod dial;
 mod end;
 mod kernel_tls;
+mod loopback;
 mod mask;
 mod outgoing;
 mod receive;
@@ -28,5 +30,6 @@ mod wire;
 pub use dial::{DialError, HotDialer, HotOptions};
 pub use end::{SocketEnd, TlsFault};
 pub use kernel_tls::Encryption;
+pub use loopback::loopback_pair;
 pub use socket::{HotSocket, Received};
 pub use websocket::Message;

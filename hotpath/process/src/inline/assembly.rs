@@ -8,6 +8,7 @@ use super::desk::{Desk, OrderSlot};
 use super::dialing::Dialing;
 use super::market::MarketSlot;
 use super::private::PrivateSlot;
+use super::rehearsal::Rehearsal;
 use super::thread::{InlineThread, Reading};
 use super::wire::Wire;
 use crate::engine_host::EngineHost;
@@ -98,7 +99,15 @@ pub fn inline_parts(
     // A loop that gives its core away is away between its turns by its own wish.
     let threshold_ns = if behaviour.spin { STALL_NS } else { u64::MAX };
     let stalls = StallDetector::new(telemetry, "engine", host.clock(), threshold_ns)?;
+    // A loop that gives its core away has nothing to keep warm.
+    let every_ns = start.settings.hot_path.rehearse_every_us * 1_000;
+    let rehearses = every_ns > 0 && behaviour.spin;
+    let rehearsal = rehearses
+        .then(|| Rehearsal::new(telemetry, &start.folder, host.clock(), every_ns))
+        .transpose()?
+        .map(Box::new);
     let thread = InlineThread {
+        rehearsal,
         host,
         commands: ends.commands,
         cold: ends.cold,

@@ -27,5 +27,6 @@ pub mod desk;
 pub mod dialing;
 pub mod market;
 pub mod private;
+pub mod rehearsal;
 pub mod thread;
 pub mod wire;

@@ -7,6 +7,7 @@ use super::desk::Desk;
 use super::dialing::{Dialed, Dialing};
 use super::market::MarketSlot;
 use super::private::PrivateSlot;
+use super::rehearsal::Rehearsal;
 use crate::allocation;
 use crate::clock;
 use crate::engine_host::{EngineHost, Leftover};
@@ -65,6 +66,8 @@ pub struct InlineThread {
     pub reading: Reading,
     /// Tells its own work from what others do to it.
     pub stalls: StallDetector,
+    /// What keeps the way of an order warm; none where it is switched off.
+    pub rehearsal: Option<Box<Rehearsal>>,
     /// How it behaves.
     pub behaviour: Behaviour,
 }
@@ -89,6 +92,14 @@ impl InlineThread {
                     break;
                 }
                 // What was just done was work, not a stall.
+                busy = true;
+                late = self.host.now().since(now) > STALL_NS;
+            }
+            if !busy
+                && let Some(rehearsal) = &mut self.rehearsal
+                && rehearsal.is_due(now)
+            {
+                rehearsal.practise(now);
                 busy = true;
                 late = self.host.now().since(now) > STALL_NS;
             }

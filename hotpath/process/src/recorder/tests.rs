@@ -22,10 +22,13 @@ fn recorder(name: &str) -> (Recorder, JournalConsumer) {
 }
 
 fn note(recorder: &mut Recorder) {
-    recorder.record(&Record::Wallet(WalletRecord {
+    let record = Record::Wallet(WalletRecord {
         wallet: Money::ZERO,
         event_time: UtcMs(0),
-    }));
+    });
+    let mut bytes = [0; RECORD_BYTES_MAX];
+    let length = record.to_bytes(&mut bytes).unwrap();
+    recorder.record(&record, &bytes[..length]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Observer for Notes {
     fn stage(&mut self, stage: Stage) {
         self.stages.push(stage);
     }
-    fn record(&mut self, record: &Record) {
+    fn record(&mut self, record: &Record, _: &[u8]) {
         self.records.push(*record);
     }
     fn non_action(&mut self, _: StrategyId, _: InstrumentId, reason: NonAction) {
