@@ -9,6 +9,7 @@ mod demo;
 mod evidence;
 mod process;
 mod setup;
+mod simulate;
 mod suites;
 mod tidy;
 
@@ -31,6 +32,8 @@ enum Command {
     Demo(demo::Options),
     /// Install what tests and demo need; say what is missing where it cannot.
     Setup,
+    /// Run engine, sessions and exchange in virtual time, under seeded faults.
+    Simulate(simulate::Options),
     /// Run the tests of every change, or a named longer suite.
     Test(suites::Options),
     /// Check the rules of the house.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Setup => setup::run(),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Test(options) => suites::run(&options),
         Command::Tidy => tidy::run(),
     };

@@ -4,7 +4,7 @@
 //! exit 0 only if all passed. Never: a required part that is skipped in silence.
 
 use crate::process::{Failure, cargo, exists, line_of, root, run as run_to_end, target_dir};
-use crate::{bench, evidence, setup, tidy};
+use crate::{bench, evidence, setup, simulate, tidy};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
@@ -31,6 +31,8 @@ pub(crate) enum Suite {
     Fuzz,
     /// The hot path beside its peers.
     Bench,
+    /// Two thousand seeds of the simulation, and 200 of them twice.
+    Simulate,
 }
 
 /// Parts that a machine may lack.
@@ -59,6 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Some(Suite::Miri) => miri(),
         Some(Suite::Fuzz) => fuzz(),
         Some(Suite::Bench) => bench::suite(),
+        Some(Suite::Simulate) => simulate::suite(),
     }
 }
 
@@ -137,6 +140,7 @@ fn every_change(required: &[Part]) -> Result<(), Failure> {
         tests.env("FULCRUM_REQUIRE_JUDGES", "1");
     }
     steps.command("tests", &mut tests);
+    steps.command("simulation", &mut simulate::short());
     if bench::has_valgrind() {
         steps.step("instruction counts", bench::check);
     }

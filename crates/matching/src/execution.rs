@@ -19,6 +19,9 @@ use crate::view::reaches;
 /// The only quote asset.
 const QUOTE_ASSET: &[u8] = b"USDT";
 
+/// The asset of fees that are paid elsewhere.
+const OTHER_ASSET: &[u8] = b"BNB";
+
 /// Lots of the market that reached one of our resting orders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MakerMatch {
@@ -222,7 +225,7 @@ impl Venue {
     }
 
     /// One fill: account first, then its event, then what it makes of reduce-only orders.
-    fn fill(
+    pub(crate) fn fill(
         &mut self,
         now: UtcMs,
         id: u64,
@@ -242,6 +245,12 @@ impl Venue {
         let (realized, commission) =
             self.account
                 .book_fill(&instrument, request.side, price, quantity, liquidity);
+        let elsewhere = self.account.spot.is_none() && self.fees_elsewhere > 0;
+        if elsewhere {
+            self.fees_elsewhere -= 1;
+            self.account.wallet += commission;
+            self.account.fees_paid -= commission;
+        }
         let fill = Fill {
             trade_id: self.take_trade_id(),
             order_id: market::ExchangeOrderId(id),
@@ -270,7 +279,7 @@ impl Venue {
             self.close(id);
         }
         out.push(Output::Account(self.account_change(index, now)));
-        self.tell_fill(&told, &fill, out);
+        self.tell_fill(&told, &fill, elsewhere, out);
         self.expire_idle_reduce_only(now, index, out);
     }
 
@@ -302,7 +311,7 @@ impl Venue {
         }
     }
 
-    fn end(
+    pub(crate) fn end(
         &mut self,
         now: UtcMs,
         id: u64,
@@ -339,19 +348,28 @@ impl Venue {
         }
     }
 
-    fn tell(&self, order: &Order, execution: Execution, now: UtcMs, out: &mut Vec<Output>) {
+    pub(crate) fn tell(
+        &self,
+        order: &Order,
+        execution: Execution,
+        now: UtcMs,
+        out: &mut Vec<Output>,
+    ) {
         let update = self.update(order, execution, now);
         out.push(Output::Order(self.event(order, update)));
     }
 
-    fn tell_fill(&self, order: &Order, fill: &Fill, out: &mut Vec<Output>) {
+    fn tell_fill(&self, order: &Order, fill: &Fill, elsewhere: bool, out: &mut Vec<Output>) {
         let update = OrderUpdate {
             last_quantity: fill.quantity,
             last_price: fill.price,
             trade_id: fill.trade_id,
             liquidity: fill.liquidity,
             commission: fill.commission,
-            commission_asset: self.commission_asset(fill),
+            commission_asset: match elsewhere {
+                true => Asset::new(OTHER_ASSET).expect("three bytes"),
+                false => self.commission_asset(fill),
+            },
             realized: fill.realized,
             ..self.update(order, Execution::Trade, fill.time)
         };

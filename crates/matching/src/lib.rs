@@ -18,6 +18,7 @@ pub mod spot;
 pub mod venue;
 pub mod view;
 
+mod adversity;
 mod checks;
 mod execution;
 
@@ -29,5 +30,5 @@ pub use conditional::{
 pub use order::{Expiry, Fill, Order, PlaceOrder};
 pub use rejection::Rejection;
 pub use spot::{Balance, SpotBalances};
-pub use venue::{AccountChange, OrderEvent, Output, Venue, VenueConfig};
+pub use venue::{AccountChange, OrderEvent, Output, Venue, VenueConfig, WalletChange};
 pub use view::MarketView;

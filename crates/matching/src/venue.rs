@@ -73,6 +73,19 @@ pub struct AccountChange {
     pub time: UtcMs,
 }
 
+/// Money that moved without a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalletChange {
+    /// Wallet balance.
+    pub wallet: Money,
+    /// What moved; negative when it left.
+    pub change: Money,
+    /// The exchange's word for it.
+    pub reason: &'static str,
+    /// When.
+    pub time: UtcMs,
+}
+
 /// One private event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -80,6 +93,8 @@ pub enum Output {
     Order(OrderEvent),
     /// About the account; follows from the trade event that comes next.
     Account(AccountChange),
+    /// About the wallet alone.
+    Wallet(WalletChange),
 }
 
 /// The venue.
@@ -95,6 +110,8 @@ pub struct Venue {
     pub(crate) ended: VecDeque<u64>,
     pub(crate) fills: VecDeque<Fill>,
     pub(crate) fills_total: u64,
+    /// Fills that pay their fees in another asset.
+    pub(crate) fees_elsewhere: u32,
     next_order_id: u64,
     next_trade_id: u64,
     orders_total: u64,
@@ -124,6 +141,7 @@ impl Venue {
             ended: VecDeque::new(),
             fills: VecDeque::new(),
             fills_total: 0,
+            fees_elsewhere: 0,
             next_order_id: config.first_order_id,
             next_trade_id: config.first_trade_id,
             orders_total: 0,
@@ -264,8 +282,7 @@ impl Venue {
         out: &mut Vec<Output>,
     ) -> Result<ExchangeOrderId, Rejection> {
         self.check(request)?;
-        let id = self.next_order_id;
-        self.next_order_id += 1;
+        let id = self.take_order_id();
         self.orders_total += 1;
         self.enter(now, id, request, out);
         Ok(ExchangeOrderId(id))
@@ -347,6 +364,12 @@ impl Venue {
             value(Side::Sell),
             self.account.leverage[index],
         )
+    }
+
+    pub(crate) const fn take_order_id(&mut self) -> u64 {
+        let id = self.next_order_id;
+        self.next_order_id += 1;
+        id
     }
 
     pub(crate) fn take_trade_id(&mut self) -> TradeId {

@@ -140,7 +140,7 @@ fn story(outputs: &[Output]) -> Vec<(Execution, OrderState, i64, i64)> {
                 let (lots, price) = (update.last_quantity.0, update.last_price.0);
                 Some((update.execution, update.state, lots, price))
             }
-            Output::Account(_) => None,
+            Output::Account(_) | Output::Wallet(_) => None,
         })
         .collect()
 }
@@ -375,6 +375,50 @@ fn spot_fees_come_out_of_what_is_received_and_orders_lock_what_they_need() {
     };
     assert_eq!(event.update.commission_asset.as_str(), "USDT");
     assert_eq!(venue.spot_base(BTC).locked, Money::ZERO);
+}
+
+#[test]
+fn what_the_venue_does_by_itself_is_told_and_adds_up() {
+    let mut venue = venue();
+    place(&mut venue, order("rest", Side::Buy, 998, 20)).expect("it rests");
+    let id = venue.open_orders(BTC).next().expect("one rests").id;
+    let mut out = Vec::new();
+    venue.fill_now(NOW, id, Quantity(5), 5, &mut out);
+    assert_eq!(story(&out).len(), 5);
+    assert_eq!(venue.account().positions[0].quantity, Quantity(5));
+    out.clear();
+    let forced = order("autoclose-1", Side::Sell, 990, 5);
+    venue.force(NOW, &forced, &mut out);
+    assert_eq!(venue.account().positions[0].quantity, Quantity(0));
+    assert_eq!(
+        story(&out).last(),
+        Some(&(Execution::Trade, OrderState::Filled, 5, 990))
+    );
+    venue.end_now(NOW, id, OrderState::Expired, Expiry::SelfTrade, &mut out);
+    assert_eq!(venue.open_orders(BTC).count(), 0);
+    let before = venue.account().wallet;
+    out.clear();
+    venue.move_money(NOW, Money::from_whole(-7), "FUNDING_FEE", &mut out);
+    assert_eq!(venue.account().wallet, before - Money::from_whole(7));
+    assert!(matches!(out[..], [Output::Wallet(told)] if told.wallet == venue.account().wallet));
+}
+
+#[test]
+fn a_fee_in_another_asset_leaves_the_wallet_alone() {
+    let mut venue = venue();
+    venue.take_fees_elsewhere(1);
+    let before = venue.account().wallet;
+    let out = place(&mut venue, order("take", Side::Buy, 1001, 10)).expect("it takes");
+    assert_eq!(venue.account().wallet, before);
+    let asset = out.iter().rev().find_map(|output| match output {
+        Output::Order(event) if event.update.execution == Execution::Trade => {
+            Some(event.update.commission_asset)
+        }
+        _ => None,
+    });
+    assert_eq!(asset.expect("a fill").as_str(), "BNB");
+    place(&mut venue, order("next", Side::Buy, 1001, 10)).expect("it takes");
+    assert!(venue.account().wallet < before);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod exchange_info;
 pub mod market_data;
 pub mod order_object;
 pub mod params;
+pub mod rest;
 pub mod spot_account;
 pub mod tables;
 pub mod trading;

@@ -1,15 +1,17 @@
 //! The exchange's clock.
 //!
-//! In: the machine's clocks, once. Out: UTC that never goes back, in ns. Never: a decision.
+//! In: the machine's clocks, once, or the time of a simulation. Out: UTC that never goes back by
+//! itself, in ns. Never: a decision.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use market::UtcMs;
 
-/// UTC as it was at the start plus monotonic time since.
+/// UTC as it was at the start plus monotonic time since; or what a simulation says it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    origin: Instant,
+    /// None for a clock that is set by hand.
+    origin: Option<Instant>,
     origin_utc_ns: i64,
 }
 
@@ -21,20 +23,59 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Self {
-            origin: Instant::now(),
+            origin: Some(Instant::now()),
             origin_utc_ns: i64::try_from(utc.as_nanos()).unwrap_or(i64::MAX),
         }
+    }
+
+    /// A clock that stands at `utc_ns` until it is set.
+    #[must_use]
+    pub const fn standing_at(utc_ns: i64) -> Self {
+        Self {
+            origin: None,
+            origin_utc_ns: utc_ns,
+        }
+    }
+
+    /// Makes it show `utc_ns`; one that runs goes on from there.
+    pub fn set_ns(&mut self, utc_ns: i64) {
+        self.origin_utc_ns = utc_ns;
+        self.origin = self.origin.map(|_| Instant::now());
     }
 
     /// UTC in ns since the epoch.
     #[must_use]
     pub fn now_ns(&self) -> i64 {
-        self.origin_utc_ns + i64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(i64::MAX / 2)
+        let since = |origin: Instant| i64::try_from(origin.elapsed().as_nanos());
+        let run = self.origin.map_or(Ok(0), since);
+        self.origin_utc_ns + run.unwrap_or(i64::MAX / 2)
     }
 
     /// UTC in ms since the epoch.
     #[must_use]
     pub fn now(&self) -> UtcMs {
         UtcMs(self.now_ns().div_euclid(1_000_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_clock_shows_what_it_was_set_to() {
+        let mut clock = Clock::standing_at(5_000_000);
+        assert_eq!((clock.now_ns(), clock.now()), (5_000_000, UtcMs(5)));
+        clock.set_ns(7_999_999);
+        assert_eq!(clock.now(), UtcMs(7));
+    }
+
+    #[test]
+    fn a_running_clock_goes_on_from_where_it_was_set() {
+        let mut clock = Clock::start();
+        clock.set_ns(1_000);
+        let seen = clock.now_ns();
+        assert!((1_000..60_000_000_000).contains(&seen), "{seen}");
+        assert!(clock.now_ns() >= seen);
     }
 }

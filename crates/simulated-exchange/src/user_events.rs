@@ -9,7 +9,7 @@ use binance::user_data::{
 };
 use market::ids::Asset;
 use market::{Execution, Instrument, Money, OrderUpdate, UtcMs};
-use matching::{AccountChange, Conditional, Expiry, OrderEvent, Output, Venue};
+use matching::{AccountChange, Conditional, Expiry, OrderEvent, Output, Venue, WalletChange};
 
 use crate::api::algo;
 use crate::api::exchange_info::base_asset;
@@ -41,6 +41,7 @@ pub fn futures(outputs: &[Output], instruments: &[Instrument], now: UtcMs) -> Ve
                 encode_order_update(&mut text, instrument, &detail(event, &update));
             }
             Output::Account(change) => account_update(&mut text, change, instruments, now),
+            Output::Wallet(change) => wallet_update(&mut text, change, now),
         }
         texts.push(text);
     }
@@ -133,6 +134,21 @@ fn account_position(venue: &Venue, touched: &[&Instrument], now: UtcMs) -> Vec<u
     json.close_list();
     json.close();
     out
+}
+
+fn wallet_update(text: &mut Vec<u8>, change: &WalletChange, now: UtcMs) {
+    let detail = AccountUpdateDetail {
+        reason: change.reason,
+        balances: &[BalanceDetail {
+            asset: Asset::new(b"USDT").expect("four bytes"),
+            wallet: change.wallet,
+            change: change.change,
+        }],
+        positions: &[],
+        transaction_time: change.time,
+        event_time: now,
+    };
+    encode_account_update(text, &detail);
 }
 
 fn account_update(

@@ -180,6 +180,12 @@ impl EngineHost {
         }
     }
 
+    /// The engine, for a look.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.state.parts.engine
+    }
+
     /// The clock of this thread.
     #[must_use]
     #[inline]

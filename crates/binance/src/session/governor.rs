@@ -84,11 +84,9 @@ impl Governor {
         if let Some(used) = self.sensible(reply.used_weight, USED_WEIGHT_MAX) {
             self.used = used;
         }
-        let retry_after_s = self.sensible(reply.retry_after_s, SILENCE_S_MAX);
-        let silence_s = match reply.status {
-            429 => retry_after_s.unwrap_or(TOO_MANY_S),
-            418 => retry_after_s.unwrap_or(BANNED_S),
-            _ => return,
+        let _ = self.sensible(reply.retry_after_s, SILENCE_S_MAX);
+        let Some(silence_s) = silence_s(reply) else {
+            return;
         };
         self.banned |= reply.status == 418;
         let until = now.mono.after(u64::from(silence_s) * SECOND_NS);
@@ -133,6 +131,16 @@ impl Governor {
             self.minute = minute;
             self.used = 0;
         }
+    }
+}
+
+/// For how many seconds a reply silences; nothing for one that does not.
+pub(super) fn silence_s(reply: &HttpReply<'_>) -> Option<u32> {
+    let stated = reply.retry_after_s.filter(|wait| *wait <= SILENCE_S_MAX);
+    match reply.status {
+        429 => Some(stated.unwrap_or(TOO_MANY_S)),
+        418 => Some(stated.unwrap_or(BANNED_S)),
+        _ => None,
     }
 }
 

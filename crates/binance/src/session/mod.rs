@@ -19,6 +19,7 @@ mod order_session;
 mod private_stream;
 mod reconcile;
 mod server_time;
+mod silence;
 mod snapshot;
 mod sweep;
 mod time;
@@ -35,6 +36,7 @@ pub use order_session::{NOT_SENT, OrderEvents, OrderSession, OrderSessionSetting
 pub use private_stream::{PrivateStream, UserEvents};
 pub use reconcile::{ReconcileEvents, Reconciler};
 pub use server_time::ServerTime;
+pub use silence::Silence;
 pub use snapshot::{SnapshotEvents, SnapshotQueue};
 pub use sweep::{NO_ANSWER, SweepEvents, SweepSettings, Sweeper};
 pub use time::{MILLISECOND_NS, Now, SECOND_NS, earliest};

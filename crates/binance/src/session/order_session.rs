@@ -171,8 +171,11 @@ impl OrderSession {
     pub fn next_deadline(&self) -> MonoNs {
         let mut deadline = self.link.next_deadline();
         for step in [self.logon, self.private] {
-            if let Step::Waiting { deadline: answer } = step {
-                deadline = deadline.min(answer);
+            match step {
+                Step::Waiting { deadline: answer } => deadline = deadline.min(answer),
+                // Only a silence keeps a step back on an open connection.
+                Step::Wanted if self.link.is_up() => deadline = deadline.min(self.silent_until),
+                _ => {}
             }
         }
         match self.first_open() {
@@ -191,8 +194,12 @@ impl OrderSession {
     }
 
     /// The log-on or the subscription to private events, when it is due: `out` holds the frame to
-    /// write when this is true. To be asked after each connection and each frame.
+    /// write when this is true. To be asked after each connection, each frame and each poll: after
+    /// 429 or 418 nothing goes out before Retry-After, not over a new connection either (I20).
     pub fn due_frame(&mut self, now: Now, out: &mut Vec<u8>) -> bool {
+        if now.mono < self.silent_until {
+            return false;
+        }
         let stamp = self.stamp(WANTED_WINDOW_MS, now);
         let waiting = Step::Waiting {
             deadline: now.mono.after(LOGON_TIMEOUT_NS),

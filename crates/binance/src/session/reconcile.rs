@@ -73,7 +73,7 @@ impl Reconciler {
             state: State::Idle,
             wanted_again: false,
             maintenance: Money::ZERO,
-            backoff: Backoff::new(200 * MILLISECOND_NS, 10 * SECOND_NS, seed),
+            backoff: Backoff::new(200 * MILLISECOND_NS, 5 * SECOND_NS, seed),
         }
     }
 

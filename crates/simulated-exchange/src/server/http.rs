@@ -15,11 +15,7 @@ use http_body_util::{BodyExt, Limited};
 use market::Market;
 
 use super::{api_socket, stream_socket};
-use crate::api::endpoint::{Caller, dispatch};
-use crate::api::error::ApiError;
-use crate::api::params::{Params, signed_text};
-use crate::api::weights::Counts;
-use crate::api::{tables, trading};
+use crate::api::rest;
 use crate::exchange::Shared;
 use crate::streams::names::parse_path;
 
@@ -90,56 +86,26 @@ fn call(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Response {
-    let Some(endpoint) = tables::rest(port.market, method.as_str(), path) else {
-        let status = if tables::path_exists(port.market, path) {
-            StatusCode::METHOD_NOT_ALLOWED
-        } else {
-            StatusCode::NOT_FOUND
-        };
-        return status.into_response();
+    let request = rest::Request {
+        method: method.as_str(),
+        path,
+        query,
+        body,
+        key: headers
+            .get("x-mbx-apikey")
+            .and_then(|value| value.to_str().ok()),
     };
-    let Ok(body) = std::str::from_utf8(body) else {
-        let error = ApiError::new(-1100, "Illegal characters found in a parameter.");
-        return respond(port.market, Err(&error), None, 0);
-    };
-    let params = Params::from_rest(query, body);
-    let key = headers
-        .get("x-mbx-apikey")
-        .and_then(|value| value.to_str().ok());
-    let mut exchange = port.shared.lock();
-    if let Some(order) = params.get("newClientOrderId") {
-        let now_ns = exchange.clock.now_ns();
-        exchange.wire.order_arrived(order, now_ns);
-    }
-    let caller = Caller {
-        key,
-        signed_text: &signed_text(query, body),
-        logged_on: false,
-        connection: None,
-    };
-    let (answer, counts) = dispatch(&mut exchange, port.market, endpoint, &params, &caller);
-    let now = exchange.clock.now();
-    exchange.send_private(now);
-    match answer {
-        Ok(body) => respond(port.market, Ok(body), counts, endpoint.orders),
-        // REST has no way to say nothing; the connection's fate is as unknown as a 504's.
-        Err(error) if trading::is_lost(&error) => StatusCode::GATEWAY_TIMEOUT.into_response(),
-        Err(error) => respond(port.market, Err(&error), counts, 0),
-    }
+    let reply = rest::handle(&mut port.shared.lock(), port.market, &request);
+    respond(port.market, reply)
 }
 
-fn respond(
-    market: Market,
-    answer: Result<Vec<u8>, &ApiError>,
-    counts: Option<Counts>,
-    orders: u32,
-) -> Response {
-    let (status, retry_after, body) = match answer {
-        Ok(body) => (200, None, body),
-        Err(error) => (error.status, error.retry_after, error.body()),
+fn respond(market: Market, reply: rest::Reply) -> Response {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let Some(body) = reply.body else {
+        return status.into_response();
     };
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -148,12 +114,12 @@ fn respond(
     let mut number = |name: &'static str, value: u32| {
         headers.insert(name, HeaderValue::from(value));
     };
-    if let Some(counts) = counts {
+    if let Some(counts) = reply.counts {
         number("x-mbx-used-weight-1m", counts.weight);
         if market == Market::Spot {
             number("x-mbx-used-weight", counts.weight);
         }
-        if orders > 0 {
+        if reply.counts_orders {
             number("x-mbx-order-count-10s", counts.orders_short);
             let long = match market {
                 Market::UsdM => "x-mbx-order-count-1m",
@@ -162,7 +128,7 @@ fn respond(
             number(long, counts.orders_long);
         }
     }
-    if let Some(seconds) = retry_after {
+    if let Some(seconds) = reply.retry_after {
         number("retry-after", seconds);
     }
     response

@@ -103,6 +103,12 @@ impl Engine {
             self.orders.counters.forgotten += u64::from(ours);
             self.orders.counters.foreign += u64::from(!ours && update.execution == Execution::New);
         }
+        if let Some(slot) = found {
+            let order = self.orders.get_mut(slot);
+            if !order.state.is_final() {
+                order.amend(update.price, update.quantity, update.transaction_time);
+            }
+        }
         if is_trade(update) {
             self.take_trade(index, found, update, emit);
         }

@@ -182,7 +182,13 @@ impl Engine {
             wake: NEVER,
         };
         let held = self.held_by(assignment);
-        if held.is_zero() {
+        let index = usize::from(self.assignments[usize::from(assignment)].instrument.0);
+        let account = self.instruments[index].position.quantity;
+        let futures = self.config.instruments[index].market == Market::UsdM;
+        // A part that another one outweighs is closed by closing the other: closing this one first
+        // would make the account's position larger.
+        let outweighed = futures && account.0.signum() != held.0.signum();
+        if held.is_zero() || outweighed {
             return idle;
         }
         let side = if held.0 > 0 { Side::Sell } else { Side::Buy };
@@ -194,7 +200,6 @@ impl Engine {
         let price = price
             .or(view.mark)
             .map(|price| moved(price, OPERATOR_COLLAR, side));
-        let index = usize::from(self.assignments[usize::from(assignment)].instrument.0);
         let filters = &self.config.instruments[index].filters;
         let most = match filters.quantity_max {
             Quantity(0) => held.magnitude(),

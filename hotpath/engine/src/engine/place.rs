@@ -13,6 +13,7 @@ use crate::strategy::Desired;
 use market::record::{Denial, Intent, Record, Trigger};
 use market::{
     ClientOrderId, DenialCode, Instrument, IntentId, Market, NewOrder, Price, Quantity, Side,
+    TradingState,
 };
 
 impl Engine {
@@ -70,6 +71,7 @@ impl Engine {
                 emit.request(Request::Place(approved));
             }
             Err(code) => {
+                self.orders.note_denied();
                 new.client_order_id = ClientOrderId::EMPTY;
                 emit.record(Record::Denial(Denial { order: new, code }));
                 let one = &mut self.assignments[usize::from(assignment)];
@@ -84,7 +86,9 @@ impl Engine {
     ///
     /// A strategy alone on its instrument always lets it. Several share one position at the
     /// exchange: what closes one strategy's part may open the account's, and then it is an
-    /// ordinary order; but only while their parts explain the account's position.
+    /// ordinary order; but only while their parts explain the account's position, and while
+    /// trading is free. Otherwise what reduces the account is trimmed to it: a part that is larger
+    /// than the whole would be denied, and nothing would ever be closed (I18).
     fn is_reduce_only(&self, index: usize, wanted: &Desired) -> bool {
         if !wanted.purpose.reduces() || self.config.instruments[index].market == Market::Spot {
             return false;
@@ -92,7 +96,9 @@ impl Engine {
         let strategies = self.by_instrument[index].len() - 1;
         let held = self.instruments[index].position.quantity;
         let covers = held.0.signum() == -wanted.side.sign() && held.magnitude() >= wanted.quantity;
-        strategies <= 1 || covers || held != self.claimed(index)
+        let opposes = held.0.signum() == -wanted.side.sign();
+        let is_free = self.trading.state == TradingState::Active;
+        strategies <= 1 || covers || held != self.claimed(index) || (opposes && !is_free)
     }
 
     fn risk_view<'a>(

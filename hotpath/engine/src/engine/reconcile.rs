@@ -73,6 +73,9 @@ impl Engine {
     ) {
         let order = self.orders.get_mut(slot);
         order.listed = true;
+        if !order.state.is_final() {
+            order.amend(report.price, report.quantity, order.amended_at);
+        }
         order.exchange_order_id = report.exchange_order_id;
         let was_rejected = order.state == OrderState::Rejected;
         let evidence = Evidence::of(report.state).unwrap_or(Evidence::Accept);

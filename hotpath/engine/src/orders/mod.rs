@@ -12,4 +12,4 @@ pub use fills::FillWindow;
 pub use order::{NEVER, Order};
 pub(crate) use table::MISSING_FILL_NS;
 pub use table::{OrderCounters, OrderTable};
-pub use transitions::{Evidence, Verdict, verdict};
+pub use transitions::{Evidence, PairCounts, Verdict, verdict};

@@ -4,8 +4,8 @@
 
 use crate::strategy::Purpose;
 use market::{
-    Certainty, ExchangeOrderId, Money, MonoNs, NewOrder, OrderState, PendingRequest, Quantity,
-    TimeInForce, wire_struct,
+    Certainty, ExchangeOrderId, Money, MonoNs, NewOrder, OrderState, OrderType, PendingRequest,
+    Price, Quantity, TimeInForce, UtcMs, wire_struct,
 };
 
 /// A time that never comes.
@@ -53,6 +53,8 @@ wire_struct! {
         pub listed: bool,
         /// Exposure that the whole of it may add; zero when it can only reduce.
         pub reserve: Money,
+        /// When somebody else changed it last, by the exchange's clock (F32).
+        pub amended_at: UtcMs,
     }
 }
 
@@ -80,7 +82,22 @@ impl Order {
             cancel_wanted: false,
             listed: false,
             reserve: Money::ZERO,
+            amended_at: UtcMs(0),
         }
+    }
+
+    /// The exchange states another price or quantity than ours: somebody else amended the order
+    /// (F32). What is older than the last amendment that we know of says nothing.
+    pub fn amend(&mut self, price: Price, quantity: Quantity, at: UtcMs) {
+        let same = self.new.price == price && self.new.quantity == quantity;
+        if same || quantity < self.filled || quantity.0 <= 0 || at < self.amended_at {
+            return;
+        }
+        self.new.quantity = quantity;
+        if self.new.order_type == OrderType::Limit && price.0 > 0 {
+            self.new.price = price;
+        }
+        self.amended_at = at;
     }
 
     /// True when nothing is left to happen: a final state and every fill applied.
@@ -117,7 +134,7 @@ impl Order {
         matches!(
             self.new.time_in_force,
             TimeInForce::GoodTillCancel | TimeInForce::PostOnly
-        ) && self.new.order_type == market::OrderType::Limit
+        ) && self.new.order_type == OrderType::Limit
     }
 
     /// True when a cancel may be sent: none is under way and the order is not over.

@@ -8,7 +8,7 @@
 //! so that late events find them.
 
 use super::order::{NEVER, Order};
-use super::transitions::{Evidence, Verdict, verdict};
+use super::transitions::{Evidence, PairCounts, Verdict, verdict};
 use crate::config::OrdersConfig;
 use market::{
     Certainty, ClientOrderId, CodecError, Market, MonoNs, OrderState, PendingRequest, Quantity,
@@ -63,6 +63,8 @@ pub struct OrderTable {
     wake: MonoNs,
     /// What happened since start.
     pub counters: OrderCounters,
+    /// Which pairs of state and evidence were met; no part of the state, so not saved.
+    pairs: PairCounts,
 }
 
 impl OrderTable {
@@ -80,7 +82,19 @@ impl OrderTable {
             next_sequence: 0,
             wake: NEVER,
             counters: OrderCounters::default(),
+            pairs: PairCounts::default(),
         }
+    }
+
+    /// Which pairs of state and evidence were met since start.
+    #[must_use]
+    pub const fn pairs(&self) -> &PairCounts {
+        &self.pairs
+    }
+
+    /// Risk has refused an order; it never gets a place here.
+    pub const fn note_denied(&mut self) {
+        self.pairs.enter(OrderState::Initialized, Evidence::Deny);
     }
 
     /// Takes the next free slot and its never used client id; `None` when every slot is live.
@@ -104,6 +118,9 @@ impl OrderTable {
     pub fn insert(&mut self, slot: u16, order: Order) {
         assert!(!self.live.contains(&slot), "a reserved slot is not live");
         self.schedule(order.wake);
+        if order.state == OrderState::Submitted {
+            self.pairs.enter(OrderState::Initialized, Evidence::Submit);
+        }
         self.slots[usize::from(slot)] = Some(order);
         self.live.push(slot);
     }
@@ -198,7 +215,9 @@ impl OrderTable {
     /// Applies evidence with the cumulative quantity that came with it. True when the order's
     /// place on its axes, or what it is told to have filled, changed.
     pub fn apply(&mut self, slot: u16, evidence: Evidence, told: Quantity, now: MonoNs) -> bool {
-        let result = verdict(self.get(slot).state, evidence);
+        let from = self.get(slot).state;
+        self.pairs.enter(from, evidence);
+        let result = verdict(from, evidence);
         match result {
             Verdict::To(_) => {}
             Verdict::Repeated => self.counters.repeated += 1,
@@ -210,7 +229,11 @@ impl OrderTable {
         if let Verdict::To(state) = result {
             order.state = state;
         }
-        let told = if order.state == OrderState::Filled {
+        // Filled is filled whole, and what the exchange tells is the whole: it may be less than
+        // was ordered where somebody else has amended the order (F32).
+        // More than was ordered is the same: the amendment itself was not told.
+        order.new.quantity = order.new.quantity.max(told);
+        let told = if order.state == OrderState::Filled && told.is_zero() {
             order.new.quantity
         } else {
             told.min(order.new.quantity)

@@ -44,6 +44,7 @@ use Verdict::{Impossible, Late, Repeated, To};
 
 const UNSENT: Verdict = Impossible("the order was never sent");
 const DENIED: Verdict = Impossible("risk refused the order, so that it was never sent");
+const OVER: Verdict = Impossible("risk refuses an order once, and it is not kept");
 const SENT: Verdict = Impossible("the order is at the exchange already");
 const EXISTED: Verdict = Impossible("the exchange had accepted it before");
 const REFUSED: Verdict = Impossible("the exchange had said that it does not exist");
@@ -53,7 +54,7 @@ const REFUSED: Verdict = Impossible("the exchange had said that it does not exis
 const TABLE: [[Verdict; 8]; 9] = [
     // Submit                  Deny                    Accept        Partial              Fill        Cancel        Expire       Reject
     [To(OrderState::Submitted), To(OrderState::Denied), UNSENT,       UNSENT,              UNSENT,     UNSENT,       UNSENT,      UNSENT],       // Initialized
-    [DENIED,                   Repeated,               DENIED,       DENIED,              DENIED,     DENIED,       DENIED,      DENIED],       // Denied
+    [DENIED,                   OVER,                   DENIED,       DENIED,              DENIED,     DENIED,       DENIED,      DENIED],       // Denied
     [SENT,                     SENT,                   To(Accepted), To(PartiallyFilled), To(Filled), To(Canceled), To(Expired), To(Rejected)], // Submitted
     [SENT,                     SENT,                   Repeated,     To(PartiallyFilled), To(Filled), To(Canceled), To(Expired), EXISTED],      // Accepted
     [SENT,                     SENT,                   Repeated,     Repeated,            To(Filled), To(Canceled), To(Expired), EXISTED],      // PartiallyFilled
@@ -67,6 +68,25 @@ const TABLE: [[Verdict; 8]; 9] = [
 #[must_use]
 pub const fn verdict(state: OrderState, evidence: Evidence) -> Verdict {
     TABLE[state as usize][evidence as usize]
+}
+
+/// How often each pair of the table was entered; rows are states, as in the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PairCounts([[u32; 8]; 9]);
+
+impl PairCounts {
+    /// One more.
+    #[inline]
+    pub(super) const fn enter(&mut self, state: OrderState, evidence: Evidence) {
+        let count = &mut self.0[state as usize][evidence as usize];
+        *count = count.saturating_add(1);
+    }
+
+    /// How often `evidence` met an order in `state`.
+    #[must_use]
+    pub const fn of(&self, state: OrderState, evidence: Evidence) -> u32 {
+        self.0[state as usize][evidence as usize]
+    }
 }
 
 impl Evidence {
@@ -133,6 +153,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(impossible, 6 + 7 + 2 + 3 + 3 + 3 + 3 + 3 + 7);
+        assert_eq!(impossible, 6 + 8 + 2 + 3 + 3 + 3 + 3 + 3 + 7);
     }
 }

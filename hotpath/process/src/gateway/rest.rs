@@ -4,7 +4,7 @@
 //! connection. Never: a repeat of its own, an error page taken for an answer without its status.
 
 use super::socket::{Dialer, SocketError};
-use binance::session::{HttpReply, HttpRequest};
+use binance::session::{HttpReply, HttpRequest, Silence};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -40,6 +40,7 @@ pub struct RestClient {
     dialer: Dialer,
     base: Uri,
     api_key: String,
+    silence: Silence,
     idle: RefCell<Vec<Connection>>,
 }
 
@@ -65,7 +66,9 @@ impl RestClient {
         let bad = || SocketError::BadUrl(base_url.to_string());
         let base: Uri = base_url.parse().map_err(|_| bad())?;
         base.host().ok_or_else(bad)?;
+        let silence = dialer.silence_of(&base);
         Ok(Self {
+            silence,
             dialer,
             base,
             api_key: api_key.to_string(),
@@ -73,12 +76,24 @@ impl RestClient {
         })
     }
 
-    /// Sends a request; `None` when there was no whole reply before its deadline.
+    /// Sends a request; `None` when there was no whole reply before its deadline, and at once
+    /// while the host wants silence, whoever was told so (I20).
     pub async fn send(&self, request: &HttpRequest) -> Option<Response> {
+        if self.silence.until(clock::monotonic()).is_some() {
+            tracing::debug!(
+                endpoint = request.call.path,
+                "not sent, the exchange wants silence"
+            );
+            return None;
+        }
         let left = remaining(request.deadline);
         let result = tokio::time::timeout(left, self.exchange(request)).await;
         match result {
-            Ok(Ok(response)) => Some(response),
+            Ok(Ok(response)) => {
+                let reply = response.as_reply();
+                self.silence.on_reply(&reply, clock::monotonic());
+                Some(response)
+            }
             Ok(Err(error)) => {
                 tracing::debug!(endpoint = request.call.path, %error, "no reply");
                 None

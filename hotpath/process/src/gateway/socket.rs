@@ -3,13 +3,15 @@
 //! In: a URL and the trusted authorities. Out: a connected stream. Never: a certificate that is
 //! not checked, Nagle's delay.
 
+use binance::session::Silence;
 use hyper::Uri;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CipherSuite, ClientConfig, SupportedCipherSuite};
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -64,6 +66,8 @@ pub type WebSocket = WebSocketStream<Socket>;
 #[derive(Clone)]
 pub struct Dialer {
     tls: Option<Arc<ClientConfig>>,
+    /// By authority of a URL; shared by all clones.
+    silences: Arc<Mutex<HashMap<String, Silence>>>,
 }
 
 impl Dialer {
@@ -74,7 +78,10 @@ impl Dialer {
     pub fn new(ca_file: Option<&Path>, urls: &[&str]) -> Result<Self, SocketError> {
         let encrypted = |url: &&str| url.starts_with("wss:") || url.starts_with("https:");
         if !urls.iter().any(encrypted) {
-            return Ok(Self { tls: None });
+            return Ok(Self {
+                tls: None,
+                silences: Arc::default(),
+            });
         }
         let path = ca_file.unwrap_or(Path::new(SYSTEM_AUTHORITIES));
         let failed = |message: String| SocketError::Authorities {
@@ -99,7 +106,19 @@ impl Dialer {
             .with_no_client_auth();
         Ok(Self {
             tls: Some(Arc::new(config)),
+            silences: Arc::default(),
         })
+    }
+
+    /// The silence that the host of `uri` wants of everybody who asks it (I20).
+    ///
+    /// # Panics
+    /// When a thread panicked while it asked: then the process is on its way down.
+    #[must_use]
+    pub fn silence_of(&self, uri: &Uri) -> Silence {
+        let host = uri.authority().map_or("", |one| one.as_str());
+        let mut silences = self.silences.lock().expect("nobody panics while asking");
+        silences.entry(host.to_string()).or_default().clone()
     }
 
     /// What encrypted connections are made with, for those that make them without tokio.

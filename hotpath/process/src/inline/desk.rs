@@ -146,7 +146,7 @@ impl Desk {
     pub fn upkeep(&mut self, now: MonoNs) {
         let now = self.clock.at(now);
         for slot in &mut self.slots {
-            slot.upkeep(now, &mut self.waiting);
+            slot.upkeep(now, &mut self.waiting, &mut self.frame);
         }
     }
 
@@ -299,12 +299,13 @@ impl OrderSlot {
         }
     }
 
-    fn upkeep(&mut self, now: Now, waiting: &mut Waiting) {
+    fn upkeep(&mut self, now: Now, waiting: &mut Waiting, frame: &mut Vec<u8>) {
         let mut sink = PrivateSink::with(waiting, &self.wire.cells, &self.latency);
         match self.session.poll(now, &mut sink) {
             Some(LinkAction::Connect) => self.wire.ask(self.session.next_deadline()),
             Some(LinkAction::Close(reason)) => self.wire.close(reason, None),
-            None => {}
+            // A silence may have held a log-on back.
+            None => self.write_due(now, waiting, frame),
         }
     }
 

@@ -343,6 +343,31 @@ fn a_retry_after_beyond_any_ban_counts_as_none() {
 }
 
 #[test]
+fn a_log_on_over_a_new_connection_waits_for_retry_after_too() {
+    let mut session = session(Signer::ed25519(&[7; 32]));
+    let mut seen = Seen::default();
+    session.poll(now(1), &mut seen);
+    session.on_connected(now(1), &mut seen);
+    assert!(session.due_frame(now(1), &mut Vec::new()));
+    let until = now(60_000).server.0;
+    let frame = format!(
+        r#"{{"id":"l1","status":418,"error":{{"code":-1003,"msg":"x","data":{{"serverTime":1,"retryAfter":{until}}}}}}}"#
+    );
+    let table = [instrument()];
+    let refused = session.on_frame(frame.as_bytes(), now(2), &Instruments(&table), &mut seen);
+    assert_eq!(refused, Some(LinkAction::Close(CloseReason::LogonFailed)));
+    let connect = session.poll(now(2_000), &mut seen);
+    assert_eq!(connect, Some(LinkAction::Connect));
+    session.on_connected(now(2_000), &mut seen);
+    let due = session.next_deadline();
+    assert!(due > now(2_000).mono && due <= now(60_000).mono);
+    let at = |mono| Now { mono, ..now(2_000) };
+    let early = at(MonoNs(due.0 - 1));
+    assert!(!session.due_frame(early, &mut Vec::new()));
+    assert!(session.due_frame(at(due), &mut Vec::new()));
+}
+
+#[test]
 fn an_ed25519_key_logs_on_first_and_orders_then_go_unsigned() {
     let mut session = session(Signer::ed25519(&[7; 32]));
     let mut seen = Seen::default();
@@ -433,7 +458,7 @@ fn spot_subscribes_to_its_private_events_on_the_same_connection() {
         r#"{"subscriptionId":0,"event":{"e":"outboundAccountPosition","E":1,"u":1,"B":[{"a":"USDT","f":"1.0","l":"0.0"}]}}"#,
     ];
     for frame in frames {
-        answer(&mut session, &mut seen, frame, 2);
+        answer(&mut session, &mut seen, &frame, 2);
     }
     session.on_disconnected(now(3), &mut seen);
     let expected = ["up", "private up", "balance USDT", "down", "private down"];

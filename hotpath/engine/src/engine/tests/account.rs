@@ -305,6 +305,41 @@ fn a_reset_halts_until_a_start_and_a_step_of_a_kill_is_only_journalled() {
 }
 
 #[test]
+fn flatten_and_kill_close_strategies_that_hold_against_each_other() {
+    for verb in [Command::Flatten, Command::Kill] {
+        // In the same book the one buys and the other sells, a third of it.
+        let bear = ImbalanceParameters {
+            sell_below: Rate(900_000_000),
+            buy_above: Rate(i64::MAX),
+            order_notional: Money::from_whole(300),
+            ..taker()
+        };
+        let both = [imbalance(taker()), imbalance(bear)];
+        let mut rig = Rig::ready(config(Market::UsdM, &both));
+        rig.book(500_000, 40, 10);
+        let entries = rig.placed();
+        assert_eq!(entries.len(), 2, "{entries:?}");
+        for entry in &entries {
+            rig.fill_all(entry, 500_001);
+        }
+        let net = rig.position();
+        assert!(net > 0 && net < entries[0].quantity.0);
+        rig.forget();
+        rig.command(verb);
+        let exits = rig.placed();
+        let [exit] = exits[..] else {
+            panic!("{verb:?}: one order closes the account: {exits:?}")
+        };
+        assert_eq!((exit.side, exit.reduce_only), (Side::Sell, true));
+        rig.fill(&exit, net, 500_000, net);
+        rig.end(&exit, OrderState::Expired, net);
+        rig.book(500_000, 40, 10);
+        assert_eq!(rig.position(), 0);
+        assert_eq!(rig.placed(), [], "{verb:?}: it is flat");
+    }
+}
+
+#[test]
 fn flatten_also_closes_what_no_strategy_claims() {
     let two = [imbalance(taker()), dummy()];
     let mut rig = Rig::fresh(config(Market::UsdM, &two));

@@ -5,6 +5,7 @@
 use super::rig::{ID, Rig, config, imbalance, position, update};
 use crate::Request;
 use crate::event::StreamKind;
+use crate::orders::Evidence;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use market::account::{Execution, ReplyOutcome, RequestKind};
 use market::{
@@ -294,6 +295,31 @@ fn more_filled_than_ordered_is_a_violation_and_not_booked() {
     assert!(rig.engine.order_counters().violations > 0);
 }
 
+#[test]
+fn an_order_that_somebody_else_amends_is_what_the_exchange_says_it_is() {
+    // (quantity after the amendment, of 19; what it fills in one trade)
+    for amended in [25, 12] {
+        let mut rig = rig();
+        let order = entry(&mut rig);
+        rig.confirm(&order);
+        let changed = NewOrder {
+            quantity: Quantity(amended),
+            ..order
+        };
+        rig.end(&changed, OrderState::Accepted, 0);
+        let mut old = update(&order, Execution::New, OrderState::Accepted, 0);
+        old.transaction_time = market::UtcMs(0);
+        rig.send(crate::Input::OrderUpdate(old));
+        rig.fill_all(&changed, 500_001);
+        assert_eq!(rig.position(), amended);
+        let counters = rig.engine.order_counters();
+        assert_eq!(counters.violations, 0, "{amended}");
+        let mut live = rig.engine.orders().live_orders();
+        let is_it = |one: &crate::orders::Order| one.new.client_order_id == order.client_order_id;
+        assert!(!live.any(is_it), "{amended}: it has ended");
+    }
+}
+
 /// A long position whose stop is reached: the exit.
 fn stopped(rig: &mut Rig) -> NewOrder {
     let order = entry(rig);
@@ -446,4 +472,16 @@ fn a_spot_fee_in_the_base_asset_leaves_less_to_sell() {
     live.iter()
         .for_each(|one| rig.end(one, OrderState::Canceled, 0));
     assert_eq!(rig.place_one().quantity, Quantity(18));
+}
+
+#[test]
+fn pairs_of_state_and_evidence_are_counted_where_they_are_met() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    let pairs = *rig.engine.orders().pairs();
+    assert_eq!(pairs.of(OrderState::Initialized, Evidence::Submit), 1);
+    assert_eq!(pairs.of(OrderState::Submitted, Evidence::Reject), 0);
+    refuse(&mut rig, &order);
+    let pairs = *rig.engine.orders().pairs();
+    assert_eq!(pairs.of(OrderState::Submitted, Evidence::Reject), 1);
 }

@@ -1,0 +1,157 @@
+//! The exchange's own books against ours.
+//!
+//! In: the exchange core. Out: violations. Never: what the exchange merely says; it is looked
+//! into.
+
+use std::collections::BTreeSet;
+
+use engine::Engine;
+use market::{Market, OrderState};
+use simulated_exchange::exchange::Exchange;
+
+use super::Checker;
+use crate::network::SECOND;
+
+/// A position may differ for this long: a reconciliation comes every minute.
+const DIFFERENCE_NS_MAX: u64 = 75 * SECOND;
+
+impl Checker {
+    /// After every event at the exchange: what was given up never lives (I3, I4).
+    pub fn check_refused(&mut self, exchange: &Exchange, now: u64) {
+        self.now = now;
+        for id in std::mem::take(&mut self.refused_fresh) {
+            for market in [Market::UsdM, Market::Spot] {
+                let found = exchange.floor(market).venue.order_by_client(&id);
+                if let Some(order) = found {
+                    let text = format!(
+                        "{} was given up and is {} at the exchange",
+                        id.as_str(),
+                        order.state
+                    );
+                    self.broken("I4", text);
+                }
+            }
+        }
+    }
+
+    /// An order has just been accepted by the exchange.
+    pub fn on_accepted(&mut self, name: &str, now: u64) {
+        self.now = now;
+        let id = market::ClientOrderId::new(name.as_bytes());
+        if let Some(id) = id
+            && self.refused.contains(&id)
+        {
+            self.broken("I4", format!("{name} was given up and is accepted now"));
+        }
+    }
+
+    /// The exchange's position of each futures instrument, by our numbers.
+    fn true_positions(&self, exchange: &Exchange) -> Vec<Option<i64>> {
+        let venue = &exchange.usdm.venue;
+        let place = |symbol: &str| {
+            let mut listed = venue.instruments().iter();
+            listed.position(|one| one.symbol.as_str() == symbol)
+        };
+        self.instruments
+            .iter()
+            .map(|one| {
+                let index = place(one.symbol.as_str()).filter(|_| one.market == Market::UsdM)?;
+                Some(venue.account().positions[index].quantity.0)
+            })
+            .collect()
+    }
+
+    /// A position that differs for long is a mismatch that nobody opened (I11).
+    pub fn watch_positions(&mut self, exchange: &Exchange, engine: &Engine, now: u64) {
+        self.now = now;
+        let page = engine.account_page();
+        let calm = page.user_stream_up && page.reconciled && page.market_stream_up;
+        for (index, theirs) in self.true_positions(exchange).into_iter().enumerate() {
+            let differs = theirs.is_some_and(|theirs| theirs != self.positions[index]);
+            let active = self.state == market::TradingState::Active;
+            if !differs || !calm || !active {
+                self.differs_since[index] = None;
+                continue;
+            }
+            let since = *self.differs_since[index].get_or_insert(now);
+            if now - since > DIFFERENCE_NS_MAX {
+                let (ours, theirs) = (self.positions[index], theirs.unwrap_or(0));
+                let text = format!("instrument {index}: ours {ours}, theirs {theirs}, ACTIVE");
+                self.broken("I11", text);
+            }
+        }
+    }
+
+    /// Everything that must agree once the world is quiet. Empty when it does.
+    #[must_use]
+    pub fn differences(&self, exchange: &Exchange, engine: &Engine) -> Vec<String> {
+        let mut all = Vec::new();
+        for (index, theirs) in self.true_positions(exchange).into_iter().enumerate() {
+            let ours = self.positions[index];
+            if theirs.is_some_and(|theirs| theirs != ours) {
+                all.push(format!("position {index}: ours {ours}, theirs {theirs:?}"));
+            }
+        }
+        let theirs: BTreeSet<String> = [Market::UsdM, Market::Spot]
+            .iter()
+            .flat_map(|market| exchange.floor(*market).venue.orders())
+            .filter(|order| !order.state.is_final())
+            .map(|order| order.request.client_order_id)
+            .filter(|id| self.orders.contains_key(id))
+            .map(|id| id.as_str().to_owned())
+            .collect();
+        let ours: BTreeSet<String> = engine
+            .orders()
+            .live_orders()
+            .filter(|order| !order.state.is_final())
+            .map(|order| order.new.client_order_id.as_str().to_owned())
+            .collect();
+        for id in theirs.difference(&ours) {
+            all.push(format!("{id} is open at the exchange and not with us"));
+        }
+        for id in ours.difference(&theirs) {
+            let slot = engine
+                .orders()
+                .live_orders()
+                .find(|order| order.new.client_order_id.as_str() == id);
+            let state = slot.map(|order| (order.state, order.pending, order.certainty));
+            all.push(format!(
+                "{id} is open with us and not at the exchange: {state:?}"
+            ));
+        }
+        all
+    }
+
+    /// Every order of this life that has ended: what filled here is what filled there (I6).
+    pub fn compare_fills(&mut self, exchange: &Exchange, now: u64) {
+        self.now = now;
+        if self.holed {
+            return;
+        }
+        let mut wrong = Vec::new();
+        for market in [Market::UsdM, Market::Spot] {
+            for order in exchange.floor(market).venue.orders() {
+                let id = order.request.client_order_id;
+                let Some(shadow) = self.orders.get(&id) else {
+                    continue;
+                };
+                let ours = shadow.life == self.life && order.state.is_final();
+                if ours && shadow.filled != order.filled.0 {
+                    let name = id.as_str().to_owned();
+                    wrong.push((
+                        name,
+                        shadow.state,
+                        shadow.filled,
+                        order.state,
+                        order.filled.0,
+                    ));
+                }
+            }
+        }
+        for (id, state, filled, true_state, truth) in wrong {
+            let text = format!("{id}: {state} with {filled}, in truth {true_state} with {truth}");
+            let _: OrderState = state;
+            self.broken("I6", text);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The last hop: what is written, and what was heard before.
+//!
+//! In: frames of the box as text, texts of the exchange as the box gets them. Out: violations.
+//! Never: the product's encoder or decoder.
+
+use market::{ClientOrderId, Market, UtcMs};
+use serde_json::Value;
+
+use super::Checker;
+use super::market_data::number;
+use crate::network::{MS, Place, RestCall, Role, SECOND};
+
+/// Where a limit holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Channel {
+    /// The WebSocket API of a market.
+    Orders(Market),
+    /// REST of a market.
+    Rest(Market),
+}
+
+/// Messages in any 10 s: the exchange's limit, below which our own budget lies.
+const ORDERS_PER_10S_MAX: usize = 300;
+
+/// How far the time stamp of an order that opens may be from the estimated time (I21).
+const STAMP_ERROR_MS: i64 = 500;
+
+impl Checker {
+    /// A frame of the order connection, before the network has it.
+    pub fn on_order_frame(&mut self, market: Market, text: &str, now: u64, server: UtcMs) {
+        self.now = now;
+        self.hash.bytes(text.as_bytes());
+        self.check_silence(Channel::Orders(market), text);
+        let Ok(frame) = serde_json::from_str::<Value>(text) else {
+            return self.broken("I16", format!("not JSON: {text}"));
+        };
+        match frame["method"].as_str() {
+            Some("order.place") => self.on_place(market, &frame["params"], server),
+            Some("order.cancel") => self.count_message(),
+            _ => {}
+        }
+    }
+
+    fn count_message(&mut self) {
+        self.sent_at.push_back(self.now);
+        let since = self.now.saturating_sub(10 * SECOND);
+        while self.sent_at.front().is_some_and(|at| *at < since) {
+            self.sent_at.pop_front();
+        }
+        if self.sent_at.len() > ORDERS_PER_10S_MAX {
+            let count = self.sent_at.len();
+            self.broken("I20", format!("{count} messages in 10 s"));
+        }
+    }
+
+    /// An order leaves: it was decided, journalled, and never sent before (I2, I3, I16, I25).
+    fn on_place(&mut self, market: Market, params: &Value, server: UtcMs) {
+        self.orders_written += 1;
+        self.count_message();
+        let name = params["newClientOrderId"].as_str().unwrap_or_default();
+        let Some(id) = ClientOrderId::new(name.as_bytes()) else {
+            return self.broken("I2", format!("an order without an id: {params}"));
+        };
+        let Some(shadow) = self.orders.get_mut(&id) else {
+            return self.broken("I25", format!("{name} is written and not in the journal"));
+        };
+        let again = std::mem::replace(&mut shadow.written, true);
+        let (order, state, life) = (shadow.order, shadow.state, shadow.life);
+        if again {
+            self.broken("I3", format!("{name} is sent again"));
+        }
+        if state.is_final() || life != self.life {
+            self.broken(
+                "I3",
+                format!("{name} is sent in state {state}, of life {life}"),
+            );
+        }
+        let Some(instrument) = self.instrument(order.instrument).copied() else {
+            return;
+        };
+        let quantity = text_of(params, "quantity");
+        let lots = quantity.and_then(|text| instrument.quantity_from_text(text.as_bytes()).ok());
+        let price = text_of(params, "price");
+        let ticks = price.and_then(|text| instrument.price_from_text(text.as_bytes()).ok());
+        let reduce_only = params["reduceOnly"] == Value::Bool(true)
+            || text_of(params, "reduceOnly") == Some("true");
+        let futures = market == Market::UsdM;
+        let same = lots == Some(order.quantity)
+            && ticks.is_none_or(|ticks| ticks == order.price)
+            && text_of(params, "side") == Some(order.side.as_str())
+            && text_of(params, "symbol") == Some(instrument.symbol.as_str())
+            && (!futures || reduce_only == order.reduce_only);
+        if !same {
+            self.broken("I16", format!("decided {order:?}, written {params}"));
+        }
+        let stamp = params["timestamp"].as_i64().unwrap_or(0);
+        if !order.reduce_only && (stamp - server.0).abs() > STAMP_ERROR_MS {
+            let text = format!("{name} is stamped {stamp}, the time is {}", server.0);
+            self.broken("I21", text);
+        }
+    }
+
+    /// A REST call leaves.
+    pub fn on_call(&mut self, call: &RestCall, now: u64) {
+        self.now = now;
+        let target = call.request.call.target();
+        self.hash.bytes(target.as_bytes());
+        self.check_silence(Channel::Rest(call.market), call.request.call.path);
+    }
+
+    /// The status of a REST answer, as the box hears it.
+    pub fn on_answer(
+        &mut self,
+        call: &RestCall,
+        status: u16,
+        retry_after_s: Option<u32>,
+        now: u64,
+    ) {
+        self.now = now;
+        self.hash.word(u64::from(status));
+        if matches!(status, 418 | 429)
+            && let Some(seconds) = retry_after_s
+        {
+            self.silent(Channel::Rest(call.market), u64::from(seconds) * SECOND);
+        }
+    }
+
+    /// A text as the box gets it. True when it shows a gap of a book.
+    pub fn on_box_text(&mut self, place: Place, text: &[u8], now: u64, server: UtcMs) -> bool {
+        self.now = now;
+        self.hash.word(now);
+        self.hash.bytes(text);
+        if place.role == Role::Orders {
+            let head = &text[..text.len().min(600)];
+            let limited = matches!(number(head, "\"status\":"), Some(418 | 429));
+            if limited && let Some(until) = number(head, "\"retryAfter\":") {
+                let wait_ms = until.saturating_sub(server.0.unsigned_abs());
+                self.silent(Channel::Orders(place.market), wait_ms * MS);
+            }
+        }
+        self.on_book_text(place, text)
+    }
+
+    fn silent(&mut self, channel: Channel, wait_ns: u64) {
+        let until = self.now + wait_ns;
+        let known = self.silence.entry(channel).or_default();
+        *known = (*known).max(until);
+    }
+
+    /// After 429 and 418 nothing goes out before Retry-After (I20).
+    fn check_silence(&mut self, channel: Channel, what: &str) {
+        let until = self.silence.get(&channel).copied().unwrap_or(0);
+        if self.now < until {
+            let left_ms = (until - self.now) / MS;
+            let what: String = what.chars().take(120).collect();
+            self.broken("I20", format!("{left_ms} ms before Retry-After: {what}"));
+        }
+    }
+}
+
+fn text_of<'a>(params: &'a Value, key: &str) -> Option<&'a str> {
+    params[key].as_str()
+}

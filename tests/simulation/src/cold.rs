@@ -1,0 +1,193 @@
+//! Cold work of one market: time, snapshots, reconciliation.
+//!
+//! In: wishes of the engine, answers. Out: calls, inputs for the engine. Never: an answer to a
+//! call that was given up.
+
+use binance::orders::ErrorClass;
+use binance::rest::parse_failure;
+use binance::session::{
+    Governor, HttpReply, HttpRequest, Now, ReconcileEvents, Reconciler, ServerTime, SnapshotEvents,
+    SnapshotQueue, earliest,
+};
+use engine::Input;
+use engine::event::SnapshotBegin;
+use hotpath::server_clock::ServerClock;
+use market::{
+    BalanceReport, Instrument, InstrumentId, Instruments, Level, Market, MonoNs, OpenOrderReport,
+    PositionReport, Side, UpdateId,
+};
+
+use crate::network::{Owner, RestCall, RestReply};
+
+/// What the engine is to be told.
+#[derive(Clone, Debug)]
+pub enum ColdEvent {
+    /// An input.
+    Input(Input<'static>),
+    /// A run of levels.
+    Levels(InstrumentId, Side, Vec<Level>),
+}
+
+/// The machines of one market.
+pub struct Cold {
+    /// Which.
+    pub market: Market,
+    /// Its time.
+    pub time: ServerTime,
+    /// Its snapshots.
+    pub snapshots: SnapshotQueue,
+    /// Its reconciliation.
+    pub reconciler: Reconciler,
+    /// Its weight.
+    pub governor: Governor,
+    /// The table.
+    pub instruments: Vec<Instrument>,
+    /// Calls that were made.
+    pub numbers: u64,
+}
+
+/// As the session machines want it.
+#[must_use]
+pub fn as_reply(reply: &RestReply) -> HttpReply<'_> {
+    HttpReply {
+        status: reply.status,
+        retry_after_s: reply.retry_after_s,
+        used_weight: reply.used_weight,
+        body: &reply.body,
+    }
+}
+
+impl Cold {
+    /// When `poll` may have something to say.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<MonoNs> {
+        earliest(
+            self.time.next_deadline(),
+            earliest(
+                self.snapshots.next_deadline(),
+                self.reconciler.next_deadline(),
+            ),
+        )
+    }
+
+    /// Calls that are due.
+    pub fn poll(
+        &mut self,
+        now: Now,
+        life: u32,
+        instruments: &Instruments<'_>,
+        events: &mut Vec<ColdEvent>,
+        calls: &mut Vec<RestCall>,
+    ) {
+        let governor = &mut self.governor;
+        let time = self.time.poll(now, governor);
+        let snapshot = self.snapshots.poll(now, governor, instruments);
+        let account = self.reconciler.poll(now, governor, &mut Told(events));
+        let asked: [(Owner, Option<HttpRequest>); 3] = [
+            (Owner::Time, time),
+            (Owner::Snapshot, snapshot),
+            (Owner::Reconcile, account),
+        ];
+        for (owner, request) in asked {
+            let Some(request) = request else { continue };
+            self.numbers += 1;
+            calls.push(RestCall {
+                market: self.market,
+                owner,
+                number: self.numbers,
+                life,
+                request,
+            });
+        }
+    }
+
+    /// An answer, or that there is none.
+    pub fn reply(
+        &mut self,
+        call: &RestCall,
+        reply: Option<&RestReply>,
+        now: Now,
+        clock: &ServerClock,
+        events: &mut Vec<ColdEvent>,
+    ) {
+        let outcome = reply.map(as_reply);
+        if let Some(reply) = &outcome {
+            self.governor.on_reply(reply, now);
+            if reply.status != 200
+                && parse_failure(reply.status, reply.body).class == ErrorClass::Clock
+            {
+                clock.refuse();
+            }
+        }
+        let instruments = Instruments(&self.instruments);
+        let mut told = Told(events);
+        match call.owner {
+            Owner::Time => {
+                self.time.on_reply(outcome, now.mono);
+                if let Some(offset_ns) = self.time.offset_ns() {
+                    clock.set_offset(offset_ns);
+                }
+            }
+            Owner::Snapshot => {
+                self.snapshots
+                    .on_reply(outcome, now.mono, &instruments, &mut told);
+            }
+            Owner::Reconcile => {
+                self.reconciler
+                    .on_reply(outcome, now.mono, &instruments, &mut told);
+            }
+            Owner::Key => {}
+        }
+    }
+}
+
+struct Told<'a>(&'a mut Vec<ColdEvent>);
+
+impl Told<'_> {
+    fn input(&mut self, input: Input<'static>) {
+        self.0.push(ColdEvent::Input(input));
+    }
+}
+
+impl SnapshotEvents for Told<'_> {
+    fn begin(&mut self, instrument: InstrumentId, last_update_id: UpdateId, complete: bool) {
+        self.input(Input::SnapshotBegin(SnapshotBegin {
+            instrument,
+            last_update_id,
+            complete,
+        }));
+    }
+
+    fn levels(&mut self, instrument: InstrumentId, side: Side, levels: &[Level]) {
+        let levels = ColdEvent::Levels(instrument, side, levels.to_vec());
+        self.0.push(levels);
+    }
+
+    fn end(&mut self, instrument: InstrumentId) {
+        self.input(Input::SnapshotEnd(instrument));
+    }
+}
+
+impl ReconcileEvents for Told<'_> {
+    fn begin(&mut self) {
+        self.input(Input::ReconcileBegin);
+    }
+
+    fn open_order(&mut self, order: OpenOrderReport) {
+        self.input(Input::OpenOrder(order));
+    }
+
+    fn position(&mut self, position: PositionReport) {
+        self.input(Input::Position(position));
+    }
+
+    fn balance(&mut self, balance: BalanceReport) {
+        self.input(Input::Balance(balance));
+    }
+
+    fn end(&mut self) {
+        self.input(Input::ReconcileEnd);
+    }
+
+    fn failed(&mut self, _: String) {}
+}

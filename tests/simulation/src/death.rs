@@ -1,0 +1,72 @@
+//! Where a process can die (F57): labelled points of its own code.
+//!
+//! In: a point and how often it is passed before it kills. Out: dead or not. Never: a second
+//! death of one life.
+
+/// A labelled point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeathPoint {
+    /// The intent is in the journal, its frame is not written.
+    BeforeWrite,
+    /// The frame is written, its answer is not there.
+    AfterWrite,
+    /// An answer of the exchange is decoded, the engine was not told.
+    BeforeReply,
+    /// The engine was told, what follows from it was not looked at.
+    AfterReply,
+    /// A reconciliation has begun.
+    InReconciliation,
+    /// A snapshot has begun.
+    InSnapshot,
+    /// Between two steps, as nothing is going on.
+    AtRest,
+    /// A market event was stepped.
+    AfterMarket,
+}
+
+/// All of them, in the order in which a fault's parameter counts them.
+pub const POINTS: [DeathPoint; 8] = [
+    DeathPoint::BeforeWrite,
+    DeathPoint::AfterWrite,
+    DeathPoint::BeforeReply,
+    DeathPoint::AfterReply,
+    DeathPoint::InReconciliation,
+    DeathPoint::InSnapshot,
+    DeathPoint::AtRest,
+    DeathPoint::AfterMarket,
+];
+
+/// How this life ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Death {
+    at: Option<(DeathPoint, u64)>,
+    /// It has.
+    pub dead: bool,
+}
+
+impl Death {
+    /// Dies where `point` is passed for the time after `before`.
+    pub const fn plan(&mut self, point: DeathPoint, before: u64) {
+        self.at = Some((point, before));
+    }
+
+    /// True while a death is planned.
+    #[must_use]
+    pub const fn is_planned(&self) -> bool {
+        self.at.is_some()
+    }
+
+    /// A point is passed.
+    pub fn pass(&mut self, point: DeathPoint) {
+        if let Some((planned, before)) = &mut self.at
+            && *planned == point
+        {
+            if *before == 0 {
+                self.dead = true;
+                self.at = None;
+            } else {
+                *before -= 1;
+            }
+        }
+    }
+}
