@@ -85,13 +85,7 @@ impl Start {
         options: &Options,
         runtime: &tokio::runtime::Runtime,
     ) -> Result<(Self, Engine), Failure> {
-        let text = std::fs::read_to_string(&options.config).map_err(|source| {
-            let file = options.config.display().to_string();
-            settings::SettingsError::Unreadable { file, source }
-        })?;
-        let ceilings = ceilings(options.ceilings.as_deref())?;
-        let file = options.config.display().to_string();
-        let settings = Settings::check_within(&file, &text, &ceilings)?;
+        let (text, settings) = read_settings(options)?;
         let account = &options
             .account
             .clone()
@@ -163,6 +157,18 @@ impl Start {
     pub fn markets(&self) -> Vec<Market> {
         markets(&self.settings)
     }
+}
+
+/// The configuration as it is written, and as it is checked.
+fn read_settings(options: &Options) -> Result<(String, Settings), Failure> {
+    let file = options.config.display().to_string();
+    let text = match std::fs::read_to_string(&options.config) {
+        Ok(text) => text,
+        Err(source) => return Err(settings::SettingsError::Unreadable { file, source }.into()),
+    };
+    let ceilings = ceilings(options.ceilings.as_deref())?;
+    let settings = Settings::check_within(&file, &text, &ceilings)?;
+    Ok((text, settings))
 }
 
 fn markets(settings: &Settings) -> Vec<Market> {
