@@ -109,6 +109,7 @@ fn parts<'a>(
     let (order_ways, order_ways_out) = ways(telemetry, "order_ways")?;
     let table = Arc::clone(&instruments);
     let thread = InlineThread {
+        rehearsal: None,
         host,
         commands: heap_ring(64).1,
         cold: Inlet {
