@@ -41,6 +41,7 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("tick_to_order_worst_timestamp_seconds", Gauge, "UTC of the slowest orders"),
     ("market_events_stalled", Counter, "Market events around which a stall was detected; their stages are in no histogram"),
     ("stage_duration_seconds", Histogram, "Time in each stage of the hot path, events with a known stall left out"),
+    ("rehearsals", Counter, "Walks of the way of an order for practice: done, with an order and its reply, failed"),
     ("order_ack_duration_seconds", Histogram, "Order request to its reply"),
     ("ring_depth", Gauge, "Slots that wait"),
     ("ring_capacity", Gauge, "Slots in all"),

@@ -18,6 +18,7 @@
 //! | [`market`], [`desk`], [`private`] | session machines with their sockets |
 //! | [`wire`] | a socket's place: asked for, open, given up |
 //! | [`dialing`] | what the two sides hand each other |
+//! | [`rehearsal`] | the way of an order, walked for practice while nothing comes |
 //! | [`cold`] | who opens and drops sockets, keeps listen keys and logs |
 //! | [`assembly`] | all of it from a start |
 
