@@ -102,15 +102,15 @@ fn play(world: &mut World, plan: &Plan) -> u64 {
         return 0;
     }
     world.make_peace();
-    recover(world)
+    person.patience_ns = 0;
+    recover(world, person)
 }
 
 /// Phase two. Returns how long it took.
-fn recover(world: &mut World) -> u64 {
+fn recover(world: &mut World, mut person: Person) -> u64 {
     let begun = world.now;
     let until = begun + RECOVERY_NS;
     let mut left = what_is_left(world);
-    let mut person = Person::new(0);
     while !left.is_empty() && world.next_at() <= until && world.checker.borrow().is_sound() {
         world.step();
         person.look(world);

@@ -69,6 +69,12 @@ impl World {
     }
 
     fn inject(&mut self, fault: &Scheduled) {
+        // A fault is an input, even one that nobody notices.
+        let mut hash = self.checker.borrow().hash;
+        hash.word(fault.at);
+        hash.word(u64::from(fault.number));
+        fault.draws.iter().for_each(|draw| hash.word(*draw));
+        self.checker.borrow_mut().hash = hash;
         let adversary = &mut self.adversary;
         match fault.number {
             1..=4 | 7..=9 | 13 | 14 => adversary.set_frame_trap(*fault),
