@@ -14,7 +14,7 @@ use binance::session::{
     PrivateStream, Reconciler, ServerTime, SnapshotQueue,
 };
 use binance::sign::{Credentials, Signer};
-use engine::config::{OrdersConfig, RiskConfig, StrategyConfig, StrategyParameters};
+use engine::config::{Frequency, OrdersConfig, RiskConfig, StrategyConfig, StrategyParameters};
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
 use engine::{Engine, EngineConfig, Outbox};
@@ -105,6 +105,9 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
     config.risk = RiskConfig {
         daily_loss_max: Money::from_whole(5_000),
         drawdown_max: Money::from_whole(8_000),
+        // A strategy that is latched off would trade no more; a person looks at the account only.
+        repeated_executions: NEVER_SO_MANY,
+        loss_streak_max: u32::MAX,
         ..RiskConfig::default()
     };
     let ids: Vec<InstrumentId> = config.instruments.iter().map(|one| one.id).collect();
@@ -123,6 +126,12 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
     }
     config
 }
+
+/// A frequency that nothing reaches.
+const NEVER_SO_MANY: Frequency = Frequency {
+    count: u32::MAX,
+    window_ns: 1,
+};
 
 fn strategy(name: &str, id: InstrumentId, parameters: StrategyParameters) -> StrategyConfig {
     StrategyConfig {
@@ -270,6 +279,7 @@ fn host(
         ways: way_log(64, dropped).0,
         engine: Engine::new(config),
         segment: Arc::clone(segment),
+        remembered: None,
     });
     (host, [inputs, events])
 }

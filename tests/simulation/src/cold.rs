@@ -12,6 +12,7 @@ use binance::session::{
 use engine::Input;
 use engine::event::SnapshotBegin;
 use hotpath::server_clock::ServerClock;
+use market::account::{LiquidationReport, MarginReport};
 use market::{
     BalanceReport, Instrument, InstrumentId, Instruments, Level, Market, MonoNs, OpenOrderReport,
     PositionReport, Side, UpdateId,
@@ -183,6 +184,14 @@ impl ReconcileEvents for Told<'_> {
 
     fn balance(&mut self, balance: BalanceReport) {
         self.input(Input::Balance(balance));
+    }
+
+    fn margin(&mut self, margin: MarginReport) {
+        self.input(Input::Margin(margin));
+    }
+
+    fn liquidation(&mut self, liquidation: LiquidationReport) {
+        self.input(Input::Liquidation(liquidation));
     }
 
     fn end(&mut self) {

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::event::Command;
 use market::record::JournalRecord;
-use market::{InstrumentId, Market, StateReason, TradingState};
+use market::{Breaker, InstrumentId, Market, StateReason, TradingState};
 
 use crate::checker::Violation;
 use crate::faults::schedule;
@@ -127,8 +127,14 @@ fn recover(world: &mut World, mut person: Person) -> u64 {
     now - begun
 }
 
+/// True when a latched breaker is why nothing is opened.
+fn is_breaker(reason: StateReason) -> bool {
+    let mut reasons = Breaker::ALL.iter().map(|one| one.state_reason());
+    reasons.any(|one| one == Some(reason))
+}
+
 /// The operator. A position that no strategy claims is theirs to close (F45, F47, F49): the engine
-/// reduces until they have. They flatten, and when that is done they resume.
+/// reduces until they have. They flatten, and when that is done they resume. A breaker that has tripped is re-armed.
 struct Person {
     flattening: bool,
     patience_ns: u64,
@@ -167,7 +173,13 @@ impl Person {
             && reason == StateReason::PositionMismatch
             && page.reconciled;
         let now = world.now;
-        let waited = unclaimed && now - *self.since.get_or_insert(now) >= self.patience_ns;
+        let tripped = state == TradingState::Reducing && is_breaker(reason);
+        let concerns = unclaimed || tripped;
+        let waited = concerns && now - *self.since.get_or_insert(now) >= self.patience_ns;
+        if tripped && waited {
+            self.since = None;
+            return world.command(Command::Rearm);
+        }
         if !self.flattening && waited {
             self.flattening = true;
             world.command(Command::Flatten);
@@ -198,12 +210,9 @@ fn what_is_left(world: &World) -> Vec<String> {
     want(page.unknown_now == 0, "orders of unknown fate");
     let wanted = world.commanded();
     let state = page.trading_state;
-    // A breaker that has tripped is what was commanded, too: only a person re-arms it.
     let (_, reason) = engine.trading_state();
-    let tripped = matches!(reason, StateReason::DailyLoss | StateReason::Drawdown);
-    let settled = state == wanted || (state == TradingState::Reducing && tripped);
     want(
-        settled,
+        state == wanted,
         &format!(
             "state {state} ({reason}), commanded {wanted}; positions {:?}, denials {:?}",
             checker.positions, checker.denials

@@ -458,7 +458,7 @@ fn spot_subscribes_to_its_private_events_on_the_same_connection() {
         r#"{"subscriptionId":0,"event":{"e":"outboundAccountPosition","E":1,"u":1,"B":[{"a":"USDT","f":"1.0","l":"0.0"}]}}"#,
     ];
     for frame in frames {
-        answer(&mut session, &mut seen, &frame, 2);
+        answer(&mut session, &mut seen, frame, 2);
     }
     session.on_disconnected(now(3), &mut seen);
     let expected = ["up", "private up", "balance USDT", "down", "private down"];
