@@ -6,7 +6,7 @@
 //!
 //! After milliseconds of quiet everything between a market frame and its order is cold: measured,
 //! 50 us where 15 do when it was walked just before. So a second engine, with sessions and sockets
-//! of its own, trades an invented instrument against [`Stage`], which is the other end of two
+//! of its own, trades an invented instrument against `Stage`, which is the other end of two
 //! loopback connections of this very process.
 
 mod stage;
