@@ -181,7 +181,7 @@ fn the_latch_survives_kill_9_and_nothing_but_a_signed_reset_clears_it() {
     assert!(rig.latch_file().exists());
     rig.kill_both();
     rig.start_hot_path();
-    for verb in ["start", "resume", "pause", "flatten", "stop"] {
+    for verb in ["start", "resume", "rearm", "pause", "flatten", "stop"] {
         let said = rig.fulcrum(&[verb]);
         assert_eq!(said.code, Some(1), "{verb}: {said:?}");
         assert_eq!(said.reply["code"], "KILL_LATCHED", "{verb}: {said:?}");
@@ -272,6 +272,7 @@ fn the_verbs_work_with_control_dead() {
     accepted(&["pause"]);
     rig.wait_for_state("REDUCING");
     accepted(&["resume"]);
+    accepted(&["rearm"]);
     rig.wait_for_state("ACTIVE");
     rig.place_resting("ETHUSDT", "2500.00", "0.020", "other-1");
     rig.place_stop("ETHUSDT", "1000.00", "other-stop");

@@ -63,12 +63,14 @@ pub(super) enum Verb {
     Positions,
     /// Limits, and how much of each is used.
     Limits,
-    /// ACTIVE once reconciled; re-arms breakers that tripped.
+    /// ACTIVE once reconciled; breakers that tripped stay so until `rearm`.
     Start,
     /// REDUCING: no entries, exits go on.
     Pause,
     /// ACTIVE again after a pause.
     Resume,
+    /// Clears breakers that tripped and strategies that are latched off: you have looked at why.
+    Rearm,
     /// REDUCING: cancels all orders and closes all positions.
     Flatten,
     /// HALTED after the stop policy of the configuration, or this one.
@@ -142,6 +144,7 @@ impl Verb {
             Self::Start => Request::Start,
             Self::Pause => Request::Pause,
             Self::Resume => Request::Resume,
+            Self::Rearm => Request::Rearm,
             Self::Flatten => Request::Flatten,
             Self::Stop { policy } => Request::Stop {
                 policy: policy.map(|policy| match policy {

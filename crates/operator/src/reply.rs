@@ -206,7 +206,7 @@ pub struct LimitLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reply")]
 pub enum Reply {
-    /// To `ping`, `start`, `pause`, `resume`, `flatten`, `stop`, `cancel`: it is carried out.
+    /// To `ping`, `start`, `pause`, `resume`, `rearm`, `flatten`, `stop`, `cancel`: it is carried out.
     Accepted {
         /// What follows, for people.
         note: String,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Every verb.
-pub const VERBS: [&str; 14] = [
+pub const VERBS: [&str; 15] = [
     "status",
     "orders",
     "positions",
@@ -18,6 +18,7 @@ pub const VERBS: [&str; 14] = [
     "start",
     "pause",
     "resume",
+    "rearm",
     "flatten",
     "stop",
     "cancel",
@@ -59,6 +60,9 @@ pub enum Request {
     Pause,
     /// ACTIVE, unless latched.
     Resume,
+    /// A person has looked: breakers and strategies that are latched off are cleared, and every
+    /// measure begins anew.
+    Rearm,
     /// REDUCING, all cancelled, positions closed.
     Flatten,
     /// HALTED after the stop policy.

@@ -95,6 +95,10 @@ impl Operator {
             Request::Start => self.command(Command::Start, "ACTIVE once reconciled"),
             Request::Pause => self.command(Command::Pause, "REDUCING: no entries, exits go on"),
             Request::Resume => self.command(Command::Resume, "ACTIVE, where nothing else holds it"),
+            Request::Rearm => {
+                let note = "breakers and latched strategies are cleared, every measure begins anew";
+                self.command(Command::Rearm, note)
+            }
             Request::Flatten => {
                 let note = "REDUCING; orders are being cancelled, positions closed";
                 self.command(Command::Flatten, note)
