@@ -12,7 +12,7 @@ use serde_json::json;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -370,10 +370,14 @@ fn log(state_dir: &Path, name: &str) -> Result<std::fs::File, Failure> {
         .map_err(|source| Failure::File { path, source })
 }
 
-/// A port that was free a moment ago.
+/// A free port below those that the kernel gives to outgoing connections (32,768 and up): whoever
+/// connects meanwhile cannot take it from the process that is told it.
 fn free_port() -> Result<u16, Failure> {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| Failure::Said(format!("no free port on 127.0.0.1: {error}")))
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    // Relaxed: only that two calls differ counts.
+    let first = std::process::id().wrapping_mul(97) + CALLS.fetch_add(1, Ordering::Relaxed) * 13;
+    let mut ports = (0..12_000).map(|step| 20_000 + (first.wrapping_add(step) % 12_000) as u16);
+    ports
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .ok_or_else(|| Failure::Said("no free port from 20000 to 31999 on 127.0.0.1".to_string()))
 }
