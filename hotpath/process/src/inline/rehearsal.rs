@@ -21,7 +21,7 @@ use crate::latency::way_log::WayReader;
 use crate::telemetry::Telemetry;
 use crate::tick_clock::TickClock;
 use engine::Input;
-use ipc::{Counter, JournalConsumer, RECORD_BYTES_MAX};
+use ipc::{Consumer, Counter, JournalConsumer, RECORD_BYTES_MAX};
 use market::MonoNs;
 use stage::Stage;
 use std::io;
@@ -42,6 +42,7 @@ pub struct Rehearsal {
     reading: Reading,
     stage: Stage,
     sinks: Sinks,
+    requests: Consumer,
     every_ns: u64,
     last: MonoNs,
     /// Something of it did not go as it always does: it is not done again.
@@ -75,6 +76,7 @@ impl Rehearsal {
                 ways: world.ways,
                 buffer: vec![0; RECORD_BYTES_MAX],
             },
+            requests: world.requests,
             every_ns,
             last: MonoNs(0),
             broken: false,
@@ -106,7 +108,19 @@ impl Rehearsal {
             }
         }
         self.done.add(1);
+        self.answer_requests();
         self.sinks.empty();
+    }
+
+    /// What the practice engine asked of its cold side: its ring must never fill.
+    fn answer_requests(&mut self) {
+        let mut asked = false;
+        while let Ok(Some(_)) = self.requests.pop(&mut self.sinks.buffer) {
+            asked = true;
+        }
+        if asked {
+            world::reconcile(&mut self.host, &mut self.desk);
+        }
     }
 
     /// True when an order was sent and answered.

@@ -63,3 +63,18 @@ fn it_is_due_again_after_its_time_and_never_once_it_is_broken() {
     assert_eq!(rehearsal.failed.get(), 1);
     assert!(!rehearsal.is_due(now.after(1_000_000)));
 }
+
+#[test]
+fn days_of_requests_are_answered_and_fill_no_ring() {
+    let mut rehearsal = rehearsal();
+    let mut now = rehearsal.host.now();
+    for _ in 0..5_000 {
+        // Two minutes later the engine asks how the account stands.
+        now = now.after(120_000_000_000);
+        let Rehearsal { host, desk, .. } = &mut rehearsal;
+        host.take_at(now, Input::Time, desk);
+        rehearsal.practise(now);
+        assert!(rehearsal.host.engine().account_page().reconciled);
+    }
+    assert_eq!(rehearsal.failed.get(), 0);
+}

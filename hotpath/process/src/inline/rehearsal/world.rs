@@ -26,7 +26,7 @@ use engine::config::{StrategyConfig, StrategyParameters};
 use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use engine::{Engine, EngineConfig, Input, Outbox};
-use ipc::{JournalConsumer, Segment, SegmentLayout, heap_journal, heap_log, heap_ring};
+use ipc::{Consumer, JournalConsumer, Segment, SegmentLayout, heap_journal, heap_log, heap_ring};
 use market::ids::Asset;
 use market::{
     BalanceReport, Filters, Instrument, InstrumentId, InstrumentStatus, Instruments, Level, Market,
@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) reading: Reading,
     pub(super) logs: [JournalConsumer; 3],
     pub(super) ways: WayReader,
+    /// What the engine asks of its cold side.
+    pub(super) requests: Consumer,
 }
 
 pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), Failure> {
@@ -116,7 +118,7 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
         100,
         0,
     );
-    let (cold, _) = heap_ring(SLOTS);
+    let (cold, requests) = heap_ring(SLOTS);
     let world = World {
         host,
         desk: Desk::new(
@@ -130,6 +132,7 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
         reading: Reading::new(table),
         logs: [journal_out, kept_out, market_out],
         ways: ways_out,
+        requests,
     };
     Ok((world, Stage::new(instrument, market_far, order_far)))
 }
@@ -168,13 +171,6 @@ pub(super) fn open(
             up: true,
         }),
         Input::Clock(desk.clock.utc_at(now)),
-        Input::ReconcileBegin,
-        Input::Balance(BalanceReport {
-            asset: Asset::new(b"USDT").expect("four ASCII bytes"),
-            wallet: Money::from_whole(1_000_000),
-            event_time: UtcMs(0),
-        }),
-        Input::ReconcileEnd,
         Input::SnapshotBegin(SnapshotBegin {
             instrument: INSTRUMENT,
             last_update_id: UpdateId(FIRST_UPDATE_ID),
@@ -186,6 +182,24 @@ pub(super) fn open(
     ];
     for input in inputs {
         host.take_at(now, input, desk);
+    }
+    reconcile(host, desk);
+}
+
+/// The account as the engine asks for it now and then: flat, nothing open.
+pub(super) fn reconcile(host: &mut EngineHost, desk: &mut Desk) {
+    let wallet = BalanceReport {
+        asset: Asset::new(b"USDT").expect("four ASCII bytes"),
+        wallet: Money::from_whole(1_000_000),
+        event_time: UtcMs(0),
+    };
+    let told = [
+        Input::ReconcileBegin,
+        Input::Balance(wallet),
+        Input::ReconcileEnd,
+    ];
+    for input in told {
+        host.take_at(host.now(), input, desk);
     }
 }
 
