@@ -50,7 +50,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 fn build() -> Result<(), Failure> {
     run_to_end(
         cargo()
-            .args(["build", "--quiet", "--release", "--bins"])
+            // Minutes of work at first: cargo shows on stderr how far it is.
+            .args(["build", "--release", "--bins"])
             .args(["-p", "hotpath", "-p", "control", "-p", "simulated-exchange"]),
     )
 }
