@@ -15,9 +15,9 @@ use crate::reason::{
 use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
 
-/// Version of the encoding; grows with every change of this file. Version 2 added breakers: what
-/// version 1 wrote is read as it was.
-pub const RECORD_VERSION: u16 = 2;
+/// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
+/// 3 drills of the kill: what an earlier version wrote is read as it was.
+pub const RECORD_VERSION: u16 = 3;
 
 /// Most bytes of one encoded record with its header.
 pub const RECORD_BYTES_MAX: usize = 512;
@@ -128,6 +128,8 @@ wire_enum! {
         PositionsListed = "POSITIONS_LISTED",
         /// Lists that were asked for after the last act show nothing any more.
         Verified = "VERIFIED",
+        /// It was a drill, and is reset; the count is milliseconds from latch to verification.
+        Drilled = "DRILLED",
     }
 }
 
@@ -141,7 +143,7 @@ wire_struct! {
         pub market: Market,
         /// With which symbol; empty for all.
         pub symbol: Symbol,
-        /// How many a list showed.
+        /// How many a list showed; of a drill how long it took, in milliseconds.
         pub count: u32,
         /// The exchange's code of a refusal; 1 without an answer, 0 for a success.
         pub error_code: i64,

@@ -80,6 +80,8 @@ pub struct HotPathSettings {
     pub rehearse_every_us: u64,
     /// How long control may be gone before REDUCING.
     pub control_grace_s: u64,
+    /// Slots of 64 bytes that the journal has, a power of two: what is not durable yet.
+    pub journal_slots: u64,
     /// ACTIVE at once after reconciliation, or HALTED until the operator's `start`.
     pub start_active: bool,
     /// What happens to our orders that a start finds.
@@ -309,6 +311,11 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
         ("cancel", OpenOrdersAtStart::Cancel),
         ("adopt", OpenOrdersAtStart::Adopt),
     ];
+    let journal_slots = section.whole("journal_slots", 65_536, (1_024, 1_048_576), problems);
+    if !journal_slots.is_power_of_two() {
+        let allowed = "a power of two from 1024 to 1048576";
+        section.reject("journal_slots", allowed, problems);
+    }
     let core = section.whole("engine_core", u64::MAX, (0, 1_023), problems);
     let settings = HotPathSettings {
         hot_io: section.word("hot_io", HotIo::Inline, &ways, problems),
@@ -318,6 +325,7 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
         checkpoint_minutes: section.whole("checkpoint_minutes", 10, (1, 1_440), problems),
         rehearse_every_us: section.whole("rehearse_every_us", 1_000, (0, 1_000_000), problems),
         control_grace_s: section.whole("control_grace_s", 60, (1, 3_600), problems),
+        journal_slots,
         start_active: section.flag("start_active", true, problems),
         open_orders_at_start: section.word(
             "open_orders_at_start",

@@ -68,6 +68,7 @@ impl Failure {
             | Self::Configuration(_)
             | Self::Pinning(_)
             | Self::Breakers(BreakerFileError::Damaged { .. }) => 78,
+            Self::State(StateError::Foreign { .. } | StateError::OtherBuild(_)) => 78,
             Self::Exchange(_) => 69,
             Self::Broken(_) => BROKEN,
             Self::State(StateError::Locked(_)) => 75,

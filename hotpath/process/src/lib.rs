@@ -44,6 +44,7 @@ pub mod server_clock;
 pub mod start_file;
 pub mod startup;
 pub mod state_directory;
+pub mod state_identity;
 pub mod telemetry;
 pub mod tick_clock;
 pub mod wiring;

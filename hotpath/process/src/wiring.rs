@@ -19,6 +19,7 @@ use crate::kill::keeper::KillKeeper;
 use crate::kill::wiring::emergency_shell;
 use crate::latency::way_log::WayLog;
 use crate::operator_socket::exchange_view::Lists;
+use crate::operator_socket::milestones::Milestones;
 use crate::operator_socket::verbs::Operator;
 use crate::recorder::Recorder;
 use crate::server_clock::ServerClock;
@@ -381,5 +382,7 @@ pub fn operator(start: &Start, cold: &ColdParts, clock: &ServerClock) -> Rc<Oper
         challenge: RefCell::default(),
         lists: Lists::default(),
         ticket: Cell::new(0),
+        milestones: Milestones::since(start.began),
+        drill: Cell::new(0),
     })
 }

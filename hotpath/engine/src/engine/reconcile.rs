@@ -21,7 +21,7 @@ use market::{
 };
 
 /// The slot of orders that no strategy wants: adopted ones.
-const SLOT_ADOPTED: u8 = u8::MAX;
+pub(super) const SLOT_ADOPTED: u8 = u8::MAX;
 
 /// Pause before a look that only confirms is repeated.
 const RECONCILE_CALM_NS: u64 = 10_000_000_000;

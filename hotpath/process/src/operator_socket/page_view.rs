@@ -3,6 +3,7 @@
 //! In: pages, settings. Out: lines of replies. Never: a question to the engine's thread or to the
 //! exchange.
 
+use super::milestones::Milestones;
 use crate::clock;
 use crate::kill::keeper::account_page;
 use crate::kill::shell::read_page;
@@ -21,6 +22,7 @@ pub fn status(
     settings: &Settings,
     account: &str,
     started: MonoNs,
+    milestones: &Milestones,
     kill: KillLine,
 ) -> Option<StatusReply> {
     let page = account_page(segment)?;
@@ -43,6 +45,9 @@ pub fn status(
         control_alive: clock::monotonic().since(beat) <= grace_ns,
         orders_open: page.orders_open,
         orders_unknown: page.unknown_now,
+        orders_inherited: page.orders_inherited,
+        safe_after_ms: milestones.safe_after_ms(),
+        ready_after_ms: milestones.ready_after_ms(),
         equity_usdt: money(page.equity),
         unrealized_usdt: money(page.unrealized),
         realized_usdt: money(page.realized),
