@@ -22,6 +22,9 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+/// Lines of each log that a failure shows.
+const LAST_LINES: usize = 12;
+
 /// What happens in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -186,7 +189,7 @@ fn one(round: Round, folder: &Path) -> Finding {
 }
 
 fn caught(round: Round, state_dir: &Path) -> Finding {
-    let state_dir = state_dir.to_path_buf();
+    let (logs, state_dir) = (state_dir.to_path_buf(), state_dir.to_path_buf());
     let worker = std::thread::Builder::new().name(round.to_string());
     let worker = worker.spawn(move || round::run(round, &state_dir));
     match worker.expect("a thread").join() {
@@ -194,12 +197,25 @@ fn caught(round: Round, state_dir: &Path) -> Finding {
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            let text = text.unwrap_or_else(|| "it panicked".to_string());
             Finding {
-                failure: Some(text.unwrap_or_else(|| "it panicked".to_string())),
+                failure: Some(format!("{text}{}", last_words(&logs))),
                 ..Finding::default()
             }
         }
     }
+}
+
+/// Where the state itself cannot be kept, this is what is left.
+fn last_words(state_dir: &Path) -> String {
+    let mut words = String::new();
+    for name in ["hotpath.log", "control.log"] {
+        let log = std::fs::read_to_string(state_dir.join(name)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+        words.push_str(&format!("\n  {name}:\n    {}", last.join("\n    ")));
+    }
+    words
 }
 
 #[cfg(test)]

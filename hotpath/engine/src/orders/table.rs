@@ -270,9 +270,12 @@ impl OrderTable {
         let missing = order.told > order.filled;
         if !missing {
             order.unsettled_since = NEVER;
-        } else if order.unsettled_since == NEVER {
-            order.unsettled_since = now;
-            let due = now.after(MISSING_FILL_NS);
+        } else {
+            if order.unsettled_since == NEVER {
+                order.unsettled_since = now;
+            }
+            // Every word about the order sets its wake anew, and the fill is missing still.
+            let due = order.unsettled_since.after(MISSING_FILL_NS).max(now);
             order.wake = order.wake.min(due);
             self.schedule(due);
         }

@@ -190,6 +190,23 @@ fn fills_that_never_come_are_booked_by_reconciliation_and_not_twice() {
 }
 
 #[test]
+fn a_fill_is_missed_in_its_time_whatever_else_is_told_of_the_order() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    let told = |rig: &mut super::rig::Rig, request, state| {
+        rig.reply(&order, request, ReplyOutcome::Confirmed, state, 5);
+    };
+    // The private stream is dead and nobody knows: only replies tell.
+    told(&mut rig, RequestKind::Query, OrderState::PartiallyFilled);
+    rig.pass_ms(400);
+    told(&mut rig, RequestKind::Cancel, OrderState::Canceled);
+    rig.pass_ms(601);
+    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
+    rig.reconcile(&[], &[position(5, 50_000)]);
+    assert_eq!(rig.position(), 5);
+}
+
+#[test]
 fn a_refused_order_is_not_repeated_with_every_tick() {
     let mut rig = rig();
     let order = entry(&mut rig);
