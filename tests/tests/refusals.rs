@@ -78,6 +78,9 @@ fn a_limit_above_its_ceiling_and_an_unknown_symbol_stop_the_start() {
         std::fs::write(rig.configuration(), right).expect("the configuration");
     }
     // Root's file bounds what the configuration may say.
+    rewrite(&rig, |text| {
+        format!("{text}\n[risk]\nmax_order_notional_usdt = 5000\n")
+    });
     let ceilings = rig.state_dir.join("ceilings.toml");
     std::fs::write(&ceilings, "[risk]\nmax_order_notional_usdt = 1000\n").expect("a file");
     let output = rig

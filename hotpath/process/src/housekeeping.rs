@@ -5,6 +5,7 @@
 
 use crate::breaker_file::BreakerFile;
 use crate::clock;
+use crate::disk_thread::DiskThread;
 use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
 use crate::gateway::inbox::Inbox;
@@ -12,7 +13,6 @@ use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
-use crate::state_directory::write_durably;
 use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
@@ -99,6 +99,7 @@ impl Housekeeping {
     ) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut disk = DiskThread::start(self.breaker_file.clone())?;
         let mut stopping = false;
         let now = clock::monotonic();
         let mut times = Times {
@@ -135,10 +136,12 @@ impl Housekeeping {
                 self.show_kernel();
                 self.latency.look();
             }
-            self.look_after_checkpoints(now, &mut times.checkpoint);
-            self.keep_breakers();
+            self.look_after_checkpoints(now, &mut times.checkpoint, &mut disk);
+            self.keep_breakers(&mut disk);
+            disk.pass_on();
         }
         self.latency.visit();
+        disk.finish();
         Ok(())
     }
 
@@ -202,12 +205,12 @@ impl Housekeeping {
         }
     }
 
-    fn look_after_checkpoints(&mut self, now: MonoNs, last: &mut MonoNs) {
+    fn look_after_checkpoints(&mut self, now: MonoNs, last: &mut MonoNs, disk: &mut DiskThread) {
         if let Some((sequence, buffer)) = self.checkpoints.done.pop() {
             let path = self.folder.join(format!("checkpoint-{sequence}.bin"));
-            if let Err(error) = write_durably(&path, &buffer) {
-                tracing::warn!(%error, "checkpoint not written");
-            }
+            disk.keep_checkpoint(path, buffer);
+        }
+        if let Some(buffer) = disk.written_checkpoint() {
             self.buffer = Some(buffer);
         }
         if now.since(*last) >= self.checkpoint_interval_ns
@@ -220,11 +223,9 @@ impl Housekeeping {
     }
 
     /// A memory that cannot be kept is tried again with the next change, and at the end.
-    fn keep_breakers(&self) {
-        if let Some(state) = self.checkpoints.breakers.pop()
-            && let Err(error) = self.breaker_file.write(&state)
-        {
-            tracing::error!(%error, "what the breakers remember is not kept");
+    fn keep_breakers(&self, disk: &mut DiskThread) {
+        if let Some(state) = self.checkpoints.breakers.pop() {
+            disk.keep_breakers(state);
         }
     }
 

@@ -21,6 +21,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the books may differ: what is under way has to arrive.
 const SETTLING: Duration = Duration::from_secs(15);
 
+/// A private stream that is half open is silent, as it is in quiet times: what it does not tell comes
+/// out with the look that is taken every minute.
+const SETTLING_UNHEARD: Duration = Duration::from_secs(80);
+
 /// Orders and fills before the blow.
 const ORDERS_BEFORE: u64 = 6;
 const FILLS_BEFORE: u64 = 1;
@@ -198,7 +202,11 @@ impl Stand {
         let said = self.rig.fulcrum(&["stop", "--policy", "leave"]);
         assert_eq!(said.code, Some(0), "{said:?}");
         self.wait_for_state("HALTED", None);
-        let deadline = Instant::now() + SETTLING;
+        let deadline = Instant::now()
+            + match self.kind {
+                Kind::HalfOpen => SETTLING_UNHEARD,
+                _ => SETTLING,
+            };
         let counts = loop {
             match books::compare(&self.rig, &self.blind) {
                 Ok(counts) => break counts,

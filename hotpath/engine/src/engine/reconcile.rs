@@ -258,6 +258,7 @@ impl Engine {
             }
             state.facts.mismatch_at = MonoNs(0);
             if state.facts.exchange_quantity == Some(state.position.quantity) {
+                self.claim_position(index, market, emit);
                 continue;
             }
             let last_fill_at = state.facts.last_fill_at;
@@ -269,6 +270,21 @@ impl Engine {
             self.adopt_position(index, emit);
         }
         Some(differences)
+    }
+
+    /// Before the first look of a start the orders of earlier ones may fill: such a fill is booked,
+    /// and nobody watches it. It goes where the position would have gone a moment later.
+    fn claim_position<O: Observer>(
+        &mut self,
+        index: usize,
+        market: Market,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let held = self.instruments[index].position.quantity;
+        let first_look = !self.links[market as usize].ever_reconciled;
+        if first_look && held != self.claimed(index) {
+            self.adopt_position(index, emit);
+        }
     }
 
     fn adopt_position<O: Observer>(&mut self, index: usize, emit: &mut Emit<'_, O>) {

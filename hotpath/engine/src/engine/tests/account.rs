@@ -154,6 +154,26 @@ fn a_position_found_at_start_gets_its_exits() {
 }
 
 #[test]
+fn a_fill_of_an_earlier_start_before_the_first_look_gets_its_exits_too() {
+    let mut rig = Rig::fresh(config(Market::UsdM, &[imbalance(taker())]));
+    rig.streams(Market::UsdM, true);
+    rig.sync();
+    rig.take();
+    let mut order = rig.some_order();
+    order.client_order_id = ClientOrderId::compose("fu", 9_999, 3);
+    rig.fill(&order, 4, 500_001, 10);
+    rig.reconcile(&[], &[position(4, 50_000)]);
+    assert_eq!(state(&rig), TradingState::Active);
+    let target = rig.place_one();
+    assert_eq!((target.side, target.quantity), (Side::Sell, Quantity(4)));
+    assert_eq!(rig.position(), 4);
+    // Later the same is somebody's who has to be asked.
+    rig.fill(&order, 2, 500_001, 10);
+    rig.reconcile(&[], &[position(6, 50_000)]);
+    assert_eq!(state(&rig), TradingState::Reducing);
+}
+
+#[test]
 fn a_user_stream_that_comes_back_is_reconciled_before_the_next_entry() {
     let mut rig = rig();
     rig.stream(StreamKind::User, Market::UsdM, false);
