@@ -13,7 +13,7 @@ use std::thread::{Builder, JoinHandle};
 /// What is to be written.
 enum Work {
     Checkpoint(PathBuf, Vec<u8>),
-    Breakers(BreakerState),
+    Breakers(Box<BreakerState>),
 }
 
 /// The thread, and what it has no time for yet: of each kind the newest.
@@ -65,7 +65,7 @@ impl DiskThread {
         let work = match (self.breakers.take(), self.checkpoint.take()) {
             (Some(state), checkpoint) => {
                 self.checkpoint = checkpoint;
-                Work::Breakers(state)
+                Work::Breakers(Box::new(state))
             }
             (None, Some((path, buffer))) => Work::Checkpoint(path, buffer),
             (None, None) => return,
@@ -73,7 +73,7 @@ impl DiskThread {
         match self.work.try_send(work) {
             Ok(()) => {}
             Err(TrySendError::Full(work) | TrySendError::Disconnected(work)) => match work {
-                Work::Breakers(state) => self.breakers = Some(state),
+                Work::Breakers(state) => self.breakers = Some(*state),
                 Work::Checkpoint(path, buffer) => self.checkpoint = Some((path, buffer)),
             },
         }

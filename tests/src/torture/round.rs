@@ -12,14 +12,16 @@ use crate::rig::{Plan, Process, Rig};
 use crate::wait_for;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Longest wait for anything: a shared core may be slow.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the books may differ: what is under way has to arrive.
-const SETTLING: Duration = Duration::from_secs(15);
+/// How long the books may differ: what is under way has to arrive, and a disk that others use too
+/// may take its time.
+const SETTLING: Duration = Duration::from_secs(45);
 
 /// A private stream that is half open is silent, as it is in quiet times: what it does not tell comes
 /// out with the look that is taken every minute.
@@ -40,6 +42,7 @@ const UNREAD_MS: i64 = 1_000;
 
 /// A round under way.
 pub(super) struct Stand {
+    begun: Instant,
     pub(super) rig: Rig,
     pub(super) dice: Dice,
     pub(super) kind: Kind,
@@ -64,6 +67,7 @@ pub(super) fn utc_ms() -> i64 {
 pub(super) fn run(round: Round, state_dir: &Path) -> Finding {
     let mut stand = Stand::begin(round, state_dir);
     stand.trade(ORDERS_BEFORE, FILLS_BEFORE);
+    stand.note("it trades");
     blows::strike(&mut stand);
     stand.recover();
     stand.finding
@@ -92,6 +96,7 @@ impl Stand {
             proxied: true,
         });
         let mut stand = Self {
+            begun: Instant::now(),
             rig,
             dice,
             kind: round.kind,
@@ -113,7 +118,8 @@ impl Stand {
         if !self.finding.done.is_empty() {
             self.finding.done.push_str("; ");
         }
-        self.finding.done.push_str(what);
+        let after = self.begun.elapsed().as_secs_f64();
+        let _ = write!(self.finding.done, "{after:.1} s: {what}");
     }
 
     pub(super) fn status(&self) -> Value {
@@ -197,11 +203,14 @@ impl Stand {
         if let Some(proxy) = &self.rig.proxy {
             proxy.heal();
         }
+        self.note("the blow is over");
         self.wait_for_state("ACTIVE", None);
+        self.note("ACTIVE");
         self.trade(2, 0);
         let said = self.rig.fulcrum(&["stop", "--policy", "leave"]);
         assert_eq!(said.code, Some(0), "{said:?}");
         self.wait_for_state("HALTED", None);
+        self.note("HALTED");
         let deadline = Instant::now()
             + match self.kind {
                 Kind::HalfOpen => SETTLING_UNHEARD,
@@ -217,6 +226,7 @@ impl Stand {
             }
             std::thread::sleep(Duration::from_millis(50));
         };
+        self.note("equal");
         self.finding.orders = counts.orders;
         self.finding.fills = counts.fills;
         self.finding.fills_adopted = counts.fills_adopted;

@@ -102,6 +102,11 @@ impl Engine {
             let ours = self.orders.is_ours(&update.client_order_id);
             self.orders.counters.forgotten += u64::from(ours);
             self.orders.counters.foreign += u64::from(!ours && update.execution == Execution::New);
+            if ours && !update.state.is_final() {
+                // An order of an earlier start was under way longer than that start's end and this
+                // one's first look: only another look adopts or cancels it.
+                self.doubt(self.config.instruments[index].market);
+            }
         }
         if let Some(slot) = found {
             let order = self.orders.get_mut(slot);

@@ -2,16 +2,16 @@
 //!
 //! In: verbs, streams, reports. Out: checks of requests and states. Never: a look inside.
 
-use super::rig::{ID, Rig, WALLET, config, dummy, imbalance, instrument, position};
+use super::rig::{ID, Rig, WALLET, config, dummy, imbalance, instrument, position, update};
 use crate::event::{Command, StreamKind};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
 use market::account::OpenOrderReport;
 use market::record::{KillAct, KillStep, Record};
 use market::{
-    ClientOrderId, DenialCode, ExchangeOrderId, InstrumentId, Market, Money, NewOrder, NonAction,
-    OrderState, OrderType, Price, Quantity, Rate, Side, StateReason, Symbol, TimeInForce,
-    TradingState,
+    ClientOrderId, DenialCode, ExchangeOrderId, Execution, InstrumentId, Market, Money, NewOrder,
+    NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, StateReason, Symbol,
+    TimeInForce, TradingState,
 };
 
 fn taker() -> ImbalanceParameters {
@@ -171,6 +171,21 @@ fn a_fill_of_an_earlier_start_before_the_first_look_gets_its_exits_too() {
     rig.fill(&order, 2, 500_001, 10);
     rig.reconcile(&[], &[position(6, 50_000)]);
     assert_eq!(state(&rig), TradingState::Reducing);
+}
+
+#[test]
+fn an_order_of_an_earlier_start_that_arrives_after_the_first_look_is_found_and_cancelled() {
+    let mut rig = rig();
+    let late = ClientOrderId::compose("fu", 9_999, 3);
+    let mut order = rig.some_order();
+    let opened = |order: &NewOrder| update(order, Execution::New, OrderState::Accepted, 0);
+    rig.send(Input::OrderUpdate(opened(&order)));
+    assert_eq!(rig.take(), [], "somebody else's is somebody else's");
+    order.client_order_id = late;
+    rig.send(Input::OrderUpdate(opened(&order)));
+    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
+    rig.reconcile(&[open_order(late.as_str(), Side::Buy)], &[]);
+    assert_eq!(rig.cancelled(), [late]);
 }
 
 #[test]

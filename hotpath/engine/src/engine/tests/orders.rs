@@ -193,7 +193,7 @@ fn fills_that_never_come_are_booked_by_reconciliation_and_not_twice() {
 fn a_fill_is_missed_in_its_time_whatever_else_is_told_of_the_order() {
     let mut rig = rig();
     let order = entry(&mut rig);
-    let told = |rig: &mut super::rig::Rig, request, state| {
+    let told = |rig: &mut Rig, request, state| {
         rig.reply(&order, request, ReplyOutcome::Confirmed, state, 5);
     };
     // The private stream is dead and nobody knows: only replies tell.
