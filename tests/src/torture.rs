@@ -8,6 +8,7 @@ mod away;
 mod blows;
 mod books;
 mod dice;
+pub mod namespace;
 mod report;
 mod round;
 
@@ -174,18 +175,60 @@ fn one(round: Round, folder: &Path) -> Finding {
     let begun = Instant::now();
     let state_dir = folder_of(folder, round);
     let mut finding = match round.kind {
-        Kind::DiskFull if !blows::is_on_small_disk() => blows::on_small_disk(round, folder),
+        Kind::DiskFull if !namespace::is_on_small_disk() => on_small_disk(round, folder),
         _ => caught(round, &state_dir),
     };
     finding.round = round.to_string();
     finding.took_ms = report::millis(begun.elapsed());
     if finding.failure.is_some() {
-        finding.state_dir = Some(state_dir.display().to_string());
-    } else {
-        // Nobody looks at the books of a round that was right.
+        let kept = keep(&state_dir, folder).unwrap_or_else(|| state_dir.clone());
+        finding.state_dir = Some(kept.display().to_string());
+    }
+    // Nobody looks at the books of a round that was right.
+    if finding.failure.is_none() || namespace::is_in_memory() {
         let _ = std::fs::remove_dir_all(&state_dir);
     }
     finding
+}
+
+/// What lies in memory is gone with this process: the state of a failure is copied beside it.
+fn keep(state_dir: &Path, folder: &Path) -> Option<PathBuf> {
+    if !namespace::is_in_memory() {
+        return None;
+    }
+    let kept = folder.with_extension("failed").join(state_dir.file_name()?);
+    std::fs::create_dir_all(kept.parent()?).ok()?;
+    let mut copy = std::process::Command::new("cp");
+    let copied = copy.arg("-rT").arg(state_dir).arg(&kept).status().ok()?;
+    copied.success().then_some(kept)
+}
+
+/// Runs the round in a process of its own, whose state lies on a small disk.
+fn on_small_disk(round: Round, folder: &Path) -> Finding {
+    if let Err(why) = namespace::can_mount() {
+        return Finding {
+            skipped: Some(why),
+            ..Finding::default()
+        };
+    }
+    let mount = folder_of(folder, round);
+    let _ = std::fs::remove_dir_all(&mount);
+    let path = mount.display().to_string();
+    let round = round.to_string();
+    let mut command = namespace::on_small_disk(&mount, &["one", &round, "--folder", &path]);
+    let read = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
+    let found = command
+        .output()
+        .map_err(|error| error.to_string())
+        .and_then(|output| {
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            read(said.trim()).map_err(|error| format!("no finding: {error}: {said}{complaint}"))
+        });
+    found.unwrap_or_else(|why: String| Finding {
+        failure: Some(why),
+        ..Finding::default()
+    })
 }
 
 fn caught(round: Round, state_dir: &Path) -> Finding {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tests::torture::{self, Away, Finding, Report, Round};
+use tests::torture::{self, Away, Finding, Report, Round, namespace};
 
 /// Rounds at once: each has three processes, and machines have few cores.
 const SIDE_BY_SIDE: usize = 2;
@@ -21,6 +21,9 @@ const SEED: &str = "FULCRUM_TORTURE_SEED";
 #[derive(Debug, Parser)]
 #[command(name = "torture", version)]
 struct Arguments {
+    /// Leave the state on the disk: slow writes are a part of it then.
+    #[arg(long, global = true)]
+    on_disk: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -77,8 +80,30 @@ fn folder() -> PathBuf {
     tests::target().join("fulcrum/torture")
 }
 
+/// Runs this command line again with its state in memory; none where that is so already, is not
+/// wanted, or cannot be.
+fn again_in_memory() -> Option<ExitCode> {
+    if namespace::is_in_memory() || namespace::is_on_small_disk() {
+        return None;
+    }
+    if let Err(why) = namespace::can_mount() {
+        eprintln!("torture: state on the disk, whose other users will show in the times: {why}");
+        return None;
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let status = namespace::in_memory(&folder(), &arguments).status().ok()?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Some(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
 fn main() -> ExitCode {
-    match Arguments::parse().verb {
+    let arguments = Arguments::parse();
+    if !arguments.on_disk
+        && let Some(code) = again_in_memory()
+    {
+        return code;
+    }
+    match arguments.verb {
         Verb::Rounds(options) => rounds(&options),
         Verb::One { round, folder } => {
             let report = torture::run(&[round], 1, &folder, &|finding| {

@@ -7,23 +7,15 @@
 //! not yet written; at an order that is on its way; at a reply or a private event that nobody reads
 //! any more; at a request of the reconciliation after the first death.
 
-use super::report::Finding;
+use super::Kind;
 use super::round::{PATIENCE, Stand, utc_ms};
-use super::{Kind, Round, folder_of};
 use crate::fault_proxy::{Direction, Fault, Line, Piece, Tripwire};
 use crate::rig::Process;
 use rustix::process::{Signal, kill_process};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
-
-/// Set in a process whose state lies on a small disk of its own; names the mount.
-const SMALL_DISK: &str = "FULCRUM_TORTURE_SMALL_DISK";
-
-/// Room for three starts' shared memory and a ledger.
-const SMALL_DISK_BYTES: &str = "160m";
 
 /// Does what the round's kind says.
 pub(super) fn strike(stand: &mut Stand) {
@@ -271,59 +263,5 @@ fn fill(path: &Path) -> u64 {
             _ if piece.len() > 1 => piece.truncate(piece.len() / 2),
             _ => return written,
         }
-    }
-}
-
-/// True where the state lies on a small disk already.
-pub(super) fn is_on_small_disk() -> bool {
-    std::env::var_os(SMALL_DISK).is_some()
-}
-
-/// Runs the round in a process of its own, in a mount namespace with a small disk.
-pub(super) fn on_small_disk(round: Round, folder: &Path) -> Finding {
-    let failed = |why: String| Finding {
-        failure: Some(why),
-        ..Finding::default()
-    };
-    if let Err(why) = can_mount() {
-        return Finding {
-            skipped: Some(why),
-            ..Finding::default()
-        };
-    }
-    let mount = folder_of(folder, round);
-    let _ = std::fs::remove_dir_all(&mount);
-    std::fs::create_dir_all(&mount).expect("a folder under target");
-    let script = format!("mount -t tmpfs -o size={SMALL_DISK_BYTES} torture \"$0\" && exec \"$@\"");
-    let output = Command::new("unshare")
-        .args(["-Urm", "sh", "-c", &script])
-        .arg(&mount)
-        .arg(std::env::current_exe().expect("this process has a file"))
-        // This process is the binary `torture`.
-        .args(["one", &round.to_string(), "--folder"])
-        .arg(&mount)
-        .env(SMALL_DISK, &mount)
-        .stdin(Stdio::null())
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => return failed(format!("unshare: {error}")),
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_str(said.trim())
-        .unwrap_or_else(|error| failed(format!("no finding ({error}): {said}{complaint}")))
-}
-
-fn can_mount() -> Result<(), String> {
-    let mut command = Command::new("unshare");
-    command.args(["-Urm", "mount", "-t", "tmpfs", "torture", "/mnt"]);
-    match command.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(format!("no user and mount namespace here: {}", said.trim()))
-        }
-        Err(error) => Err(format!("no `unshare` here: {error}")),
     }
 }

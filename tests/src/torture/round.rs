@@ -11,6 +11,7 @@ use super::{Kind, Round};
 use crate::rig::{Plan, Process, Rig};
 use crate::wait_for;
 use serde_json::Value;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -25,7 +26,7 @@ const SETTLING: Duration = Duration::from_secs(45);
 
 /// A private stream that is half open is silent, as it is in quiet times: what it does not tell comes
 /// out with the look that is taken every minute.
-const SETTLING_UNHEARD: Duration = Duration::from_secs(80);
+const UNHEARD: Duration = Duration::from_secs(150);
 
 /// Orders and fills before the blow.
 const ORDERS_BEFORE: u64 = 6;
@@ -48,8 +49,10 @@ pub(super) struct Stand {
     pub(super) kind: Kind,
     pub(super) finding: Finding,
     pub(super) blind: Vec<Blind>,
-    /// The start that died last, until its windows were looked at.
+    /// Starts that died, until their windows were looked at.
     deaths: Vec<Death>,
+    /// Orders at the last look; the most there can be before it.
+    seen: Cell<u64>,
 }
 
 struct Death {
@@ -103,6 +106,7 @@ impl Stand {
             finding: Finding::default(),
             blind: Vec::new(),
             deaths: Vec::new(),
+            seen: Cell::new(u64::MAX),
         };
         stand.note(&format!("hot_io {io}"));
         stand.rig.start_control();
@@ -137,6 +141,12 @@ impl Stand {
             let account = self.rig.account();
             number(&account, "orders") >= orders && number(&account, "fills") >= fills
         });
+    }
+
+    /// True once there is an order that was not there at the last call.
+    fn trades_again(&self) -> bool {
+        let orders = number(&self.rig.account(), "orders");
+        self.seen.replace(orders) < orders
     }
 
     pub(super) fn wait_for_state(&self, state: &str, reason: Option<&str>) {
@@ -206,6 +216,10 @@ impl Stand {
         self.note("the blow is over");
         self.wait_for_state("ACTIVE", None);
         self.note("ACTIVE");
+        if self.kind == Kind::HalfOpen {
+            // What filled unheard keeps its strategy waiting until it comes out.
+            wait_for("it trades again", UNHEARD, || self.trades_again());
+        }
         self.trade(2, 0);
         let said = self.rig.fulcrum(&["stop", "--policy", "leave"]);
         assert_eq!(said.code, Some(0), "{said:?}");
@@ -213,7 +227,7 @@ impl Stand {
         self.note("HALTED");
         let deadline = Instant::now()
             + match self.kind {
-                Kind::HalfOpen => SETTLING_UNHEARD,
+                Kind::HalfOpen => UNHEARD,
                 _ => SETTLING,
             };
         let counts = loop {
