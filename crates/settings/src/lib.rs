@@ -15,7 +15,8 @@ mod written;
 
 pub use checked::{
     BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
-    InstrumentKey, Mode, OpenOrdersAtStart, Settings,
+    ExternalOrders, FirstStart, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, Settings,
+    SetupSettings,
 };
 pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};

@@ -33,6 +33,17 @@ wire_union! {
     }
 }
 
+impl Request {
+    /// True for what the cold path does: no order waits for it.
+    #[must_use]
+    pub const fn is_cold(&self) -> bool {
+        matches!(
+            self,
+            Self::Snapshot(_) | Self::Reconcile(_) | Self::Trades(_) | Self::VerifySetup(_)
+        )
+    }
+}
+
 /// Stations of one step, for whoever stamps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {

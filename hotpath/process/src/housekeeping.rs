@@ -3,15 +3,19 @@
 //! In: signals, the engine's cold requests, heartbeats, the clock. Out: commands and clock samples
 //! for the engine, wishes for the cold shells, checkpoints on disk. Never: anything urgent.
 
+use crate::account_file::AccountFile;
+use crate::account_log;
 use crate::breaker_file::BreakerFile;
 use crate::clock;
 use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
 use crate::gateway::inbox::Inbox;
+use crate::gateway::socket::Dialer;
 use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
+use crate::silence_file::SilenceFile;
 use crate::state_directory::write_durably;
 use engine::event::Command;
 use engine::{Input, Request};
@@ -61,6 +65,12 @@ pub struct Housekeeping {
     pub checkpoints: Arc<CheckpointQueues>,
     /// Where what the breakers remember is kept.
     pub breaker_file: BreakerFile,
+    /// Where what is known of the account is kept.
+    pub account_file: AccountFile,
+    /// Where the silences that the exchange wants are kept.
+    pub silence_file: SilenceFile,
+    /// Knows them.
+    pub dialer: Dialer,
     /// Where checkpoints go.
     pub folder: PathBuf,
     /// Time between them.
@@ -137,7 +147,11 @@ impl Housekeeping {
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
             self.keep_breakers();
+            self.keep_account();
+            self.keep_silences(now);
+            self.write_notes();
         }
+        self.write_notes();
         self.latency.visit();
         Ok(())
     }
@@ -163,6 +177,8 @@ impl Housekeeping {
             let (instrument, wish) = match request {
                 Request::Snapshot(instrument) => (instrument, Wish::Snapshot(instrument)),
                 Request::Reconcile(instrument) => (instrument, Wish::Reconcile),
+                Request::Trades(wanted) => (wanted.instrument, Wish::Trades(wanted)),
+                Request::VerifySetup(instrument) => (instrument, Wish::Setup),
                 Request::Place(_) | Request::Cancel(_) | Request::Query(_) => continue,
             };
             let market = Instruments(&self.instruments)
@@ -225,6 +241,33 @@ impl Housekeeping {
             && let Err(error) = self.breaker_file.write(&state)
         {
             tracing::error!(%error, "what the breakers remember is not kept");
+        }
+    }
+
+    /// From the first time on the account is known, and where its trades go on.
+    fn keep_account(&self) {
+        if let Some(memory) = self.checkpoints.account.pop()
+            && let Err(error) = self.account_file.write(&memory)
+        {
+            tracing::error!(%error, "what is known of the account is not kept");
+            // Unless a newer one has come, it is tried again.
+            let _ = self.checkpoints.account.push(memory);
+        }
+    }
+
+    /// A ban outlives the process that was told of it.
+    fn keep_silences(&mut self, now: MonoNs) {
+        let silences = self.dialer.silences(now);
+        if !silences.is_empty()
+            && let Err(error) = self.silence_file.keep(&silences, now, clock::utc())
+        {
+            tracing::error!(%error, "the silence that the exchange wants is not kept");
+        }
+    }
+
+    fn write_notes(&self) {
+        while let Some(record) = self.checkpoints.notes.pop() {
+            account_log::write(&record, &self.instruments);
         }
     }
 

@@ -10,6 +10,7 @@ use binance::rest;
 use engine::Engine;
 use engine::event::Command;
 use engine::orders::{Evidence, Verdict, verdict};
+use hotpath::account_file::AccountStart;
 use market::{Instrument, InstrumentId, Market, OrderState, TradingState};
 
 use crate::appliance::Appliance;
@@ -69,6 +70,8 @@ pub struct World {
     pub lives: u32,
     /// A kill was latched in the segment of the last life.
     pub latched: bool,
+    /// What the disk has of the account.
+    pub account: AccountStart,
     /// Who makes it hard.
     pub adversary: Adversary,
     /// Pairs of the order tables of lives that have ended.
@@ -111,6 +114,7 @@ impl World {
             seed,
             lives: 0,
             latched: false,
+            account: AccountStart::First,
             adversary: Adversary::new(schedule),
             pairs: vec![0; PAIRS],
             drifted_at: 0,
@@ -132,6 +136,7 @@ impl World {
             now: self.now,
             instruments: self.listed(),
             latched: self.latched,
+            account: self.account,
             clock_error_ns: 0,
         };
         let checker = Rc::clone(&self.checker);
@@ -501,6 +506,10 @@ impl World {
         };
         let life = appliance.life;
         let dead = appliance.desk.death.dead;
+        // What was handed over in the step of its death is not on the disk.
+        if !dead && let Some(memory) = appliance.take_account() {
+            self.account = AccountStart::Known(memory);
+        }
         for effect in std::mem::take(&mut appliance.desk.effects) {
             match effect {
                 Effect::Dial {

@@ -253,6 +253,18 @@ impl Engine {
         (self.trading.state, self.trading.reason)
     }
 
+    /// True once every market agreed with the exchange in this life.
+    #[must_use]
+    pub const fn has_reconciled(&self) -> bool {
+        self.trading.reconciled
+    }
+
+    /// True while a position differs from the exchange's and nothing has explained it.
+    #[must_use]
+    pub const fn has_mismatch(&self) -> bool {
+        self.trading.mismatch
+    }
+
     /// The order table, for a look.
     #[must_use]
     pub fn orders(&self) -> &OrderTable {
