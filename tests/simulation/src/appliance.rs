@@ -81,7 +81,7 @@ impl Appliance {
             segment: parts.segment,
             readers: parts.readers,
             checkpoints: parts.checkpoints,
-            silences: Default::default(),
+            silences: birth.silences.rest.clone(),
             next_clock: 0,
             last_upkeep: 0,
             numbers: 0,

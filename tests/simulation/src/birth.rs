@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use binance::session::{
     AccountSetup, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession, OrderSession, OrderSessionSettings,
-    PrivateStream, Reconciler, ServerTime, SetupWish, SnapshotQueue,
+    PrivateStream, Reconciler, ServerTime, SetupWish, Silence, SnapshotQueue,
 };
 use binance::sign::{Credentials, Signer};
 use engine::config::{Frequency, OrdersConfig, RiskConfig, StrategyConfig, StrategyParameters};
@@ -42,6 +42,15 @@ pub const JOURNAL_SLOTS: usize = 1 << 11;
 /// Slots of the logs of inputs; nobody reads them here.
 const LOG_SLOTS: usize = 1 << 8;
 
+/// What the file of silences brings over a death.
+#[derive(Clone, Debug, Default)]
+pub struct Silences {
+    /// By market.
+    pub rest: [Silence; 2],
+    /// By market.
+    pub orders: [Silence; 2],
+}
+
 /// What a life begins with.
 #[derive(Clone, Debug)]
 pub struct Birth {
@@ -55,6 +64,8 @@ pub struct Birth {
     pub instruments: Vec<Instrument>,
     /// A life before was killed.
     pub latched: bool,
+    /// What each market's REST and order connection want of everybody, over deaths.
+    pub silences: Silences,
     /// What earlier lives knew of the account.
     pub account: AccountStart,
     /// What its own wall clock is wrong by, before the exchange was asked.
@@ -317,7 +328,8 @@ fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
             recv_window_ms: 1_000,
             reply_timeout_ns: 2 * SECOND,
             seed: seed.wrapping_add(12),
-        }),
+        })
+        .with_silence(birth.silences.orders[market as usize].clone()),
         wire: Wire::new(place(Role::Orders)),
     });
     if market == Market::UsdM {

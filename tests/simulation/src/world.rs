@@ -14,7 +14,7 @@ use hotpath::account_file::AccountStart;
 use market::{Instrument, InstrumentId, Market, OrderState, TradingState};
 
 use crate::appliance::Appliance;
-use crate::birth::Birth;
+use crate::birth::{Birth, Silences};
 use crate::checker::Checker;
 use crate::desk::{Effect, roles};
 use crate::faults::{Adversary, Scheduled};
@@ -70,6 +70,8 @@ pub struct World {
     pub lives: u32,
     /// A kill was latched in the segment of the last life.
     pub latched: bool,
+    /// What the exchange forbids, over deaths.
+    pub silences: Silences,
     /// What the disk has of the account.
     pub account: AccountStart,
     /// Who makes it hard.
@@ -114,6 +116,7 @@ impl World {
             seed,
             lives: 0,
             latched: false,
+            silences: Silences::default(),
             account: AccountStart::First,
             adversary: Adversary::new(schedule),
             pairs: vec![0; PAIRS],
@@ -136,6 +139,7 @@ impl World {
             now: self.now,
             instruments: self.listed(),
             latched: self.latched,
+            silences: self.silences.clone(),
             account: self.account,
             clock_error_ns: 0,
         };

@@ -6,9 +6,10 @@
 use super::core::{Engine, FOREIGN};
 use super::emit::Emit;
 use super::fees::fee_in_quote;
+use super::reconcile::SLOT_ADOPTED;
 use super::trades::Traded;
 use crate::bounds;
-use crate::orders::Evidence;
+use crate::orders::{Evidence, Order};
 use crate::outbox::{Observer, Request};
 use crate::position::ClosedTrade;
 use crate::strategy::Purpose;
@@ -289,7 +290,7 @@ impl Engine {
         self.facts.net_realized += fill.realized - fill.fee;
         let owner = slot.map(|slot| *self.orders.get(slot));
         if let Some(order) = owner {
-            fill.strategy = self.assignments[usize::from(order.assignment)].strategy;
+            fill.strategy = self.assignments[self.owner_of(&order)].strategy;
         }
         emit.record(Record::Fill(fill));
         if let Some(order) = owner {
@@ -297,11 +298,21 @@ impl Engine {
                 self.watch_execution(usize::from(order.assignment), fill.side, emit);
             }
             let reason = order.purpose.exit_reason();
-            self.book_strategy_fill(usize::from(order.assignment), &fill, reason, emit);
+            self.book_strategy_fill(self.owner_of(&order), &fill, reason, emit);
         }
         self.record_position(index, emit);
         self.check_mismatch(index);
         self.touch(instrument.id);
+    }
+
+    /// Whose a fill is: an order of an earlier life belongs to the only strategy that there is, as
+    /// the position does that its start found; where several trade, nobody claims it.
+    fn owner_of(&self, order: &Order) -> usize {
+        let here = &self.by_instrument[usize::from(order.new.instrument.0)];
+        match here[..] {
+            [only, _] if order.slot == SLOT_ADOPTED => usize::from(only),
+            _ => usize::from(order.assignment),
+        }
     }
 
     fn book_strategy_fill<O: Observer>(

@@ -22,7 +22,7 @@ use market::{
 };
 
 /// The slot of orders that no strategy wants: adopted ones.
-const SLOT_ADOPTED: u8 = u8::MAX;
+pub(super) const SLOT_ADOPTED: u8 = u8::MAX;
 
 /// A refused first start looks again: the account may have been emptied.
 const REFUSED_LOOK_NS: u64 = 5_000_000_000;

@@ -436,3 +436,23 @@ fn a_set_up_that_is_not_right_holds_entries_back_and_lets_exits_go() {
     }));
     assert_eq!(rig.take(), [Request::VerifySetup(ID)]);
 }
+
+#[test]
+fn fills_of_an_order_of_an_earlier_life_are_the_only_strategys() {
+    let mut config = taker();
+    config.orders.open_orders_at_start = crate::config::OpenOrdersAtStart::Adopt;
+    let mut rig = Rig::fresh(config);
+    rig.streams(Market::UsdM, true);
+    rig.sync();
+    let ours = ClientOrderId::compose("fu", 9_999, 3);
+    rig.reconcile(&[open_order(ours.as_str(), 4)], &[]);
+    rig.forget();
+    let mut order = rig.some_order();
+    order.client_order_id = ours;
+    (order.price, order.quantity) = (Price(490_000), Quantity(5));
+    rig.fill_with_id(&order, 5, 490_000, 5, 31);
+    assert_eq!((fills(&rig)[0].strategy.0, rig.position()), (0, 5));
+    let exit = rig.place_one();
+    assert_eq!((exit.side, exit.quantity), (Side::Sell, Quantity(5)), "it has its exit");
+    assert_eq!(rig.engine.trading_state().0, TradingState::Active);
+}
