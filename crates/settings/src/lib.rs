@@ -20,7 +20,7 @@ pub use checked::{
 };
 pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
-pub use risk::{Frequency, RiskSettings};
+pub use risk::{Frequency, InForce, RiskSettings};
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,
     StrategySettings,
@@ -30,5 +30,7 @@ pub use written::{Problem, SettingsError};
 
 #[cfg(test)]
 mod controls_document;
+#[cfg(test)]
+mod runbook_document;
 #[cfg(test)]
 mod tests;
