@@ -65,13 +65,14 @@ fn a_first_start_on_an_account_in_use_is_refused_until_a_person_has_decided() {
     let positions = rig.fulcrum(&["positions"]).reply;
     assert_eq!(positions["positions"][0]["quantity"], "0.014", "{positions:#}");
     rig.kill_both();
-    // The marker of another mode is refused, with what to do.
+    // A marker that somebody has changed stops the start, and says what to do.
     let text = std::fs::read_to_string(&marker).expect("written again");
-    assert!(text.contains("mode paper"), "{text}");
-    rig.reconfigure("mode = \"paper\"", "mode = \"testnet\"");
+    let live = text.replace("mode paper", "mode live");
+    assert_ne!(live, text);
+    std::fs::write(&marker, live).expect("a file under target");
     rig.launch_hot_path();
     assert_eq!(rig.hot_path_ends(), Some(78));
-    assert!(rig.log("hotpath.log").contains("this state directory belongs to"));
+    assert!(rig.log("hotpath.log").contains("restore it, or remove it"));
 }
 
 /// Trade id to (price, quantity, fee), as the exchange lists them.

@@ -3,7 +3,7 @@
 //! In: the rare records of the journal that an operator wants to read at once. Out: one line each.
 //! Never: the pinned thread's work; it hands the records over, and the cold thread writes.
 
-use market::record::{DifferenceFate, FirstStartFate, Record};
+use market::record::{DifferenceFate, FirstStartFate, FirstStartRecord, Record, SetupReport};
 use market::{Instrument, InstrumentId, Quantity};
 
 /// Records that wait for the cold thread; what finds no room is in the journal all the same.
@@ -85,35 +85,38 @@ fn line(record: &Record, instruments: &[Instrument]) -> String {
             one.foreign,
             one.last.0
         ),
-        Record::FirstStart(one) => {
-            let advice = match one.fate {
-                FirstStartFate::Refused => format!("; {FIRST_START_ADVICE}"),
-                _ => String::new(),
-            };
-            format!(
-                "FIRST_START {} on {}: {} positions, {} open orders{advice}",
-                one.fate, one.market, one.positions, one.orders
-            )
-        }
-        Record::Setup(one) => {
-            let margin = if one.isolated { "isolated" } else { "cross" };
-            let found = format!("{margin} margin, leverage {}", one.leverage);
-            let name = table.name(one.instrument);
-            match one.fault {
-                None => format!("{name}: {found}"),
-                Some(fault) => format!(
-                    "INSTRUMENT_NOT_TRADABLE {name}: {fault} ({found}, code {}); no entries until \
-                     it is set right at the exchange or in [[instrument]]",
-                    one.error_code
-                ),
-            }
-        }
+        Record::FirstStart(one) => first_start(one),
+        Record::Setup(one) => setup(one, &table.name(one.instrument)),
         Record::Opening(one) => format!(
             "{} of {} are not ours and stay with their owner",
             table.lots(one.instrument, one.quantity),
             table.name(one.instrument)
         ),
         other => format!("{other:?}"),
+    }
+}
+
+fn first_start(one: &FirstStartRecord) -> String {
+    let advice = match one.fate {
+        FirstStartFate::Refused => format!("; {FIRST_START_ADVICE}"),
+        _ => String::new(),
+    };
+    format!(
+        "FIRST_START {} on {}: {} positions, {} open orders{advice}",
+        one.fate, one.market, one.positions, one.orders
+    )
+}
+
+fn setup(one: &SetupReport, name: &str) -> String {
+    let margin = if one.isolated { "isolated" } else { "cross" };
+    let found = format!("{margin} margin, leverage {}", one.leverage);
+    match one.fault {
+        None => format!("{name}: {found}"),
+        Some(fault) => format!(
+            "INSTRUMENT_NOT_TRADABLE {name}: {fault} ({found}, code {}); no entries until it is \
+             set right at the exchange or in [[instrument]]",
+            one.error_code
+        ),
     }
 }
 
@@ -139,7 +142,7 @@ impl Names<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::record::{Difference, FirstStartRecord};
+    use market::record::Difference;
     use market::{Filters, InstrumentStatus, Market, Step, Symbol};
 
     #[test]

@@ -106,21 +106,7 @@ impl Start {
         let credentials = credentials(&settings, &options.config)?;
         let state = StateDirectory::open(&options.state_dir, account)?;
         let lock = state.lock()?;
-        let venue = &settings.venue;
-        let urls = [
-            venue.usdm_rest_url.as_str(),
-            &venue.usdm_stream_url,
-            &venue.usdm_ws_api_url,
-            &venue.spot_rest_url,
-            &venue.spot_stream_url,
-            &venue.spot_ws_api_url,
-        ];
-        let dialer = Dialer::new(venue.ca_file.as_deref(), &urls)?;
-        let mut silence_file = SilenceFile::new(&options.state_dir, account);
-        for (host, until) in silence_file.read(clock::monotonic(), clock::utc()) {
-            tracing::error!(host, "API_BANNED: an earlier start was told to be silent");
-            dialer.hold(&host, until);
-        }
+        let (dialer, silence_file) = dialer(&settings.venue, &options.state_dir, account)?;
         let listed = ask_exchange(&settings, &dialer, runtime)?;
         let table = instruments(&settings, &listed).map_err(Failure::Configuration)?;
         let (breaker_file, remembered) = breakers(&settings, &options.state_dir, account, &table)?;
@@ -243,6 +229,29 @@ fn ask_exchange(
         listed.push((market, info));
     }
     Ok(listed)
+}
+
+/// Who opens sockets, with the silences that an earlier start was told of.
+fn dialer(
+    venue: &VenueSettings,
+    state_dir: &Path,
+    account: &str,
+) -> Result<(Dialer, SilenceFile), Failure> {
+    let urls = [
+        venue.usdm_rest_url.as_str(),
+        &venue.usdm_stream_url,
+        &venue.usdm_ws_api_url,
+        &venue.spot_rest_url,
+        &venue.spot_stream_url,
+        &venue.spot_ws_api_url,
+    ];
+    let dialer = Dialer::new(venue.ca_file.as_deref(), &urls)?;
+    let mut silence_file = SilenceFile::new(state_dir, account);
+    for (host, until) in silence_file.read(clock::monotonic(), clock::utc()) {
+        tracing::error!(host, "API_BANNED: an earlier start was told to be silent");
+        dialer.hold(&host, until);
+    }
+    Ok((dialer, silence_file))
 }
 
 /// A ban that an earlier start was told of is waited for: an exit would only start the next one.

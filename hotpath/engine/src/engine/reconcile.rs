@@ -27,6 +27,10 @@ pub(super) const SLOT_ADOPTED: u8 = u8::MAX;
 /// A refused first start looks again: the account may have been emptied.
 const REFUSED_LOOK_NS: u64 = 5_000_000_000;
 
+/// Pause while the exchange has not listed yet what would explain a difference: each look costs
+/// weight.
+const RECONCILE_LISTED_NS: u64 = 700_000_000;
+
 /// Pause before a look that only confirms is repeated.
 const RECONCILE_CALM_NS: u64 = 10_000_000_000;
 
@@ -181,6 +185,7 @@ impl Engine {
                 let calm = self.links[market as usize].reconciled && !self.wants_trades(market);
                 let pause = match calm {
                     true => RECONCILE_CALM_NS,
+                    false if self.has_differed(market) => RECONCILE_LISTED_NS,
                     false => RECONCILE_AGAIN_NS,
                 };
                 let again = self.facts.now.after(pause);
@@ -311,6 +316,16 @@ impl Engine {
             self.adopt_position(index, emit);
         }
         Some(differences)
+    }
+
+    /// True where a difference is older than this look: its trades were asked for in vain.
+    fn has_differed(&self, market: Market) -> bool {
+        let now = self.facts.now;
+        let mut all = self.instruments.iter().zip(&self.config.instruments);
+        all.any(|(state, one)| {
+            let since = state.facts.trades.differs_since;
+            one.market == market && since.is_some_and(|since| since < now)
+        })
     }
 
     /// A difference that trades may still explain: REDUCING meanwhile. False once the exchange has
