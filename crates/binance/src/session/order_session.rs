@@ -11,7 +11,8 @@
 use super::governor::SILENCE_S_MAX;
 use super::private_stream::take_private_frame;
 use super::{
-    CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, UserEvents,
+    CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, Silence,
+    UserEvents,
 };
 use crate::decode::DecodeError;
 use crate::orders::{
@@ -103,6 +104,8 @@ pub struct OrderSession {
     oldest: u64,
     heard: MonoNs,
     silent_until: MonoNs,
+    /// The same, for the next life of the process to know.
+    silence: Silence,
     /// A time stamp was refused since the shell last asked.
     clock_refused: bool,
 }
@@ -133,6 +136,7 @@ impl OrderSession {
             oldest: 1,
             heard: MonoNs(0),
             silent_until: MonoNs(0),
+            silence: Silence::default(),
             clock_refused: false,
             settings,
         }
@@ -182,6 +186,15 @@ impl OrderSession {
             Some(first) => deadline.min(first.written.after(self.settings.reply_timeout_ns)),
             None => deadline,
         }
+    }
+
+    /// Shares what the exchange forbids with whoever keeps it for the next life, and keeps to what
+    /// was forbidden to an earlier one.
+    #[must_use]
+    pub fn with_silence(mut self, silence: Silence) -> Self {
+        self.silent_until = silence.until(MonoNs(0)).unwrap_or(MonoNs(0));
+        self.silence = silence;
+        self
     }
 
     /// The connection is open; `due_frame` follows.
@@ -410,6 +423,7 @@ impl OrderSession {
             .unwrap_or(if status == 418 { 120_000 } else { 10_000 });
         let until = now.mono.after(wait_ms.saturating_mul(MILLISECOND_NS));
         self.silent_until = self.silent_until.max(until);
+        self.silence.hold(until);
     }
 
     /// A sequence for a request that may go out now, or its verdict.
