@@ -13,7 +13,8 @@ use tests::wait_for;
 const HOT_PATH: &str = "[hot_path]\nengine_wait = \"yield\"\n";
 
 /// Own orders that come and go, and fill.
-const BUSY: &str = "[[strategy]]\nkind = \"dummy\"\ninterval_ms = 400\nrest_ms = 350\ndistance_bps = 0\n";
+const BUSY: &str =
+    "[[strategy]]\nkind = \"dummy\"\ninterval_ms = 400\nrest_ms = 350\ndistance_bps = 0\n";
 
 #[test]
 fn a_first_start_on_an_account_in_use_is_refused_until_a_person_has_decided() {
@@ -46,7 +47,10 @@ fn a_first_start_on_an_account_in_use_is_refused_until_a_person_has_decided() {
     rig.start_hot_path();
     rig.wait_for_state("ACTIVE");
     let positions = rig.fulcrum(&["positions"]).reply;
-    assert_eq!(positions["positions"][0]["quantity"], "0.000", "{positions:#}");
+    assert_eq!(
+        positions["positions"][0]["quantity"], "0.000",
+        "{positions:#}"
+    );
     wait_for("the marker", Duration::from_secs(10), || marker.exists());
     assert!(rig.log("hotpath.log").contains("FIRST_START IGNORED"));
     rig.kill_both();
@@ -55,7 +59,10 @@ fn a_first_start_on_an_account_in_use_is_refused_until_a_person_has_decided() {
     rig.start_hot_path();
     rig.wait_for_state("ACTIVE");
     let positions = rig.fulcrum(&["positions"]).reply;
-    assert_eq!(positions["positions"][0]["quantity"], "0.000", "{positions:#}");
+    assert_eq!(
+        positions["positions"][0]["quantity"], "0.000",
+        "{positions:#}"
+    );
     assert_eq!(rig.account()["open_orders"], before["open_orders"]);
     rig.kill_both();
     // Without the marker, and told to adopt, the position is ours.
@@ -63,7 +70,11 @@ fn a_first_start_on_an_account_in_use_is_refused_until_a_person_has_decided() {
     rig.reconfigure("\"refuse\"", "\"adopt\"");
     rig.start_hot_path();
     let positions = rig.fulcrum(&["positions"]).reply;
-    assert_eq!(positions["positions"][0]["quantity"], "0.014", "{positions:#}");
+    assert_eq!(
+        positions["positions"][0]["quantity"], "0.014",
+        "{positions:#}"
+    );
+    wait_for("the marker", Duration::from_secs(10), || marker.exists());
     rig.kill_both();
     // A marker that somebody has changed stops the start, and says what to do.
     let text = std::fs::read_to_string(&marker).expect("written again");
@@ -83,7 +94,10 @@ fn at_the_exchange(rig: &Rig) -> BTreeMap<i64, (String, String, String)> {
         let text = |key: &str| one[key].as_str().expect("a text").to_string();
         let fee = decimals(&text("commission"), 8);
         let id = one["id"].as_i64().expect("an id");
-        (id, (decimals(&text("price"), 2), decimals(&text("qty"), 3), fee))
+        (
+            id,
+            (decimals(&text("price"), 2), decimals(&text("qty"), 3), fee),
+        )
     })
     .collect()
 }
@@ -132,7 +146,10 @@ fn fills_that_the_private_stream_lost_are_in_the_ledger_with_their_real_trades()
     wait_for("trades that nobody told", Duration::from_secs(90), || {
         at_the_exchange(&rig).len() >= before + 4
     });
-    let recovered = || rig.log("hotpath.log").contains("were fetched that nobody had told");
+    let recovered = || {
+        rig.log("hotpath.log")
+            .contains("were fetched that nobody had told")
+    };
     wait_for("they are fetched", Duration::from_secs(90), recovered);
     // Nothing new comes any more, and what came is all there.
     assert_eq!(rig.fulcrum(&["pause"]).code, Some(0));
@@ -140,7 +157,10 @@ fn fills_that_the_private_stream_lost_are_in_the_ledger_with_their_real_trades()
         let truth = at_the_exchange(&rig);
         truth.len() > before && in_the_ledger(&rig) == truth && flat_as(&rig)
     });
-    assert!(!in_the_ledger(&rig).contains_key(&0), "a fill without its trade");
+    assert!(
+        !in_the_ledger(&rig).contains_key(&0),
+        "a fill without its trade"
+    );
     let log = rig.log("hotpath.log");
     assert!(!log.contains("POSITION_MISMATCH ADOPTED"), "{log}");
 }
@@ -154,7 +174,9 @@ fn flat_as(rig: &Rig) -> bool {
         .filter_map(|one| one["quantity_lots"].as_i64())
         .sum::<i64>();
     let ours = rig.fulcrum(&["positions"]).reply;
-    let text = ours["positions"][0]["quantity"].as_str().map(str::to_string);
+    let text = ours["positions"][0]["quantity"]
+        .as_str()
+        .map(str::to_string);
     let digits = text.unwrap_or_default().replace('.', "");
     let negative = digits.starts_with('-');
     let value = digits.trim_start_matches('-').parse::<i64>();

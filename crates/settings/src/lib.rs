@@ -14,8 +14,8 @@ mod venue;
 mod written;
 
 pub use checked::{
-    BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
-    ExternalOrders, FirstStart, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, Settings,
+    BookSettings, ControlSettings, EngineWait, ExternalOrders, FeeSettings, FirstStart, HotIo,
+    HotPathSettings, HotTls, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, Settings,
     SetupSettings,
 };
 pub use emergency::{EmergencySettings, StopPolicy};

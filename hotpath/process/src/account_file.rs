@@ -225,7 +225,18 @@ impl AccountFile {
     /// ticks or lots have changed: the exchange states it anew.
     fn take_line(&self, line: &str, memory: &mut AccountMemory) -> Option<()> {
         let words: Vec<&str> = line.strip_prefix("instrument ")?.split(' ').collect();
-        let [market, symbol, tick, lot, after, since, quantity, cost, opening] = words[..] else {
+        let [
+            market,
+            symbol,
+            tick,
+            lot,
+            after,
+            since,
+            quantity,
+            cost,
+            opening,
+        ] = words[..]
+        else {
             return None;
         };
         let told = InstrumentMemory {
@@ -335,12 +346,19 @@ mod tests {
         let folder = folder("foreign");
         let paper = file(&folder, "simulated", "paper", TABLE);
         paper.write(&memory()).unwrap();
-        let cases = [("fapi.binance.com", "live"), ("simulated", "live"), ("elsewhere", "paper")];
+        let cases = [
+            ("fapi.binance.com", "live"),
+            ("simulated", "live"),
+            ("elsewhere", "paper"),
+        ];
         for (venue, mode) in cases {
             let error = file(&folder, venue, mode, TABLE).read().unwrap_err();
             assert!(matches!(error, AccountFileError::Foreign { .. }));
             let text = error.to_string();
-            assert!(text.contains("mode paper") && text.contains("--state-dir"), "{text}");
+            assert!(
+                text.contains("mode paper") && text.contains("--state-dir"),
+                "{text}"
+            );
         }
     }
 

@@ -57,7 +57,11 @@ fn line(record: &Record, instruments: &[Instrument]) -> String {
             table.name(one.instrument),
             table.lots(one.instrument, one.cumulative_quantity),
             table.lots(one.instrument, one.quantity),
-            if one.cancelled { "cancelled" } else { "adopted" }
+            if one.cancelled {
+                "cancelled"
+            } else {
+                "adopted"
+            }
         ),
         Record::External(one) => format!(
             "{} {}order {} ({}) on {}: {} {}, {}",
@@ -68,7 +72,11 @@ fn line(record: &Record, instruments: &[Instrument]) -> String {
             table.name(one.instrument),
             one.side,
             table.lots(one.instrument, one.quantity),
-            if one.cancelled { "cancelled" } else { "left alone" }
+            if one.cancelled {
+                "cancelled"
+            } else {
+                "left alone"
+            }
         ),
         Record::Difference(one) => format!(
             "POSITION_MISMATCH {}: {} is {} with us and {} at the exchange",

@@ -7,8 +7,8 @@ use binance::rest::ExchangeInfo;
 use engine::EngineConfig;
 use engine::book::BookConfig;
 use engine::config::{
-    ExternalOrders, FeeConfig, FirstStart, Frequency, OpenOrdersAtStart, OrdersConfig, RiskConfig, SignalConfig,
-    StrategyConfig, StrategyParameters,
+    ExternalOrders, FeeConfig, FirstStart, Frequency, OpenOrdersAtStart, OrdersConfig, RiskConfig,
+    SignalConfig, StrategyConfig, StrategyParameters,
 };
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};

@@ -26,8 +26,8 @@ use ipc::{
 use market::page::PAGE_BYTES_MAX;
 use market::record::Record;
 use market::{
-    Breaker, ExchangeOrderId, InstrumentId, Level, Market, MonoNs, NewOrder, OrderReply, OrderState,
-    Quantity, ReplyOutcome, RequestKind, TradingState, UtcNs, Wire,
+    Breaker, ExchangeOrderId, InstrumentId, Level, Market, MonoNs, NewOrder, OrderReply,
+    OrderState, Quantity, ReplyOutcome, RequestKind, TradingState, UtcNs, Wire,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -71,9 +71,7 @@ impl Failure {
             Self::Settings(_)
             | Self::Configuration(_)
             | Self::Pinning(_)
-            | Self::Account(
-                AccountFileError::Damaged { .. } | AccountFileError::Foreign { .. },
-            )
+            | Self::Account(AccountFileError::Damaged { .. } | AccountFileError::Foreign { .. })
             | Self::Breakers(BreakerFileError::Damaged { .. }) => 78,
             Self::Exchange(_) => 69,
             Self::Broken(_) => BROKEN,

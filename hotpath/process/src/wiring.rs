@@ -27,8 +27,8 @@ use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
 use binance::rest::MarginType;
 use binance::session::{
-    AccountSetup, Governor, LeverageWish, MarketRoute, MarketSession, OrderSession, OrderSessionSettings, Reconciler,
-    SECOND_NS, ServerTime, SetupWish, SnapshotQueue, UserSession,
+    AccountSetup, Governor, LeverageWish, MarketRoute, MarketSession, OrderSession,
+    OrderSessionSettings, Reconciler, SECOND_NS, ServerTime, SetupWish, SnapshotQueue, UserSession,
 };
 use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};

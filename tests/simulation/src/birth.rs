@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use binance::session::{
-    AccountSetup, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession, OrderSession, OrderSessionSettings,
-    PrivateStream, Reconciler, ServerTime, SetupWish, Silence, SnapshotQueue,
+    AccountSetup, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession, OrderSession,
+    OrderSessionSettings, PrivateStream, Reconciler, ServerTime, SetupWish, Silence, SnapshotQueue,
 };
 use binance::sign::{Credentials, Signer};
 use engine::config::{Frequency, OrdersConfig, RiskConfig, StrategyConfig, StrategyParameters};

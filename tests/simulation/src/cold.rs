@@ -14,8 +14,8 @@ use engine::event::SnapshotBegin;
 use hotpath::server_clock::ServerClock;
 use market::account::{LiquidationReport, MarginReport};
 use market::{
-    AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level, Market, MonoNs, OpenOrderReport,
-    PositionReport, SetupReport, Side, TradeReport, UpdateId,
+    AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level,
+    Market, MonoNs, OpenOrderReport, PositionReport, SetupReport, Side, TradeReport, UpdateId,
 };
 
 use crate::network::{Owner, RestCall, RestReply};

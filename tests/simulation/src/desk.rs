@@ -20,8 +20,8 @@ use hotpath::tick_clock::TickClock;
 use ipc::JournalConsumer;
 use market::record::JournalRecord;
 use market::{
-    AccountConfigChange, BalanceReport, Instrument, Instruments, Market, MonoNs, OrderReply, OrderUpdate,
-    PositionReport, Wire as _,
+    AccountConfigChange, BalanceReport, Instrument, Instruments, Market, MonoNs, OrderReply,
+    OrderUpdate, PositionReport, Wire as _,
 };
 use websocket::{FrameReader, Opcode, frame_bytes, write_frame};
 

@@ -236,12 +236,7 @@ impl AccountSetup {
         self.due(step, now);
     }
 
-    fn take_mode(
-        &mut self,
-        outcome: HttpOutcome<'_>,
-        now: MonoNs,
-        events: &mut impl SetupEvents,
-    ) {
+    fn take_mode(&mut self, outcome: HttpOutcome<'_>, now: MonoNs, events: &mut impl SetupEvents) {
         let hedged = success(outcome).map(rest::parse_position_mode);
         match hedged {
             Some(Ok(false)) => {

@@ -7,7 +7,9 @@
 use super::{CloseReason, Link, LinkAction, LinkSettings, SECOND_NS};
 use crate::decode::DecodeError;
 use crate::user_data::{UserMessage, decode_user_message};
-use market::{AccountConfigChange, BalanceReport, Instruments, Market, MonoNs, OrderUpdate, PositionReport};
+use market::{
+    AccountConfigChange, BalanceReport, Instruments, Market, MonoNs, OrderUpdate, PositionReport,
+};
 
 /// Takes what the private stream brings.
 pub trait UserEvents {

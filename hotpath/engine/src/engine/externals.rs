@@ -20,9 +20,9 @@ const CANCEL_AGAIN_NS: u64 = 10_000_000_000;
 impl Engine {
     /// True while nothing may be touched: the first start on an account that may be somebody's.
     pub(super) fn is_only_looking(&self, market: Market) -> bool {
-        let decided = self.links[market as usize].first_start.is_some_and(|fate| {
-            fate != FirstStartFate::Refused
-        });
+        let decided = self.links[market as usize]
+            .first_start
+            .is_some_and(|fate| fate != FirstStartFate::Refused);
         self.facts.first_start && !decided && self.config.first_start == FirstStart::Refuse
     }
 
@@ -178,11 +178,7 @@ impl Engine {
     }
 
     /// How an instrument is set up. A fault holds entries back, and nothing else.
-    pub(super) fn take_setup<O: Observer>(
-        &mut self,
-        report: &SetupReport,
-        emit: &mut Emit<'_, O>,
-    ) {
+    pub(super) fn take_setup<O: Observer>(&mut self, report: &SetupReport, emit: &mut Emit<'_, O>) {
         let Some(index) = self.index_of(report.instrument) else {
             return;
         };
@@ -198,7 +194,9 @@ impl Engine {
         emit: &mut Emit<'_, O>,
     ) {
         let mut table = self.config.instruments.iter();
-        let first = table.find(|one| one.market == change.market).map(|one| one.id);
+        let first = table
+            .find(|one| one.market == change.market)
+            .map(|one| one.id);
         let Some(id) = change.instrument.or(first) else {
             return;
         };

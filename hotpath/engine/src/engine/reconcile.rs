@@ -17,8 +17,8 @@ use crate::strategy::Purpose;
 use market::record::{Adopted, Difference, DifferenceFate, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
-    Certainty, Instrument, InstrumentId, IntentId, Market, Money, MonoNs, NewOrder, OpenOrderReport, OrderState,
-    PendingRequest, Quantity,
+    Certainty, Instrument, InstrumentId, IntentId, Market, Money, MonoNs, NewOrder,
+    OpenOrderReport, OrderState, PendingRequest, Quantity,
 };
 
 /// The slot of orders that no strategy wants: adopted ones.

@@ -335,4 +335,3 @@ impl Engine {
         state.position.quantity + state.facts.opening
     }
 }
-

@@ -11,8 +11,8 @@ use super::order::{NEVER, Order};
 use super::transitions::{Evidence, PairCounts, Verdict, verdict};
 use crate::config::OrdersConfig;
 use market::{
-    Certainty, ClientOrderId, CodecError, ExchangeOrderId, InstrumentId, Market, MonoNs, OrderState, PendingRequest, Quantity,
-    Reader, WANTED_WINDOW_MS, Wire, Writer, wire_struct,
+    Certainty, ClientOrderId, CodecError, ExchangeOrderId, InstrumentId, Market, MonoNs,
+    OrderState, PendingRequest, Quantity, Reader, WANTED_WINDOW_MS, Wire, Writer, wire_struct,
 };
 
 /// Time from an unresolved reply to the first query: the user stream may answer meanwhile.

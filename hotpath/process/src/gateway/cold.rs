@@ -257,7 +257,9 @@ impl ColdShell {
         let deadlines = [
             self.time.next_deadline(),
             self.snapshots.next_deadline(),
-            self.reconciler.next_deadline().filter(|_| self.setup.is_settled()),
+            self.reconciler
+                .next_deadline()
+                .filter(|_| self.setup.is_settled()),
             self.setup.next_deadline(),
             self.emergency.next_deadline(),
         ];
@@ -436,7 +438,10 @@ impl ReconcileEvents for Sink<'_> {
     }
 
     fn incomplete(&mut self, why: String) {
-        tracing::warn!(why, "a part of the reconciliation is missing, it will be tried again");
+        tracing::warn!(
+            why,
+            "a part of the reconciliation is missing, it will be tried again"
+        );
     }
 
     fn open_order(&mut self, order: OpenOrderReport) {

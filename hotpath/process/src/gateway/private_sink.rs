@@ -10,9 +10,7 @@ use binance::DecodeError;
 use binance::session::{NOT_SENT, OrderEvents, UserEvents};
 use engine::Input;
 use engine::event::{StreamChange, StreamKind};
-use market::{
-    AccountConfigChange, BalanceReport, Market, OrderReply, OrderUpdate, PositionReport,
-};
+use market::{AccountConfigChange, BalanceReport, Market, OrderReply, OrderUpdate, PositionReport};
 
 /// Takes inputs that must not be lost.
 pub trait Deliver {

@@ -152,7 +152,8 @@ impl Checker {
             ];
             for (channel, silences) in held {
                 let until = silences[market as usize].until(MonoNs(birth.now));
-                self.silence.insert(channel, until.map_or(0, |until| until.0));
+                self.silence
+                    .insert(channel, until.map_or(0, |until| until.0));
             }
         }
     }

@@ -75,7 +75,12 @@ fn run(setup: &mut AccountSetup, second: u64, script: &[(&str, u16, &str)]) -> V
             .collect();
         let asked = format!("{} {}?{}", call.method.as_str(), call.path, own.join("&"));
         assert_eq!(asked.trim_end_matches('?'), *wanted);
-        setup.on_reply(reply(*status, body), at(second).mono, &instruments, &mut seen);
+        setup.on_reply(
+            reply(*status, body),
+            at(second).mono,
+            &instruments,
+            &mut seen,
+        );
     }
     assert_eq!(setup.poll(at(second), &mut governor, &instruments), None);
     seen.0
@@ -118,13 +123,21 @@ fn an_account_that_is_as_wanted_is_only_read() {
     let mut setup = capped();
     assert!(!setup.is_settled());
     let config = config(("CROSSED", 6), ("ISOLATED", 1));
-    let reports = run(&mut setup, 1, &[(MODE, 200, ONE_WAY), (CONFIG, 200, &config)]);
+    let reports = run(
+        &mut setup,
+        1,
+        &[(MODE, 200, ONE_WAY), (CONFIG, 200, &config)],
+    );
     assert_eq!(faults(&reports), [(None, 0), (None, 0)]);
     assert_eq!((reports[1].leverage, reports[1].isolated), (1, true));
     assert!(setup.is_settled());
     // Asked again it reads again, and tells nothing where nothing has changed.
     setup.want(at(2).mono);
-    let again = run(&mut setup, 2, &[(MODE, 200, ONE_WAY), (CONFIG, 200, &config)]);
+    let again = run(
+        &mut setup,
+        2,
+        &[(MODE, 200, ONE_WAY), (CONFIG, 200, &config)],
+    );
     assert_eq!(again, []);
     assert_eq!(setup.next_deadline(), Some(MonoNs(602 * SECOND_NS)));
 }
@@ -144,13 +157,25 @@ fn what_differs_is_set_and_only_what_is_read_afterwards_counts() {
         1,
         &[
             (MODE, 200, HEDGE),
-            ("POST /fapi/v1/positionSide/dual?dualSidePosition=false", 200, "{}"),
+            (
+                "POST /fapi/v1/positionSide/dual?dualSidePosition=false",
+                200,
+                "{}",
+            ),
             (MODE, 200, ONE_WAY),
             (CONFIG, 200, &before),
-            ("POST /fapi/v1/marginType?marginType=ISOLATED&symbol=BTCUSDT", 200, "{}"),
+            (
+                "POST /fapi/v1/marginType?marginType=ISOLATED&symbol=BTCUSDT",
+                200,
+                "{}",
+            ),
             // No answer: what is read decides.
             ("POST /fapi/v1/leverage?leverage=3&symbol=BTCUSDT", 503, ""),
-            ("POST /fapi/v1/leverage?leverage=6&symbol=ETHUSDT", 200, "{}"),
+            (
+                "POST /fapi/v1/leverage?leverage=6&symbol=ETHUSDT",
+                200,
+                "{}",
+            ),
             (CONFIG, 200, &after),
         ],
     );
@@ -159,7 +184,11 @@ fn what_differs_is_set_and_only_what_is_read_afterwards_counts() {
 
 #[test]
 fn a_refusal_to_change_what_is_so_already_is_success() {
-    let mut setup = setup(vec![wish(0, Some(MarginType::Crossed), LeverageWish::AtMost(6))]);
+    let mut setup = setup(vec![wish(
+        0,
+        Some(MarginType::Crossed),
+        LeverageWish::AtMost(6),
+    )]);
     let stale = config(("ISOLATED", 5), ("CROSSED", 5));
     let fresh = config(("CROSSED", 5), ("CROSSED", 5));
     let no_need = r#"{"code":-4046,"msg":"No need to change margin type."}"#;
@@ -169,7 +198,11 @@ fn a_refusal_to_change_what_is_so_already_is_success() {
         &[
             (MODE, 200, ONE_WAY),
             (CONFIG, 200, &stale),
-            ("POST /fapi/v1/marginType?marginType=CROSSED&symbol=BTCUSDT", 400, no_need),
+            (
+                "POST /fapi/v1/marginType?marginType=CROSSED&symbol=BTCUSDT",
+                400,
+                no_need,
+            ),
             (CONFIG, 200, &fresh),
         ],
     );
@@ -187,24 +220,36 @@ fn any_other_refusal_leaves_that_instrument_alone_without_entries() {
         &[
             (MODE, 200, ONE_WAY),
             (CONFIG, 200, &config),
-            ("POST /fapi/v1/leverage?leverage=6&symbol=BTCUSDT", 400, refused),
+            (
+                "POST /fapi/v1/leverage?leverage=6&symbol=BTCUSDT",
+                400,
+                refused,
+            ),
             (CONFIG, 200, &config),
         ],
     );
-    assert_eq!(faults(&reports), [(Some(SetupFault::Leverage), -4_161), (None, 0)]);
+    assert_eq!(
+        faults(&reports),
+        [(Some(SetupFault::Leverage), -4_161), (None, 0)]
+    );
     assert!(setup.is_settled(), "the appliance starts all the same");
 }
 
 #[test]
 fn hedge_mode_that_cannot_be_left_holds_all_entries_back() {
     let mut setup = capped();
-    let held = r#"{"code":-4068,"msg":"Position side cannot be changed if there exists position."}"#;
+    let held =
+        r#"{"code":-4068,"msg":"Position side cannot be changed if there exists position."}"#;
     let reports = run(
         &mut setup,
         1,
         &[
             (MODE, 200, HEDGE),
-            ("POST /fapi/v1/positionSide/dual?dualSidePosition=false", 400, held),
+            (
+                "POST /fapi/v1/positionSide/dual?dualSidePosition=false",
+                400,
+                held,
+            ),
             (MODE, 200, HEDGE),
         ],
     );
@@ -224,7 +269,11 @@ fn an_exchange_that_does_not_say_is_asked_again_and_holds_entries_back_meanwhile
     assert_eq!(faults(&reports), [fault, fault]);
     assert!(setup.is_settled());
     let config = config(("CROSSED", 5), ("CROSSED", 5));
-    let reports = run(&mut setup, 400, &[(MODE, 200, ONE_WAY), (CONFIG, 200, &config)]);
+    let reports = run(
+        &mut setup,
+        400,
+        &[(MODE, 200, ONE_WAY), (CONFIG, 200, &config)],
+    );
     assert_eq!(faults(&reports), [(None, 0), (None, 0)]);
     // What was read once stays as it was read while the exchange says nothing.
     setup.want(at(500).mono);

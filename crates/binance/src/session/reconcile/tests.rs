@@ -112,7 +112,9 @@ fn orders_positions_and_balances_come_between_begin_and_end() {
         ),
     ];
     for (path, body) in bodies {
-        let request = reconciler.poll(now(3), &mut governor, &instruments, &mut seen).unwrap();
+        let request = reconciler
+            .poll(now(3), &mut governor, &instruments, &mut seen)
+            .unwrap();
         assert_eq!(request.call.path, path);
         assert!(request.call.query.contains("&signature="));
         reconciler.on_reply(ok(body), now(3).mono, &instruments, &mut seen);
@@ -125,7 +127,10 @@ fn orders_positions_and_balances_come_between_begin_and_end() {
         "end",
     ];
     assert_eq!(seen.0, expected);
-    assert_eq!(reconciler.poll(now(9), &mut governor, &instruments, &mut seen), None);
+    assert_eq!(
+        reconciler.poll(now(9), &mut governor, &instruments, &mut seen),
+        None
+    );
 }
 
 #[test]
@@ -136,12 +141,21 @@ fn a_part_that_fails_starts_the_whole_again_and_never_ends_it() {
     let mut reconciler = reconciler();
     let mut seen = Seen::default();
     reconciler.want(now(1).mono);
-    reconciler.poll(now(1), &mut governor, &instruments, &mut seen).unwrap();
+    reconciler
+        .poll(now(1), &mut governor, &instruments, &mut seen)
+        .unwrap();
     reconciler.on_reply(ok(b"[]"), now(2).mono, &instruments, &mut seen);
-    reconciler.poll(now(2), &mut governor, &instruments, &mut seen).unwrap();
+    reconciler
+        .poll(now(2), &mut governor, &instruments, &mut seen)
+        .unwrap();
     reconciler.on_reply(None, now(3).mono, &instruments, &mut seen);
-    assert_eq!(reconciler.poll(now(3), &mut governor, &instruments, &mut seen), None);
-    let again = reconciler.poll(now(300), &mut governor, &instruments, &mut seen).unwrap();
+    assert_eq!(
+        reconciler.poll(now(3), &mut governor, &instruments, &mut seen),
+        None
+    );
+    let again = reconciler
+        .poll(now(300), &mut governor, &instruments, &mut seen)
+        .unwrap();
     assert_eq!(again.call.path, "/fapi/v1/openOrders");
     assert_eq!(seen.0, ["begin", "failed", "begin"]);
 }
@@ -155,11 +169,17 @@ fn a_wish_during_a_run_is_not_lost() {
     let mut seen = Seen::default();
     reconciler.want(now(1).mono);
     for body in [&b"[]"[..], b"[]", b"[]", b"[]"] {
-        reconciler.poll(now(1), &mut governor, &instruments, &mut seen).unwrap();
+        reconciler
+            .poll(now(1), &mut governor, &instruments, &mut seen)
+            .unwrap();
         reconciler.want(now(1).mono);
         reconciler.on_reply(ok(body), now(1).mono, &instruments, &mut seen);
     }
-    assert!(reconciler.poll(now(1), &mut governor, &instruments, &mut seen).is_some());
+    assert!(
+        reconciler
+            .poll(now(1), &mut governor, &instruments, &mut seen)
+            .is_some()
+    );
 }
 
 /// Answers each request with what the script has for its path; the paths must be just these.
@@ -238,15 +258,30 @@ fn trades_are_listed_first_page_by_page_and_only_of_what_is_doubted() {
             "limit=1000&startTime=77&symbol=ETHUSDT",
         ]
     );
-    assert_eq!((seen[0].as_str(), seen[1].as_str()), ("begin", "trade 401 2"));
+    assert_eq!(
+        (seen[0].as_str(), seen[1].as_str()),
+        ("begin", "trade 401 2")
+    );
     let rest: Vec<&str> = seen[1_001..].iter().map(String::as_str).collect();
     assert_eq!(
         rest,
-        ["trade 1401 2", "trade 1402 2", "listed 0", "listed 1", "position 0 0", "position 1 0", "end"]
+        [
+            "trade 1401 2",
+            "trade 1402 2",
+            "listed 0",
+            "listed 1",
+            "position 0 0",
+            "position 1 0",
+            "end"
+        ]
     );
     // They were wanted once.
     reconciler.want(now(2).mono);
-    run(&mut reconciler, 2, &[(ORDERS, ok(b"[]")), (HELD, ok(b"[]")), (BALANCE, ok(b"[]"))]);
+    run(
+        &mut reconciler,
+        2,
+        &[(ORDERS, ok(b"[]")), (HELD, ok(b"[]")), (BALANCE, ok(b"[]"))],
+    );
 }
 
 #[test]
@@ -262,7 +297,10 @@ fn a_list_of_trades_that_fails_is_not_complete_and_does_not_hold_up_the_rest() {
         (BALANCE, ok(b"[]")),
     ];
     let (seen, _) = run(&mut reconciler, 1, &script);
-    assert_eq!(seen, ["begin", "incomplete", "position 0 0", "position 1 0", "end"]);
+    assert_eq!(
+        seen,
+        ["begin", "incomplete", "position 0 0", "position 1 0", "end"]
+    );
 }
 
 #[test]
@@ -296,6 +334,13 @@ fn conditional_orders_and_what_lies_beside_the_table_are_told() {
     let (seen, _) = run(&mut reconciler, 400, &script);
     assert_eq!(
         seen,
-        ["begin", "algo web_1 120", "position 0 0", "position 1 0", "elsewhere [0, 1, 1]", "end"]
+        [
+            "begin",
+            "algo web_1 120",
+            "position 0 0",
+            "position 1 0",
+            "elsewhere [0, 1, 1]",
+            "end"
+        ]
     );
 }

@@ -106,7 +106,10 @@ fn a_fill_that_the_stream_lost_is_booked_with_its_real_trade() {
     rig.reply(&order, place, done, OrderState::Filled, 19);
     rig.pass_ms(1_001);
     let asked = rig.take();
-    assert!(matches!(asked[..], [Request::Trades(_), Request::Reconcile(ID)]), "{asked:?}");
+    assert!(
+        matches!(asked[..], [Request::Trades(_), Request::Reconcile(ID)]),
+        "{asked:?}"
+    );
     rig.forget();
     let trades = [
         listed(4_001, 7, Side::Buy, 12, 500_001),
@@ -116,17 +119,39 @@ fn a_fill_that_the_stream_lost_is_booked_with_its_real_trade() {
     let booked = fills(&rig);
     let seen: Vec<_> = booked
         .iter()
-        .map(|one| (one.trade_id.0, one.quantity.0, one.price.0, one.fee.0, one.strategy.0))
+        .map(|one| {
+            (
+                one.trade_id.0,
+                one.quantity.0,
+                one.price.0,
+                one.fee.0,
+                one.strategy.0,
+            )
+        })
         .collect();
-    assert_eq!(seen, [(4_001, 12, 500_001, 777, 0), (4_002, 7, 500_002, 777, 0)]);
-    assert!(booked.iter().all(|one| one.client_order_id == order.client_order_id));
+    assert_eq!(
+        seen,
+        [(4_001, 12, 500_001, 777, 0), (4_002, 7, 500_002, 777, 0)]
+    );
+    assert!(
+        booked
+            .iter()
+            .all(|one| one.client_order_id == order.client_order_id)
+    );
     assert_eq!((rig.position(), fates(&rig).len()), (19, 0));
     let counters = rig.engine.order_counters();
     assert_eq!((counters.recovered_fills, counters.synthetic_fills), (2, 0));
-    assert_eq!(rig.place_one().side, Side::Sell, "the position has its exit");
+    assert_eq!(
+        rig.place_one().side,
+        Side::Sell,
+        "the position has its exit"
+    );
     // The stream brings the same trades late: they count once (I6).
     rig.fill_with_id(&order, 7, 500_002, 19, 4_002);
-    assert_eq!((rig.position(), rig.engine.order_counters().duplicate_fills), (19, 1));
+    assert_eq!(
+        (rig.position(), rig.engine.order_counters().duplicate_fills),
+        (19, 1)
+    );
 }
 
 #[test]
@@ -137,7 +162,10 @@ fn the_next_list_begins_after_the_last_trade_on_which_both_sides_agreed() {
     rig.pass_ms(61_000);
     rig.reconcile(&[], &[position(19, 50_000)]);
     let memory = rig.engine.instrument_memory(ID).unwrap();
-    assert_eq!((memory.after, memory.quantity), (TradeId(900), Quantity(19)));
+    assert_eq!(
+        (memory.after, memory.quantity),
+        (TradeId(900), Quantity(19))
+    );
     rig.forget();
     // A gap of the private stream: what has something at stake may have traded.
     rig.stream(StreamKind::User, Market::UsdM, false);
@@ -183,7 +211,10 @@ fn a_position_that_differs_reduces_and_is_explained_by_trades_of_others() {
         &[],
         &[position(5, 50_000)],
     );
-    assert_eq!(fates(&rig), [DifferenceFate::Open, DifferenceFate::Explained]);
+    assert_eq!(
+        fates(&rig),
+        [DifferenceFate::Open, DifferenceFate::Explained]
+    );
     let fill = fills(&rig)[0];
     assert_eq!((fill.strategy.0, fill.price.0), (255, 499_000));
     // Nobody claims it: that alone stays a reason to reduce.
@@ -200,7 +231,10 @@ fn a_difference_found_by_a_look_reduces_until_the_exchange_had_its_time() {
     let begun = rig.time;
     rig.reconcile(&[], &[position(7, 50_000)]);
     assert_eq!(rig.engine.trading_state().0, TradingState::Reducing);
-    assert_eq!((rig.position(), fates(&rig)), (10, vec![DifferenceFate::Open]));
+    assert_eq!(
+        (rig.position(), fates(&rig)),
+        (10, vec![DifferenceFate::Open])
+    );
     while rig.position() == 10 {
         rig.pass_ms(300);
         if rig.take().contains(&Request::Reconcile(ID)) {
@@ -236,7 +270,11 @@ fn a_start_goes_on_from_the_memory_of_the_one_before() {
     assert_eq!(rig.engine.instrument_page(ID).realized, Money(40_000_000));
     rig.sync();
     let target = rig.place_one();
-    assert_eq!((target.side, target.quantity), (Side::Sell, Quantity(6)), "the strategy has it");
+    assert_eq!(
+        (target.side, target.quantity),
+        (Side::Sell, Quantity(6)),
+        "the strategy has it"
+    );
 }
 
 #[test]
@@ -260,7 +298,11 @@ fn a_first_start_on_an_account_in_use_is_refused_and_touches_nothing() {
         all.collect::<Vec<_>>()
     };
     assert_eq!(first(&rig), [(FirstStartFate::Refused, 1, 2)]);
-    assert_eq!(rig.engine.instrument_memory(ID), None, "nothing to remember");
+    assert_eq!(
+        rig.engine.instrument_memory(ID),
+        None,
+        "nothing to remember"
+    );
     // It looks again, and once the account is empty it goes on by itself.
     rig.pass_ms(5_000);
     assert_eq!(rig.take(), [Request::Reconcile(ID)]);
@@ -300,7 +342,10 @@ fn a_first_start_adopts_when_told_so() {
     rig.send(Input::FirstStart);
     rig.streams(Market::UsdM, true);
     rig.reconcile(&[], &[position(-8, 50_000)]);
-    assert_eq!((rig.position(), rig.engine.trading_state().0), (-8, TradingState::Active));
+    assert_eq!(
+        (rig.position(), rig.engine.trading_state().0),
+        (-8, TradingState::Active)
+    );
 }
 
 fn ignoring(lots: i64) -> Rig {
@@ -310,7 +355,10 @@ fn ignoring(lots: i64) -> Rig {
     rig.send(Input::FirstStart);
     rig.streams(Market::UsdM, true);
     rig.reconcile(&[], &[position(lots, 50_000)]);
-    assert_eq!((rig.position(), rig.engine.opening(ID)), (0, Quantity(lots)));
+    assert_eq!(
+        (rig.position(), rig.engine.opening(ID)),
+        (0, Quantity(lots))
+    );
     assert_eq!(rig.engine.trading_state().0, TradingState::Active);
     rig.sync();
     rig.forget();
@@ -335,13 +383,20 @@ fn an_ignored_position_is_never_closed_and_the_sum_is_the_exchanges() {
     let target = rig.place_one();
     assert_eq!(target.quantity, Quantity(19), "its own part and no more");
     rig.pass_ms(3_000);
-    assert_eq!(rig.engine.trading_state().0, TradingState::Active, "no mismatch (I11)");
+    assert_eq!(
+        rig.engine.trading_state().0,
+        TradingState::Active,
+        "no mismatch (I11)"
+    );
     // Its owner closes a part, and then all of it.
     for (trade, lots, left) in [(61, 5, 3), (62, 3, 0)] {
         let mut web = rig.some_order();
         web.side = Side::Sell;
         rig.fill_with_id(&web, lots, 500_000, lots, trade);
-        assert_eq!((rig.position(), rig.engine.opening(ID)), (19, Quantity(left)));
+        assert_eq!(
+            (rig.position(), rig.engine.opening(ID)),
+            (19, Quantity(left))
+        );
     }
     assert_eq!(fates(&rig), []);
     let memory = rig.engine.instrument_memory(ID).unwrap();
@@ -358,7 +413,10 @@ fn orders_of_others_are_shown_once_and_cancelled_only_when_told_so() {
         });
         all.collect::<Vec<_>>()
     };
-    for (policy, cancels) in [(ExternalOrders::Ignore, false), (ExternalOrders::Cancel, true)] {
+    for (policy, cancels) in [
+        (ExternalOrders::Ignore, false),
+        (ExternalOrders::Cancel, true),
+    ] {
         let mut config = taker();
         config.orders.external_orders = policy;
         let mut rig = Rig::reconciled(config);
@@ -373,7 +431,11 @@ fn orders_of_others_are_shown_once_and_cancelled_only_when_told_so() {
         rig.stream(StreamKind::User, Market::UsdM, false);
         rig.stream(StreamKind::User, Market::UsdM, true);
         rig.reconcile(&[open_order("web_1", 5)], &[]);
-        assert_eq!(externals(&rig).len(), 1, "shown once, and its cancel is under way");
+        assert_eq!(
+            externals(&rig).len(),
+            1,
+            "shown once, and its cancel is under way"
+        );
     }
 }
 
@@ -453,6 +515,10 @@ fn fills_of_an_order_of_an_earlier_life_are_the_only_strategys() {
     rig.fill_with_id(&order, 5, 490_000, 5, 31);
     assert_eq!((fills(&rig)[0].strategy.0, rig.position()), (0, 5));
     let exit = rig.place_one();
-    assert_eq!((exit.side, exit.quantity), (Side::Sell, Quantity(5)), "it has its exit");
+    assert_eq!(
+        (exit.side, exit.quantity),
+        (Side::Sell, Quantity(5)),
+        "it has its exit"
+    );
     assert_eq!(rig.engine.trading_state().0, TradingState::Active);
 }

@@ -304,7 +304,9 @@ impl Rig {
                 assert!(asked.iter().any(trades), "{asked:?}");
                 self.reconcile_listing(&[], &[], positions);
             }
-            let differs = positions.iter().any(|one| one.quantity.0 != self.position());
+            let differs = positions
+                .iter()
+                .any(|one| one.quantity.0 != self.position());
             if !differs {
                 assert!(self.time - begun >= 1_900 * MS, "it had no time");
                 return;
