@@ -74,6 +74,7 @@ fn a_first_start_on_an_account_in_use_is_refused_until_a_person_has_decided() {
         positions["positions"][0]["quantity"], "0.014",
         "{positions:#}"
     );
+    wait_for("the marker", Duration::from_secs(10), || marker.exists());
     rig.kill_both();
     // A marker that somebody has changed stops the start, and says what to do.
     let text = std::fs::read_to_string(&marker).expect("written again");

@@ -106,6 +106,8 @@ pub struct OrderSession {
     silent_until: MonoNs,
     /// The same, for the next life of the process to know.
     silence: Silence,
+    /// What an earlier life was told: not even a connection is opened before.
+    held_until: MonoNs,
     /// A time stamp was refused since the shell last asked.
     clock_refused: bool,
 }
@@ -137,6 +139,7 @@ impl OrderSession {
             heard: MonoNs(0),
             silent_until: MonoNs(0),
             silence: Silence::default(),
+            held_until: MonoNs(0),
             clock_refused: false,
             settings,
         }
@@ -159,6 +162,9 @@ impl OrderSession {
         now: Now,
         events: &mut (impl OrderEvents + UserEvents),
     ) -> Option<LinkAction> {
+        if now.mono < self.held_until {
+            return None;
+        }
         let was_ready = self.is_ready();
         let action = self
             .link
@@ -173,7 +179,7 @@ impl OrderSession {
     /// When `poll` has to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> MonoNs {
-        let mut deadline = self.link.next_deadline();
+        let mut deadline = self.link.next_deadline().max(self.held_until);
         for step in [self.logon, self.private] {
             match step {
                 Step::Waiting { deadline: answer } => deadline = deadline.min(answer),
@@ -193,6 +199,7 @@ impl OrderSession {
     #[must_use]
     pub fn with_silence(mut self, silence: Silence) -> Self {
         self.silent_until = silence.until(MonoNs(0)).unwrap_or(MonoNs(0));
+        self.held_until = self.silent_until;
         self.silence = silence;
         self
     }
