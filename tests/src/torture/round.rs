@@ -11,7 +11,6 @@ use super::{Kind, Round};
 use crate::rig::{Plan, Process, Rig};
 use crate::wait_for;
 use serde_json::Value;
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -51,8 +50,6 @@ pub(super) struct Stand {
     pub(super) blind: Vec<Blind>,
     /// Starts that died, until their windows were looked at.
     deaths: Vec<Death>,
-    /// Orders at the last look; the most there can be before it.
-    seen: Cell<u64>,
 }
 
 struct Death {
@@ -69,7 +66,7 @@ pub(super) fn utc_ms() -> i64 {
 /// Runs it.
 pub(super) fn run(round: Round, state_dir: &Path) -> Finding {
     let mut stand = Stand::begin(round, state_dir);
-    stand.trade(ORDERS_BEFORE, FILLS_BEFORE);
+    stand.trade(ORDERS_BEFORE, FILLS_BEFORE, PATIENCE);
     stand.note("it trades");
     blows::strike(&mut stand);
     stand.recover();
@@ -106,7 +103,6 @@ impl Stand {
             finding: Finding::default(),
             blind: Vec::new(),
             deaths: Vec::new(),
-            seen: Cell::new(u64::MAX),
         };
         stand.note(&format!("hot_io {io}"));
         stand.rig.start_control();
@@ -115,6 +111,15 @@ impl Stand {
             stand.status()["ready_after_ms"].is_u64()
         });
         stand
+    }
+
+    /// How long what the blow hid may take to come out.
+    const fn patience(&self) -> Duration {
+        match self.kind {
+            // What fills unheard keeps its strategy waiting, too.
+            Kind::HalfOpen => UNHEARD,
+            _ => SETTLING,
+        }
     }
 
     /// What happens, in words.
@@ -131,22 +136,16 @@ impl Stand {
     }
 
     /// Waits for so many more orders and fills.
-    pub(super) fn trade(&self, orders: u64, fills: u64) {
+    fn trade(&self, orders: u64, fills: u64, patience: Duration) {
         let account = self.rig.account();
         let (orders, fills) = (
             number(&account, "orders") + orders,
             number(&account, "fills") + fills,
         );
-        wait_for("orders and fills", PATIENCE, || {
+        wait_for("orders and fills", patience, || {
             let account = self.rig.account();
             number(&account, "orders") >= orders && number(&account, "fills") >= fills
         });
-    }
-
-    /// True once there is an order that was not there at the last call.
-    fn trades_again(&self) -> bool {
-        let orders = number(&self.rig.account(), "orders");
-        self.seen.replace(orders) < orders
     }
 
     pub(super) fn wait_for_state(&self, state: &str, reason: Option<&str>) {
@@ -216,20 +215,12 @@ impl Stand {
         self.note("the blow is over");
         self.wait_for_state("ACTIVE", None);
         self.note("ACTIVE");
-        if self.kind == Kind::HalfOpen {
-            // What filled unheard keeps its strategy waiting until it comes out.
-            wait_for("it trades again", UNHEARD, || self.trades_again());
-        }
-        self.trade(2, 0);
+        self.trade(2, 0, self.patience());
         let said = self.rig.fulcrum(&["stop", "--policy", "leave"]);
         assert_eq!(said.code, Some(0), "{said:?}");
         self.wait_for_state("HALTED", None);
         self.note("HALTED");
-        let deadline = Instant::now()
-            + match self.kind {
-                Kind::HalfOpen => UNHEARD,
-                _ => SETTLING,
-            };
+        let deadline = Instant::now() + self.patience();
         let counts = loop {
             match books::compare(&self.rig, &self.blind) {
                 Ok(counts) => break counts,
