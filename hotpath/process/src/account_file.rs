@@ -86,6 +86,10 @@ impl AccountMemory {
 
 /// What a start is told of its account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one a process, and the pinned thread frees no box"
+)]
 pub enum AccountStart {
     /// Nothing: an engine whose account is nobody's, for practice.
     #[default]
