@@ -44,6 +44,8 @@ impl Facts<'_> {
             Record::Wallet(one) => self.wallet(one),
             Record::Breaker(one) => self.breaker(one),
             Record::KillStep(one) => self.kill_step(one),
+            Record::AmendIntent(one) => self.amend_intent(one),
+            Record::Amended(one) => self.amended(one),
         }
     }
 

@@ -7,7 +7,7 @@ use super::LedgerError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Version of the tables below; grows with every change.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Oldest build, by its [`SCHEMA_VERSION`], that still reads what this build writes.
 pub const MIN_READER_VERSION: u32 = 1;
@@ -144,6 +144,12 @@ CREATE TABLE IF NOT EXISTS order_events (
     PRIMARY KEY (generation, sequence)
 );
 CREATE INDEX IF NOT EXISTS order_events_by_order ON order_events (client_order_id);
+CREATE TABLE IF NOT EXISTS amendments (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL,
+    event TEXT NOT NULL, decision INTEGER NOT NULL, price_ticks INTEGER NOT NULL,
+    quantity_lots INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fills (
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL,
     instrument INTEGER NOT NULL, strategy INTEGER NOT NULL, side TEXT NOT NULL,

@@ -22,7 +22,7 @@ pub mod record;
 pub mod units;
 
 pub use account::{
-    BalanceReport, Execution, LiquidationReport, MarginReport, OpenOrderReport, OrderReply,
+    BalanceReport, Execution, LiquidationReport, MarginReport, OpenOrderReport, OrderReply, OrderTerms,
     OrderUpdate, PositionReport, ReplyOutcome, RequestKind, VenueReport,
 };
 pub use codec::{CodecError, Reader, Wire, Writer};
@@ -33,7 +33,7 @@ pub use ids::{
 };
 pub use instrument::{Filters, Instrument, InstrumentStatus, Instruments, Market, Step};
 pub use order::{
-    CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest, Side,
+    AmendOrder, CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest, Side,
     TimeInForce, WANTED_WINDOW_MS,
 };
 pub use reason::{

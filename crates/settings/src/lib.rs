@@ -15,7 +15,7 @@ mod written;
 
 pub use checked::{
     BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
-    InstrumentKey, Mode, OpenOrdersAtStart, Settings,
+    InstrumentKey, Mode, OpenOrdersAtStart, OrderSettings, Settings,
 };
 pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};

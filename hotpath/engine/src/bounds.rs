@@ -4,7 +4,7 @@
 //! comes near; they only keep sums and products within their integers.
 
 use market::{
-    BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderUpdate, PositionReport,
+    BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderTerms, OrderUpdate, PositionReport,
     Price, Quantity,
 };
 
@@ -50,6 +50,11 @@ pub(crate) fn is_update(update: &OrderUpdate) -> bool {
     quantities.into_iter().all(is_quantity)
         && (0..=TICKS_MAX).contains(&update.last_price.0)
         && tick_lots <= TICK_LOTS_MAX
+}
+
+/// Whether an order can have these terms.
+pub(crate) fn are_terms(terms: OrderTerms) -> bool {
+    is_quantity(terms.quantity) && (0..=TICKS_MAX).contains(&terms.price.0)
 }
 
 /// Whether the listed order can exist.

@@ -195,6 +195,9 @@ pub struct OrdersConfig {
     pub reply_timeout_ns: u64,
     /// What happens to own open orders that a start finds.
     pub open_orders_at_start: OpenOrdersAtStart,
+    /// A resting order that is wanted otherwise is amended where the market has a request for it
+    /// (futures), and cancelled and placed anew elsewhere.
+    pub amend: bool,
 }
 
 /// What happens to own open orders that a start finds.
@@ -307,6 +310,7 @@ impl Default for OrdersConfig {
             recv_window_ns: 1_000_000_000,
             reply_timeout_ns: 3_000_000_000,
             open_orders_at_start: OpenOrdersAtStart::Cancel,
+            amend: true,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::approved::Approved;
 use market::record::{RECORD_BYTES_MAX, Record};
-use market::{CancelOrder, InstrumentId, NewOrder, NonAction, StrategyId, wire_union};
+use market::{AmendOrder, CancelOrder, InstrumentId, NewOrder, NonAction, StrategyId, wire_union};
 
 /// Most requests of one step.
 pub const REQUESTS_MAX: usize = 128;
@@ -24,6 +24,8 @@ wire_union! {
         Snapshot(InstrumentId) = 4,
         /// Fetch open orders, positions and balances: ReconcileBegin to ReconcileEnd.
         Reconcile(InstrumentId) = 5,
+        /// Change price and quantity of a resting order, as risk has approved.
+        Amend(Approved<AmendOrder>) = 6,
     }
 }
 

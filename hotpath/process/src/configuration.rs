@@ -89,6 +89,7 @@ pub fn engine_config(
                 settings::OpenOrdersAtStart::Cancel => OpenOrdersAtStart::Cancel,
                 settings::OpenOrdersAtStart::Adopt => OpenOrdersAtStart::Adopt,
             },
+            amend: settings.orders.amend,
             ..OrdersConfig::default()
         },
         start_active: settings.hot_path.start_active,

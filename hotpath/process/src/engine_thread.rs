@@ -114,7 +114,7 @@ pub struct Rings {
 impl Outlet for Rings {
     fn send(&mut self, request: &Request, stamps: &Stamps, _: &TickClock) {
         match request {
-            Request::Place(_) | Request::Cancel(_) | Request::Query(_) => {
+            Request::Place(_) | Request::Amend(_) | Request::Cancel(_) | Request::Query(_) => {
                 push(&mut self.orders, request, stamps);
                 self.orders_cells.meet(self.orders.depth());
             }

@@ -5,11 +5,13 @@
 
 mod fills;
 mod order;
+mod replies;
 mod table;
 mod transitions;
 
 pub use fills::FillWindow;
-pub use order::{NEVER, Order};
+pub use order::{Amending, NEVER, Order};
+pub use replies::{Answer, answer};
 pub(crate) use table::MISSING_FILL_NS;
 pub use table::{OrderCounters, OrderTable};
 pub use transitions::{Evidence, PairCounts, Verdict, verdict};

@@ -61,6 +61,7 @@ impl LatencyCells {
     pub fn note_written(&self, request: &Request) {
         let kind = match request {
             Request::Place(_) => RequestKind::Place,
+            Request::Amend(_) => RequestKind::Amend,
             Request::Cancel(_) => RequestKind::Cancel,
             _ => RequestKind::Query,
         };

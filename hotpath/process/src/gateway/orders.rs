@@ -122,6 +122,9 @@ pub(crate) fn encode(
         Request::Place(order) => {
             session.place(order.get(), instrument, stamps.stepped, now, frame, sink)
         }
+        Request::Amend(amend) => {
+            session.amend(amend.get(), instrument, stamps.stepped, now, frame, sink)
+        }
         Request::Cancel(order) => session.cancel(order, instrument, now, frame, sink),
         Request::Query(order) => session.query(order, instrument, now, frame, sink),
         Request::Snapshot(_) | Request::Reconcile(_) => false,

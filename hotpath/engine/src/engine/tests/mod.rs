@@ -4,6 +4,8 @@
 
 mod absurd;
 mod account;
+mod amend;
+mod cells;
 mod breakers;
 mod checkpoint;
 mod clock;
