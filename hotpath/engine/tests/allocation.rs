@@ -61,6 +61,7 @@ fn config() -> EngineConfig {
     for parameters in [
         StrategyParameters::Imbalance(taker),
         StrategyParameters::Dummy(DummyParameters::default()),
+        StrategyParameters::Imbalance(ImbalanceParameters::default()),
     ] {
         config.strategies.push(StrategyConfig {
             name: "s".to_string(),
@@ -94,7 +95,9 @@ impl World {
     }
 
     fn depth(&mut self, bid_lots: i64, ask_lots: i64) {
-        let bids = [level(500_000, bid_lots)];
+        // The touch comes and goes, so that what rests there follows it.
+        let thin = self.update_id % 8 < 4;
+        let bids = [level(500_000, if thin { 0 } else { bid_lots })];
         let asks = [level(500_001, ask_lots)];
         let id = self.update_id + 1;
         let header = DepthHeader {

@@ -13,6 +13,7 @@ use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
 use crate::state_directory::write_durably;
+use crate::wire_check::{Finding, WireCheck};
 use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
@@ -73,6 +74,8 @@ pub struct Housekeeping {
     pub latency: LatencyWatch,
     /// Kernel figures.
     pub kernel: KernelCells,
+    /// Compares what was decided with what was written.
+    pub wire_check: WireCheck,
     /// Thread id of the engine.
     pub engine_thread: i32,
     /// Has the kill in his care.
@@ -134,6 +137,11 @@ impl Housekeeping {
                 self.watch_control(now, &mut times);
                 self.show_kernel();
                 self.latency.look();
+                if let Finding::Undecided(_) = self.wire_check.look(&self.segment) {
+                    // Something writes orders that risk has not seen: nothing is opened until a
+                    // person has looked.
+                    self.tell(Input::Command(Command::Pause));
+                }
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
             self.keep_breakers();
