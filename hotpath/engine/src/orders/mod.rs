@@ -3,6 +3,8 @@
 //! In: decisions, replies, order events, time. Out: what is live, what is unknown, what to query.
 //! Never: a step back (I5), a second sending of an unknown order (I3), a reused id (I2).
 
+#[cfg(test)]
+mod document;
 mod fills;
 mod order;
 mod replies;

@@ -16,15 +16,15 @@ use market::{
 };
 
 /// Time from an unresolved reply to the first query: the user stream may answer meanwhile.
-const FIRST_QUERY_NS: u64 = 200_000_000;
+pub(super) const FIRST_QUERY_NS: u64 = 200_000_000;
 /// Time between two queries, and the least time between two answers that count (I4).
-const QUERY_INTERVAL_NS: u64 = 1_000_000_000;
+pub(super) const QUERY_INTERVAL_NS: u64 = 1_000_000_000;
 /// The window of orders that only reduce.
-const WANTED_WINDOW_NS: u64 = WANTED_WINDOW_MS as u64 * 1_000_000;
+pub(super) const WANTED_WINDOW_NS: u64 = WANTED_WINDOW_MS as u64 * 1_000_000;
 /// What is added to the window in which the exchange may accept a request (I4).
-const UNKNOWN_MARGIN_NS: u64 = 2_000_000_000;
+pub(super) const UNKNOWN_MARGIN_NS: u64 = 2_000_000_000;
 /// Answers "not found" that make an order never have existed (I4).
-const NOT_FOUND_ANSWERS: u8 = 2;
+pub(super) const NOT_FOUND_ANSWERS: u8 = 2;
 /// How long fills may follow the news of an order's end before they count as missing.
 pub(crate) const MISSING_FILL_NS: u64 = 1_000_000_000;
 
