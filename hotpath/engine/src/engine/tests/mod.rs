@@ -9,6 +9,7 @@ mod cells;
 mod breakers;
 mod checkpoint;
 mod clock;
+mod collar;
 mod exposure;
 mod orders;
 mod properties;
