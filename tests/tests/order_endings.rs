@@ -369,13 +369,21 @@ fn a_reduce_only_order_that_the_exchange_trims_is_what_it_says_and_then_ends() {
         ..target_told(&id, "0.005")
     }));
     let now = world.look(&target);
-    assert_eq!((now.state, now.new.quantity), (OrderState::Accepted, Quantity(5)));
+    assert_eq!(
+        (now.state, now.new.quantity),
+        (OrderState::Accepted, Quantity(5))
+    );
     assert_eq!(now.exposure(), Quantity(5));
     // Our own request comes too late, and says so.
-    let text = r#"{"id":"a2","status":400,"error":{"code":-5027,"msg":"No need to modify the order."}}"#;
+    let text =
+        r#"{"id":"a2","status":400,"error":{"code":-5027,"msg":"No need to modify the order."}}"#;
     let reply = decode_reply(text.as_bytes()).unwrap();
     let id_of = target.client_order_id;
-    world.send(Input::OrderReply(reply.order_reply(RequestKind::Amend, id_of, &instrument())));
+    world.send(Input::OrderReply(reply.order_reply(
+        RequestKind::Amend,
+        id_of,
+        &instrument(),
+    )));
     let now = world.look(&target);
     assert_eq!((now.amending, now.amend_refused), (None, false));
     world.event(&told(&Told {
@@ -385,16 +393,29 @@ fn a_reduce_only_order_that_the_exchange_trims_is_what_it_says_and_then_ends() {
         ..target_told(&id, "0.005")
     }));
     let now = world.look(&target);
-    assert_eq!((now.state, now.exposure()), (OrderState::Expired, Quantity(0)));
+    assert_eq!(
+        (now.state, now.exposure()),
+        (OrderState::Expired, Quantity(0))
+    );
     assert_eq!(world.engine.order_counters().violations, 0);
 }
 
 #[test]
 fn orders_that_the_exchange_makes_move_the_position_and_no_order_of_ours() {
     let made = [
-        ("autoclose-1764165000100123456", "LIQUIDATION", "IOC", "CALCULATED"),
+        (
+            "autoclose-1764165000100123456",
+            "LIQUIDATION",
+            "IOC",
+            "CALCULATED",
+        ),
         ("adl_autoclose", "LIMIT", "IOC", "TRADE"),
-        ("settlement_autoclose-1764165000100", "MARKET", "GTC", "TRADE"),
+        (
+            "settlement_autoclose-1764165000100",
+            "MARKET",
+            "GTC",
+            "TRADE",
+        ),
     ];
     for (name, kind, lifetime, execution) in made {
         let (mut world, target) = long();
@@ -413,7 +434,10 @@ fn orders_that_the_exchange_makes_move_the_position_and_no_order_of_ours() {
             ..TOLD
         }));
         assert_eq!(world.position(), 0, "{name}");
-        assert!(world.closed().is_some(), "{name}: the strategy's trade is over");
+        assert!(
+            world.closed().is_some(),
+            "{name}: the strategy's trade is over"
+        );
         assert_eq!(world.engine.orders().live().len(), orders, "{name}: I15");
         let fill = world.outbox.observer.0.iter().find_map(|one| match one {
             Record::Fill(fill) => Some(*fill),

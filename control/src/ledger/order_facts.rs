@@ -137,19 +137,18 @@ impl Facts<'_> {
     /// The exchange states another price or quantity: the row is the order as it is.
     pub(super) fn amended(&mut self, one: &Amended) -> Stored {
         let id = one.client_order_id.as_str();
-        let event = if one.ours { "AMENDED" } else { "AMENDED_OUTSIDE" };
+        let event = if one.ours {
+            "AMENDED"
+        } else {
+            "AMENDED_OUTSIDE"
+        };
         self.amendment(id, event, 0, one.price, one.quantity)?;
         self.transaction
             .prepare_cached(
                 "UPDATE orders SET price_ticks = ?2, quantity_lots = ?3, changed_utc_ns = ?4
                  WHERE client_order_id = ?1",
             )?
-            .execute(params![
-                id,
-                one.price.0,
-                one.quantity.0,
-                self.record.utc.0
-            ])?;
+            .execute(params![id, one.price.0, one.quantity.0, self.record.utc.0])?;
         self.order_event(&OrderEvent {
             client_order_id: id,
             event,

@@ -22,8 +22,8 @@ pub mod record;
 pub mod units;
 
 pub use account::{
-    BalanceReport, Execution, LiquidationReport, MarginReport, OpenOrderReport, OrderReply, OrderTerms,
-    OrderUpdate, PositionReport, ReplyOutcome, RequestKind, VenueReport,
+    BalanceReport, Execution, LiquidationReport, MarginReport, OpenOrderReport, OrderReply,
+    OrderTerms, OrderUpdate, PositionReport, ReplyOutcome, RequestKind, VenueReport,
 };
 pub use codec::{CodecError, Reader, Wire, Writer};
 pub use decimal::{DecimalError, parse_decimal, parse_signed_decimal, write_decimal};
@@ -33,8 +33,8 @@ pub use ids::{
 };
 pub use instrument::{Filters, Instrument, InstrumentStatus, Instruments, Market, Step};
 pub use order::{
-    AmendOrder, CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest, Side,
-    TimeInForce, WANTED_WINDOW_MS,
+    AmendOrder, CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest,
+    Side, TimeInForce, WANTED_WINDOW_MS,
 };
 pub use reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, NonAction, StateReason, TradingState,

@@ -8,7 +8,9 @@ use crate::ids::{
     ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId, Symbol, TradeId,
 };
 use crate::instrument::Market;
-use crate::order::{AmendOrder, CancelOrder, Certainty, Liquidity, NewOrder, OrderState, PendingRequest, Side};
+use crate::order::{
+    AmendOrder, CancelOrder, Certainty, Liquidity, NewOrder, OrderState, PendingRequest, Side,
+};
 use crate::reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, StateReason, TradingState,
 };

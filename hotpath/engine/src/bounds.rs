@@ -4,8 +4,8 @@
 //! comes near; they only keep sums and products within their integers.
 
 use market::{
-    BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderTerms, OrderUpdate, PositionReport,
-    Price, Quantity,
+    BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderTerms, OrderUpdate,
+    PositionReport, Price, Quantity,
 };
 
 /// Highest price, in ticks.

@@ -97,7 +97,11 @@ impl World {
     fn depth(&mut self, bid_lots: i64, ask_lots: i64) {
         // The touch comes and goes, so that what rests there follows it.
         let thin = self.update_id % 8 < 4;
-        let (touch, below) = if thin { (0, 4 * bid_lots) } else { (4 * bid_lots, 10) };
+        let (touch, below) = if thin {
+            (0, 4 * bid_lots)
+        } else {
+            (4 * bid_lots, 10)
+        };
         let bids = [level(500_000, touch), level(499_999, below)];
         let asks = [level(500_001, ask_lots)];
         let id = self.update_id + 1;

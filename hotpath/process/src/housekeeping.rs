@@ -171,10 +171,9 @@ impl Housekeeping {
             let (instrument, wish) = match request {
                 Request::Snapshot(instrument) => (instrument, Wish::Snapshot(instrument)),
                 Request::Reconcile(instrument) => (instrument, Wish::Reconcile),
-                Request::Place(_)
-                | Request::Amend(_)
-                | Request::Cancel(_)
-                | Request::Query(_) => continue,
+                Request::Place(_) | Request::Amend(_) | Request::Cancel(_) | Request::Query(_) => {
+                    continue;
+                }
             };
             let market = Instruments(&self.instruments)
                 .get(instrument)

@@ -183,7 +183,8 @@ impl EngineCells {
         let actions = |all: &[NonAction]| all.iter().map(|code| code.as_str()).collect();
         let amended = instruments.iter().map(|one| {
             let place = place_of(one);
-            let by = |who| telemetry.counter(&format!("orders_amended_total{{{place},by=\"{who}\"}}"));
+            let by =
+                |who| telemetry.counter(&format!("orders_amended_total{{{place},by=\"{who}\"}}"));
             Ok([by("us")?, by("others")?])
         });
         let names: Vec<&str> = strategies.iter().map(String::as_str).collect();

@@ -101,7 +101,10 @@ fn sum(segment: &Segment, families: &[&str]) -> u64 {
         families.contains(&family)
     };
     let cells = segment.counters().iter();
-    cells.filter(|(name, _)| of(name)).map(|(_, value)| value).sum()
+    cells
+        .filter(|(name, _)| of(name))
+        .map(|(_, value)| value)
+        .sum()
 }
 
 #[cfg(test)]

@@ -197,9 +197,7 @@ fn order_result(
             let value = quantity(cursor.string("origQty")?, instrument, "origQty")?;
             set(&mut whole, "origQty", value)
         }
-        b"updateTime" if asks_terms => {
-            set(&mut updated, "updateTime", time(cursor, "updateTime")?)
-        }
+        b"updateTime" if asks_terms => set(&mut updated, "updateTime", time(cursor, "updateTime")?),
         b"orderId" => set(&mut order_id, "orderId", cursor.unsigned("orderId")?),
         b"clientOrderId" => set(
             &mut client_id,

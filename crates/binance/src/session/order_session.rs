@@ -19,8 +19,8 @@ use crate::orders::{
 };
 use crate::sign::Credentials;
 use market::{
-    AmendOrder, CancelOrder, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Instruments, Market,
-    MonoNs, NewOrder, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
+    AmendOrder, CancelOrder, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Instruments,
+    Market, MonoNs, NewOrder, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
     WANTED_WINDOW_MS,
 };
 

@@ -27,12 +27,7 @@ impl Engine {
         if reply.exchange_order_id.0 != 0 {
             order.exchange_order_id = reply.exchange_order_id;
         }
-        let follows = answer(
-            reply.request,
-            reply.outcome,
-            order.pending,
-            order.certainty,
-        );
+        let follows = answer(reply.request, reply.outcome, order.pending, order.certainty);
         let changed = self.follow(slot, follows, reply, emit);
         if changed || reply.outcome == ReplyOutcome::Rejected {
             self.record_order(slot, Some(reply.request), reply.error_code, emit);

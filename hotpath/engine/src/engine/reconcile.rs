@@ -16,8 +16,8 @@ use crate::strategy::Purpose;
 use market::record::{Adopted, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
-    Certainty, Instrument, IntentId, Market, Money, MonoNs, NewOrder, OpenOrderReport, OrderState, OrderTerms,
-    PendingRequest, Quantity,
+    Certainty, Instrument, IntentId, Market, Money, MonoNs, NewOrder, OpenOrderReport, OrderState,
+    OrderTerms, PendingRequest, Quantity,
 };
 
 /// The slot of orders that no strategy wants: adopted ones.

@@ -71,7 +71,11 @@ fn reply_table() -> String {
     let mut notes = Notes::default();
     let places: Vec<(PendingRequest, Certainty)> = PendingRequest::ALL
         .iter()
-        .flat_map(|pending| Certainty::ALL.iter().map(|certainty| (*pending, *certainty)))
+        .flat_map(|pending| {
+            Certainty::ALL
+                .iter()
+                .map(|certainty| (*pending, *certainty))
+        })
         .collect();
     let mut head = vec!["request: outcome".to_string()];
     head.extend(
@@ -110,10 +114,16 @@ fn times() -> String {
     let ms = |ns: u64| ns / 1_000_000;
     let config = OrdersConfig::default();
     let rows = [
-        ("A request without a reply becomes unknown after", ms(config.reply_timeout_ns)),
+        (
+            "A request without a reply becomes unknown after",
+            ms(config.reply_timeout_ns),
+        ),
         ("The first query follows after", ms(FIRST_QUERY_NS)),
         ("Time between two queries", ms(QUERY_INTERVAL_NS)),
-        ("Window of an order that opens (`venue.recv_window_ms`, at most)", ms(config.recv_window_ns)),
+        (
+            "Window of an order that opens (`venue.recv_window_ms`, at most)",
+            ms(config.recv_window_ns),
+        ),
         ("Window of an order that only reduces", ms(WANTED_WINDOW_NS)),
         ("Margin after the window", ms(UNKNOWN_MARGIN_NS)),
     ];
@@ -129,7 +139,10 @@ fn the_document_shows_the_tables_and_times_of_the_code() {
     let missing = parts.iter().filter(|part| !DOCUMENT.contains(*part));
     let missing: Vec<&str> = missing.map(String::as_str).collect();
     let text = missing.join("\n");
-    assert!(missing.is_empty(), "docs/order-life.md should hold this:\n\n{text}");
+    assert!(
+        missing.is_empty(),
+        "docs/order-life.md should hold this:\n\n{text}"
+    );
 }
 
 #[test]

@@ -195,7 +195,11 @@ impl Order {
         if let Some(asked) = &self.amending {
             let left = |whole: Quantity| (whole.0 - self.filled.0).max(0);
             let old = scaled(self.reserve, left(self.new.quantity), self.new.quantity.0);
-            return old.max(scaled(asked.reserve, left(asked.quantity), asked.quantity.0));
+            return old.max(scaled(
+                asked.reserve,
+                left(asked.quantity),
+                asked.quantity.0,
+            ));
         }
         let (left, whole) = (self.exposure(), self.new.quantity);
         if left == whole || self.reserve == Money::ZERO {

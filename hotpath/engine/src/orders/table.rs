@@ -241,7 +241,10 @@ impl OrderTable {
         order.told = order.told.max(told);
         // Any word of the exchange about the order settles whether it exists; a cancel or an
         // amendment that is under way keeps its own question.
-        let kept = matches!(order.pending, PendingRequest::Cancel | PendingRequest::Amend);
+        let kept = matches!(
+            order.pending,
+            PendingRequest::Cancel | PendingRequest::Amend
+        );
         if !kept || order.state.is_final() {
             order.pending = PendingRequest::None;
             order.certainty = Certainty::Known;

@@ -10,8 +10,8 @@ use crate::signal::Top;
 use crate::strategy::Purpose;
 use market::units::ONE;
 use market::{
-    AmendOrder, BookState, DenialCode, Instrument, InstrumentStatus, Market, Money, MonoNs, NewOrder,
-    OrderType, Price, Quantity, Rate, Side, StateReason, TimeInForce, TradingState,
+    AmendOrder, BookState, DenialCode, Instrument, InstrumentStatus, Market, Money, MonoNs,
+    NewOrder, OrderType, Price, Quantity, Rate, Side, StateReason, TimeInForce, TradingState,
 };
 
 /// What risk knows of the book behind an order.

@@ -63,7 +63,11 @@ fn the_cells_of_recorder_and_connections_are_what_is_compared() {
     usdm.note_frame(&order, Frame::Failed);
     spot.note_frame(&order, Frame::Unsent);
     usdm.note_frame(&cancel, Frame::Written);
-    assert_eq!(check.look(&segment), Finding::Sound, "cancels need no decision of risk");
+    assert_eq!(
+        check.look(&segment),
+        Finding::Sound,
+        "cancels need no decision of risk"
+    );
     // A shell that writes an order twice.
     usdm.note_frame(&order, Frame::Written);
     assert_eq!(check.look(&segment), Finding::Undecided(1));

@@ -122,9 +122,10 @@ impl Checker {
             self.broken("I5", format!("{} is amended after its end", id.as_str()));
         }
         // It takes its own place: without it in the sums.
-        let state = self.orders.get_mut(&id).map(|shadow| {
-            std::mem::replace(&mut shadow.state, OrderState::Canceled)
-        });
+        let state = self
+            .orders
+            .get_mut(&id)
+            .map(|shadow| std::mem::replace(&mut shadow.state, OrderState::Canceled));
         let rest = NewOrder {
             quantity: market::Quantity(amend.order.quantity.0 - filled),
             ..amend.order

@@ -114,7 +114,10 @@ impl Checker {
         let decided = shadow.amendments.pop_front();
         let (written, state) = (shadow.written, shadow.state);
         let Some(amend) = decided else {
-            return self.broken("I25", format!("{name} is amended and the journal does not say so"));
+            return self.broken(
+                "I25",
+                format!("{name} is amended and the journal does not say so"),
+            );
         };
         if !written || state.is_final() || market != Market::UsdM {
             self.broken("I16", format!("{name} is amended in state {state}"));

@@ -623,9 +623,15 @@ fn the_exchanges_answers_to_an_amendment_are_told_apart() {
     };
     let cases = [
         (done.to_string(), "AMEND CONFIRMED fuA 0 timed"),
-        (done.replace("\"NEW\"", "\"CANCELED\""), "AMEND CONFIRMED fuA 0 timed"),
+        (
+            done.replace("\"NEW\"", "\"CANCELED\""),
+            "AMEND CONFIRMED fuA 0 timed",
+        ),
         // Without its price and quantity nobody knows what the order is.
-        (done.replace("\"origQty\":\"0.002\",", ""), "AMEND UNRESOLVED fuA 0 timed"),
+        (
+            done.replace("\"origQty\":\"0.002\",", ""),
+            "AMEND UNRESOLVED fuA 0 timed",
+        ),
         (done.replace("fuA", "fuB"), "AMEND UNRESOLVED fuA 0 timed"),
         (
             refused(-5027, "No need to modify the order."),
@@ -636,14 +642,23 @@ fn the_exchanges_answers_to_an_amendment_are_told_apart() {
             "AMEND REJECTED fuA -5026 timed",
         ),
         (
-            refused(-5028, "Timestamp for this request is outside of the ME recvWindow."),
+            refused(
+                -5028,
+                "Timestamp for this request is outside of the ME recvWindow.",
+            ),
             "AMEND REJECTED fuA -5028 timed",
         ),
         (
-            refused(-5043, "A pending modification already exists for this order."),
+            refused(
+                -5043,
+                "A pending modification already exists for this order.",
+            ),
             "AMEND REJECTED fuA -5043 timed",
         ),
-        (refused(-2013, "Order does not exist."), "AMEND REJECTED fuA -2013 timed"),
+        (
+            refused(-2013, "Order does not exist."),
+            "AMEND REJECTED fuA -2013 timed",
+        ),
         (
             r#"{"id":"ID","status":503,"error":{"code":-1007,"msg":"Timeout"}}"#.to_string(),
             "AMEND UNRESOLVED fuA -1007 timed",
@@ -676,7 +691,8 @@ fn a_late_refusal_of_a_former_amendment_is_no_answer_to_the_present_one() {
     session.poll(now(3_100), &mut seen);
     assert_eq!(std::mem::take(&mut seen.0), ["AMEND UNRESOLVED fuA 0"]);
     amend(&mut session, &mut seen, "fuA", 1004, 3_200);
-    let refused = r#"{"id":"a1","status":400,"error":{"code":-2013,"msg":"Order does not exist."}}"#;
+    let refused =
+        r#"{"id":"a1","status":400,"error":{"code":-2013,"msg":"Order does not exist."}}"#;
     answer(&mut session, &mut seen, refused, 3_300);
     assert_eq!(seen.0, [] as [&str; 0]);
     let refused = refused.replace("a1", "a2");

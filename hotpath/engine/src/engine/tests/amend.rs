@@ -69,7 +69,12 @@ pub(super) fn answer(
 
 fn confirm(rig: &mut Rig, amend: &AmendOrder) {
     let terms = (amend.order.price.0, amend.order.quantity.0);
-    let reply = answer(amend, ReplyOutcome::Confirmed, OrderState::Accepted, Some(terms));
+    let reply = answer(
+        amend,
+        ReplyOutcome::Confirmed,
+        OrderState::Accepted,
+        Some(terms),
+    );
     rig.send(crate::Input::OrderReply(reply));
 }
 
@@ -109,11 +114,8 @@ fn axes(rig: &Rig, order: &NewOrder) -> (OrderState, PendingRequest, Certainty) 
     (order.state, order.pending, order.certainty)
 }
 
-const SETTLED: (OrderState, PendingRequest, Certainty) = (
-    OrderState::Accepted,
-    PendingRequest::None,
-    Certainty::Known,
-);
+const SETTLED: (OrderState, PendingRequest, Certainty) =
+    (OrderState::Accepted, PendingRequest::None, Certainty::Known);
 
 fn amended_records(rig: &Rig) -> Vec<Amended> {
     let records = rig.outbox.observer.records.iter();
@@ -137,18 +139,34 @@ fn an_entry_that_follows_the_touch_is_amended_and_journalled_before_it_is_sent()
     let (mut rig, order) = resting();
     rig.forget();
     let amend = amended(&mut rig, 3);
-    assert_eq!((amend.order.price, amend.old_price), (Price(500_003), order.price));
+    assert_eq!(
+        (amend.order.price, amend.old_price),
+        (Price(500_003), order.price)
+    );
     assert_eq!(amend.order.quantity, order.quantity);
     assert_eq!(amend.order.client_order_id, order.client_order_id);
-    assert_eq!(amend.order.intent, order.intent, "the order keeps its intent");
-    assert!(amend.decision > order.intent, "the amendment is a decision of its own");
-    let intents = rig.outbox.observer.records.iter().filter(|one| {
-        matches!(one, Record::AmendIntent(intent) if intent.amend == amend)
-    });
+    assert_eq!(
+        amend.order.intent, order.intent,
+        "the order keeps its intent"
+    );
+    assert!(
+        amend.decision > order.intent,
+        "the amendment is a decision of its own"
+    );
+    let intents = rig
+        .outbox
+        .observer
+        .records
+        .iter()
+        .filter(|one| matches!(one, Record::AmendIntent(intent) if intent.amend == amend));
     assert_eq!(intents.count(), 1);
     assert_eq!(
         axes(&rig, &order),
-        (OrderState::Accepted, PendingRequest::Amend, Certainty::Known)
+        (
+            OrderState::Accepted,
+            PendingRequest::Amend,
+            Certainty::Known
+        )
     );
     confirm(&mut rig, &amend);
     assert_eq!(axes(&rig, &order), SETTLED);
@@ -206,7 +224,11 @@ fn an_amendment_that_was_not_sent_waits_and_goes_then() {
     let mut unsent = answer(&amend, ReplyOutcome::Rejected, OrderState::Submitted, None);
     unsent.error_code = NOT_SENT;
     rig.send(crate::Input::OrderReply(unsent));
-    assert_eq!(rig.cancelled(), [order.client_order_id], "an entry that nobody wants");
+    assert_eq!(
+        rig.cancelled(),
+        [order.client_order_id],
+        "an entry that nobody wants"
+    );
     assert!(!look(&rig, &order).amend_refused);
 }
 
@@ -245,7 +267,10 @@ fn an_amendment_takes_a_message_of_the_throttle() {
             ref other => panic!("{other:?}"),
         }
     }
-    assert_eq!(sent, 3, "a burst of five, one of them reserved, one the order itself");
+    assert_eq!(
+        sent, 3,
+        "a burst of five, one of them reserved, one the order itself"
+    );
     let denied = rig.outbox.observer.records.iter().any(|one| {
         matches!(one, Record::Denial(denial) if denial.code == market::DenialCode::RateLimitExceeded)
     });
@@ -257,7 +282,11 @@ fn an_unresolved_amendment_is_asked_for_and_never_sent_again() {
     let (mut rig, order) = resting();
     let amend = amended(&mut rig, 3);
     unresolved(&mut rig, &amend);
-    let unknown = (OrderState::Accepted, PendingRequest::Amend, Certainty::Unknown);
+    let unknown = (
+        OrderState::Accepted,
+        PendingRequest::Amend,
+        Certainty::Unknown,
+    );
     assert_eq!(axes(&rig, &order), unknown);
     rig.pass_ms(199);
     assert_eq!(queries(&mut rig), 0);
@@ -307,7 +336,11 @@ fn the_amendment_event_may_come_before_the_reply_and_after_it() {
     let (mut rig, order) = resting();
     let first = amended(&mut rig, 3);
     amendment(&mut rig, &first.order, 5);
-    assert_eq!(look(&rig, &order).pending, PendingRequest::Amend, "it keeps its question");
+    assert_eq!(
+        look(&rig, &order).pending,
+        PendingRequest::Amend,
+        "it keeps its question"
+    );
     confirm(&mut rig, &first);
     assert_eq!(axes(&rig, &order), SETTLED);
     let second = amended(&mut rig, 6);
@@ -341,7 +374,11 @@ fn an_event_that_tells_the_amendment_answers_a_reply_that_never_comes() {
             unresolved(&mut rig, &amend);
         }
         assert_eq!(axes(&rig, &order), SETTLED);
-        assert_eq!(rig.engine.account_page().unknown_ever, 0, "there was no doubt");
+        assert_eq!(
+            rig.engine.account_page().unknown_ever,
+            0,
+            "there was no doubt"
+        );
     }
 }
 
@@ -379,7 +416,10 @@ fn an_amendment_that_races_a_fill_leaves_the_sum_of_both() {
         rig.take();
         let now = look(&rig, &order);
         assert_eq!(now.state, OrderState::PartiallyFilled, "{reply_first}");
-        assert_eq!((now.filled, now.new.price), (Quantity(5), amend.order.price));
+        assert_eq!(
+            (now.filled, now.new.price),
+            (Quantity(5), amend.order.price)
+        );
         assert_eq!(now.exposure(), order.quantity - Quantity(5));
         assert_eq!(rig.position(), 5);
         assert_eq!(rig.engine.order_counters().violations, 0);
@@ -417,7 +457,12 @@ fn an_amendment_that_ends_the_order_ends_it() {
     let (mut rig, order) = resting();
     let amend = amended(&mut rig, 3);
     let terms = (order.price.0, order.quantity.0);
-    let reply = answer(&amend, ReplyOutcome::Confirmed, OrderState::Canceled, Some(terms));
+    let reply = answer(
+        &amend,
+        ReplyOutcome::Confirmed,
+        OrderState::Canceled,
+        Some(terms),
+    );
     rig.send(crate::Input::OrderReply(reply));
     assert_eq!(axes(&rig, &order).0, OrderState::Canceled);
     assert_eq!(look(&rig, &order).reserved(), Money::ZERO);
@@ -488,8 +533,15 @@ fn a_cancel_that_overtook_an_unknown_amendment_is_repeated_until_the_order_is_go
     rig.pass_ms(1_200);
     rig.take();
     told(&mut rig, &amend, order.price.0, order.quantity.0);
-    assert_eq!(rig.cancelled(), [order.client_order_id], "it lives: once more");
-    assert!(look(&rig, &order).amending.is_some(), "and may still become another");
+    assert_eq!(
+        rig.cancelled(),
+        [order.client_order_id],
+        "it lives: once more"
+    );
+    assert!(
+        look(&rig, &order).amending.is_some(),
+        "and may still become another"
+    );
     rig.end(&order, OrderState::Canceled, 0);
     assert_eq!(axes(&rig, &order).0, OrderState::Canceled);
     assert_eq!(rig.engine.reserved_exposure(), Money::ZERO);
@@ -540,7 +592,10 @@ fn a_broken_connection_after_the_write_is_a_doubt_and_reconciliation_does_not_gu
     rig.reconcile(&[listed], &[]);
     let now = look(&rig, &order);
     // Without streams nobody wants the entry: a cancel has overtaken the amendment.
-    assert_eq!((now.pending, now.certainty), (PendingRequest::Cancel, Certainty::Unknown));
+    assert_eq!(
+        (now.pending, now.certainty),
+        (PendingRequest::Cancel, Certainty::Unknown)
+    );
     assert!(now.amending.is_some(), "the list says nothing of it");
 }
 
@@ -590,6 +645,13 @@ fn a_target_follows_the_position_by_amendment() {
     });
     let amend = amend.expect("the target grows with the position");
     assert_eq!(amend.order.client_order_id, target.client_order_id);
-    assert_eq!((amend.order.quantity, amend.order.reduce_only), (Quantity(8), true));
-    assert_eq!(look(&rig, &target).reserved(), Money::ZERO, "it can only reduce");
+    assert_eq!(
+        (amend.order.quantity, amend.order.reduce_only),
+        (Quantity(8), true)
+    );
+    assert_eq!(
+        look(&rig, &target).reserved(),
+        Money::ZERO,
+        "it can only reduce"
+    );
 }

@@ -114,7 +114,10 @@ fn check(follows: Answer, before: &Order, after: &Order, violations: u64) {
         Answer::State | Answer::Asked => {
             assert_eq!(after.state, OrderState::Accepted);
             let kept = follows == Answer::State
-                && matches!(before.pending, PendingRequest::Amend | PendingRequest::Cancel);
+                && matches!(
+                    before.pending,
+                    PendingRequest::Amend | PendingRequest::Cancel
+                );
             // It lives, and nobody wants it: the cancel goes once more.
             let again = before.pending == PendingRequest::Cancel;
             let settled = if again { PendingRequest::Cancel } else { None };
@@ -136,7 +139,11 @@ fn check(follows: Answer, before: &Order, after: &Order, violations: u64) {
         }
         Answer::DoubtPlace => {
             let unknown = before.pending == Place;
-            let certainty = if unknown { Certainty::Unknown } else { before.certainty };
+            let certainty = if unknown {
+                Certainty::Unknown
+            } else {
+                before.certainty
+            };
             assert_eq!(axes, (before.state, before.pending, certainty));
         }
         Answer::LookInto => {
@@ -147,7 +154,10 @@ fn check(follows: Answer, before: &Order, after: &Order, violations: u64) {
             assert_eq!(after.amending, Option::None);
             let open = before.pending == PendingRequest::Amend || before.pending == None;
             let pending = if open { None } else { before.pending };
-            assert_eq!((after.state, after.pending), (OrderState::Accepted, pending));
+            assert_eq!(
+                (after.state, after.pending),
+                (OrderState::Accepted, pending)
+            );
             let (price, quantity) = (after.new.price, after.new.quantity);
             assert!(before.amending.is_none_or(|one| one.is(price, quantity)));
         }
@@ -215,7 +225,10 @@ fn a_cancel_that_overtook_an_amendment_leaves_it_its_own_answer() {
         };
         rig.send(Input::OrderReply(reply_to(&amend, outcome, state, terms)));
         let now = look(&rig, &order);
-        assert_eq!((now.pending, now.new.price), (PendingRequest::Cancel, Price(price)));
+        assert_eq!(
+            (now.pending, now.new.price),
+            (PendingRequest::Cancel, Price(price))
+        );
         let open = outcome == ReplyOutcome::Unresolved;
         assert_eq!(now.amending.is_some(), open, "{outcome}");
     }

@@ -35,10 +35,15 @@ fn exit(rig: &mut Rig, side: Side, price: Price) -> Result<Price, DenialCode> {
     let hash = rig.engine.hash;
     let mut emit = Emit::new(&mut rig.outbox, hash);
     rig.engine.place(0, &wanted, trigger, &mut emit);
-    let denied = rig.outbox.observer.records.iter().find_map(|one| match one {
-        Record::Denial(denial) => Some(denial.code),
-        _ => None,
-    });
+    let denied = rig
+        .outbox
+        .observer
+        .records
+        .iter()
+        .find_map(|one| match one {
+            Record::Denial(denial) => Some(denial.code),
+            _ => None,
+        });
     let placed = rig.outbox.requests.iter().find_map(|one| match one {
         Request::Place(order) => Some(*order.get()),
         _ => None,
@@ -75,7 +80,10 @@ fn an_exit_as_far_from_the_touch_as_the_collar_reaches_is_moved_inside_and_passe
 
 #[test]
 fn an_exit_inside_of_the_collar_keeps_its_price() {
-    assert_eq!(exit(&mut rig(), Side::Sell, Price(499_000)), Ok(Price(499_000)));
+    assert_eq!(
+        exit(&mut rig(), Side::Sell, Price(499_000)),
+        Ok(Price(499_000))
+    );
 }
 
 #[test]
@@ -84,5 +92,8 @@ fn an_exit_that_would_not_reach_the_other_side_inside_of_the_collar_is_denied() 
     // The mark says that this market has run away: inside of its collar nothing can be sold.
     rig.mark(520_000);
     let edge = moved(Price(500_000), Rate(1_000_000), Side::Sell);
-    assert_eq!(exit(&mut rig, Side::Sell, edge), Err(DenialCode::PriceCollar));
+    assert_eq!(
+        exit(&mut rig, Side::Sell, edge),
+        Err(DenialCode::PriceCollar)
+    );
 }

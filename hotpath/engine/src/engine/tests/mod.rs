@@ -5,8 +5,8 @@
 mod absurd;
 mod account;
 mod amend;
-mod cells;
 mod breakers;
+mod cells;
 mod checkpoint;
 mod clock;
 mod collar;
