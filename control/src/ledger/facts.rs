@@ -50,6 +50,8 @@ impl Facts<'_> {
             | Record::FirstStart(_)
             | Record::Setup(_)
             | Record::Opening(_) => self.account_note(),
+            Record::AmendIntent(one) => self.amend_intent(one),
+            Record::Amended(one) => self.amended(one),
         }
     }
 

@@ -8,7 +8,9 @@ use crate::ids::{
     ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId, Symbol, TradeId,
 };
 use crate::instrument::Market;
-use crate::order::{CancelOrder, Certainty, Liquidity, NewOrder, OrderState, PendingRequest, Side};
+use crate::order::{
+    AmendOrder, CancelOrder, Certainty, Liquidity, NewOrder, OrderState, PendingRequest, Side,
+};
 use crate::reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, StateReason, TradingState,
 };
@@ -20,8 +22,8 @@ use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
 
 /// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
-/// 3 drills of the kill and what reconciliation finds: what an earlier version wrote is read as it
-/// was.
+/// 3 drills of the kill, amendments and what reconciliation finds: what an earlier version wrote is
+/// read as it was.
 pub const RECORD_VERSION: u16 = 3;
 
 /// Most bytes of one encoded record with its header.
@@ -107,6 +109,10 @@ wire_union! {
         Breaker(BreakerRecord) = 15,
         /// One act of a kill, with what came of it.
         KillStep(KillStep) = 20,
+        /// An amendment that passed risk; written before its first byte is sent (I25).
+        AmendIntent(AmendIntent) = 24,
+        /// An order has another price or quantity at the exchange than before.
+        Amended(Amended) = 25,
         /// An open order that is not one of the engine's, or a conditional one.
         External(ExternalOrder) = 40,
         /// A difference between our position and the exchange's.
@@ -219,6 +225,34 @@ wire_struct! {
         pub order: NewOrder,
         /// The input behind it.
         pub trigger: Trigger,
+    }
+}
+
+wire_struct! {
+    /// An amendment that passed risk, and what triggered it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct AmendIntent {
+        /// The order as it is to be, and as it was.
+        pub amend: AmendOrder,
+        /// The input behind it.
+        pub trigger: Trigger,
+    }
+}
+
+wire_struct! {
+    /// What the exchange states an order to be from now on.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Amended {
+        /// Which order.
+        pub client_order_id: ClientOrderId,
+        /// Its instrument.
+        pub instrument: InstrumentId,
+        /// Limit price.
+        pub price: Price,
+        /// The whole quantity.
+        pub quantity: Quantity,
+        /// True when it is what we asked for; false when somebody else changed it (F32).
+        pub ours: bool,
     }
 }
 

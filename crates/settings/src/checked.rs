@@ -163,6 +163,13 @@ pub struct FeeSettings {
     pub taker: Rate,
 }
 
+/// How orders live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderSettings {
+    /// A resting futures order that is wanted otherwise is amended; else cancelled and placed anew.
+    pub amend: bool,
+}
+
 /// The control process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlSettings {
@@ -193,6 +200,8 @@ pub struct Settings {
     pub strategies: Vec<StrategySettings>,
     /// Limits.
     pub risk: RiskSettings,
+    /// How orders live.
+    pub orders: OrderSettings,
     /// Fee rates.
     pub fees: FeeSettings,
     /// The control process.
@@ -307,6 +316,11 @@ fn check_root(
         ),
     };
     control_section.finish(problems);
+    let mut orders_section = root.section("orders", problems);
+    let orders = OrderSettings {
+        amend: orders_section.flag("amend", true, problems),
+    };
+    orders_section.finish(problems);
     let emergency_section = root.section("emergency", problems);
     let emergency = EmergencySettings::check(emergency_section, problems);
     root.finish(problems);
@@ -321,6 +335,7 @@ fn check_root(
         book,
         strategies,
         risk,
+        orders,
         fees,
         control,
         emergency,

@@ -15,8 +15,8 @@ mod written;
 
 pub use checked::{
     BookSettings, ControlSettings, EngineWait, ExternalOrders, FeeSettings, FirstStart, HotIo,
-    HotPathSettings, HotTls, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, Settings,
-    SetupSettings,
+    HotPathSettings, HotTls, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, OrderSettings,
+    Settings, SetupSettings,
 };
 pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};

@@ -14,6 +14,7 @@ use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
+use crate::wire_check::{Finding, WireCheck};
 use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
@@ -76,6 +77,8 @@ pub struct Housekeeping {
     pub latency: LatencyWatch,
     /// Kernel figures.
     pub kernel: KernelCells,
+    /// Compares what was decided with what was written.
+    pub wire_check: WireCheck,
     /// Thread id of the engine.
     pub engine_thread: i32,
     /// Has the kill in his care.
@@ -138,6 +141,11 @@ impl Housekeeping {
                 self.watch_control(now, &mut times);
                 self.show_kernel();
                 self.latency.look();
+                if let Finding::Undecided(_) = self.wire_check.look(&self.segment) {
+                    // Something writes orders that risk has not seen: nothing is opened until a
+                    // person has looked.
+                    self.tell(Input::Command(Command::Pause));
+                }
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
             self.keep(now, &mut silences);
@@ -172,7 +180,9 @@ impl Housekeeping {
                 Request::Reconcile(instrument) => (instrument, Wish::Reconcile),
                 Request::Trades(wanted) => (wanted.instrument, Wish::Trades(wanted)),
                 Request::VerifySetup(instrument) => (instrument, Wish::Setup),
-                Request::Place(_) | Request::Cancel(_) | Request::Query(_) => continue,
+                Request::Place(_) | Request::Amend(_) | Request::Cancel(_) | Request::Query(_) => {
+                    continue;
+                }
             };
             let market = Instruments(&self.instruments)
                 .get(instrument)
