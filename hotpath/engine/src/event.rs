@@ -9,7 +9,7 @@ use market::account::{
     PositionReport, VenueReport,
 };
 use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
-use market::record::KillStep;
+use market::record::{KillStep, ProtectionStep};
 use market::{
     ClientOrderId, CodecError, InstrumentId, Market, MonoNs, Price, Quantity, Reader, Side,
     UpdateId, UtcNs, Wire, Writer, wire_enum, wire_struct,
@@ -83,6 +83,8 @@ pub enum Input<'a> {
     CancelOrder(ClientOrderId),
     /// An act of a kill that was done beside the engine; it is only journalled.
     KillStep(KillStep),
+    /// Something happened to a protective stop, which lies at the exchange beside the engine.
+    Protection(ProtectionStep),
     /// A sample of the wall clock, corrected to the exchange's time.
     Clock(UtcNs),
     /// Fill level of the journal ring in per mille, told when it reaches or leaves
@@ -263,6 +265,7 @@ input_codec! {
     23 => CancelInstrument,
     24 => CancelOrder,
     25 => KillStep,
+    30 => Protection,
 }
 
 impl<'a> Event<'a> {

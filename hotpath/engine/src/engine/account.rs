@@ -15,7 +15,7 @@ use market::account::NOT_SENT;
 use market::record::{Fill, OrderChange, PositionRecord, Record, TradeClosed, WalletRecord};
 use market::{
     BalanceReport, CancelOrder, Certainty, Execution, ExitReason, Liquidity, Market, Money,
-    OrderReply, OrderState, OrderType, OrderUpdate, PendingRequest, PositionReport, Quantity,
+    OrderReply, OrderState, OrderUpdate, PendingRequest, PositionReport, Quantity,
     ReplyOutcome, RequestKind, TradeId, UtcMs,
 };
 
@@ -212,14 +212,8 @@ impl Engine {
         };
         self.book_fill(index, slot, fill, emit);
         self.pay_in_kind(index, slot, update);
-        let made_by_venue = update.order_type == OrderType::Liquidation
-            || update.execution == Execution::Liquidation;
         if slot.is_none() {
-            let reason = if made_by_venue {
-                ExitReason::Venue
-            } else {
-                ExitReason::Operator
-            };
+            let reason = super::protection::reason_of(update);
             self.take_from_strategies(index, &fill, reason, emit);
         }
     }
