@@ -7,7 +7,7 @@ use super::LedgerError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Version of the tables below; grows with every change.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Oldest build, by its [`SCHEMA_VERSION`], that still reads what this build writes.
 pub const MIN_READER_VERSION: u32 = 1;
@@ -112,6 +112,13 @@ CREATE TABLE IF NOT EXISTS kill_steps (
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
     act TEXT NOT NULL, market TEXT NOT NULL, symbol TEXT NOT NULL, count INTEGER NOT NULL,
     error_code INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS protective_stops (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, act TEXT NOT NULL,
+    instrument INTEGER, symbol TEXT NOT NULL, client_algo_id TEXT NOT NULL, side TEXT NOT NULL,
+    trigger_ticks INTEGER NOT NULL, exchange_order_id INTEGER NOT NULL,
+    stands_ticks INTEGER NOT NULL, error_code INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
     PRIMARY KEY (generation, sequence)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instruments (

@@ -5,6 +5,7 @@
 
 use crate::emergency::EmergencySettings;
 use crate::limits::Ceilings;
+use crate::protective_stop::ProtectiveStopSettings;
 use crate::risk::RiskSettings;
 use crate::strategies::StrategySettings;
 use crate::venue::VenueSettings;
@@ -151,6 +152,8 @@ pub struct Settings {
     pub control: ControlSettings,
     /// Kill, stop, countdown, reset.
     pub emergency: EmergencySettings,
+    /// The stop at the exchange.
+    pub protective_stop: ProtectiveStopSettings,
     /// SHA-256 of the file's bytes.
     pub sha256: [u8; 32],
 }
@@ -261,6 +264,8 @@ fn check_root(
     control_section.finish(problems);
     let emergency_section = root.section("emergency", problems);
     let emergency = EmergencySettings::check(emergency_section, problems);
+    let stop_section = root.section("protective_stop", problems);
+    let protective_stop = ProtectiveStopSettings::check(stop_section, &strategies, problems);
     root.finish(problems);
     let sha256 = Sha256::digest(text.as_bytes()).into();
     Settings {
@@ -275,6 +280,7 @@ fn check_root(
         fees,
         control,
         emergency,
+        protective_stop,
         sha256,
     }
 }

@@ -8,6 +8,7 @@
 mod checked;
 mod emergency;
 pub mod limits;
+mod protective_stop;
 mod risk;
 mod strategies;
 mod venue;
@@ -19,6 +20,7 @@ pub use checked::{
 };
 pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
+pub use protective_stop::{ProtectiveStopSettings, StopTrigger};
 pub use risk::{Frequency, RiskSettings};
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,

@@ -20,6 +20,7 @@ use crate::kill::wiring::emergency_shell;
 use crate::latency::way_log::WayLog;
 use crate::operator_socket::exchange_view::Lists;
 use crate::operator_socket::verbs::Operator;
+use crate::protection::wiring::protection_shell;
 use crate::recorder::Recorder;
 use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
@@ -338,6 +339,7 @@ pub fn cold_parts(
             reconciler: Reconciler::new(*market, start.credentials.clone(), 22),
             governor: Governor::new(*weight_limit),
             emergency,
+            protection: protection_shell(start, telemetry, *market, clock)?,
             rest: Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?),
             instruments: Arc::clone(&start.instruments),
             inbox: Rc::clone(&inbox),
