@@ -21,9 +21,12 @@
 //! | `reject` | CODE | F29 | the next order is refused with this code |
 //! | `unknown-503` | N | F35 | the N-th order is live, its answer is 503 "unknown" |
 //! | `unknown-1007` | N | F36 | the N-th order is live, its answer is 408 with -1007 |
+//! | `mark-shift` | BPS | F49 | the mark price lies so far above the market's; negative below, 0 ends it |
 //! | `listen-key-expire` | N | F43 | the listen key expires with the N-th private event |
 
 use std::str::FromStr;
+
+use market::Price;
 
 use crate::streams::hub::{FrameKey, StreamId};
 use crate::streams::names::StreamKind;
@@ -68,11 +71,13 @@ pub enum FaultKind {
     Unknown503,
     /// F36.
     Unknown1007,
+    /// F49: conditional orders trigger.
+    MarkShift,
     /// F43.
     ListenKeyExpire,
 }
 
-const NAMES: [(&str, FaultKind); 17] = [
+const NAMES: [(&str, FaultKind); 18] = [
     ("drop-depth", FaultKind::DropDepth),
     ("gap", FaultKind::Gap),
     ("reorder", FaultKind::Reorder),
@@ -89,6 +94,7 @@ const NAMES: [(&str, FaultKind); 17] = [
     ("reject", FaultKind::Reject),
     ("unknown-503", FaultKind::Unknown503),
     ("unknown-1007", FaultKind::Unknown1007),
+    ("mark-shift", FaultKind::MarkShift),
     ("listen-key-expire", FaultKind::ListenKeyExpire),
 ];
 
@@ -117,7 +123,8 @@ impl FromStr for FaultSpec {
         let argument = argument
             .parse()
             .map_err(|_| format!("`{argument}` is no whole number (fault `{name}`)"))?;
-        let positive = kind == FaultKind::Reject || argument > 0;
+        let signed = matches!(kind, FaultKind::Reject | FaultKind::MarkShift);
+        let positive = signed || argument > 0;
         if !positive {
             return Err(format!(
                 "fault `{name}` needs a positive number, not {argument}"
@@ -192,6 +199,7 @@ pub struct Faults {
     held: Option<(StreamId, Vec<u8>)>,
     ack_delay_ms: u64,
     reply_delay_ms: u64,
+    mark_shift_bps: i64,
     injected: u64,
 }
 
@@ -215,6 +223,7 @@ impl Faults {
         match spec.kind {
             FaultKind::AckDelay => self.ack_delay_ms = spec.argument.unsigned_abs(),
             FaultKind::ReplyDelay => self.reply_delay_ms = spec.argument.unsigned_abs(),
+            FaultKind::MarkShift => self.mark_shift_bps = spec.argument,
             FaultKind::Silence => self.active.push(Active {
                 spec,
                 wait: silence_after,
@@ -236,6 +245,13 @@ impl Faults {
     #[must_use]
     pub fn injected(&self) -> u64 {
         self.injected
+    }
+
+    /// The mark price as it is told and looked at.
+    #[must_use]
+    pub fn mark(&self, mark: Price) -> Price {
+        let shift = i128::from(mark.0) * i128::from(self.mark_shift_bps) / 10_000;
+        Price(mark.0.saturating_add(i64::try_from(shift).unwrap_or(0)))
     }
 
     /// How long answers of the order interface wait.
@@ -471,6 +487,17 @@ mod tests {
         assert!("gap:x".parse::<FaultSpec>().unwrap_err().contains("`x`"));
         assert!("gap:0".parse::<FaultSpec>().is_err());
         assert!("reject:-2019".parse::<FaultSpec>().is_ok());
+    }
+
+    #[test]
+    fn a_shifted_mark_price_is_shifted_until_it_is_told_otherwise() {
+        let mut faults = Faults::default();
+        for (spec, mark) in [("mark-shift:-200", 98_000), ("mark-shift:50", 100_500)] {
+            faults.inject(spec.parse().unwrap());
+            assert_eq!(faults.mark(Price(100_000)), Price(mark));
+        }
+        faults.inject("mark-shift:0".parse().unwrap());
+        assert_eq!(faults.mark(Price(100_000)), Price(100_000));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod backoff;
 mod deadman;
+mod feed;
 mod governor;
 mod http;
 mod link;
@@ -28,6 +29,7 @@ mod user_session;
 
 pub use backoff::Backoff;
 pub use deadman::Deadman;
+pub use feed::{CONNECTIONS_MAX, Feed, FeedCounts};
 pub use governor::Governor;
 pub use http::{HttpOutcome, HttpReply, HttpRequest};
 pub use link::{CloseReason, Link, LinkAction, LinkSettings};
