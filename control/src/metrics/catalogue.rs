@@ -22,6 +22,7 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("ws_reconnects", Counter, "Ended connections"),
     ("ws_messages", Counter, "Messages received"),
     ("ws_received_bytes", Counter, "Bytes received"),
+    ("market_copies", Counter, "Messages that a connection brought first, second, first while another went on without them, and unreadable ones that another connection made up for"),
     ("parse_errors", Counter, "Messages that could not be read"),
     ("stream_last_message_timestamp_seconds", Gauge, "UTC of the last message"),
     ("book_synced", Gauge, "1 while the book is usable"),

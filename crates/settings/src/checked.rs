@@ -5,6 +5,7 @@
 
 use crate::emergency::EmergencySettings;
 use crate::limits::Ceilings;
+use crate::market_data::MarketDataSettings;
 use crate::protective_stop::ProtectiveStopSettings;
 use crate::risk::RiskSettings;
 use crate::strategies::StrategySettings;
@@ -136,6 +137,8 @@ pub struct Settings {
     pub account: String,
     /// The exchange.
     pub venue: VenueSettings,
+    /// How market data comes.
+    pub market_data: MarketDataSettings,
     /// The hot path process.
     pub hot_path: HotPathSettings,
     /// What to trade, at most 64.
@@ -229,6 +232,8 @@ fn check_root(
     check_live_confirmation(&mut root, mode, &account, problems);
     let venue_section = root.section("venue", problems);
     let venue = VenueSettings::check(venue_section, mode, problems);
+    let market_data_section = root.section("market_data", problems);
+    let market_data = MarketDataSettings::check(market_data_section, mode, problems);
     let hot_path_section = root.section("hot_path", problems);
     let hot_path = check_hot_path(hot_path_section, problems);
     let instruments = check_instruments(&mut root, problems);
@@ -272,6 +277,7 @@ fn check_root(
         mode,
         account,
         venue,
+        market_data,
         hot_path,
         instruments,
         book,

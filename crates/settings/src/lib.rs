@@ -8,6 +8,7 @@
 mod checked;
 mod emergency;
 pub mod limits;
+mod market_data;
 mod protective_stop;
 mod risk;
 mod strategies;
@@ -20,6 +21,7 @@ pub use checked::{
 };
 pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
+pub use market_data::MarketDataSettings;
 pub use protective_stop::{ProtectiveStopSettings, StopTrigger};
 pub use risk::{Frequency, RiskSettings};
 pub use strategies::{

@@ -6,7 +6,7 @@
 use super::cold::{ColdDialer, KeyKeeper, Place, Route};
 use super::desk::{Desk, OrderSlot};
 use super::dialing::Dialing;
-use super::market::MarketSlot;
+use super::market::{MarketFeed, MarketSlot};
 use super::private::PrivateSlot;
 use super::rehearsal::Rehearsal;
 use super::thread::{InlineThread, Reading};
@@ -22,8 +22,10 @@ use crate::latency::way_log::WayLog;
 use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
 use crate::telemetry::Telemetry;
-use crate::wiring::{MarketParts, OrderParts, PRIVATE_SEED, market_parts, order_parts};
-use binance::session::PrivateStream;
+use crate::wiring::{
+    MarketParts, OrderParts, PRIVATE_SEED, connection_name, market_parts, order_parts,
+};
+use binance::session::{CONNECTIONS_MAX, PrivateStream};
 use ipc::{Consumer, Producer};
 use market::Market;
 use std::cell::Cell;
@@ -35,8 +37,9 @@ use tokio::sync::Notify;
 /// 50 KB.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-/// Most connections: two routes of futures and one of spot, orders of both, one private stream.
-const PLACES_MAX: usize = 6;
+/// Most connections: two routes of futures and one of spot, each over two connections with one that
+/// rests, orders of both, one private stream.
+const PLACES_MAX: usize = 3 * CONNECTIONS_MAX + 3;
 
 /// The private stream of futures in the log.
 const PRIVATE_NAME: &str = "usdm private";
@@ -92,7 +95,7 @@ pub fn inline_parts(
             privates.push(private_slot(&mut cold, start, telemetry)?);
         }
         for parts in market_parts(start, telemetry, market)? {
-            markets.push(market_slot(&mut cold, market, parts));
+            markets.push(market_feed(&mut cold, market, parts));
         }
     }
     let instruments = Arc::clone(&start.instruments);
@@ -141,11 +144,19 @@ fn order_slot(cold: &mut ColdDialer, market: Market, parts: OrderParts) -> Order
     }
 }
 
-fn market_slot(cold: &mut ColdDialer, market: Market, parts: MarketParts) -> MarketSlot {
-    let name = format!("{market} {}", parts.session.route().as_str());
-    let route = Route::Url(parts.session.url().to_string());
-    let wire = cold.place(name, route, parts.cells);
-    MarketSlot::new(parts.session, wire)
+fn market_feed(cold: &mut ColdDialer, market: Market, parts: MarketParts) -> MarketFeed {
+    let route = parts.feed.route();
+    let connections = parts.connections.into_iter().enumerate();
+    let slots = connections.map(|(number, one)| {
+        let name = format!("{market} {}", connection_name(route, number));
+        let place = Route::Url(one.session.url().to_string());
+        let wire = cold.place(name, place, one.cells);
+        MarketSlot::new(number, one.session, wire, Some(one.brought))
+    });
+    MarketFeed {
+        slots: slots.collect(),
+        feed: parts.feed,
+    }
 }
 
 fn private_slot(

@@ -5,7 +5,7 @@
 
 use super::desk::Desk;
 use super::dialing::{Dialed, Dialing};
-use super::market::MarketSlot;
+use super::market::MarketFeed;
 use super::private::PrivateSlot;
 use super::rehearsal::Rehearsal;
 use crate::allocation;
@@ -59,7 +59,7 @@ pub struct InlineThread {
     /// Private streams.
     pub privates: Vec<PrivateSlot>,
     /// Market data.
-    pub markets: Vec<MarketSlot>,
+    pub markets: Vec<MarketFeed>,
     /// To and from the cold side.
     pub dialing: Arc<Dialing>,
     /// What every read needs.
@@ -174,7 +174,7 @@ impl InlineThread {
         }
     }
 
-    fn dialed(&mut self, dialed: Dialed, now: MonoNs) {
+    fn dialed(&mut self, mut dialed: Dialed, now: MonoNs) {
         let place = dialed.place;
         let Self {
             host,
@@ -184,11 +184,13 @@ impl InlineThread {
             reading,
             ..
         } = self;
-        if let Some(one) = markets.iter_mut().find(|one| one.wire.place() == place) {
-            if one.wire.take(dialed) {
-                one.dialed(now, host, desk);
+        for market in markets {
+            match market.dialed(dialed, now, host, desk) {
+                Some(others) => dialed = others,
+                None => return,
             }
-        } else if let Some(one) = privates.iter_mut().find(|one| one.wire.place() == place) {
+        }
+        if let Some(one) = privates.iter_mut().find(|one| one.wire.place() == place) {
             if one.wire.take(dialed) {
                 one.dialed(now, reading, &mut desk.waiting);
             }
