@@ -31,6 +31,7 @@ pub struct Rig {
     control: Option<Child>,
     http: String,
     sim: String,
+    metrics_port: u16,
 }
 
 /// What the command line said.
@@ -96,6 +97,7 @@ impl Rig {
             control: None,
             http: field("http="),
             sim: field("sim="),
+            metrics_port: free_port(),
             state_dir,
         };
         rig.write_configuration(symbols, lines, &field("ws="));
@@ -105,7 +107,7 @@ impl Rig {
     fn write_configuration(&self, symbols: &str, lines: &str, ws: &str) {
         let first = symbols.split(',').next().unwrap_or_default();
         let (http, state) = (&self.http, self.state_dir.display());
-        let ports = [free_port(), free_port()];
+        let ports = [self.metrics_port, free_port()];
         let text = format!(
             "mode = \"paper\"\naccount = \"{ACCOUNT}\"\n\n[venue]\nusdm_rest_url = \"{http}\"\n\
              usdm_stream_url = \"{ws}\"\nusdm_ws_api_url = \"{ws}/ws-fapi/v1\"\n\
@@ -213,6 +215,15 @@ impl Rig {
         wait_for(state, Duration::from_secs(60), || {
             self.status()["state"] == state
         });
+    }
+
+    /// A figure of control's `/metrics`, by its name with all labels; none while it is not there.
+    #[must_use]
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port);
+        let text = ureq::get(url).call().ok()?.body_mut().read_to_string().ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
     }
 
     /// The account as the exchange truly has it.

@@ -19,7 +19,7 @@ pub use checked::{
     BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
     InstrumentKey, Mode, OpenOrdersAtStart, Settings,
 };
-pub use emergency::{EmergencySettings, StopPolicy};
+pub use emergency::{EmergencySettings, RestartPolicy, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
 pub use market_data::MarketDataSettings;
 pub use protective_stop::{ProtectiveStopSettings, StopTrigger};

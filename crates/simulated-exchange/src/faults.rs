@@ -14,6 +14,8 @@
 //! | `crossed` | N | F8 | the N-th depth difference (or the first after it that can) has a bid above an ask |
 //! | `silence` | MS | F10 | no market frame for so long, from now on, or from the 200th frame after the start |
 //! | `disconnect` | N | F17 | market connections break in place of the N-th depth difference |
+//! | `disconnect-one` | N | F17 | in place of the N-th depth difference the first of its connections breaks |
+//! | `drop-one` | N | F1 | the N-th depth difference is not sent to the first of its connections |
 //! | `bad-json` | N | F21 | the N-th depth difference ends in the middle |
 //! | `ack-lost` | N | F25 | the N-th order from now on is live, its answer is not sent |
 //! | `reply-delay` | MS | - | every answer, over REST and the WebSocket API, waits so long |
@@ -57,6 +59,10 @@ pub enum FaultKind {
     Silence,
     /// F17.
     Disconnect,
+    /// F17, on one of several connections.
+    DisconnectOne,
+    /// F1, on one of several connections.
+    DropOne,
     /// F21.
     BadJson,
     /// F25.
@@ -77,7 +83,7 @@ pub enum FaultKind {
     ListenKeyExpire,
 }
 
-const NAMES: [(&str, FaultKind); 18] = [
+const NAMES: [(&str, FaultKind); 20] = [
     ("drop-depth", FaultKind::DropDepth),
     ("gap", FaultKind::Gap),
     ("reorder", FaultKind::Reorder),
@@ -87,6 +93,8 @@ const NAMES: [(&str, FaultKind); 18] = [
     ("crossed", FaultKind::Crossed),
     ("silence", FaultKind::Silence),
     ("disconnect", FaultKind::Disconnect),
+    ("disconnect-one", FaultKind::DisconnectOne),
+    ("drop-one", FaultKind::DropOne),
     ("bad-json", FaultKind::BadJson),
     ("ack-lost", FaultKind::AckLost),
     ("ack-delay", FaultKind::AckDelay),
@@ -156,6 +164,10 @@ pub enum FrameFate {
     After(Vec<u8>),
     /// Every market connection breaks.
     Disconnect,
+    /// The first connection of its stream breaks, the others get it.
+    DisconnectOne,
+    /// The first connection of its stream does not get it, the others do.
+    DropOne,
 }
 
 /// What happens to an order.
@@ -288,6 +300,8 @@ impl Faults {
             Some(FaultKind::DropDepth | FaultKind::Gap) => FrameFate::Drop,
             Some(FaultKind::Duplicate) => FrameFate::Duplicate,
             Some(FaultKind::Disconnect) => FrameFate::Disconnect,
+            Some(FaultKind::DisconnectOne) => FrameFate::DisconnectOne,
+            Some(FaultKind::DropOne) => FrameFate::DropOne,
             Some(FaultKind::Reorder) => {
                 self.held = Some((stream, text.clone()));
                 FrameFate::Drop
@@ -404,6 +418,8 @@ fn counts_frames(kind: FaultKind) -> bool {
             | FaultKind::Crossed
             | FaultKind::Silence
             | FaultKind::Disconnect
+            | FaultKind::DisconnectOne
+            | FaultKind::DropOne
             | FaultKind::BadJson
     )
 }

@@ -27,7 +27,7 @@ use crate::startup::{Start, urls};
 use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
 use binance::session::{
-    Feed, Governor, MarketRoute, MarketSession, OrderSession, OrderSessionSettings, Reconciler,
+    Feed, Governor, MarketRoute, PRIVATE_CONNECTIONS, MarketSession, OrderSession, OrderSessionSettings, Reconciler,
     SECOND_NS, ServerTime, SnapshotQueue, UserSession,
 };
 use engine::{Engine, Outbox};
@@ -210,6 +210,15 @@ pub fn connection_name(route: MarketRoute, number: usize) -> String {
     }
 }
 
+/// A connection of a private stream, as labels and the log name it.
+#[must_use]
+pub const fn private_name(number: usize) -> &'static str {
+    match number {
+        0 => "private",
+        _ => "private_2",
+    }
+}
+
 /// Where connections after the first of a market go.
 fn second_stream_url(settings: &MarketDataSettings, market: Market) -> Option<&str> {
     match market {
@@ -310,13 +319,17 @@ fn order_market(
     market: Market,
 ) -> Result<OrderMarket, Failure> {
     let (rest_url, stream_url, _) = urls(&start.settings.venue, market);
-    let user = match market {
-        Market::UsdM => Some((
-            UserSession::new(stream_url, PRIVATE_SEED),
-            StreamCells::new(telemetry, market, "private")?,
-        )),
-        Market::Spot => None,
+    let numbers = match market {
+        Market::UsdM => 0..PRIVATE_CONNECTIONS,
+        Market::Spot => 0..0,
     };
+    let user = |number: usize| {
+        Ok::<_, RegisterError>((
+            UserSession::relieved(stream_url, PRIVATE_SEED + number as u64),
+            StreamCells::new(telemetry, market, private_name(number))?,
+        ))
+    };
+    let users = numbers.map(user).collect::<Result<_, _>>()?;
     let OrderParts {
         session,
         url,
@@ -330,7 +343,7 @@ fn order_market(
         rest_url: rest_url.to_string(),
         orders: stream,
         latency,
-        user,
+        users,
     })
 }
 

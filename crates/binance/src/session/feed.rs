@@ -23,7 +23,7 @@ use super::{LinkAction, MarketEvents, MarketRoute, MarketSession, MILLISECOND_NS
 use crate::decode::{DecodeError, StreamMessage};
 use chain::{Chain, Verdict};
 use hold::{Hold, Place};
-use market::{Instrument, InstrumentId, Instruments, Market, MonoNs};
+use market::{InstrumentId, Instruments, Market, MonoNs};
 
 /// Most connections of a route: two, and one that replaces an old one.
 pub const CONNECTIONS_MAX: usize = 3;

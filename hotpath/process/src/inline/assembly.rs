@@ -7,7 +7,7 @@ use super::cold::{ColdDialer, KeyKeeper, Place, Route};
 use super::desk::{Desk, OrderSlot};
 use super::dialing::Dialing;
 use super::market::{MarketFeed, MarketSlot};
-use super::private::PrivateSlot;
+use super::private::{PrivateSlot, PrivateSlots};
 use super::rehearsal::Rehearsal;
 use super::thread::{InlineThread, Reading};
 use super::wire::Wire;
@@ -23,9 +23,9 @@ use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
 use crate::telemetry::Telemetry;
 use crate::wiring::{
-    MarketParts, OrderParts, PRIVATE_SEED, connection_name, market_parts, order_parts,
+    MarketParts, OrderParts, PRIVATE_SEED, connection_name, market_parts, order_parts, private_name,
 };
-use binance::session::{CONNECTIONS_MAX, PrivateStream};
+use binance::session::{CONNECTIONS_MAX, PRIVATE_CONNECTIONS, PrivateFeed, PrivateStream};
 use ipc::{Consumer, Producer};
 use market::Market;
 use std::cell::Cell;
@@ -38,11 +38,8 @@ use tokio::sync::Notify;
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// Most connections: two routes of futures and one of spot, each over two connections with one that
-/// rests, orders of both, one private stream.
-const PLACES_MAX: usize = 3 * CONNECTIONS_MAX + 3;
-
-/// The private stream of futures in the log.
-const PRIVATE_NAME: &str = "usdm private";
+/// rests, orders of both, one private stream and what replaces it.
+const PLACES_MAX: usize = 3 * CONNECTIONS_MAX + 2 + PRIVATE_CONNECTIONS;
 
 /// Ends of the rings that the thread has besides its sockets.
 pub struct Ends {
@@ -92,7 +89,13 @@ pub fn inline_parts(
         let orders = order_parts(start, telemetry, market)?;
         slots.push(order_slot(&mut cold, market, orders));
         if market == Market::UsdM {
-            privates.push(private_slot(&mut cold, start, telemetry)?);
+            let slots = (0..PRIVATE_CONNECTIONS)
+                .map(|number| private_slot(&mut cold, start, telemetry, number))
+                .collect::<Result<_, _>>()?;
+            privates.push(PrivateSlots {
+                feed: PrivateFeed::default(),
+                slots,
+            });
         }
         for parts in market_parts(start, telemetry, market)? {
             markets.push(market_feed(&mut cold, market, parts));
@@ -163,7 +166,9 @@ fn private_slot(
     cold: &mut ColdDialer,
     start: &Start,
     telemetry: Telemetry<'_>,
+    number: usize,
 ) -> Result<PrivateSlot, Failure> {
+    let name = format!("{} {}", Market::UsdM, private_name(number));
     let (rest_url, stream_url, _) = urls(&start.settings.venue, Market::UsdM);
     let key = &start.credentials.api_key;
     let keeper = KeyKeeper {
@@ -174,12 +179,12 @@ fn private_slot(
         place: cold.places.len(),
         wish: Cell::new(None),
         wake: Notify::new(),
-        name: PRIVATE_NAME.to_string(),
+        name: name.clone(),
     };
-    let cells = StreamCells::new(telemetry, Market::UsdM, "private")?;
-    let name = PRIVATE_NAME.to_string();
+    let cells = StreamCells::new(telemetry, Market::UsdM, private_name(number))?;
     Ok(PrivateSlot {
-        stream: PrivateStream::new(PRIVATE_SEED),
+        number,
+        stream: PrivateStream::relieved(PRIVATE_SEED + number as u64),
         wire: cold.place(name, Route::Key(Rc::new(keeper)), cells),
     })
 }

@@ -6,7 +6,7 @@
 use super::desk::Desk;
 use super::dialing::{Dialed, Dialing};
 use super::market::MarketFeed;
-use super::private::PrivateSlot;
+use super::private::PrivateSlots;
 use super::rehearsal::Rehearsal;
 use crate::allocation;
 use crate::clock;
@@ -57,7 +57,7 @@ pub struct InlineThread {
     /// Orders and their replies.
     pub desk: Desk,
     /// Private streams.
-    pub privates: Vec<PrivateSlot>,
+    pub privates: Vec<PrivateSlots>,
     /// Market data.
     pub markets: Vec<MarketFeed>,
     /// To and from the cold side.
@@ -165,8 +165,8 @@ impl InlineThread {
             market.upkeep(now, host, desk);
         }
         while let Some(place) = self.dialing.keys_gone.pop() {
-            if let Some(private) = privates.iter_mut().find(|one| one.wire.place() == place) {
-                private.key_gone(now, &mut desk.waiting);
+            for private in privates.iter_mut() {
+                private.key_gone(place, now, &mut desk.waiting);
             }
         }
         while let Some(dialed) = self.dialing.dialed.pop() {
@@ -190,11 +190,13 @@ impl InlineThread {
                 None => return,
             }
         }
-        if let Some(one) = privates.iter_mut().find(|one| one.wire.place() == place) {
-            if one.wire.take(dialed) {
-                one.dialed(now, reading, &mut desk.waiting);
+        for private in privates {
+            match private.dialed(dialed, now, reading, &mut desk.waiting) {
+                Some(others) => dialed = others,
+                None => return,
             }
-        } else if let Some(slot) = desk.slots.iter().position(|one| one.wire.place() == place)
+        }
+        if let Some(slot) = desk.slots.iter().position(|one| one.wire.place() == place)
             && desk.slots[slot].wire.take(dialed)
         {
             desk.dialed(slot, reading, host.clock());

@@ -6,7 +6,7 @@ use super::*;
 use crate::session::SECOND_NS;
 use market::event::DepthHeader;
 use market::{
-    AggTrade, BookTicker, DepthUpdate, Filters, InstrumentStatus, Level, Price, Quantity, Side, Step,
+    AggTrade, BookTicker, DepthUpdate, Filters, Instrument, InstrumentStatus, Level, Price, Quantity, Side, Step,
     Symbol, TradeId, UpdateId, UtcMs,
 };
 use proptest::prelude::*;
