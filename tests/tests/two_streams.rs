@@ -38,8 +38,8 @@ impl Figures<'_> {
         ))
     }
 
-    fn filled(&self) -> f64 {
-        self.copies("public", "filled") + self.copies("public_2", "filled")
+    fn missed(&self) -> f64 {
+        self.copies("public", "missed") + self.copies("public_2", "missed")
     }
 
     fn broken(&self) -> f64 {
@@ -78,7 +78,7 @@ fn a_gap_or_the_end_of_one_of_two_connections_leaves_the_book_as_it_is() {
         // A frame is lost on one connection, again and again: the other one has it.
         wait_for("a loss that the other one made good", SOON, || {
             rig.inject("drop-one:1");
-            figures.filled() >= 3.0
+            figures.missed() >= 3.0
         });
         // One connection breaks, and comes back.
         let broken = figures.broken();

@@ -22,7 +22,7 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("ws_reconnects", Counter, "Ended connections"),
     ("ws_messages", Counter, "Messages received"),
     ("ws_received_bytes", Counter, "Bytes received"),
-    ("market_copies", Counter, "Messages that a connection brought first, second, first while another went on without them, and unreadable ones that another connection made up for"),
+    ("market_copies", Counter, "Messages that a connection brought first or second; times that it filled what others waited for, or missed something itself; unreadable messages that did not matter (spared)"),
     ("parse_errors", Counter, "Messages that could not be read"),
     ("stream_last_message_timestamp_seconds", Gauge, "UTC of the last message"),
     ("book_synced", Gauge, "1 while the book is usable"),

@@ -42,8 +42,10 @@ pub struct FeedCounts {
     pub first: u64,
     /// Messages that had come over another connection before.
     pub second: u64,
-    /// Messages of which it brought the only copy in time: another connection went on without.
+    /// Times that it brought what others had gone on without, and waited for.
     pub filled: u64,
+    /// Times that it went on without something itself.
+    pub missed: u64,
     /// Messages that could not be read, and did not matter because another connection lives.
     pub spared: u64,
 }
@@ -221,6 +223,7 @@ impl Feed {
             events.market_data(message);
             return;
         };
+        self.counts[connection].missed += u64::from(one.has_skipped(connection, follows));
         match one.judge(connection, follows, id, live) {
             Verdict::Pass => self.pass(chain, id, message, connection, events),
             Verdict::Join(end) => self.pass(chain, id, joined(message, end), connection, events),

@@ -13,6 +13,7 @@ pub struct FeedCells {
     first: Counter,
     second: Counter,
     filled: Counter,
+    missed: Counter,
     spared: Counter,
 }
 
@@ -35,6 +36,7 @@ impl FeedCells {
             first: cell("first")?,
             second: cell("second")?,
             filled: cell("filled")?,
+            missed: cell("missed")?,
             spared: cell("spared")?,
         })
     }
@@ -44,6 +46,7 @@ impl FeedCells {
         self.first.set(counts.first);
         self.second.set(counts.second);
         self.filled.set(counts.filled);
+        self.missed.set(counts.missed);
         self.spared.set(counts.spared);
     }
 }

@@ -37,6 +37,12 @@ pub(super) struct Chain {
 }
 
 impl Chain {
+    /// True when the connection itself has left something out before this message.
+    pub(super) fn has_skipped(&self, connection: usize, follows: Option<u64>) -> bool {
+        let before = self.own[connection];
+        before != 0 && follows.is_some_and(|follows| follows > before)
+    }
+
     /// Judges a message of `connection`; `follows` is the id that it continues, where there is such
     /// a thing. `live` has a bit for each connection that is open.
     pub(super) fn judge(

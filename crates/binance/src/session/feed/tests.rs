@@ -165,6 +165,7 @@ fn a_gap_that_the_other_connection_fills_is_none() {
     assert!(seen.is_whole());
     assert_eq!(seen.trades, [1, 2, 3, 4]);
     assert_eq!(feed.counts(1).filled, 2);
+    assert_eq!((feed.counts(0).missed, feed.counts(1).missed), (2, 0));
 }
 
 #[test]
