@@ -23,7 +23,7 @@ pub use emergency::{EmergencySettings, RestartPolicy, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
 pub use market_data::MarketDataSettings;
 pub use protective_stop::{ProtectiveStopSettings, StopTrigger};
-pub use risk::{Frequency, RiskSettings};
+pub use risk::{Frequency, InForce, RiskSettings};
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,
     StrategySettings,
@@ -33,5 +33,7 @@ pub use written::{Problem, SettingsError};
 
 #[cfg(test)]
 mod controls_document;
+#[cfg(test)]
+mod runbook_document;
 #[cfg(test)]
 mod tests;
