@@ -221,7 +221,12 @@ impl Rig {
     #[must_use]
     pub fn figure(&self, name: &str) -> Option<f64> {
         let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port);
-        let text = ureq::get(url).call().ok()?.body_mut().read_to_string().ok()?;
+        let text = ureq::get(url)
+            .call()
+            .ok()?
+            .body_mut()
+            .read_to_string()
+            .ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse().ok()
     }

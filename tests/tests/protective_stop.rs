@@ -20,7 +20,9 @@ const SOON: Duration = Duration::from_secs(30);
 /// Client ids and symbols of the conditional orders that lie at the exchange.
 fn lying(rig: &Rig) -> Vec<(String, String)> {
     let account = rig.account();
-    let all = account["algo_orders"].as_array().expect("conditional orders");
+    let all = account["algo_orders"]
+        .as_array()
+        .expect("conditional orders");
     let text = |one: &Value, name: &str| one[name].as_str().expect("a text").to_string();
     all.iter()
         .map(|one| (text(one, "client_algo_id"), text(one, "symbol")))
@@ -29,12 +31,16 @@ fn lying(rig: &Rig) -> Vec<(String, String)> {
 
 fn ours(rig: &Rig) -> usize {
     let stops = lying(rig);
-    let ours = stops.iter().filter(|(id, _)| id.starts_with("fulcrum-stop-"));
+    let ours = stops
+        .iter()
+        .filter(|(id, _)| id.starts_with("fulcrum-stop-"));
     ours.count()
 }
 
 fn held(rig: &Rig) -> i64 {
-    rig.account()["positions"][0]["quantity_lots"].as_i64().expect("lots")
+    rig.account()["positions"][0]["quantity_lots"]
+        .as_i64()
+        .expect("lots")
 }
 
 /// The line of `fulcrum positions`.
@@ -47,7 +53,9 @@ fn buy_and_wait_for_the_stop(rig: &Rig, id: &str) {
     wait_for("a stop lies there", SOON, || ours(rig) == 1);
     wait_for("and is shown", SOON, || {
         let line = shown(rig);
-        line["protective_stop"].as_str().is_some_and(|price| !price.is_empty())
+        line["protective_stop"]
+            .as_str()
+            .is_some_and(|price| !price.is_empty())
     });
 }
 

@@ -29,7 +29,9 @@ impl Figures<'_> {
     }
 
     fn connected(&self, stream: &str) -> bool {
-        self.get(&format!("ws_connected{{market=\"usdm\",stream=\"{stream}\"}}")) == 1.0
+        self.get(&format!(
+            "ws_connected{{market=\"usdm\",stream=\"{stream}\"}}"
+        )) == 1.0
     }
 
     fn copies(&self, stream: &str, copy: &str) -> f64 {
@@ -91,7 +93,11 @@ fn a_gap_or_the_end_of_one_of_two_connections_leaves_the_book_as_it_is() {
         wait_for("both bring something again", SOON, || {
             figures.copies("public", "second") + figures.copies("public_2", "second") > after
         });
-        assert_eq!((figures.gaps(), figures.snapshots()), (0.0, snapshots), "{name}");
+        assert_eq!(
+            (figures.gaps(), figures.snapshots()),
+            (0.0, snapshots),
+            "{name}"
+        );
         assert_eq!(rig.status()["market_stream_up"], true);
         // Both break: now it is built anew.
         rig.inject("disconnect:1");

@@ -7,7 +7,8 @@ use super::totals::Totals;
 use super::{LedgerError, Names, RunningPosition, signed};
 use market::record::{
     BookStateChange, BreakerRecord, Fill, InstrumentRecord, JournalRecord, KillStep, OutputHash,
-    PositionRecord, ProtectionStep, Reconciled, Record, TradeClosed, TradingStateChange, WalletRecord,
+    PositionRecord, ProtectionStep, Reconciled, Record, TradeClosed, TradingStateChange,
+    WalletRecord,
 };
 use market::{BookReason, InstrumentId, Step, TradingState};
 use rusqlite::{Transaction, params};

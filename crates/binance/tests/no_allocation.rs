@@ -12,8 +12,8 @@ use binance::user_data::decode_user_message;
 use binance::{DecodeError, StreamMessage};
 use market::{
     CancelOrder, ClientOrderId, ExchangeOrderId, Filters, Instrument, InstrumentId,
-    InstrumentStatus, Instruments, IntentId, Level, Market, MonoNs, NewOrder, OrderType, Price, Quantity,
-    RequestKind, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
+    InstrumentStatus, Instruments, IntentId, Level, Market, MonoNs, NewOrder, OrderType, Price,
+    Quantity, RequestKind, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
 };
 
 const STREAM_FRAMES: [&str; 8] = [
@@ -133,7 +133,11 @@ fn two_streams_become_one_without_an_allocation_with_gaps_that_are_filled_too() 
     });
     assert_eq!(measured.count_total, 0, "{measured:?}");
     let counts = (feed.counts(0), feed.counts(1));
-    assert!(passed.messages >= 37 && counts.1.filled >= 9, "{} {counts:?}", passed.messages);
+    assert!(
+        passed.messages >= 37 && counts.1.filled >= 9,
+        "{} {counts:?}",
+        passed.messages
+    );
 }
 
 fn write_requests(

@@ -70,7 +70,10 @@ mod tests {
     #[test]
     fn a_real_exchange_is_heard_twice_and_a_paper_one_once_unless_told() {
         let connections = |mode, lines| check(mode, lines).expect(mode).market_data.connections;
-        assert_eq!((connections("paper", ""), connections("testnet", "")), (1, 2));
+        assert_eq!(
+            (connections("paper", ""), connections("testnet", "")),
+            (1, 2)
+        );
         assert_eq!(connections("paper", "connections = 2"), 2);
         let named = vec!["market_data.connections".to_string()];
         assert_eq!(check("paper", "connections = 3"), Err(named));

@@ -85,7 +85,9 @@ pub struct Housekeeping {
 enum Stopping {
     No,
     /// Positions are being closed; the engine is told to stop when they are, or then.
-    Flattening { until: MonoNs },
+    Flattening {
+        until: MonoNs,
+    },
     /// The engine was told.
     Told,
 }

@@ -27,8 +27,8 @@ use crate::startup::{Start, urls};
 use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
 use binance::session::{
-    Feed, Governor, MarketRoute, PRIVATE_CONNECTIONS, MarketSession, OrderSession, OrderSessionSettings, Reconciler,
-    SECOND_NS, ServerTime, SnapshotQueue, UserSession,
+    Feed, Governor, MarketRoute, MarketSession, OrderSession, OrderSessionSettings,
+    PRIVATE_CONNECTIONS, Reconciler, SECOND_NS, ServerTime, SnapshotQueue, UserSession,
 };
 use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};

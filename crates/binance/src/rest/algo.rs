@@ -242,8 +242,9 @@ mod tests {
     #[test]
     fn an_answer_tells_where_the_order_stands_and_what_it_became() {
         let read = |status: &str, order: &str| {
-            let body =
-                format!(r#"{{"clientAlgoId":"a","algoStatus":"{status}","actualOrderId":{order}}}"#);
+            let body = format!(
+                r#"{{"clientAlgoId":"a","algoStatus":"{status}","actualOrderId":{order}}}"#
+            );
             parse_algo_order(body.as_bytes())
                 .map(|one| (one.state, one.order_id))
                 .ok()

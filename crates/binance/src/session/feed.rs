@@ -19,7 +19,7 @@
 mod chain;
 mod hold;
 
-use super::{LinkAction, MarketEvents, MarketRoute, MarketSession, MILLISECOND_NS};
+use super::{LinkAction, MILLISECOND_NS, MarketEvents, MarketRoute, MarketSession};
 use crate::decode::{DecodeError, StreamMessage};
 use chain::{Chain, Verdict};
 use hold::{Hold, Place};
@@ -284,12 +284,7 @@ impl Feed {
 
     /// What continues the chain of those that wait; `filler` brought what they waited for.
     #[cold]
-    fn let_follow(
-        &mut self,
-        chain: usize,
-        filler: Option<usize>,
-        events: &mut impl MarketEvents,
-    ) {
+    fn let_follow(&mut self, chain: usize, filler: Option<usize>, events: &mut impl MarketEvents) {
         let mut followed = false;
         while let Some((number, place)) = self.hold.first(|one| one.chain == chain) {
             match self.chains[chain].judge_held(place.follows, place.id) {
@@ -345,7 +340,9 @@ impl Feed {
         if self.live == was {
             return;
         }
-        self.chains.iter_mut().for_each(|one| one.forget(connection));
+        self.chains
+            .iter_mut()
+            .for_each(|one| one.forget(connection));
         if was == 0 || self.live == 0 {
             self.hold.clear();
             self.chains.fill(Chain::default());

@@ -183,7 +183,9 @@ impl Link {
 
     const fn age_max_ns(&self) -> u64 {
         let settings = &self.settings;
-        settings.rotate_after_ns.saturating_add(settings.overtime_ns)
+        settings
+            .rotate_after_ns
+            .saturating_add(settings.overtime_ns)
     }
 
     /// When `poll` has to be called at the latest.

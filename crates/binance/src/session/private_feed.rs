@@ -95,9 +95,7 @@ impl PrivateFeed {
             self.working[connection] = true;
             self.joining = Some(connection);
         }
-        let proven = self
-            .joined_at
-            .is_some_and(|at| now.since(at) >= OVERLAP_NS);
+        let proven = self.joined_at.is_some_and(|at| now.since(at) >= OVERLAP_NS);
         if self.retiring == Some(connection) && proven {
             self.working[connection] = false;
             self.end_replacement();

@@ -21,8 +21,8 @@ use super::{Backoff, Governor, HttpOutcome, HttpReply, HttpRequest, Now, SECOND_
 use crate::orders::{ErrorClass, Stamp};
 use crate::rest::{self, ListedAlgoOrder, TriggerPrice};
 use crate::sign::Credentials;
-use guard::{Guard, Task};
 pub use guard::Holding;
+use guard::{Guard, Task};
 use market::record::{ProtectionAct, ProtectionStep};
 use market::{
     ClientOrderId, ExchangeOrderId, Instrument, MonoNs, PROTECTIVE_STOP_PREFIX, Price, Side, Symbol,
@@ -163,7 +163,9 @@ impl Protector {
             return None;
         }
         let places = 0..self.guards.len();
-        let act = places.into_iter().find_map(|place| self.act(place, now, governor));
+        let act = places
+            .into_iter()
+            .find_map(|place| self.act(place, now, governor));
         act.or_else(|| self.cancel_stranger(now, governor))
     }
 
@@ -222,7 +224,12 @@ impl Protector {
         Some(request)
     }
 
-    fn act(&mut self, place: usize, now: Now, governor: &mut Governor) -> Option<(u64, HttpRequest)> {
+    fn act(
+        &mut self,
+        place: usize,
+        now: Now,
+        governor: &mut Governor,
+    ) -> Option<(u64, HttpRequest)> {
         let prefix = PROTECTIVE_STOP_PREFIX;
         let id = ClientOrderId::compose(prefix, self.settings.epoch, self.ids + 1);
         let guard = self.guards.get(place)?;
@@ -385,8 +392,7 @@ fn stamp(now: Now) -> Stamp {
 }
 
 fn is_clock_refusal(reply: &HttpReply<'_>) -> bool {
-    reply.status != 200
-        && rest::parse_failure(reply.status, reply.body).class == ErrorClass::Clock
+    reply.status != 200 && rest::parse_failure(reply.status, reply.body).class == ErrorClass::Clock
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use market::account::NOT_SENT;
 use market::record::{Fill, OrderChange, PositionRecord, Record, TradeClosed, WalletRecord};
 use market::{
     BalanceReport, CancelOrder, Certainty, Execution, ExitReason, Liquidity, Market, Money,
-    OrderReply, OrderState, OrderUpdate, PendingRequest, PositionReport, Quantity,
-    ReplyOutcome, RequestKind, TradeId, UtcMs,
+    OrderReply, OrderState, OrderUpdate, PendingRequest, PositionReport, Quantity, ReplyOutcome,
+    RequestKind, TradeId, UtcMs,
 };
 
 /// How long our position may differ from the exchange's statement: fills follow it.

@@ -92,13 +92,14 @@ impl UserShell {
         match turn {
             PrivateTurn::Rest => None,
             PrivateTurn::Work => self.drive(|session, now, sink| session.poll(now, sink)),
-            PrivateTurn::Retire => {
-                Some(self.drive(|session, now, sink| session.retire(now, sink)))
-            }
+            PrivateTurn::Retire => Some(self.drive(|session, now, sink| session.retire(now, sink))),
         }
     }
 
-    fn drive<T>(&mut self, act: impl FnOnce(&mut UserSession, MonoNs, &mut Sink<'_, '_>) -> T) -> T {
+    fn drive<T>(
+        &mut self,
+        act: impl FnOnce(&mut UserSession, MonoNs, &mut Sink<'_, '_>) -> T,
+    ) -> T {
         let now = clock::monotonic();
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now;

@@ -234,13 +234,7 @@ impl MarketSlot {
     }
 
     #[cold]
-    fn lost(
-        &mut self,
-        end: SocketEnd,
-        feed: &mut Feed,
-        host: &mut EngineHost,
-        desk: &mut Desk,
-    ) {
+    fn lost(&mut self, end: SocketEnd, feed: &mut Feed, host: &mut EngineHost, desk: &mut Desk) {
         let now = host.now();
         let mut sink = Sink {
             host,

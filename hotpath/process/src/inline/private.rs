@@ -10,9 +10,7 @@ use super::wire::Wire;
 use crate::gateway::private_sink::PrivateSink;
 use crate::hot_socket::{Received, SocketEnd};
 use crate::tick_clock::TickClock;
-use binance::session::{
-    CloseReason, LinkAction, PrivateFeed, PrivateStream, PrivateTurn,
-};
+use binance::session::{CloseReason, LinkAction, PrivateFeed, PrivateStream, PrivateTurn};
 use market::{Instruments, MonoNs};
 use websocket::Message;
 
@@ -195,13 +193,7 @@ impl PrivateSlot {
     }
 
     #[cold]
-    fn lost(
-        &mut self,
-        end: SocketEnd,
-        feed: &mut PrivateFeed,
-        now: MonoNs,
-        waiting: &mut Waiting,
-    ) {
+    fn lost(&mut self, end: SocketEnd, feed: &mut PrivateFeed, now: MonoNs, waiting: &mut Waiting) {
         let mut events = PrivateSink::new(waiting, &self.wire.cells);
         let mut sink = feed.sink(self.number, now, &mut events);
         self.stream.on_disconnected(now, &mut sink);

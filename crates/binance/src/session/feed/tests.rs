@@ -6,8 +6,8 @@ use super::*;
 use crate::session::SECOND_NS;
 use market::event::DepthHeader;
 use market::{
-    AggTrade, BookTicker, DepthUpdate, Filters, Instrument, InstrumentStatus, Level, Price, Quantity, Side, Step,
-    Symbol, TradeId, UpdateId, UtcMs,
+    AggTrade, BookTicker, DepthUpdate, Filters, Instrument, InstrumentStatus, Level, Price,
+    Quantity, Side, Step, Symbol, TradeId, UpdateId, UtcMs,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -122,7 +122,9 @@ fn feed(seen: &mut Seen) -> Feed {
 }
 
 fn bring(feed: &mut Feed, connection: usize, id: u64, ms: u64, seen: &mut Seen) {
-    depth_of(id, |message| feed.take(connection, message, at_ms(ms), seen));
+    depth_of(id, |message| {
+        feed.take(connection, message, at_ms(ms), seen)
+    });
 }
 
 #[test]
@@ -154,7 +156,15 @@ fn a_gap_that_the_other_connection_fills_is_none() {
     let mut seen = Seen::default();
     let mut feed = feed(&mut seen);
     // The first connection loses 120 and is ahead by two.
-    for (connection, id) in [(0, 110), (0, 130), (0, 140), (1, 110), (1, 120), (1, 130), (1, 140)] {
+    for (connection, id) in [
+        (0, 110),
+        (0, 130),
+        (0, 140),
+        (1, 110),
+        (1, 120),
+        (1, 130),
+        (1, 140),
+    ] {
         bring(&mut feed, connection, id, 0, &mut seen);
     }
     for (connection, id) in [(0, 1), (0, 3), (1, 1), (1, 2), (1, 3), (0, 4)] {
@@ -235,7 +245,15 @@ fn other_batches_of_the_same_stream_are_joined() {
 fn ids_that_begin_anew_on_every_connection_go_on() {
     let mut seen = Seen::default();
     let mut feed = feed(&mut seen);
-    for (connection, id) in [(0, 910), (1, 910), (0, 20), (0, 30), (1, 20), (1, 30), (0, 40)] {
+    for (connection, id) in [
+        (0, 910),
+        (1, 910),
+        (0, 20),
+        (0, 30),
+        (1, 20),
+        (1, 30),
+        (0, 40),
+    ] {
         bring(&mut feed, connection, id, 0, &mut seen);
     }
     let ids: Vec<u64> = seen.depth.iter().map(|one| one.2).collect();
@@ -308,12 +326,20 @@ fn an_old_connection_is_closed_after_the_one_that_replaces_it_has_brought_someth
         feed.on_connected(0, &mut sessions[0], at_ms(0), &mut seen);
         let mut now = at_ms(0);
         let quiet = br#"{"e":"listStatus"}"#;
-        let frame = |feed: &mut Feed, sessions: &mut [MarketSession], one, text: &[u8], now, seen: &mut Seen| {
+        let frame = |feed: &mut Feed,
+                     sessions: &mut [MarketSession],
+                     one,
+                     text: &[u8],
+                     now,
+                     seen: &mut Seen| {
             feed.on_frame(one, &mut sessions[one], text, now, &instruments, seen)
         };
         if shutdown {
             let text = br#"{"e":"serverShutdown","E":1770123456789}"#;
-            assert_eq!(frame(&mut feed, &mut sessions, 0, text, now, &mut seen), None);
+            assert_eq!(
+                frame(&mut feed, &mut sessions, 0, text, now, &mut seen),
+                None
+            );
         } else {
             // Almost a day of data.
             for _ in 0..(23 * 60 + 29) * 6 {
@@ -333,7 +359,11 @@ fn an_old_connection_is_closed_after_the_one_that_replaces_it_has_brought_someth
         bring(&mut feed, 1, 110, 0, &mut seen);
         let close = Some(LinkAction::Close(crate::session::CloseReason::Rotated));
         assert_eq!(feed.poll(0, &mut sessions[0], now, &mut seen), close);
-        assert_eq!(feed.poll(0, &mut sessions[0], now, &mut seen), None, "it rests");
+        assert_eq!(
+            feed.poll(0, &mut sessions[0], now, &mut seen),
+            None,
+            "it rests"
+        );
         assert_eq!(seen.told, ["up"]);
         assert_eq!(feed.next_deadline(0, &sessions[0]), None);
     }

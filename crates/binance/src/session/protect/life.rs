@@ -30,9 +30,7 @@ enum Answer {
 fn answer(outcome: HttpOutcome<'_>) -> Answer {
     match outcome {
         None => Answer::Lost,
-        Some(reply) if reply.status == 200 => {
-            Answer::Done(rest::parse_algo_order(reply.body).ok())
-        }
+        Some(reply) if reply.status == 200 => Answer::Done(rest::parse_algo_order(reply.body).ok()),
         Some(reply) => Answer::Failed(rest::parse_failure(reply.status, reply.body)),
     }
 }
@@ -147,7 +145,11 @@ impl Guard {
         events: &mut impl ProtectEvents,
     ) {
         let stood = self.stands();
-        let here = || listed.iter().filter(|one| one.symbol == self.instrument.symbol);
+        let here = || {
+            listed
+                .iter()
+                .filter(|one| one.symbol == self.instrument.symbol)
+        };
         let others = [Side::Buy, Side::Sell].map(|side| {
             let mut stops = here().filter(|one| is_stop_of_other(one, side));
             stops.find_map(|one| self.trigger_of(one))

@@ -20,7 +20,7 @@ struct Row {
 }
 
 /// What the exchange does with the next request.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// The answer is lost, what was asked is done.
     LostAfter,
@@ -78,16 +78,17 @@ impl World {
             ("DELETE", "/fapi/v1/algoOrder") => match self.open(&id) {
                 Some(row) => {
                     row.status = "CANCELED";
-                    (200, r#"{"algoId":1,"code":"200","msg":"success"}"#.to_string())
+                    (
+                        200,
+                        r#"{"algoId":1,"code":"200","msg":"success"}"#.to_string(),
+                    )
                 }
                 None => refusal(-2011),
             },
-            ("GET", "/fapi/v1/algoOrder") => {
-                match self.rows.iter().find(|row| row.id == id) {
-                    Some(row) => (200, object(row)),
-                    None => refusal(-2013),
-                }
-            }
+            ("GET", "/fapi/v1/algoOrder") => match self.rows.iter().find(|row| row.id == id) {
+                Some(row) => (200, object(row)),
+                None => refusal(-2013),
+            },
             ("GET", "/fapi/v1/openAlgoOrders") => {
                 let open = self.rows.iter().filter(|row| row.status == "NEW");
                 let rows: Vec<String> = open.map(object).collect();
@@ -115,9 +116,8 @@ impl World {
             trigger: parameter(query, "triggerPrice"),
             status: "NEW",
         };
-        let same = |one: &Row| {
-            one.status == "NEW" && one.symbol == row.symbol && one.side == row.side
-        };
+        let same =
+            |one: &Row| one.status == "NEW" && one.symbol == row.symbol && one.side == row.side;
         if self.rows.iter().any(same) {
             return refusal(-4130);
         }
@@ -378,7 +378,10 @@ fn a_stop_that_triggers_is_told_with_the_order_that_it_became() {
     rig.world.rows[0].status = "FINISHED";
     rig.hold(0);
     rig.run(1_500);
-    assert_eq!(rig.world.said().last().unwrap(), "TRIGGERED SELL 594000 stands 0");
+    assert_eq!(
+        rig.world.said().last().unwrap(),
+        "TRIGGERED SELL 594000 stands 0"
+    );
     assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 1);
 }
 
@@ -442,13 +445,17 @@ fn a_price_that_is_beyond_the_stop_already_gets_one_from_the_mark() {
 fn a_stop_of_somebody_else_in_the_same_direction_is_left_to_do_it() {
     let mut rig = Rig::new(World::default());
     rig.run(250);
-    rig.world.put("BTCUSDT", "SELL", "59000.00", "somebody-else");
+    rig.world
+        .put("BTCUSDT", "SELL", "59000.00", "somebody-else");
     rig.hold(600_000);
     rig.run(5_000);
     assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 1, "-4130");
     assert_eq!(rig.exposed(), 0);
     let said = rig.world.said();
-    assert_eq!(said.last().unwrap(), "LEFT_TO_OTHER SELL 590000 stands 590000");
+    assert_eq!(
+        said.last().unwrap(),
+        "LEFT_TO_OTHER SELL 590000 stands 590000"
+    );
     // When it is gone ours takes its place.
     rig.world.rows[0].status = "CANCELED";
     rig.run(CHECK_MS + 1_000);
@@ -489,7 +496,10 @@ fn nothing_is_done_while_positions_are_not_known_or_a_kill_sweeps() {
     rig.machine.set_ready(true, now(rig.ms).mono);
     rig.run(2_000);
     let tail = &rig.world.asked[rig.world.asked.len() - 2..];
-    assert_eq!(tail, ["GET /fapi/v1/openAlgoOrders", "GET /fapi/v1/algoOrder"]);
+    assert_eq!(
+        tail,
+        ["GET /fapi/v1/openAlgoOrders", "GET /fapi/v1/algoOrder"]
+    );
 }
 
 #[test]
@@ -528,5 +538,128 @@ fn the_next_look_is_never_due_already() {
         let due = rig.machine.next_deadline().unwrap();
         assert!(due > now(rig.ms).mono, "{entry}");
         rig.ms += 500;
+    }
+}
+
+/// What the world does next.
+#[derive(Clone, Debug)]
+enum Turn {
+    /// The position becomes this: its average, negative for short, 0 for none.
+    Hold(i64),
+    /// The next request meets this.
+    Meet(Fate),
+    /// The stop that lies there triggers, and the position with it.
+    Trigger,
+    /// Somebody takes our stop away.
+    TakeAway,
+    /// The stream of the account breaks, and is whole again.
+    Doubt,
+    /// The process dies: what follows knows nothing.
+    Die,
+    /// Time passes.
+    Wait(u64),
+}
+
+fn turn() -> impl proptest::strategy::Strategy<Value = Turn> {
+    use proptest::prelude::*;
+    let entry = prop_oneof![Just(0), Just(600_000), Just(603_000), Just(-598_000)];
+    let code = prop_oneof![
+        Just(-1021),
+        Just(-2021),
+        Just(-4045),
+        Just(-1001),
+        Just(-1007)
+    ];
+    let fate = prop_oneof![
+        Just(Fate::LostAfter),
+        Just(Fate::LostBefore),
+        code.prop_map(Fate::Refused)
+    ];
+    prop_oneof![
+        4 => entry.prop_map(Turn::Hold),
+        4 => fate.prop_map(Turn::Meet),
+        1 => Just(Turn::Trigger),
+        1 => Just(Turn::TakeAway),
+        1 => Just(Turn::Doubt),
+        1 => Just(Turn::Die),
+        6 => (1u64..20).prop_map(|steps| Turn::Wait(250 * steps)),
+    ]
+}
+
+impl World {
+    /// Stops of ours that lie on one side of an instrument.
+    fn ours(&self, side: &str) -> usize {
+        let ours = |row: &&Row| row.id.starts_with(PROTECTIVE_STOP_PREFIX);
+        let open = self.rows.iter().filter(|row| row.status == "NEW");
+        open.filter(ours).filter(|row| row.side == side).count()
+    }
+}
+
+proptest::proptest! {
+    /// Whatever happens to answers, stops, streams and processes: no id is used twice, a direction
+    /// has one stop at most, somebody else's stays, and once the world is quiet a position has
+    /// exactly its stop, and none has none.
+    #[test]
+    fn in_the_end_a_position_has_its_stop_whatever_happened_before(
+        turns in proptest::collection::vec(turn(), 1..60),
+    ) {
+        let mut world = World::default();
+        world.put("ETHUSDT", "SELL", "1000.00", "somebody-else");
+        let mut rig = Rig::new(world);
+        let (mut entry, mut epoch) = (0, 7);
+        for turn in turns {
+            match turn {
+                Turn::Hold(next) => entry = next,
+                Turn::Meet(fate) => rig.world.fates.push_back(fate),
+                Turn::Trigger => {
+                    let side = if entry > 0 { "SELL" } else { "BUY" };
+                    let mut rows = rig.world.rows.iter_mut();
+                    let found = rows.find(|row| {
+                        row.status == "NEW" && row.symbol == "BTCUSDT" && row.side == side
+                    });
+                    if let Some(row) = found.filter(|_| entry != 0) {
+                        row.status = "FINISHED";
+                        entry = 0;
+                    }
+                }
+                Turn::TakeAway => {
+                    let mut rows = rig.world.rows.iter_mut();
+                    if let Some(row) = rows.find(|row| row.status == "NEW" && row.id != "somebody-else") {
+                        row.status = "CANCELED";
+                    }
+                }
+                Turn::Doubt => {
+                    rig.machine.set_ready(false, now(rig.ms).mono);
+                    rig.run(750);
+                    rig.machine.set_ready(true, now(rig.ms).mono);
+                }
+                Turn::Die => {
+                    epoch += 1;
+                    let mut next = Rig::new(std::mem::take(&mut rig.world));
+                    next.machine.settings.epoch = epoch;
+                    next.ms = rig.ms + 2_000;
+                    // What was on its way has arrived or never will.
+                    next.machine.set_ready(true, now(next.ms).mono);
+                    next.machine.list_due = now(next.ms).mono;
+                    rig = next;
+                }
+                Turn::Wait(ms) => rig.run(ms),
+            }
+            rig.hold(entry);
+            rig.run(250);
+            for side in ["BUY", "SELL"] {
+                proptest::prop_assert!(rig.world.ours(side) <= 1, "{side}");
+            }
+        }
+        // The world is quiet: two lists later all is as it should be.
+        rig.world.fates.clear();
+        rig.hold(entry);
+        rig.run(2 * CHECK_MS + 40_000);
+        let (buys, sells) = (rig.world.ours("BUY"), rig.world.ours("SELL"));
+        let expected = (usize::from(entry < 0), usize::from(entry > 0));
+        proptest::prop_assert_eq!((buys, sells), expected, "{:?}", rig.world.said);
+        proptest::prop_assert_eq!(rig.exposed(), 0);
+        let other = rig.world.rows.iter().find(|row| row.id == "somebody-else");
+        proptest::prop_assert_eq!(other.map(|row| row.status), Some("NEW"));
     }
 }

@@ -449,10 +449,15 @@ fn a_stop_of_ours_that_triggers_closes_the_trade_for_its_own_reason_and_ends_its
     rig.fill(&triggered, 19, 494_990, 19);
     assert_eq!((rig.position(), rig.engine.claimed(0)), (0, Quantity(0)));
     assert_eq!(rig.cancelled(), [target.client_order_id]);
-    let closed = rig.outbox.observer.records.iter().find_map(|one| match one {
-        market::record::Record::TradeClosed(closed) => Some(closed.reason),
-        _ => None,
-    });
+    let closed = rig
+        .outbox
+        .observer
+        .records
+        .iter()
+        .find_map(|one| match one {
+            market::record::Record::TradeClosed(closed) => Some(closed.reason),
+            _ => None,
+        });
     assert_eq!(closed, Some(market::ExitReason::ProtectiveStop));
     // It is a stop: its instrument rests.
     assert!(rig.engine.cooldown(ID) > market::UtcMs(rig.utc_ms()));
