@@ -476,6 +476,8 @@ mod tests {
                 FrameFate::Duplicate => sent.extend([name(&text), name(&text)]),
                 FrameFate::After(held) => sent.extend([name(&text), name(&held)]),
                 FrameFate::Disconnect => sent.push("break".to_owned()),
+                FrameFate::DisconnectOne => sent.push("one breaks".to_owned()),
+                FrameFate::DropOne => sent.push("one does not get it".to_owned()),
             }
         }
         sent
@@ -489,6 +491,8 @@ mod tests {
         assert_eq!(frames("duplicate:2", 3), ["1", "2", "2", "3"]);
         assert_eq!(frames("bad-json:2", 3), ["1", "broken", "3"]);
         assert_eq!(frames("disconnect:2", 3), ["1", "break", "3"]);
+        assert_eq!(frames("disconnect-one:2", 3), ["1", "one breaks", "3"]);
+        assert_eq!(frames("drop-one:1", 2), ["one does not get it", "2"]);
         assert_eq!(frames("crossed:2", 3), ["1", "2x", "3"]);
     }
 

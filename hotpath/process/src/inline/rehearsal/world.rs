@@ -113,13 +113,6 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
         wire: wire(1, "orders", order_socket)?,
         latency: LatencyCells::new(telemetry, Market::UsdM, &table)?,
     };
-    let session = MarketSession::new(
-        MarketRoute::Public,
-        "ws://practice",
-        &Instruments(&table),
-        100,
-        0,
-    );
     let (cold, requests) = heap_ring(SLOTS);
     let world = World {
         host,
@@ -130,21 +123,23 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
             Arc::clone(&table),
             order_ways,
         ),
-        market: MarketFeed {
-            feed: Feed::new(MarketRoute::Public, 1, 1),
-            slots: vec![MarketSlot::new(
-                0,
-                session,
-                wire(0, "public", market_socket)?,
-                None,
-            )],
-        },
+        market: market_feed(&table, wire(0, "public", market_socket)?),
         reading: Reading::new(table),
         logs: [journal_out, kept_out, market_out],
         ways: ways_out,
         requests,
     };
     Ok((world, Stage::new(instrument, market_far, order_far)))
+}
+
+/// One route over one connection.
+fn market_feed(table: &[Instrument], wire: Wire) -> MarketFeed {
+    let route = MarketRoute::Public;
+    let session = MarketSession::new(route, "ws://practice", &Instruments(table), 100, 0);
+    MarketFeed {
+        feed: Feed::new(route, 1, table.len()),
+        slots: vec![MarketSlot::new(0, session, wire, None)],
+    }
 }
 
 /// Streams up, reconciled, started, the book synced.
