@@ -114,6 +114,13 @@ CREATE TABLE IF NOT EXISTS kill_steps (
     error_code INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
     PRIMARY KEY (generation, sequence)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS protective_stops (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, act TEXT NOT NULL,
+    instrument INTEGER, symbol TEXT NOT NULL, client_algo_id TEXT NOT NULL, side TEXT NOT NULL,
+    trigger_ticks INTEGER NOT NULL, exchange_order_id INTEGER NOT NULL,
+    stands_ticks INTEGER NOT NULL, error_code INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instruments (
     generation INTEGER NOT NULL, instrument INTEGER NOT NULL,
     market TEXT NOT NULL, symbol TEXT NOT NULL,

@@ -30,7 +30,8 @@ pub use codec::{CodecError, Reader, Wire, Writer};
 pub use decimal::{DecimalError, parse_decimal, parse_signed_decimal, write_decimal};
 pub use event::{AggTrade, BookTicker, DepthUpdate, Level, MarkPrice, Trade};
 pub use ids::{
-    ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId, Symbol, TradeId, UpdateId,
+    ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, PROTECTIVE_STOP_PREFIX, StrategyId,
+    Symbol, TradeId, UpdateId,
 };
 pub use instrument::{Filters, Instrument, InstrumentStatus, Instruments, Market, Step};
 pub use order::{

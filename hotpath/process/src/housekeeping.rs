@@ -19,6 +19,7 @@ use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
 use market::{Instrument, Instruments, Market, MonoNs};
+use settings::RestartPolicy;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -85,6 +86,18 @@ pub struct Housekeeping {
     pub operator: Rc<Operator>,
 }
 
+/// How far an end of the process is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    No,
+    /// Positions are being closed; the engine is told to stop when they are, or then.
+    Flattening {
+        until: MonoNs,
+    },
+    /// The engine was told.
+    Told,
+}
+
 struct Times {
     started: MonoNs,
     clock_sample: MonoNs,
@@ -106,7 +119,7 @@ impl Housekeeping {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut silences = Vec::new();
-        let mut stopping = false;
+        let mut stopping = Stopping::No;
         let now = clock::monotonic();
         let mut times = Times {
             started: now,
@@ -117,12 +130,17 @@ impl Housekeeping {
         };
         while !ended() {
             if asked_to_stop(&mut terminate, &mut interrupt).await {
-                tracing::info!("stopping: own orders are cancelled, positions kept");
-                if std::mem::replace(&mut stopping, true) {
+                if stopping != Stopping::No {
                     // Asked twice: leave at once.
                     abandon.store(true, Ordering::Relaxed);
                 }
+                stopping = self.begin_to_stop(clock::monotonic());
+            }
+            if let Stopping::Flattening { until } = stopping
+                && (self.operator.is_flat() || clock::monotonic() >= until)
+            {
                 self.tell(Input::Command(Command::Stop));
+                stopping = Stopping::Told;
             }
             self.operator.keep(clock::monotonic());
             self.pass_requests();
@@ -155,6 +173,24 @@ impl Housekeeping {
         self.latency.visit();
         self.disk.finish();
         Ok(())
+    }
+
+    /// By the restart policy; a kill closes by its own.
+    fn begin_to_stop(&self, now: MonoNs) -> Stopping {
+        let emergency = &self.operator.settings.emergency;
+        let flattens = emergency.restart_policy == RestartPolicy::Flatten;
+        if flattens && !self.segment.kill_latched() {
+            tracing::info!("stopping: own orders are cancelled, positions closed");
+            self.tell(Input::Command(Command::Flatten));
+            // The engine has to hear of it before its pages say anything.
+            let patience_ns = emergency.stop_patience_s * 1_000_000_000;
+            return Stopping::Flattening {
+                until: now.after(patience_ns),
+            };
+        }
+        tracing::info!("stopping: own orders are cancelled, positions kept");
+        self.tell(Input::Command(Command::Stop));
+        Stopping::Told
     }
 
     fn tell(&self, input: Input<'_>) {

@@ -44,6 +44,7 @@ pub mod messages;
 pub mod operator_socket;
 pub mod pinning;
 pub mod process;
+pub mod protection;
 pub mod recorder;
 pub mod replay;
 pub mod server_clock;

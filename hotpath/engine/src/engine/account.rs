@@ -176,11 +176,7 @@ impl Engine {
         }
         self.pay_in_kind(index, slot, traded);
         if slot.is_none() {
-            let reason = if traded.by_venue {
-                ExitReason::Venue
-            } else {
-                ExitReason::Operator
-            };
+            let reason = super::protection::reason_of(traded);
             self.take_from_strategies(index, &fill, reason, emit);
         }
         true

@@ -4,8 +4,9 @@
 //!
 //! `core` holds the state and the order of a step; `absurd` refuses, `market_data`, `answers`, `account`,
 //! `links` and `reconcile` take the inputs, `trades` and `externals` what reconciliation brings
-//! besides; `clock`, `exposure` and `breakers` keep what risk asks for; `decide`
-//! runs strategies, planner and risk; `deadlines`, `pages` and `checkpoint` do what their names say.
+//! besides; `clock`, `exposure` and `breakers` keep what risk asks for, `protection` what lies at
+//! the exchange beside us; `decide` runs strategies, planner and risk; `deadlines`, `pages` and
+//! `checkpoint` do what their names say.
 
 mod absurd;
 mod account;
@@ -27,6 +28,7 @@ mod links;
 mod market_data;
 mod pages;
 mod place;
+mod protection;
 mod reconcile;
 #[cfg(test)]
 mod tests;
