@@ -1,10 +1,11 @@
 //! How a life of the hot path begins: configuration from the seed, a fresh segment, machines.
 //!
-//! In: the exchange's instruments, the epoch, the latch of the life before. Out: parts. Never: an
+//! In: the exchange's instruments, the epoch, the latch and the disk of the life before. Out: parts. Never: an
 //! epoch twice (I2).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,10 @@ use engine::config::{Frequency, OrdersConfig, RiskConfig, StrategyConfig, Strate
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
 use engine::{Engine, EngineConfig, Outbox};
-use hotpath::engine_host::{EngineHost, HostParts, InputLogs, Pages};
+use hotpath::breaker_file::BreakerState;
+use hotpath::engine_host::{CheckpointQueues, EngineHost, HostParts, InputLogs, Pages};
+use hotpath::kill::keeper::KillKeeper;
+use hotpath::kill::latch_file::{LatchFile, latch_again};
 use hotpath::latency::way_log::way_log;
 use hotpath::recorder::Recorder;
 use hotpath::server_clock::ServerClock;
@@ -26,12 +30,16 @@ use hotpath::telemetry::{EngineCells, Telemetry};
 use hotpath::tick_clock::TickClock;
 use hotpath::wiring::host_cells;
 use ipc::{JournalConsumer, Segment, SegmentLayout, heap_journal, heap_log};
-use market::{Instrument, InstrumentId, Instruments, Market, Money, MonoNs, Rate, UtcNs};
+use market::{
+    Instrument, InstrumentId, Instruments, Market, Money, MonoNs, Rate, UtcNs, VenueReport,
+};
 
 use crate::checker::Checker;
 use crate::cold::Cold;
 use crate::death::Death;
 use crate::desk::{Desk, MarketSlot, OrderSlot, PrivateSlot, Wire};
+use crate::disk::Disk;
+use crate::emergency::Emergency;
 use crate::network::{MS, Place, Role, SECOND};
 use crate::random::Random;
 use crate::venue::{API_KEY, API_SECRET, START_UTC_NS};
@@ -52,8 +60,10 @@ pub struct Birth {
     pub now: u64,
     /// The table, as the exchange listed it.
     pub instruments: Vec<Instrument>,
-    /// A life before was killed.
-    pub latched: bool,
+    /// The segment of the life before was latched, with positions closed or kept.
+    pub latched: Option<bool>,
+    /// What outlived that life.
+    pub disk: Rc<RefCell<Disk>>,
     /// What its own wall clock is wrong by, before the exchange was asked.
     pub clock_error_ns: i64,
 }
@@ -72,8 +82,20 @@ pub struct Parts {
     pub cold: Vec<Cold>,
     /// The segment.
     pub segment: Arc<Segment>,
+    /// The kill, and what is kept of the breakers.
+    pub guard: Guard,
     /// Ends of the input logs.
     pub readers: [JournalConsumer; 2],
+}
+
+/// What the main thread of the process looks after.
+pub struct Guard {
+    /// The kill.
+    pub keeper: KillKeeper,
+    /// Where it is made durable.
+    pub disk: Rc<RefCell<Disk>>,
+    /// Where the pinned thread leaves what the breakers remember.
+    pub checkpoints: Arc<CheckpointQueues>,
 }
 
 /// The markets of a table.
@@ -213,13 +235,34 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
     let config = configuration(birth.seed, birth.instruments.clone(), birth.life);
     checker.borrow_mut().on_birth(birth, &config);
     let segment = Arc::new(segment(birth.instruments.len(), birth.life));
-    if birth.latched {
-        segment.latch_kill();
+    // As a start of the product does: the last segment first, then the file.
+    let found = birth.disk.borrow().latch.clone();
+    let noted = found.as_ref().map(|note| !note.keep_positions);
+    for closes in birth.latched.into_iter().chain(noted) {
+        latch_again(&segment, closes);
     }
     let (journal_in, journal) = heap_journal(JOURNAL_SLOTS);
-    let (host, readers) = host(config, &segment, journal_in);
+    let checkpoints = Arc::new(CheckpointQueues::default());
+    let remembered = birth.disk.borrow().breakers;
+    let parts = (journal_in, Arc::clone(&checkpoints), remembered);
+    let (host, readers) = host(config, &segment, parts);
     let utc = START_UTC_NS + birth.now as i64 + birth.clock_error_ns;
     let clock = ServerClock::new(MonoNs(birth.now), UtcNs(utc));
+    let cold: Vec<Cold> = markets_of(&birth.instruments)
+        .into_iter()
+        .map(|market| cold_side(market, birth))
+        .collect();
+    let desks = cold.iter().map(|one| Rc::clone(&one.emergency.desk));
+    let file = LatchFile::new(Path::new("simulation"), "simulation");
+    let disk = Rc::clone(&birth.disk);
+    let keeper = KillKeeper::new(
+        Arc::clone(&segment),
+        file,
+        found,
+        desks.collect(),
+        clock.clone(),
+    )
+    .with_writer(Box::new(move |_, note| Some(disk.borrow_mut().begin(note))));
     let mut parts = Parts {
         host,
         desk: Desk {
@@ -236,8 +279,13 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
         },
         privates: Vec::new(),
         markets: Vec::new(),
-        cold: Vec::new(),
+        cold,
         segment,
+        guard: Guard {
+            keeper,
+            disk: Rc::clone(&birth.disk),
+            checkpoints,
+        },
         readers,
     };
     for market in markets_of(&birth.instruments) {
@@ -249,7 +297,11 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
 fn host(
     config: EngineConfig,
     segment: &Arc<Segment>,
-    journal: ipc::JournalProducer,
+    (journal, checkpoints, remembered): (
+        ipc::JournalProducer,
+        Arc<CheckpointQueues>,
+        Option<BreakerState>,
+    ),
 ) -> (EngineHost, [JournalConsumer; 2]) {
     let telemetry = Telemetry(segment);
     let names: Vec<String> = config
@@ -274,12 +326,12 @@ fn host(
         },
         outbox: Outbox::new(Recorder::new(journal, cells, 1)),
         cells: host_cells(telemetry).expect("cells are left"),
-        checkpoints: Arc::default(),
+        checkpoints,
         clock: TickClock::of_kernel().0,
         ways: way_log(64, dropped).0,
         engine: Engine::new(config),
         segment: Arc::clone(segment),
-        remembered: None,
+        remembered,
     });
     (host, [inputs, events])
 }
@@ -319,17 +371,37 @@ fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
             wire: Wire::new(place(role)),
         });
     }
+}
+
+/// The cold machines of a market.
+fn cold_side(market: Market, birth: &Birth) -> Cold {
+    let seed = birth.seed.wrapping_add(u64::from(birth.life) << 32);
     let weight = match market {
         Market::UsdM => 2_400,
         Market::Spot => 6_000,
     };
-    parts.cold.push(Cold {
+    let countdown = (countdown_s(birth.seed), weight);
+    let (instruments, life) = (&birth.instruments, birth.life);
+    Cold {
         market,
         time: ServerTime::new(market),
         snapshots: SnapshotQueue::new(market, birth.instruments.len(), seed.wrapping_add(21)),
         reconciler: Reconciler::new(market, credentials(), seed.wrapping_add(22)),
         governor: Governor::new(weight),
+        emergency: Emergency::new(market, instruments, credentials(), countdown, life),
+        venue: VenueReport {
+            market,
+            silent_until: MonoNs(0),
+            banned_until: MonoNs(0),
+            maintenance: false,
+        },
         instruments: birth.instruments.clone(),
         numbers: 0,
-    });
+    }
+}
+
+/// The countdown at the exchange that a seed draws; 0 for none.
+#[must_use]
+pub fn countdown_s(seed: u64) -> u64 {
+    [0, 10, 30, 120][Random::new(seed, 4).below(4) as usize]
 }

@@ -5,7 +5,9 @@
 //! where it can be counted again.
 
 mod journal;
+mod kill;
 mod market_data;
+mod money;
 mod truth;
 mod wire;
 
@@ -14,13 +16,18 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use engine::hash::RollingHash;
 use engine::{Engine, EngineConfig};
 use market::{
-    BookState, ClientOrderId, Instrument, InstrumentId, NewOrder, OrderState, Quantity, TradeId,
-    TradingState,
+    BookState, ClientOrderId, Instrument, InstrumentId, Money, NewOrder, OrderState, Quantity,
+    TradeId, TradingState,
 };
 
+use market::record::{Fill, JournalRecord};
+
+pub use kill::Moment;
+
 use crate::birth::Birth;
-use market::record::JournalRecord;
+use kill::Killed;
 use market_data::Continuity;
+use money::Flat;
 
 /// One broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +53,8 @@ pub struct Shadow {
     pub state: OrderState,
     /// Sum of the fills that were booked, synthetic ones included.
     pub filled: i64,
+    /// Largest quantity that it was told to have filled.
+    pub told: i64,
     /// Its frame was written.
     pub written: bool,
     /// Most that it may fill: its quantity, or what somebody else has made of it (F32).
@@ -101,6 +110,16 @@ pub struct Checker {
     differs_since: Vec<Option<u64>>,
     /// Books by the journal.
     book_usable: Vec<bool>,
+    /// A kill that holds.
+    kill: Option<Killed>,
+    /// A sweep has called itself verified since the last look.
+    verified_fresh: bool,
+    /// Profit less fees of this life, by its fills.
+    booked: Money,
+    /// Fills not yet compared with the exchange's.
+    fills_fresh: Vec<Fill>,
+    /// Where the comparison of profits began, by instrument.
+    flats: Vec<Flat>,
 }
 
 impl Checker {
@@ -137,6 +156,11 @@ impl Checker {
             last_cursor: None,
             differs_since: Vec::new(),
             book_usable: Vec::new(),
+            kill: None,
+            verified_fresh: false,
+            booked: Money::ZERO,
+            fills_fresh: Vec::new(),
+            flats: Vec::new(),
         }
     }
 
@@ -158,6 +182,15 @@ impl Checker {
         self.differs_since = vec![None; count];
         self.book_usable = vec![false; count];
         self.continuity = vec![Continuity::default(); count];
+        self.verified_fresh = false;
+        self.booked = Money::ZERO;
+        self.fills_fresh.clear();
+        // What is held at a start was opened by another life.
+        let unclear = Flat {
+            unclear: true,
+            ..Flat::default()
+        };
+        self.flats = vec![unclear; count];
         // A fresh process does not know of a silence that the one before was told of: it asks, and
         // is told again. This is an open point of docs/simulation.md.
         self.silence.clear();
@@ -245,6 +278,7 @@ impl Checker {
                 self.broken("I5", text);
             }
         }
+        self.check_profit(engine);
         let state = engine.trading_state().0;
         if state != self.state {
             let text = format!("engine is {state}, the journal says {}", self.state);
@@ -257,15 +291,6 @@ impl Checker {
         if let Some(shadow) = self.orders.get_mut(id) {
             shadow.quantity_most = shadow.quantity_most.max(quantity.0);
         }
-    }
-
-    /// Sum of the orders that are not final, by the journal (I12).
-    #[must_use]
-    pub fn open_lots(&self, life: u32) -> i64 {
-        let open = self.orders.values().filter(|one| one.life == life);
-        open.filter(|one| !one.state.is_final())
-            .map(|one| one.order.quantity.0 - one.filled)
-            .sum()
     }
 
     fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {

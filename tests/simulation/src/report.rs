@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::faults::{CATALOGUE, FAULTS_MAX};
 use crate::network::{MS, SECOND};
+use crate::pairs::{PAIRS, possible_pairs};
 use crate::run::Outcome;
-use crate::world::{PAIRS, possible_pairs};
 
 /// Faults of the history that a failure shows.
 const STORY_LINES: usize = 12;

@@ -6,14 +6,15 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use engine::event::Command;
+use market::TradingState;
 use market::record::JournalRecord;
-use market::{Breaker, InstrumentId, Market, StateReason, TradingState};
 
 use crate::checker::Violation;
 use crate::faults::schedule;
 use crate::network::SECOND;
-use crate::world::{World, add_pairs};
+use crate::pairs::add_pairs;
+use crate::person::{PATIENCE_NS, Person, Script};
+use crate::world::World;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -94,22 +95,29 @@ pub fn run(plan: &Plan) -> Outcome {
 
 fn play(world: &mut World, plan: &Plan) -> u64 {
     let mut person = Person::new(PATIENCE_NS);
+    let mut script = Script::new(plan.seed, plan.duration_ns);
     while world.now < plan.duration_ns && world.checker.borrow().is_sound() {
+        world.wake_at = script.next_at();
         world.step();
+        script.go_on(world);
         person.look(world);
     }
+    world.wake_at = None;
     if !world.checker.borrow().is_sound() {
         return 0;
     }
     world.make_peace();
-    person.patience_ns = 0;
+    person.hurry();
     recover(world, person)
 }
 
 /// Phase two. Returns how long it took.
 fn recover(world: &mut World, mut person: Person) -> u64 {
     let begun = world.now;
-    let until = begun + RECOVERY_NS;
+    // A kill that was told to be silent must be, to the end; nobody breaks a ban for it.
+    let silent = world.checker.borrow().silent_until();
+    let killed = world.commanded() == TradingState::Killed;
+    let until = begun.max(if killed { silent } else { 0 }) + RECOVERY_NS;
     let mut left = what_is_left(world);
     while !left.is_empty() && world.next_at() <= until && world.checker.borrow().is_sound() {
         world.step();
@@ -125,69 +133,6 @@ fn recover(world: &mut World, mut person: Person) -> u64 {
         checker.compare_fills(&world.venue.exchange, now);
     }
     now - begun
-}
-
-/// True when a latched breaker is why nothing is opened.
-fn is_breaker(reason: StateReason) -> bool {
-    let mut reasons = Breaker::ALL.iter().map(|one| one.state_reason());
-    reasons.any(|one| one == Some(reason))
-}
-
-/// The operator. A position that no strategy claims is theirs to close (F45, F47, F49): the engine
-/// reduces until they have. They flatten, and when that is done they resume. A breaker that has tripped is re-armed.
-struct Person {
-    flattening: bool,
-    patience_ns: u64,
-    since: Option<u64>,
-}
-
-/// How long a person of phase one looks on.
-const PATIENCE_NS: u64 = 12 * SECOND;
-
-impl Person {
-    const fn new(patience_ns: u64) -> Self {
-        Self {
-            flattening: false,
-            patience_ns,
-            since: None,
-        }
-    }
-
-    fn look(&mut self, world: &mut World) {
-        let Some(appliance) = &mut world.appliance else {
-            return;
-        };
-        let engine = appliance.host.engine();
-        let page = engine.account_page();
-        let (state, reason) = engine.trading_state();
-        if state == TradingState::Active {
-            self.since = None;
-            self.flattening = false;
-            return;
-        }
-        let table = engine.config().instruments.len() as u16;
-        let flat = (0..table)
-            .map(|id| engine.instrument_page(InstrumentId(id)))
-            .all(|page| page.market == Market::Spot || page.position.is_zero());
-        let unclaimed = state == TradingState::Reducing
-            && reason == StateReason::PositionMismatch
-            && page.reconciled;
-        let now = world.now;
-        let tripped = state == TradingState::Reducing && is_breaker(reason);
-        let concerns = unclaimed || tripped;
-        let waited = concerns && now - *self.since.get_or_insert(now) >= self.patience_ns;
-        if tripped && waited {
-            self.since = None;
-            return world.command(Command::Rearm);
-        }
-        if !self.flattening && waited {
-            self.flattening = true;
-            world.command(Command::Flatten);
-        } else if self.flattening && flat {
-            self.flattening = false;
-            world.command(Command::Resume);
-        }
-    }
 }
 
 /// What is not well yet.
@@ -208,6 +153,14 @@ fn what_is_left(world: &World) -> Vec<String> {
     want(page.user_stream_up, "the private stream is down");
     want(page.reconciled, "not reconciled");
     want(page.unknown_now == 0, "orders of unknown fate");
+    if let Some(closes) = checker.killed() {
+        left.extend(checker.left_by_kill(&world.venue.exchange, closes));
+    }
+    let mut want = |well: bool, what: &str| {
+        if !well {
+            left.push(what.to_owned());
+        }
+    };
     let wanted = world.commanded();
     let state = page.trading_state;
     let (_, reason) = engine.trading_state();

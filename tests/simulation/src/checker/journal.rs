@@ -35,7 +35,8 @@ impl Checker {
             Record::OrderChange(change) => self.on_change(&change),
             Record::Fill(fill) => self.on_fill(&fill),
             Record::TradingState(change) => {
-                if change.from == TradingState::Killed {
+                // Only a signed reset leads out, and it takes the kill off before.
+                if change.from == TradingState::Killed && self.kill.is_some() {
                     self.broken("I22", format!("KILLED became {}", change.to));
                 }
                 self.state = change.to;
@@ -50,8 +51,10 @@ impl Checker {
                     let text = format!("after a fill {}, ours {ours}", position.quantity.0);
                     self.broken("I11", text);
                 }
+                self.flats[index].unclear |= !from_fill;
                 self.positions[index] = position.quantity.0;
             }
+            Record::KillStep(step) => self.on_kill_step(&step),
             Record::Reconciled(_) => self.reconciled = true,
             Record::BookState(change) => {
                 let usable = change.to == BookState::Synced;
@@ -83,6 +86,7 @@ impl Checker {
             life: self.life,
             state: OrderState::Submitted,
             filled: 0,
+            told: 0,
             written: false,
             quantity_most: order.quantity.0,
         };
@@ -119,6 +123,13 @@ impl Checker {
             TradingState::Active => {}
             TradingState::Reducing | TradingState::Killed if reduces || spot_sell => {}
             state => self.broken("I19", format!("{order:?} while {state}, position {held}")),
+        }
+        // What is kept by a kill is nobody's to work with.
+        if self.state == TradingState::Killed && self.killed() == Some(false) {
+            self.broken(
+                "I24",
+                format!("{order:?} after a kill that keeps positions"),
+            );
         }
         if reduces || spot_sell || order.reduce_only {
             return;
@@ -183,6 +194,7 @@ impl Checker {
             return self.broken("I15", format!("{} is no order of ours", id.as_str()));
         };
         let from = std::mem::replace(&mut shadow.state, change.state);
+        shadow.told = shadow.told.max(change.cumulative_quantity.0);
         let over = change.cumulative_quantity.0 > shadow.quantity_most;
         if rank(change.state) < rank(from) || (from.is_final() && from != change.state) {
             // A life that adopts begins anew, with what the exchange states.
@@ -207,6 +219,7 @@ impl Checker {
         let index = usize::from(fill.instrument.0);
         self.positions[index] += signed(fill.side, fill.quantity);
         self.last_fill = Some(fill.instrument);
+        self.keep_fill(fill);
         if fill.trade_id.0 != 0 && !self.trades.insert((fill.instrument, fill.trade_id)) {
             self.broken("I6", format!("trade {} twice", fill.trade_id.0));
         }

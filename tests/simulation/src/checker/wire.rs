@@ -141,6 +141,18 @@ impl Checker {
         self.on_book_text(place, text)
     }
 
+    /// Until when the exchange wants silence somewhere.
+    #[must_use]
+    pub fn silent_until(&self) -> u64 {
+        self.silence.values().copied().max().unwrap_or(0)
+    }
+
+    /// True while the exchange wants silence somewhere.
+    #[must_use]
+    pub fn is_silent(&self, now: u64) -> bool {
+        now < self.silent_until()
+    }
+
     fn silent(&mut self, channel: Channel, wait_ns: u64) {
         let until = self.now + wait_ns;
         let known = self.silence.entry(channel).or_default();
