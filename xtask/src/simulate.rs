@@ -59,6 +59,8 @@ fn simulation() -> Command {
         "--locked",
         "-p",
         "simulation",
+        "--features",
+        "buggify",
         "--",
     ]);
     command

@@ -11,11 +11,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use binance::session::Silence;
-use engine::Input;
 use engine::event::Command;
+use engine::{Engine, Input};
 use hotpath::engine_host::EngineHost;
 use ipc::{JournalConsumer, Segment};
 use market::MonoNs;
+use market::buggify::{Point, happens};
 
 use crate::birth::{Birth, Guard, JOURNAL_SLOTS, born};
 use crate::checker::Checker;
@@ -94,6 +95,9 @@ impl Appliance {
     #[must_use]
     pub fn next_at(&self) -> u64 {
         let mut next = self.next_clock;
+        if !self.desk.waiting.is_empty() {
+            next = 0;
+        }
         if self.segment.kill_latched() {
             next = next.min(self.last_upkeep + KEEP_NS);
         }
@@ -141,6 +145,7 @@ impl Appliance {
         self.host.end_turn(true, self.desk.now, &mut self.desk);
         self.after_step();
         self.settle();
+        self.checkpoint();
         if let Some(state) = self.guard.checkpoints.breakers.pop() {
             self.guard.disk.borrow_mut().keep_breakers(state);
         }
@@ -188,6 +193,26 @@ impl Appliance {
         true
     }
 
+    /// A checkpoint now and then: an engine that takes it back is the same engine.
+    fn checkpoint(&mut self) {
+        let queues = &self.guard.checkpoints;
+        if let Some((_, bytes)) = queues.done.pop() {
+            let engine = self.host.engine();
+            let loaded = Engine::load(engine.config().clone(), &bytes);
+            let again = loaded.map(|loaded| {
+                let mut again = Vec::with_capacity(bytes.len());
+                loaded.save(&mut again);
+                again
+            });
+            let mut checker = self.desk.checker.borrow_mut();
+            checker.check_checkpoint(again.as_ref().is_ok_and(|again| *again == bytes));
+        }
+        if happens(Point::CheckpointNow) {
+            // The host has at most one at a time.
+            let _ = queues.wanted.push(Vec::new());
+        }
+    }
+
     /// Looks after the kill, as housekeeping does.
     fn keep(&mut self) {
         let mut steps = Vec::new();
@@ -203,13 +228,27 @@ impl Appliance {
         if self.desk.death.dead {
             return;
         }
+        let mut checker = self.desk.checker.borrow_mut();
+        match &input {
+            Input::Stream(change) => checker.on_stream(change),
+            Input::Clock(utc) => checker.on_clock(utc.0, self.desk.now.0),
+            _ => {}
+        }
+        drop(checker);
         self.host.take_at(self.desk.now, input, &mut self.desk);
         self.after_step();
     }
 
     /// Steps what waits, and what follows from it.
     fn settle(&mut self) {
-        while let Some(input) = self.desk.waiting.pop_front() {
+        while !self.desk.waiting.is_empty() {
+            if happens(Point::ReplyLate) {
+                // The next turn takes it; whatever comes before it is handled first.
+                return;
+            }
+            let Some(input) = self.desk.waiting.pop_front() else {
+                return;
+            };
             self.take(input);
             if matches!(input, Input::OrderReply(_) | Input::OrderUpdate(_)) {
                 self.desk.death.pass(DeathPoint::AfterReply);

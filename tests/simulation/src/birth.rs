@@ -132,6 +132,7 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
         loss_streak_max: u32::MAX,
         ..RiskConfig::default()
     };
+    tighten(&mut config.risk, seed);
     let ids: Vec<InstrumentId> = config.instruments.iter().map(|one| one.id).collect();
     for (index, id) in ids.into_iter().enumerate() {
         let dummy = index == 0 || random.chance(300);
@@ -147,6 +148,24 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
         }
     }
     config
+}
+
+/// Limits that are met within a run, in some seeds.
+fn tighten(risk: &mut RiskConfig, seed: u64) {
+    let mut random = Random::new(seed, 5);
+    if random.chance(400) {
+        risk.position_notional_max = Money::from_whole(random.between(1_000, 4_000) as i64);
+    }
+    if random.chance(300) {
+        risk.order_notional_max = Money::from_whole(random.between(300, 1_200) as i64);
+    }
+    if random.chance(300) {
+        risk.orders_per_10s_max = random.between(6, 20) as u32;
+        risk.orders_per_minute_max = 5 * risk.orders_per_10s_max;
+    }
+    if random.chance(200) {
+        risk.daily_loss_max = Money::from_whole(random.between(20, 200) as i64);
+    }
 }
 
 /// A frequency that nothing reaches.

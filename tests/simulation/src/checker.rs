@@ -13,6 +13,7 @@ mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
+use engine::event::StreamKind;
 use engine::hash::RollingHash;
 use engine::{Engine, EngineConfig};
 use market::{
@@ -57,6 +58,10 @@ pub struct Shadow {
     pub told: i64,
     /// Its frame was written.
     pub written: bool,
+    /// When it was decided.
+    pub decided_at: u64,
+    /// When the queries were sent that the exchange has answered with "not found".
+    pub not_found: Vec<u64>,
     /// Most that it may fill: its quantity, or what somebody else has made of it (F32).
     pub quantity_most: i64,
 }
@@ -110,10 +115,20 @@ pub struct Checker {
     differs_since: Vec<Option<u64>>,
     /// Books by the journal.
     book_usable: Vec<bool>,
+    /// When the box got the newest difference of each book.
+    depth_at: Vec<u64>,
+    /// Streams that the engine was told of as live, by market and kind.
+    streams_up: HashMap<(market::Market, StreamKind), bool>,
+    /// Queries under way, by their ids.
+    queries: HashMap<String, (ClientOrderId, u64)>,
+    /// The last clock sample, and when it was taken.
+    clock: Option<(i64, u64)>,
+    /// The samples did not agree: nothing is opened before.
+    clock_doubted_until: u64,
     /// A kill that holds.
     kill: Option<Killed>,
     /// A sweep has called itself verified since the last look.
-    verified_fresh: bool,
+    verified_fresh: Option<market::Market>,
     /// Profit less fees of this life, by its fills.
     booked: Money,
     /// Fills not yet compared with the exchange's.
@@ -156,8 +171,13 @@ impl Checker {
             last_cursor: None,
             differs_since: Vec::new(),
             book_usable: Vec::new(),
+            depth_at: Vec::new(),
+            streams_up: HashMap::new(),
+            queries: HashMap::new(),
+            clock: None,
+            clock_doubted_until: 0,
             kill: None,
-            verified_fresh: false,
+            verified_fresh: None,
             booked: Money::ZERO,
             fills_fresh: Vec::new(),
             flats: Vec::new(),
@@ -182,7 +202,11 @@ impl Checker {
         self.differs_since = vec![None; count];
         self.book_usable = vec![false; count];
         self.continuity = vec![Continuity::default(); count];
-        self.verified_fresh = false;
+        self.depth_at = vec![0; count];
+        self.streams_up.clear();
+        self.queries.clear();
+        (self.clock, self.clock_doubted_until) = (None, 0);
+        self.verified_fresh = None;
         self.booked = Money::ZERO;
         self.fills_fresh.clear();
         // What is held at a start was opened by another life.
@@ -283,6 +307,16 @@ impl Checker {
         if state != self.state {
             let text = format!("engine is {state}, the journal says {}", self.state);
             self.broken("I25", text);
+        }
+    }
+
+    /// An engine that was loaded from a checkpoint and saved again gives the same bytes, or not.
+    pub fn check_checkpoint(&mut self, same: bool) {
+        if !same {
+            self.broken(
+                "REPLAY",
+                "a checkpoint does not come back as it was".to_owned(),
+            );
         }
     }
 

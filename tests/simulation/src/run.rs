@@ -52,6 +52,8 @@ pub struct Outcome {
     pub fired: Vec<u64>,
     /// How often each pair of state and evidence was met.
     pub pairs: Vec<u64>,
+    /// How often each rare thing of our own code happened.
+    pub rare: Vec<u64>,
     /// What was done wrong, for people.
     pub history: Vec<(u64, u8, String)>,
     /// The last records of the journal, of a run that went wrong.
@@ -61,6 +63,27 @@ pub struct Outcome {
     /// From the end of the faults until all was well.
     pub recovery_ns: u64,
 }
+
+impl Outcome {
+    /// Something was broken, or somebody panicked.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        !self.violations.is_empty() || self.panic.is_some()
+    }
+
+    /// What was seen first: which invariant, and in which words.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<(&str, &str)> {
+        let panicked = self.panic.as_deref().map(|text| ("PANIC", text));
+        let broken = self.violations.first();
+        broken
+            .map(|one| (one.invariant, one.text.as_str()))
+            .or(panicked)
+    }
+}
+
+/// Events of a simulated minute beyond which time does not go on: some hundred times the usual.
+const STEPS_A_MINUTE_MAX: u64 = 500_000;
 
 /// Phase two: everything must be well again within this time.
 pub const RECOVERY_NS: u64 = 10 * SECOND;
@@ -83,6 +106,7 @@ pub fn run(plan: &Plan) -> Outcome {
     if let Some(place) = plan.without.filter(|place| *place < faults.len()) {
         faults.remove(place);
     }
+    buggify(Some(plan.seed));
     let mut world = World::new(plan.seed, faults);
     let played = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
     let mut outcome = verdict(&world, plan);
@@ -93,6 +117,29 @@ pub fn run(plan: &Plan) -> Outcome {
     outcome
 }
 
+/// Rare things of our own code begin by a seed, or end.
+#[cfg(feature = "buggify")]
+fn buggify(seed: Option<u64>) {
+    match seed {
+        Some(seed) => market::buggify::arm(seed),
+        None => market::buggify::disarm(),
+    }
+}
+
+#[cfg(not(feature = "buggify"))]
+const fn buggify(_: Option<u64>) {}
+
+/// How often each of them happened.
+#[cfg(feature = "buggify")]
+fn rare_things() -> Vec<u64> {
+    market::buggify::counts().to_vec()
+}
+
+#[cfg(not(feature = "buggify"))]
+fn rare_things() -> Vec<u64> {
+    vec![0; market::buggify::POINTS]
+}
+
 fn play(world: &mut World, plan: &Plan) -> u64 {
     let mut person = Person::new(PATIENCE_NS);
     let mut script = Script::new(plan.seed, plan.duration_ns);
@@ -101,12 +148,18 @@ fn play(world: &mut World, plan: &Plan) -> u64 {
         world.step();
         script.go_on(world);
         person.look(world);
+        let step = world.checker.borrow().step;
+        if step > STEPS_A_MINUTE_MAX * (1 + world.now / (60 * SECOND)) {
+            let text = format!("{step} events, and no more than this time has passed");
+            world.checker.borrow_mut().broken("STUCK", text);
+        }
     }
     world.wake_at = None;
     if !world.checker.borrow().is_sound() {
         return 0;
     }
     world.make_peace();
+    buggify(None);
     person.hurry();
     recover(world, person)
 }
@@ -188,6 +241,7 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         history: world.adversary.history.clone(),
         lives: world.lives,
         pairs,
+        rare: rare_things(),
         ..Outcome::default()
     };
     // After a panic the checker may be borrowed still: then its part is lost.

@@ -9,6 +9,7 @@ use super::{Backoff, Governor, HttpOutcome, HttpRequest, MILLISECOND_NS, Now, SE
 use crate::orders::Stamp;
 use crate::rest::{self, RestError};
 use crate::sign::Credentials;
+use market::buggify::{Point, happens};
 use market::{
     BalanceReport, Instrument, Instruments, LiquidationReport, MarginReport, Market, Money, MonoNs,
     OpenOrderReport, PositionReport, Quantity, UtcMs,
@@ -99,6 +100,11 @@ impl Reconciler {
         if now.mono < at {
             return None;
         }
+        if happens(Point::ReconcileLate) {
+            let at = now.mono.after(300 * MILLISECOND_NS);
+            self.state = State::Due { part, at };
+            return None;
+        }
         let stamp = Stamp {
             timestamp: now.server,
             recv_window_ms: WINDOW_MS,
@@ -143,7 +149,7 @@ impl Reconciler {
         let State::InFlight(part) = self.state else {
             return;
         };
-        let told = match success(outcome) {
+        let told = match success(outcome).filter(|_| !happens(Point::ReconcileFailed)) {
             Some(body) => self.tell(part, body, instruments, events),
             None => Err(describe(outcome)),
         };

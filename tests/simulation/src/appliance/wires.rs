@@ -408,7 +408,9 @@ impl MarketEvents for MarketSink<'_> {
 
     fn stream(&mut self, market: Market, up: bool) {
         let stream = StreamKind::Market;
-        self.take(Input::Stream(StreamChange { stream, market, up }));
+        let change = StreamChange { stream, market, up };
+        self.desk.checker.borrow_mut().on_stream(&change);
+        self.take(Input::Stream(change));
     }
 }
 

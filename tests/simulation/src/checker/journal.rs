@@ -3,11 +3,23 @@
 //! In: decoded records in order. Out: shadow orders and positions, violations. Never: a look into
 //! the engine.
 
+use engine::event::StreamKind;
 use ipc::journal::Cursor;
 use market::record::{Denial, Fill, Intent, JournalRecord, OrderChange, Record};
-use market::{BookState, DenialCode, Market, OrderState, TradingState};
+use market::{
+    BookState, ClientOrderId, DenialCode, Market, OrderState, RequestKind, TradingState,
+    WANTED_WINDOW_MS,
+};
 
 use super::{Checker, Shadow, signed};
+use crate::network::{MS, SECOND};
+
+/// `recvWindow` of orders that open, and what I4 adds to it.
+const RECV_WINDOW_MS: u64 = 1_000;
+const MARGIN_MS: u64 = 2_000;
+
+/// Market data is stale a little after this.
+const STALE_NS: u64 = 3_050 * MS;
 
 impl Checker {
     /// One record; `None` for bytes that are no record.
@@ -38,6 +50,10 @@ impl Checker {
                 // Only a signed reset leads out, and it takes the kill off before.
                 if change.from == TradingState::Killed && self.kill.is_some() {
                     self.broken("I22", format!("KILLED became {}", change.to));
+                }
+                let trades = matches!(change.to, TradingState::Active | TradingState::Reducing);
+                if trades && !self.reconciled && !self.holed {
+                    self.broken("I23", format!("{} before reconciliation", change.to));
                 }
                 self.state = change.to;
             }
@@ -88,6 +104,8 @@ impl Checker {
             filled: 0,
             told: 0,
             written: false,
+            decided_at: self.now,
+            not_found: Vec::new(),
             quantity_most: order.quantity.0,
         };
         if self.orders.insert(id, shadow).is_some() {
@@ -142,6 +160,22 @@ impl Checker {
         }
         if self.continuity[index].is_broken() {
             self.broken("I7", format!("an entry after a gap: {order:?}"));
+        }
+        let age_ns = self.now - self.depth_at[index];
+        if age_ns > STALE_NS {
+            let text = format!("an entry on data of {} ms ago: {order:?}", age_ns / MS);
+            self.broken("I7", text);
+        }
+        let down = |kind: &StreamKind| {
+            let up = self.streams_up.get(&(instrument.market, *kind));
+            up != Some(&true)
+        };
+        let kinds = [StreamKind::Market, StreamKind::User, StreamKind::Orders];
+        if let Some(kind) = kinds.into_iter().find(down) {
+            self.broken("I7", format!("an entry without {kind:?}: {order:?}"));
+        }
+        if self.now < self.clock_doubted_until {
+            self.broken("I21", format!("an entry by a doubtful clock: {order:?}"));
         }
         let Some(risk) = self.config.as_ref().map(|config| config.risk) else {
             return;
@@ -210,8 +244,33 @@ impl Checker {
                 format!("{} is told to have filled {told}", id.as_str()),
             );
         }
-        if change.state == OrderState::Rejected && self.refused.insert(id) {
+        let given_up = change.state == OrderState::Rejected && self.refused.insert(id);
+        if given_up {
             self.refused_fresh.push(id);
+        }
+        if given_up && change.request == Some(RequestKind::Query) {
+            self.check_given_up(&id);
+        }
+    }
+
+    /// Two answers "not found" to queries a second apart, both after the window (I4).
+    fn check_given_up(&mut self, id: &ClientOrderId) {
+        let Some(shadow) = self.orders.get(id) else {
+            return;
+        };
+        let window_ms = if shadow.order.reduce_only {
+            u64::from(WANTED_WINDOW_MS)
+        } else {
+            RECV_WINDOW_MS
+        };
+        let closed = shadow.decided_at + (window_ms + MARGIN_MS) * MS;
+        let counted = shadow.not_found.iter().filter(|at| **at >= closed);
+        let (first, last) = (counted.clone().min(), counted.max());
+        let apart = first.zip(last).map_or(0, |(first, last)| last - first);
+        if apart + MS < SECOND {
+            let (asked, id) = (shadow.not_found.clone(), id.as_str());
+            let text = format!("{id} is given up; window closed at {closed}, queries {asked:?}");
+            self.broken("I4", text);
         }
     }
 

@@ -52,7 +52,7 @@ impl Checker {
         match &mut self.kill {
             Some(kill) => kill.closes |= closes,
             None => {
-                let found = names(exchange).collect();
+                let found = names(exchange, &MARKETS).collect();
                 self.kill = Some(Killed {
                     closes,
                     since: now,
@@ -91,13 +91,13 @@ impl Checker {
     /// Orders of both kinds that are open at the exchange, whosever they are.
     #[must_use]
     pub fn open_at(&self, exchange: &Exchange) -> usize {
-        names(exchange).count()
+        names(exchange, &MARKETS).count()
     }
 
     /// What a kill has left at the exchange.
     #[must_use]
     pub fn left_by_kill(&self, exchange: &Exchange, closes: bool) -> Vec<String> {
-        let mut left: Vec<String> = names(exchange)
+        let mut left: Vec<String> = names(exchange, &MARKETS)
             .map(|name| format!("{name} is open after a kill"))
             .collect();
         let account = exchange.usdm.venue.account();
@@ -112,23 +112,24 @@ impl Checker {
 
     /// A step of a sweep, from the journal.
     pub(super) fn on_kill_step(&mut self, step: &KillStep) {
-        self.verified_fresh |= step.act == KillAct::Verified;
+        if step.act == KillAct::Verified {
+            self.verified_fresh = Some(step.market);
+        }
     }
 
     /// A sweep that calls itself verified has left nothing of what the kill found (I24).
     pub fn check_verified(&mut self, exchange: &Exchange, now: u64) {
         self.now = now;
-        if std::mem::take(&mut self.verified_fresh)
-            && let Some(name) = self.left_of_found(exchange)
+        if let Some(market) = self.verified_fresh.take()
+            && let Some(name) = self.left_of_found(exchange, &[market])
         {
             self.broken("I24", format!("verified, and {name} is open"));
         }
     }
 
-    fn left_of_found(&self, exchange: &Exchange) -> Option<String> {
+    fn left_of_found(&self, exchange: &Exchange, of: &[Market]) -> Option<String> {
         let found = &self.kill.as_ref()?.found;
-        let all = names(exchange);
-        all.into_iter().find(|name| found.contains(name))
+        names(exchange, of).find(|name| found.contains(name))
     }
 
     /// The acknowledgement says durable only of what is on the disk (I22).
@@ -160,7 +161,7 @@ impl Checker {
         }
         let calm_ns = moment.now - since.max(moment.calm_since);
         if calm_ns > SWEPT_NS
-            && let Some(name) = self.left_of_found(exchange)
+            && let Some(name) = self.left_of_found(exchange, &MARKETS)
         {
             self.broken(
                 "I24",
@@ -186,9 +187,7 @@ impl Checker {
             let mut open = floor.venue.open_orders(instrument.id).filter(old);
             let Some(order) = open.next() else { continue };
             let left_ns = floor.countdown(instrument.id).map(|at| at - now_ns);
-            // Renewed each quarter; half of it is left even when one renewal was lost.
-            let least_ns = (moment.countdown_s * SECOND / 4) as i64;
-            if left_ns.is_none_or(|left| left < least_ns) {
+            if left_ns.is_none_or(|left| left <= 0) {
                 let id = order.request.client_order_id;
                 let text = format!("{} rests under a countdown of {left_ns:?} ns", id.as_str());
                 return self.broken("I24", text);
@@ -217,16 +216,17 @@ fn is_ours(order: &Order) -> bool {
     order.request.client_order_id.as_str().starts_with("fu")
 }
 
-/// Names of everything open at the exchange, ordinary and conditional.
-fn names(exchange: &Exchange) -> impl Iterator<Item = String> + '_ {
-    let markets = [Market::UsdM, Market::Spot];
-    let ordinary = markets.into_iter().flat_map(|market| {
-        let all = exchange.floor(market).venue.orders();
+const MARKETS: [Market; 2] = [Market::UsdM, Market::Spot];
+
+/// Names of everything open at the exchange in these markets, ordinary and conditional.
+fn names<'a>(exchange: &'a Exchange, of: &'a [Market]) -> impl Iterator<Item = String> + 'a {
+    let ordinary = of.iter().flat_map(|market| {
+        let all = exchange.floor(*market).venue.orders();
         all.filter(|order| !order.state.is_final())
             .map(|order| order.request.client_order_id.as_str().to_owned())
     });
-    let conditional = markets.into_iter().flat_map(|market| {
-        let all = exchange.floor(market).conditional.open();
+    let conditional = of.iter().flat_map(|market| {
+        let all = exchange.floor(*market).conditional.open();
         all.map(|order| order.request.client_id.as_str().to_owned())
     });
     ordinary.chain(conditional)

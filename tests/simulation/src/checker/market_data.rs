@@ -53,6 +53,7 @@ impl Checker {
         let mut table = self.instruments.iter();
         let found = table.position(|one| one.market == place.market && symbol(one));
         let Some(index) = found else { return false };
+        self.depth_at[index] = self.now;
         let joins = match place.market {
             Market::UsdM => number(head, "\"pu\":"),
             Market::Spot => first.checked_sub(1),
