@@ -154,17 +154,17 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
 fn tighten(risk: &mut RiskConfig, seed: u64) {
     let mut random = Random::new(seed, 5);
     if random.chance(400) {
-        risk.position_notional_max = Money::from_whole(random.between(1_000, 4_000) as i64);
+        risk.position_notional_max = Money::from_whole(random.between(1_500, 4_000) as i64);
     }
     if random.chance(300) {
-        risk.order_notional_max = Money::from_whole(random.between(300, 1_200) as i64);
+        risk.order_notional_max = Money::from_whole(random.between(950, 1_400) as i64);
     }
     if random.chance(300) {
-        risk.orders_per_10s_max = random.between(6, 20) as u32;
+        risk.orders_per_10s_max = random.between(14, 30) as u32;
         risk.orders_per_minute_max = 5 * risk.orders_per_10s_max;
     }
     if random.chance(200) {
-        risk.daily_loss_max = Money::from_whole(random.between(20, 200) as i64);
+        risk.daily_loss_max = Money::from_whole(random.between(60, 300) as i64);
     }
 }
 
@@ -197,7 +197,7 @@ fn imbalance_of(random: &mut Random) -> StrategyParameters {
         buy_above: Rate(random.between(120, 250) as i64 * 1_000_000),
         sell_below: Rate(random.between(40, 80) as i64 * 1_000_000),
         order_notional: Money::from_whole(random.between(300, 1_500) as i64),
-        take_profit: Rate(random.between(20, 200) as i64 * 1_000),
+        take_profit: Rate(random.between(60, 300) as i64 * 1_000),
         stop_loss: Rate(random.between(20, 150) as i64 * 1_000),
         signal_exit_after_ns: random.between(1, 5) * SECOND,
         time_exit_after_ns: random.between(5, 40) * SECOND,

@@ -37,6 +37,9 @@ struct Arguments {
     /// Leave out the fault at this place of the schedule.
     #[arg(long)]
     without: Option<usize>,
+    /// Lose the delivery of the network with this number.
+    #[arg(long)]
+    without_event: Option<u64>,
     /// Begin no further seed after so many seconds.
     #[arg(long)]
     budget_seconds: Option<u64>,
@@ -139,6 +142,7 @@ fn run_all(arguments: &Arguments, faults: &[u8]) -> Report {
                         duration_ns: arguments.hours.unwrap_or(MINUTES * 60 * SECOND),
                         faults: faults.to_vec(),
                         without: arguments.without,
+                        without_delivery: arguments.without_event,
                     });
                     failed.fetch_or(outcome.has_failed(), Ordering::Relaxed);
                     let mut all = outcomes.lock().expect("no run panics while it is held");

@@ -27,6 +27,8 @@ pub struct Plan {
     pub faults: Vec<u8>,
     /// The fault of the schedule that is left out, by its place: another run, another hash.
     pub without: Option<usize>,
+    /// The delivery of the network that is lost, by its number: likewise.
+    pub without_delivery: Option<u64>,
 }
 
 /// How a run ended.
@@ -108,6 +110,7 @@ pub fn run(plan: &Plan) -> Outcome {
     }
     buggify(Some(plan.seed));
     let mut world = World::new(plan.seed, faults);
+    world.without_delivery = plan.without_delivery;
     let played = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
     let mut outcome = verdict(&world, plan);
     match played {
@@ -255,4 +258,30 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         }
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(without_delivery: Option<u64>) -> u64 {
+        let outcome = run(&Plan {
+            seed: 3,
+            duration_ns: 20 * SECOND,
+            faults: Vec::new(),
+            without: None,
+            without_delivery,
+        });
+        assert_eq!(outcome.panic, None);
+        outcome.hash
+    }
+
+    #[test]
+    fn a_run_repeats_and_one_event_less_is_another_run() {
+        let whole = hash(None);
+        assert_eq!(whole, hash(None));
+        for delivery in [1, 50, 200, 401] {
+            assert_ne!(whole, hash(Some(delivery)), "without delivery {delivery}");
+        }
+    }
 }

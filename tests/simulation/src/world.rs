@@ -87,6 +87,9 @@ pub struct World {
     drifted_at: u64,
     next_truth: u64,
     commit_at: u64,
+    /// The delivery with this number is lost.
+    pub without_delivery: Option<u64>,
+    deliveries: u64,
     acts_before: u64,
 }
 
@@ -127,6 +130,8 @@ impl World {
             calm_since: 0,
             wake_at: None,
             acts_before: 0,
+            without_delivery: None,
+            deliveries: 0,
             adversary: Adversary::new(schedule),
             pairs: vec![0; PAIRS],
             drifted_at: 0,
@@ -198,7 +203,10 @@ impl World {
             self.send_to_box(id, frame, 0);
         }
         while let Some(delivery) = self.network.take(self.now) {
-            self.deliver(delivery);
+            self.deliveries += 1;
+            if self.without_delivery != Some(self.deliveries) {
+                self.deliver(delivery);
+            }
         }
         self.upkeep();
         if self.next_truth <= self.now {
@@ -250,7 +258,7 @@ impl World {
             };
             let durable = appliance.guard.keeper.line().durable == Some(true);
             let on_disk = self.disk.borrow().latch.is_some();
-            checker.check_durable(durable, on_disk);
+            checker.check_durable(durable, on_disk, &moment);
             checker.check_kill(exchange, engine, &moment);
             checker.check_countdown(exchange, &moment);
         }

@@ -19,6 +19,9 @@ const SEEN_NS: u64 = 50 * MS;
 /// In a calm world everything that a kill found is cancelled within this time.
 const SWEPT_NS: u64 = 12 * SECOND;
 
+/// In a calm world a kill is durable within this time.
+const DURABLE_NS: u64 = 3 * SECOND;
+
 /// In a calm world an order is under a countdown within this time.
 const ARMED_NS: u64 = 8 * SECOND;
 
@@ -132,10 +135,19 @@ impl Checker {
         names(exchange, of).find(|name| found.contains(name))
     }
 
-    /// The acknowledgement says durable only of what is on the disk (I22).
-    pub fn check_durable(&mut self, claimed: bool, on_disk: bool) {
+    /// The acknowledgement says durable only of what is on the disk, and in a calm world every
+    /// kill gets there (I22).
+    pub fn check_durable(&mut self, claimed: bool, on_disk: bool, moment: &Moment) {
         if claimed && !on_disk {
             self.broken("I22", "called durable, and not on the disk".to_owned());
+        }
+        let Some(kill) = &self.kill else { return };
+        let since = kill.since.max(moment.born_at).max(moment.calm_since);
+        if !on_disk && moment.now - since > DURABLE_NS {
+            self.broken(
+                "I22",
+                "a kill is not on the disk in a calm world".to_owned(),
+            );
         }
     }
 
