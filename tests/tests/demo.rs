@@ -139,8 +139,8 @@ fn injected_allocations_show_in_the_report() {
 #[test]
 fn a_dropped_depth_frame_makes_the_book_stale_and_it_syncs_within_two_seconds() {
     for way in WAYS {
-        let fault = ["--fault", "drop-depth:500"];
-        let arguments = [&["--seconds", "40", "--hot-io", way][..], &fault].concat();
+        let fault = ["--fault", "drop-depth:150"];
+        let arguments = [&["--seconds", "16", "--hot-io", way][..], &fault].concat();
         let demo = Demo::start(&format!("dropped-{way}"), &arguments);
         let state_dir = demo.state_dir.clone();
         let (report, succeeded) = demo.finish();

@@ -192,12 +192,13 @@ fn positions(positions: &[PositionLine]) -> String {
 }
 
 fn limits(limits: &[LimitLine]) -> String {
-    let rows = limits
-        .iter()
-        .map(|one| vec![one.limit.clone(), one.value.clone(), one.used.clone()]);
+    let rows = limits.iter().map(|one| {
+        let words = [&one.limit, &one.value, &one.used, &one.ceiling, &one.guards];
+        words.map(Clone::clone).to_vec()
+    });
     table(
-        &[Left, Right, Right],
-        &["limit", "value", "used"],
+        &[Left, Right, Right, Right, Left],
+        &["limit", "value", "used", "ceiling", "guards"],
         rows.collect(),
     )
 }

@@ -198,8 +198,12 @@ pub struct LimitLine {
     pub limit: String,
     /// Its value.
     pub value: String,
+    /// The loosest value that the configuration may give it.
+    pub ceiling: String,
     /// The largest use of it now; empty where that is not a level.
     pub used: String,
+    /// The code of the denial, or the breaker, that it belongs to.
+    pub guards: String,
 }
 
 /// The answer to a request.

@@ -19,7 +19,7 @@ pub use checked::{
 };
 pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
-pub use risk::{Frequency, RiskSettings};
+pub use risk::{Frequency, InForce, RiskSettings};
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,
     StrategySettings,
@@ -29,5 +29,7 @@ pub use written::{Problem, SettingsError};
 
 #[cfg(test)]
 mod controls_document;
+#[cfg(test)]
+mod runbook_document;
 #[cfg(test)]
 mod tests;

@@ -173,6 +173,16 @@ impl Limit {
         i64::try_from(value).unwrap_or(i64::MAX)
     }
 
+    /// A value of its form in this table, as it is written.
+    #[must_use]
+    pub fn text(&self, value: i64) -> String {
+        if self.is_whole() {
+            return value.to_string();
+        }
+        let text = format!("{}.{:08}", value / 100_000_000, value % 100_000_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    }
+
     /// The end of its range on the loose side.
     const fn loosest(&self) -> &'static str {
         match self.looser {
@@ -243,6 +253,11 @@ impl Ceilings {
         })
     }
 
+    /// The loosest value of the limit at `index` of [`LIMITS`].
+    pub(crate) fn loosest_at(&self, index: usize) -> i64 {
+        self.values[index]
+    }
+
     /// Whether a limit may have a value, of its form in this table; whoever changes a limit asks.
     ///
     /// # Errors
@@ -257,12 +272,7 @@ impl Ceilings {
         if passes {
             return Ok(());
         }
-        let text = if limit.is_whole() {
-            ceiling.to_string()
-        } else {
-            let text = format!("{}.{:08}", ceiling / 100_000_000, ceiling % 100_000_000);
-            text.trim_end_matches('0').trim_end_matches('.').to_string()
-        };
+        let text = limit.text(ceiling);
         Err(format!("at {word} {text}, the ceiling of {}", self.file))
     }
 }

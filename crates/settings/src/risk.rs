@@ -99,6 +99,17 @@ pub struct RiskSettings {
     pub day_starts_at_hour_utc: u64,
     /// Breakers that tell what they would do, and do nothing: a set of [`Breaker::bit`].
     pub dry_breakers: u32,
+    /// Every limit of [`LIMITS`] as it is in force, by index.
+    pub in_force: [InForce; LIMITS.len()],
+}
+
+/// A limit as it is in force: whole numbers as they are, decimals in 1e-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// Its value.
+    pub value: i64,
+    /// The loosest value that it may have in this life of the process.
+    pub ceiling: i64,
 }
 
 /// The values of all limits, by index.
@@ -152,7 +163,13 @@ impl RiskSettings {
         let values = Values(LIMITS.iter().map(read).collect());
         let day = section.whole("day_starts_at_hour_utc", 0, (0, 23), problems);
         let dry = check_dry(&mut section, problems);
-        let settings = Self::of(&values, day, dry);
+        let mut settings = Self::of(&values, day, dry);
+        for (index, place) in settings.in_force.iter_mut().enumerate() {
+            *place = InForce {
+                value: values.0[index],
+                ceiling: ceilings.loosest_at(index),
+            };
+        }
         let levels = [
             settings.drawdown_smaller,
             settings.drawdown_less_leverage,
@@ -210,6 +227,7 @@ impl RiskSettings {
             margin_ratio_max: values.rate("max_margin_ratio"),
             day_starts_at_hour_utc,
             dry_breakers,
+            in_force: [InForce::default(); LIMITS.len()],
         }
     }
 }

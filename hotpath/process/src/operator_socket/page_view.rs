@@ -12,7 +12,7 @@ use market::page::{InstrumentPage, PAGE_BYTES_MAX};
 use market::units::ONE;
 use market::{Instrument, Money, MonoNs, Price, Quantity, Step};
 use operator::{KillLine, LimitLine, PositionLine, StatusReply};
-use settings::{Mode, Settings};
+use settings::{LIMITS, Mode, Settings};
 
 /// The answer to `status`; none before the engine has shown itself.
 #[must_use]
@@ -60,65 +60,81 @@ pub fn positions(segment: &Segment, instruments: &[Instrument]) -> Vec<PositionL
         .collect()
 }
 
-/// The answer to `limits`.
+/// The answer to `limits`: every limit that is in force, with its use where that is a level.
 #[must_use]
 pub fn limits(
     segment: &Segment,
     instruments: &[Instrument],
     settings: &Settings,
 ) -> Vec<LimitLine> {
-    let (mut notional, mut orders) = (Money::ZERO, 0);
-    for (instrument, page) in pages(segment, instruments) {
-        let price = if page.mark.0 > 0 {
-            page.mark
-        } else {
-            page.bid.price
-        };
-        notional = notional.max(instrument.notional(price, page.position.magnitude()));
-        orders = orders.max(page.orders_open);
+    let used = Use::of(segment, instruments);
+    let in_force = LIMITS.iter().zip(&settings.risk.in_force);
+    in_force
+        .map(|(limit, one)| LimitLine {
+            limit: format!("risk.{}", limit.key),
+            value: limit.text(one.value),
+            ceiling: limit.text(one.ceiling),
+            used: used.text(limit.key),
+            guards: limit.guards.to_string(),
+        })
+        .collect()
+}
+
+/// How much of the limits the account uses, by the pages. Open orders are counted, not priced.
+#[derive(Default)]
+struct Use {
+    /// Of the largest position.
+    notional: Money,
+    gross: Money,
+    net: Money,
+    equity: Money,
+    /// Of the instrument that has most.
+    orders: u32,
+    orders_account: u32,
+}
+
+impl Use {
+    fn of(segment: &Segment, instruments: &[Instrument]) -> Self {
+        let mut used = Self::default();
+        for (instrument, page) in pages(segment, instruments) {
+            let price = if page.mark.0 > 0 {
+                page.mark
+            } else {
+                page.bid.price
+            };
+            let notional = instrument.notional(price, page.position.magnitude());
+            used.notional = used.notional.max(notional);
+            used.gross += notional;
+            used.net += Money(notional.0 * page.position.0.signum());
+            used.orders = used.orders.max(page.orders_open);
+        }
+        if let Some(page) = account_page(segment) {
+            (used.equity, used.orders_account) = (page.equity, page.orders_open);
+        }
+        used
     }
-    let orders_account = account_page(segment).map_or(0, |page| page.orders_open);
-    let risk = &settings.risk;
-    let line = |limit: &str, value: String, used: String| LimitLine {
-        limit: format!("risk.{limit}"),
-        value,
-        used,
-    };
-    let none = String::new;
-    vec![
-        line(
-            "max_order_notional_usdt",
-            money(risk.order_notional_max),
-            none(),
-        ),
-        line(
-            "max_position_notional_usdt",
-            money(risk.position_notional_max),
-            money(notional),
-        ),
-        line(
-            "max_open_orders",
-            risk.open_orders_max.to_string(),
-            orders.to_string(),
-        ),
-        line(
-            "max_open_orders_account",
-            risk.open_orders_account_max.to_string(),
-            orders_account.to_string(),
-        ),
-        line(
-            "max_orders_per_10s",
-            risk.orders_per_10s_max.to_string(),
-            none(),
-        ),
-        line(
-            "max_orders_per_minute",
-            risk.orders_per_minute_max.to_string(),
-            none(),
-        ),
-        line("daily_loss_usdt", money(risk.daily_loss_max), none()),
-        line("drawdown_usdt", money(risk.drawdown_max), none()),
-    ]
+
+    /// Empty for what is no level.
+    fn text(&self, key: &str) -> String {
+        match key {
+            "max_position_notional_usdt" => money(self.notional),
+            "max_exposure_ratio" => self.share(self.notional),
+            "max_gross_exposure_usdt" => money(self.gross),
+            "max_net_exposure_usdt" => money(Money(self.net.0.abs())),
+            "max_leverage_ratio" => self.share(self.gross),
+            "max_open_orders" => self.orders.to_string(),
+            "max_open_orders_account" => self.orders_account.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    fn share(&self, of: Money) -> String {
+        if self.equity.0 <= 0 {
+            return String::new();
+        }
+        let share = i128::from(of.0) * 10_000 / i128::from(self.equity.0);
+        decimal(i64::try_from(share).unwrap_or(i64::MAX), 4)
+    }
 }
 
 /// True when every futures position is closed and no own order is left, as the engine shows it.
