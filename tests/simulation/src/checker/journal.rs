@@ -7,8 +7,8 @@ use engine::event::StreamKind;
 use ipc::journal::Cursor;
 use market::record::{Denial, Fill, Intent, JournalRecord, OrderChange, Record};
 use market::{
-    BookState, ClientOrderId, DenialCode, Market, OrderState, RequestKind, TradingState,
-    WANTED_WINDOW_MS,
+    BookState, ClientOrderId, DenialCode, Instrument, Market, NewOrder, OrderState, RequestKind,
+    TradingState, WANTED_WINDOW_MS,
 };
 
 use super::{Checker, Shadow, signed};
@@ -152,6 +152,27 @@ impl Checker {
         if reduces || spot_sell || order.reduce_only {
             return;
         }
+        self.check_conditions(&order, &instrument);
+        let Some(risk) = self.config.as_ref().map(|config| config.risk) else {
+            return;
+        };
+        let notional = instrument.notional(order.price, order.quantity);
+        if notional > risk.order_notional_max {
+            self.broken("I17", format!("{order:?} is worth {notional:?}"));
+        }
+        let worst = held * order.side.sign() + open + order.quantity.0;
+        let worth = instrument.notional(order.price, market::Quantity(worst));
+        if worth > risk.position_notional_max {
+            self.broken(
+                "I17",
+                format!("{order:?} on {held} with {open} open: {worth:?}"),
+            );
+        }
+    }
+
+    /// Books, streams and clock behind an order that opens (I7, I21).
+    fn check_conditions(&mut self, order: &NewOrder, instrument: &Instrument) {
+        let index = usize::from(order.instrument.0);
         if !self.book_usable[index] {
             self.broken(
                 "I7",
@@ -176,21 +197,6 @@ impl Checker {
         }
         if self.now < self.clock_doubted_until {
             self.broken("I21", format!("an entry by a doubtful clock: {order:?}"));
-        }
-        let Some(risk) = self.config.as_ref().map(|config| config.risk) else {
-            return;
-        };
-        let notional = instrument.notional(order.price, order.quantity);
-        if notional > risk.order_notional_max {
-            self.broken("I17", format!("{order:?} is worth {notional:?}"));
-        }
-        let worst = held * order.side.sign() + open + order.quantity.0;
-        let worth = instrument.notional(order.price, market::Quantity(worst));
-        if worth > risk.position_notional_max {
-            self.broken(
-                "I17",
-                format!("{order:?} on {held} with {open} open: {worth:?}"),
-            );
         }
     }
 
