@@ -133,6 +133,10 @@ pub struct Checker {
     booked: Money,
     /// Fills not yet compared with the exchange's.
     fills_fresh: Vec<Fill>,
+    /// What the exchange's positions were of late, by instrument.
+    truths: Vec<VecDeque<(u64, i64)>>,
+    /// Positions that were adopted since the last look.
+    adopted: Vec<(usize, i64)>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
 }
@@ -180,6 +184,8 @@ impl Checker {
             verified_fresh: None,
             booked: Money::ZERO,
             fills_fresh: Vec::new(),
+            truths: Vec::new(),
+            adopted: Vec::new(),
             flats: Vec::new(),
         }
     }
@@ -209,6 +215,8 @@ impl Checker {
         self.verified_fresh = None;
         self.booked = Money::ZERO;
         self.fills_fresh.clear();
+        self.adopted.clear();
+        self.truths.resize(count, VecDeque::new());
         // What is held at a start was opened by another life.
         let unclear = Flat {
             unclear: true,

@@ -41,6 +41,9 @@ struct Due {
 /// Before the next try of what was not heard.
 const AGAIN_NS: u64 = SECOND / 2;
 
+/// How often everything is cancelled in a run.
+const CANCELS: u64 = 20;
+
 /// Nobody interferes before.
 const FIRST_NS: u64 = 15 * SECOND;
 
@@ -68,6 +71,11 @@ impl Script {
         for _ in 0..script.random.below(4) {
             let at = script.random.between(FIRST_NS, last);
             script.intervene(at);
+        }
+        // Cancels of everything change nothing else; they meet orders in every state.
+        for _ in 0..CANCELS {
+            let at = script.random.between(FIRST_NS, last);
+            script.put(at, Deed::Say(Command::CancelAll));
         }
         // Some runs end KILLED.
         if script.random.chance(150) {

@@ -229,6 +229,7 @@ impl World {
             checker.check_refused(&self.venue.exchange, self.now);
         }
         checker.check_verified(&self.venue.exchange, self.now);
+        checker.note_positions(&self.venue.exchange, self.now);
     }
 
     fn look_at_truth(&mut self) {

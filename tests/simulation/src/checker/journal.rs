@@ -68,12 +68,19 @@ impl Checker {
                     self.broken("I11", text);
                 }
                 self.flats[index].unclear |= !from_fill;
+                // What a statement of the exchange put there was true some time.
+                if futures && !from_fill && !self.holed {
+                    self.adopted.push((index, position.quantity.0));
+                }
                 self.positions[index] = position.quantity.0;
             }
             Record::KillStep(step) => self.on_kill_step(&step),
             Record::Reconciled(_) => self.reconciled = true,
             Record::BookState(change) => {
                 let usable = change.to == BookState::Synced;
+                if usable && !self.holed {
+                    self.check_joined(usize::from(change.instrument.0));
+                }
                 self.book_usable[usize::from(change.instrument.0)] = usable;
             }
             Record::Adopted(adopted) => {

@@ -52,7 +52,7 @@ impl Adversary {
         }
         // A contradiction waits for something that can be contradicted.
         let ends = contradicted(text, true) != text;
-        let fits = |one: &Scheduled| ends || one.number != 42 || one.kind(4) != 3;
+        let fits = |one: &Scheduled| ends || one.number != 42 || one.kind(5) != 3;
         let trap = Self::spring(&mut self.private_traps, fits);
         let Some(fault) = trap else { return pieces };
         if fault.number != 42 {
@@ -60,7 +60,7 @@ impl Adversary {
             self.fire(now, fault.number, "on the private stream");
             return pieces;
         }
-        match fault.kind(4) {
+        match fault.kind(5) {
             0 => pieces.push(Piece::Text(text.to_vec(), fault.lasts(0, 4_000))),
             1 => {
                 self.held.push(Held {
@@ -73,6 +73,8 @@ impl Adversary {
             2 => {
                 pieces.remove(0);
             }
+            // So late that others have been asked meanwhile.
+            4 => pieces[0] = Piece::Text(text.to_vec(), fault.lasts(1_500, 8_000)),
             // The word of an end, in other words before or after.
             _ => {
                 let first = fault.draws[0].is_multiple_of(2);
@@ -84,7 +86,7 @@ impl Adversary {
                 }
             }
         }
-        self.fire(now, 42, format!("kind {}", fault.kind(4)));
+        self.fire(now, 42, format!("kind {}", fault.kind(5)));
         pieces
     }
 }
