@@ -6,6 +6,9 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+// Rare things that the simulation makes often have no place in a product.
+const _: () = assert!(!market::buggify::COMPILED_IN);
+
 fn main() -> std::process::ExitCode {
     control::process::run()
 }

@@ -7,6 +7,7 @@
 mod bench;
 mod demo;
 mod evidence;
+mod mutants;
 mod process;
 mod setup;
 mod simulate;
@@ -31,6 +32,8 @@ enum Command {
     Bench(bench::Options),
     /// Trade a recorded or generated market on this machine, and compare with the exchange.
     Demo(demo::Options),
+    /// Show that the simulation catches what is wrong in our own code.
+    Mutants(mutants::Options),
     /// Install what tests and demo need; say what is missing where it cannot.
     Setup,
     /// Run engine, sessions and exchange in virtual time, under seeded faults.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Bench(options) => bench::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Setup => setup::run(),
         Command::Simulate(options) => simulate::run(&options),
         Command::Test(options) => suites::run(&options),

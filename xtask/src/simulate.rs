@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Leave out the fault at this place of each schedule.
     #[arg(long)]
     without: Option<usize>,
+    /// Lose the delivery of the network with this number.
+    #[arg(long)]
+    without_event: Option<u64>,
     /// One JSON object on stdout.
     #[arg(long)]
     json: bool,
@@ -34,6 +37,9 @@ pub(crate) struct Options {
 
 /// Seeds of the suite.
 const SUITE_SEEDS: u64 = 2_000;
+
+/// Orders that each seed has at least.
+const ORDERS_LEAST: u64 = 50;
 
 /// Seeds of every change, and the seconds that they may take.
 const SHORT: [&str; 4] = ["--seeds", "100", "--budget-seconds", "80"];
@@ -59,6 +65,8 @@ fn simulation() -> Command {
         "--locked",
         "-p",
         "simulation",
+        "--features",
+        "buggify",
         "--",
     ]);
     command
@@ -82,6 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if let Some(place) = options.without {
         command.args(["--without", &place.to_string()]);
     }
+    if let Some(number) = options.without_event {
+        command.args(["--without-event", &number.to_string()]);
+    }
     if options.json {
         command.arg("--json");
     }
@@ -103,15 +114,35 @@ pub(crate) fn suite() -> Result<(), Failure> {
         let text = format!("200 seeds twice: {} and {}", once["hash"], again["hash"]);
         return Err(Failure::Said(text));
     }
+    check_coverage(&result)?;
+    let repeated = json!({ "seeds": 200, "hash": once["hash"], "again": again["hash"] });
+    let page = json!({ "run": result, "repeated": repeated });
+    evidence::record("simulate", &INPUTS, page)
+}
+
+/// Every fault a hundred times, every pair of order state and evidence, enough orders a seed, every
+/// rare thing of our own code.
+fn check_coverage(result: &Value) -> Result<(), Failure> {
     for number in result["faults"].as_object().into_iter().flatten() {
         if number.1.as_u64().unwrap_or(0) < 100 {
             let text = format!("{} fired only {} times", number.0, number.1);
             return Err(Failure::Said(text));
         }
     }
-    let repeated = json!({ "seeds": 200, "hash": once["hash"], "again": again["hash"] });
-    let page = json!({ "run": result, "repeated": repeated });
-    evidence::record("simulate", &INPUTS, page)
+    let pairs = &result["state_event_pairs"];
+    if pairs["entered"] != pairs["possible"] {
+        return Err(Failure::Said(format!("pairs of the order table: {pairs}")));
+    }
+    let least = result["orders_least"].as_u64().unwrap_or(0);
+    if least < ORDERS_LEAST {
+        let text = format!("{least} orders in a seed, {ORDERS_LEAST} are wanted");
+        return Err(Failure::Said(text));
+    }
+    let mut rare = result["buggify"].as_object().into_iter().flatten();
+    match rare.find(|(_, count)| **count == json!(0)) {
+        Some((point, _)) => Err(Failure::Said(format!("`{point}` never happened"))),
+        None => Ok(()),
+    }
 }
 
 fn report(seeds: u64) -> Result<Value, Failure> {

@@ -28,6 +28,35 @@ const UNSAFE_FILES: [&str; 7] = [
     "hotpath/process/src/tick_clock/counter.rs",
 ];
 
+/// Where the product's programs begin, and what each says there: it was built without the rare
+/// things that the simulation makes often.
+const PROGRAMS: [&str; 5] = [
+    "control/src/bin/fulcrum.rs",
+    "control/src/main.rs",
+    "crates/simulated-exchange/src/main.rs",
+    "hotpath/process/src/bin/fulcrum-flatten.rs",
+    "hotpath/process/src/main.rs",
+];
+const NO_RARE_THINGS: &str = "const _: () = assert!(!market::buggify::COMPILED_IN);";
+
+/// Every program of the product refuses to be built with the feature `buggify`.
+fn check_programs(files: &[String], breaches: &mut Vec<String>) -> Result<(), Failure> {
+    for file in files {
+        let program = file.ends_with("/src/main.rs") || file.contains("/src/bin/");
+        let product = !file.starts_with("tests/") && !file.starts_with("xtask/");
+        let known = PROGRAMS.contains(&file.as_str());
+        if program && product && !file.starts_with("benches/") && !known {
+            breaches.push(format!("{file}: a program that PROGRAMS does not know"));
+        }
+    }
+    for file in PROGRAMS {
+        if !read(&root().join(file))?.contains(NO_RARE_THINGS) {
+            breaches.push(format!("{file}: lacks `{NO_RARE_THINGS}`"));
+        }
+    }
+    Ok(())
+}
+
 /// Checks everything.
 pub(crate) fn run() -> Result<(), Failure> {
     let files = tracked_files()?;
@@ -45,6 +74,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     check_links(&files, &mut breaches)?;
     check_specification(&files, &mut breaches)?;
     check_dependencies(&files, &mut breaches)?;
+    check_programs(&files, &mut breaches)?;
     crate::evidence::report_stale()?;
     if breaches.is_empty() {
         println!("tidy: {} files, no breach", files.len());

@@ -10,6 +10,7 @@
 extern crate std;
 
 pub mod account;
+pub mod buggify;
 pub mod codec;
 pub mod decimal;
 pub mod event;

@@ -211,7 +211,7 @@ impl Venue {
     }
 
     /// Kept fills, oldest first.
-    pub fn fills(&self) -> impl Iterator<Item = &Fill> {
+    pub fn fills(&self) -> impl DoubleEndedIterator<Item = &Fill> {
         self.fills.iter()
     }
 

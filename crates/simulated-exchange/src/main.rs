@@ -17,6 +17,9 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+// Rare things that the simulation makes often have no place in a product.
+const _: () = assert!(!market::buggify::COMPILED_IN);
+
 fn main() -> ExitCode {
     let options = Options::parse();
     start_log();

@@ -23,6 +23,7 @@ use ipc::{
     Consumer, Counter, JournalProducer, LossyProducer, PageWriter, RECORD_BYTES_MAX, RingError,
     Segment,
 };
+use market::buggify::{Point, happens};
 use market::page::PAGE_BYTES_MAX;
 use market::record::Record;
 use market::{
@@ -392,7 +393,7 @@ impl EngineHost {
             self.state.dirty = true;
             self.state.parts.cells.busy_turns.add(1);
         }
-        let due = now.since(self.state.last_upkeep) >= UPKEEP_NS;
+        let due = now.since(self.state.last_upkeep) >= UPKEEP_NS && !happens(Point::UpkeepSkipped);
         if due {
             self.upkeep(now, outlet);
         }

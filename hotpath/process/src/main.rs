@@ -53,6 +53,9 @@ enum Verb {
     },
 }
 
+// Rare things that the simulation makes often have no place in a product.
+const _: () = assert!(!market::buggify::COMPILED_IN);
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start();

@@ -13,6 +13,7 @@ use engine::event::{JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
 use engine::outbox::REQUESTS_MAX;
 use engine::{Observer, Stage};
 use ipc::JournalProducer;
+use market::buggify::{Point, happens};
 use market::record::{RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RECORD_VERSION, Record, RecordHeader};
 use market::{ClientOrderId, InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
 use std::sync::Arc;
@@ -120,7 +121,10 @@ impl Recorder {
 
     /// The journal's level, when it has crossed a threshold since the last call.
     pub fn crossed_level(&mut self) -> Option<u16> {
-        let level = level_of(&mut self.journal);
+        let mut level = level_of(&mut self.journal);
+        if happens(Point::JournalHigh) {
+            level = level.max(JOURNAL_HIGH_PERMILLE);
+        }
         let reached = LEVELS.iter().filter(|one| level >= **one).count();
         (std::mem::replace(&mut self.reached, reached) != reached).then_some(level)
     }
@@ -165,7 +169,8 @@ impl Observer for Recorder {
             .to_bytes(entry)
             .expect("a header has RECORD_HEADER_BYTES");
         entry[RECORD_HEADER_BYTES..].copy_from_slice(encoded);
-        if self.journal.try_push(entry).is_ok() {
+        let is_lost = matches!(record, Record::Intent(_)) && happens(Point::IntentLost);
+        if !is_lost && self.journal.try_push(entry).is_ok() {
             self.cells.journal_records.add(1);
         } else {
             self.journal.note_hole(self.sequence);

@@ -8,7 +8,7 @@ use crate::configuration::{engine_config, instruments};
 use crate::failure::Failure;
 use crate::gateway::rest::{RestClient, remaining};
 use crate::gateway::socket::Dialer;
-use crate::kill::latch_file::{LatchFile, LatchNote};
+use crate::kill::latch_file::{LatchFile, LatchNote, latch_again};
 use crate::silence_file::SilenceFile;
 use crate::start_file;
 use crate::state_directory::{StateDirectory, write_durably};
@@ -330,10 +330,7 @@ fn new_segment(
     let config_hash = settings.short_hash();
     let segment = Segment::create(&path, &layout, build_id(), config_hash, generation)?;
     if let Some((from, closes)) = latched {
-        match closes {
-            true => segment.latch_kill(),
-            false => segment.latch_kill_keeping_positions(),
-        }
+        latch_again(&segment, closes);
         let (from, here) = (from.display(), path.display());
         tracing::error!(%from, %here, "KILL_LATCHED: a start was killed, so is this one");
     }
@@ -348,10 +345,7 @@ fn latch_from_disk(segment: &Segment, file: &LatchFile, note: Option<&LatchNote>
     let Some(note) = note else {
         return;
     };
-    match note.keep_positions {
-        true => segment.latch_kill_keeping_positions(),
-        false => segment.latch_kill(),
-    }
+    latch_again(segment, !note.keep_positions);
     let from = file.path();
     tracing::error!(from = %from.display(), reason = note.reason, "KILL_LATCHED by the latch file");
 }

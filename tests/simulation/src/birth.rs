@@ -1,10 +1,11 @@
 //! How a life of the hot path begins: configuration from the seed, a fresh segment, machines.
 //!
-//! In: the exchange's instruments, the epoch, the latch of the life before. Out: parts. Never: an
+//! In: the exchange's instruments, the epoch, the latch and the disk of the life before. Out: parts. Never: an
 //! epoch twice (I2).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +20,10 @@ use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
 use engine::{Engine, EngineConfig, Outbox};
 use hotpath::account_file::AccountStart;
+use hotpath::breaker_file::BreakerState;
 use hotpath::engine_host::{CheckpointQueues, EngineHost, HostParts, InputLogs, Pages};
+use hotpath::kill::keeper::KillKeeper;
+use hotpath::kill::latch_file::{LatchFile, latch_again};
 use hotpath::latency::way_log::way_log;
 use hotpath::recorder::Recorder;
 use hotpath::server_clock::ServerClock;
@@ -27,12 +31,16 @@ use hotpath::telemetry::{EngineCells, Telemetry};
 use hotpath::tick_clock::TickClock;
 use hotpath::wiring::host_cells;
 use ipc::{JournalConsumer, Segment, SegmentLayout, heap_journal, heap_log};
-use market::{Instrument, InstrumentId, Instruments, Market, Money, MonoNs, Rate, UtcNs};
+use market::{
+    Instrument, InstrumentId, Instruments, Market, Money, MonoNs, Rate, UtcNs, VenueReport,
+};
 
 use crate::checker::Checker;
 use crate::cold::Cold;
 use crate::death::Death;
 use crate::desk::{Desk, MarketSlot, OrderSlot, PrivateSlot, Wire};
+use crate::disk::Disk;
+use crate::emergency::Emergency;
 use crate::network::{MS, Place, Role, SECOND};
 use crate::random::Random;
 use crate::venue::{API_KEY, API_SECRET, START_UTC_NS};
@@ -62,8 +70,10 @@ pub struct Birth {
     pub now: u64,
     /// The table, as the exchange listed it.
     pub instruments: Vec<Instrument>,
-    /// A life before was killed.
-    pub latched: bool,
+    /// The segment of the life before was latched, with positions closed or kept.
+    pub latched: Option<bool>,
+    /// What outlived that life.
+    pub disk: Rc<RefCell<Disk>>,
     /// What each market's REST and order connection want of everybody, over deaths.
     pub silences: Silences,
     /// What earlier lives knew of the account.
@@ -86,9 +96,19 @@ pub struct Parts {
     pub cold: Vec<Cold>,
     /// The segment.
     pub segment: Arc<Segment>,
+    /// The kill, and what is kept of the breakers.
+    pub guard: Guard,
     /// Ends of the input logs.
     pub readers: [JournalConsumer; 2],
-    /// Where the host leaves what is to be kept.
+}
+
+/// What the main thread of the process looks after.
+pub struct Guard {
+    /// The kill.
+    pub keeper: KillKeeper,
+    /// Where it is made durable.
+    pub disk: Rc<RefCell<Disk>>,
+    /// Where the pinned thread leaves what the breakers remember.
     pub checkpoints: Arc<CheckpointQueues>,
 }
 
@@ -128,6 +148,7 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
         loss_streak_max: u32::MAX,
         ..RiskConfig::default()
     };
+    tighten(&mut config.risk, seed);
     let ids: Vec<InstrumentId> = config.instruments.iter().map(|one| one.id).collect();
     for (index, id) in ids.into_iter().enumerate() {
         let dummy = index == 0 || random.chance(300);
@@ -143,6 +164,24 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
         }
     }
     config
+}
+
+/// Limits that are met within a run, in some seeds.
+fn tighten(risk: &mut RiskConfig, seed: u64) {
+    let mut random = Random::new(seed, 5);
+    if random.chance(400) {
+        risk.position_notional_max = Money::from_whole(random.between(1_500, 4_000) as i64);
+    }
+    if random.chance(300) {
+        risk.order_notional_max = Money::from_whole(random.between(950, 1_400) as i64);
+    }
+    if random.chance(300) {
+        risk.orders_per_10s_max = random.between(14, 30) as u32;
+        risk.orders_per_minute_max = 5 * risk.orders_per_10s_max;
+    }
+    if random.chance(200) {
+        risk.daily_loss_max = Money::from_whole(random.between(60, 300) as i64);
+    }
 }
 
 /// A frequency that nothing reaches.
@@ -174,7 +213,7 @@ fn imbalance_of(random: &mut Random) -> StrategyParameters {
         buy_above: Rate(random.between(120, 250) as i64 * 1_000_000),
         sell_below: Rate(random.between(40, 80) as i64 * 1_000_000),
         order_notional: Money::from_whole(random.between(300, 1_500) as i64),
-        take_profit: Rate(random.between(20, 200) as i64 * 1_000),
+        take_profit: Rate(random.between(60, 300) as i64 * 1_000),
         stop_loss: Rate(random.between(20, 150) as i64 * 1_000),
         signal_exit_after_ns: random.between(1, 5) * SECOND,
         time_exit_after_ns: random.between(5, 40) * SECOND,
@@ -231,15 +270,35 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
     let config = configuration(birth.seed, birth.instruments.clone(), birth.life);
     checker.borrow_mut().on_birth(birth, &config);
     let segment = Arc::new(segment(birth.instruments.len(), birth.life));
-    if birth.latched {
-        segment.latch_kill();
+    // As a start of the product does: the last segment first, then the file.
+    let found = birth.disk.borrow().latch.clone();
+    let noted = found.as_ref().map(|note| !note.keep_positions);
+    for closes in birth.latched.into_iter().chain(noted) {
+        latch_again(&segment, closes);
     }
     let (journal_in, journal) = heap_journal(JOURNAL_SLOTS);
     let checkpoints = Arc::new(CheckpointQueues::default());
-    let (host, readers) = host(config, &segment, journal_in, &checkpoints);
+    let remembered = birth.disk.borrow().breakers;
+    let parts = (journal_in, Arc::clone(&checkpoints), remembered);
+    let (host, readers) = host(config, &segment, parts);
     let host = host.with_account(birth.account);
     let utc = START_UTC_NS + birth.now as i64 + birth.clock_error_ns;
     let clock = ServerClock::new(MonoNs(birth.now), UtcNs(utc));
+    let cold: Vec<Cold> = markets_of(&birth.instruments)
+        .into_iter()
+        .map(|market| cold_side(market, birth))
+        .collect();
+    let desks = cold.iter().map(|one| Rc::clone(&one.emergency.desk));
+    let file = LatchFile::new(Path::new("simulation"), "simulation");
+    let disk = Rc::clone(&birth.disk);
+    let keeper = KillKeeper::new(
+        Arc::clone(&segment),
+        file,
+        found,
+        desks.collect(),
+        clock.clone(),
+    )
+    .with_writer(Box::new(move |_, note| Some(disk.borrow_mut().begin(note))));
     let mut parts = Parts {
         host,
         desk: Desk {
@@ -256,10 +315,14 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
         },
         privates: Vec::new(),
         markets: Vec::new(),
-        cold: Vec::new(),
+        cold,
         segment,
+        guard: Guard {
+            keeper,
+            disk: Rc::clone(&birth.disk),
+            checkpoints,
+        },
         readers,
-        checkpoints,
     };
     for market in markets_of(&birth.instruments) {
         add_market(&mut parts, market, birth);
@@ -270,8 +333,11 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
 fn host(
     config: EngineConfig,
     segment: &Arc<Segment>,
-    journal: ipc::JournalProducer,
-    checkpoints: &Arc<CheckpointQueues>,
+    (journal, checkpoints, remembered): (
+        ipc::JournalProducer,
+        Arc<CheckpointQueues>,
+        Option<BreakerState>,
+    ),
 ) -> (EngineHost, [JournalConsumer; 2]) {
     let telemetry = Telemetry(segment);
     let names: Vec<String> = config
@@ -296,12 +362,12 @@ fn host(
         },
         outbox: Outbox::new(Recorder::new(journal, cells, 1)),
         cells: host_cells(telemetry).expect("cells are left"),
-        checkpoints: Arc::clone(checkpoints),
+        checkpoints,
         clock: TickClock::of_kernel().0,
         ways: way_log(64, dropped).0,
         engine: Engine::new(config),
         segment: Arc::clone(segment),
-        remembered: None,
+        remembered,
     });
     (host, [inputs, events])
 }
@@ -354,18 +420,38 @@ fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
             wire: Wire::new(place(role)),
         });
     }
+}
+
+/// The cold machines of a market.
+fn cold_side(market: Market, birth: &Birth) -> Cold {
+    let seed = birth.seed.wrapping_add(u64::from(birth.life) << 32);
     let weight = match market {
         Market::UsdM => 2_400,
         Market::Spot => 6_000,
     };
-    parts.cold.push(Cold {
+    let countdown = (countdown_s(birth.seed), weight);
+    let (instruments, life) = (&birth.instruments, birth.life);
+    Cold {
         market,
         time: ServerTime::new(market),
         snapshots: SnapshotQueue::new(market, birth.instruments.len(), seed.wrapping_add(21)),
         reconciler: Reconciler::new(market, credentials(), seed.wrapping_add(22)),
         setup: AccountSetup::new(setups(market, birth), credentials(), seed.wrapping_add(24)),
         governor: Governor::new(weight),
+        emergency: Emergency::new(market, instruments, credentials(), countdown, life),
+        venue: VenueReport {
+            market,
+            silent_until: MonoNs(0),
+            banned_until: MonoNs(0),
+            maintenance: false,
+        },
         instruments: birth.instruments.clone(),
         numbers: 0,
-    });
+    }
+}
+
+/// The countdown at the exchange that a seed draws; 0 for none.
+#[must_use]
+pub fn countdown_s(seed: u64) -> u64 {
+    [0, 10, 30, 120][Random::new(seed, 4).below(4) as usize]
 }

@@ -5,22 +5,30 @@
 //! where it can be counted again.
 
 mod journal;
+mod kill;
 mod market_data;
+mod money;
 mod truth;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
+use engine::event::StreamKind;
 use engine::hash::RollingHash;
 use engine::{Engine, EngineConfig};
 use market::{
-    BookState, ClientOrderId, Instrument, InstrumentId, NewOrder, OrderState, Quantity, TradeId,
-    TradingState,
+    BookState, ClientOrderId, Instrument, InstrumentId, Money, NewOrder, OrderState, Quantity,
+    TradeId, TradingState,
 };
 
+use market::record::{Fill, JournalRecord};
+
+pub use kill::Moment;
+
 use crate::birth::Birth;
-use market::record::JournalRecord;
+use kill::Killed;
 use market_data::Continuity;
+use money::Flat;
 
 /// One broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +54,14 @@ pub struct Shadow {
     pub state: OrderState,
     /// Sum of the fills that were booked, synthetic ones included.
     pub filled: i64,
+    /// Largest quantity that it was told to have filled.
+    pub told: i64,
     /// Its frame was written.
     pub written: bool,
+    /// When it was decided.
+    pub decided_at: u64,
+    /// When the queries were sent that the exchange has answered with "not found".
+    pub not_found: Vec<u64>,
     /// Most that it may fill: its quantity, or what an amendment has made of it (F32).
     pub quantity_most: i64,
     /// Amendments that were decided and are not written yet.
@@ -103,6 +117,30 @@ pub struct Checker {
     differs_since: Vec<Option<u64>>,
     /// Books by the journal.
     book_usable: Vec<bool>,
+    /// When the box got the newest difference of each book.
+    depth_at: Vec<u64>,
+    /// Streams that the engine was told of as live, by market and kind.
+    streams_up: HashMap<(market::Market, StreamKind), bool>,
+    /// Queries under way, by their ids.
+    queries: HashMap<String, (ClientOrderId, u64)>,
+    /// The last clock sample, and when it was taken.
+    clock: Option<(i64, u64)>,
+    /// The samples did not agree: nothing is opened before.
+    clock_doubted_until: u64,
+    /// A kill that holds.
+    kill: Option<Killed>,
+    /// A sweep has called itself verified since the last look.
+    verified_fresh: Option<market::Market>,
+    /// Profit less fees of this life, by its fills.
+    booked: Money,
+    /// Fills not yet compared with the exchange's.
+    fills_fresh: Vec<Fill>,
+    /// What the exchange's positions were of late, by instrument.
+    truths: Vec<VecDeque<(u64, i64)>>,
+    /// Positions that were adopted since the last look.
+    adopted: Vec<(usize, i64)>,
+    /// Where the comparison of profits began, by instrument.
+    flats: Vec<Flat>,
 }
 
 impl Checker {
@@ -139,6 +177,18 @@ impl Checker {
             last_cursor: None,
             differs_since: Vec::new(),
             book_usable: Vec::new(),
+            depth_at: Vec::new(),
+            streams_up: HashMap::new(),
+            queries: HashMap::new(),
+            clock: None,
+            clock_doubted_until: 0,
+            kill: None,
+            verified_fresh: None,
+            booked: Money::ZERO,
+            fills_fresh: Vec::new(),
+            truths: Vec::new(),
+            adopted: Vec::new(),
+            flats: Vec::new(),
         }
     }
 
@@ -160,6 +210,21 @@ impl Checker {
         self.differs_since = vec![None; count];
         self.book_usable = vec![false; count];
         self.continuity = vec![Continuity::default(); count];
+        self.depth_at = vec![0; count];
+        self.streams_up.clear();
+        self.queries.clear();
+        (self.clock, self.clock_doubted_until) = (None, 0);
+        self.verified_fresh = None;
+        self.booked = Money::ZERO;
+        self.fills_fresh.clear();
+        self.adopted.clear();
+        self.truths.resize(count, VecDeque::new());
+        // What is held at a start was opened by another life.
+        let unclear = Flat {
+            unclear: true,
+            ..Flat::default()
+        };
+        self.flats = vec![unclear; count];
         self.keep_silences(birth);
         self.hash.word(u64::from(birth.life));
     }
@@ -245,10 +310,21 @@ impl Checker {
                 self.broken("I5", text);
             }
         }
+        self.check_profit(engine);
         let state = engine.trading_state().0;
         if state != self.state {
             let text = format!("engine is {state}, the journal says {}", self.state);
             self.broken("I25", text);
+        }
+    }
+
+    /// An engine that was loaded from a checkpoint and saved again gives the same bytes, or not.
+    pub fn check_checkpoint(&mut self, same: bool) {
+        if !same {
+            self.broken(
+                "REPLAY",
+                "a checkpoint does not come back as it was".to_owned(),
+            );
         }
     }
 
@@ -257,15 +333,6 @@ impl Checker {
         if let Some(shadow) = self.orders.get_mut(id) {
             shadow.quantity_most = shadow.quantity_most.max(quantity.0);
         }
-    }
-
-    /// Sum of the orders that are not final, by the journal (I12).
-    #[must_use]
-    pub fn open_lots(&self, life: u32) -> i64 {
-        let open = self.orders.values().filter(|one| one.life == life);
-        open.filter(|one| !one.state.is_final())
-            .map(|one| one.order.quantity.0 - one.filled)
-            .sum()
     }
 
     fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {

@@ -1,4 +1,4 @@
-//! Cold work of one market: time, snapshots, reconciliation.
+//! Cold work of one market: kill and countdown, time, snapshots, reconciliation.
 //!
 //! In: wishes of the engine, answers. Out: calls, inputs for the engine. Never: an answer to a
 //! call that was given up.
@@ -6,18 +6,21 @@
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    AccountSetup, Governor, HttpReply, HttpRequest, Now, ReconcileEvents, Reconciler, ServerTime,
-    SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpReply, Now, ReconcileEvents, Reconciler, ServerTime, SetupEvents,
+    SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::SnapshotBegin;
 use hotpath::server_clock::ServerClock;
+use ipc::Segment;
 use market::account::{LiquidationReport, MarginReport};
 use market::{
     AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level,
     Market, MonoNs, OpenOrderReport, PositionReport, SetupReport, Side, TradeReport, UpdateId,
+    VenueReport,
 };
 
+use crate::emergency::Emergency;
 use crate::network::{Owner, RestCall, RestReply};
 
 /// What the engine is to be told.
@@ -43,6 +46,10 @@ pub struct Cold {
     pub setup: AccountSetup,
     /// Its weight.
     pub governor: Governor,
+    /// Its kill, its countdowns.
+    pub emergency: Emergency,
+    /// What the engine was told of the exchange last.
+    pub venue: VenueReport,
     /// The table.
     pub instruments: Vec<Instrument>,
     /// Calls that were made.
@@ -64,30 +71,29 @@ impl Cold {
     /// When `poll` may have something to say.
     #[must_use]
     pub fn next_deadline(&self) -> Option<MonoNs> {
-        earliest(
+        let deadlines = [
             self.time.next_deadline(),
-            earliest(
-                self.snapshots.next_deadline(),
-                earliest(
-                    self.setup.next_deadline(),
-                    self.reconciler
-                        .next_deadline()
-                        .filter(|_| self.setup.is_settled()),
-                ),
-            ),
-        )
+            self.snapshots.next_deadline(),
+            self.setup.next_deadline(),
+            self.reconciler
+                .next_deadline()
+                .filter(|_| self.setup.is_settled()),
+            self.emergency.next_deadline(),
+        ];
+        deadlines.into_iter().fold(None, earliest)
     }
 
-    /// Calls that are due.
+    /// Calls that are due: those of a kill first, its cancels wait for no snapshot.
     pub fn poll(
         &mut self,
         now: Now,
-        life: u32,
+        (life, segment): (u32, &Segment),
         instruments: &Instruments<'_>,
         events: &mut Vec<ColdEvent>,
         calls: &mut Vec<RestCall>,
     ) {
         let governor = &mut self.governor;
+        let mut asked = self.emergency.poll(now, segment, governor);
         let time = self.time.poll(now, governor);
         let snapshot = self.snapshots.poll(now, governor, instruments);
         let setup = self.setup.poll(now, governor, instruments);
@@ -98,14 +104,11 @@ impl Cold {
         } else {
             None
         };
-        let asked: [(Owner, Option<HttpRequest>); 4] = [
-            (Owner::Setup, setup),
-            (Owner::Time, time),
-            (Owner::Snapshot, snapshot),
-            (Owner::Reconcile, account),
-        ];
+        asked.extend(setup.map(|request| (Owner::Setup, request)));
+        asked.extend(time.map(|request| (Owner::Time, request)));
+        asked.extend(snapshot.map(|request| (Owner::Snapshot, request)));
+        asked.extend(account.map(|request| (Owner::Reconcile, request)));
         for (owner, request) in asked {
-            let Some(request) = request else { continue };
             self.numbers += 1;
             calls.push(RestCall {
                 market: self.market,
@@ -134,6 +137,9 @@ impl Cold {
             {
                 clock.refuse();
             }
+            if matches!(call.owner, Owner::Time | Owner::Snapshot | Owner::Reconcile) {
+                self.tell_venue(reply, now.mono, events);
+            }
         }
         let instruments = Instruments(&self.instruments);
         let mut told = Told(events);
@@ -156,7 +162,32 @@ impl Cold {
                 self.setup
                     .on_reply(outcome, now.mono, &instruments, &mut told);
             }
+            Owner::Sweep(number) => {
+                self.emergency
+                    .swept(number, outcome, now.mono, clock, told.0);
+            }
+            Owner::Deadman(place) => self.emergency.counted(place, outcome, now.mono),
             Owner::Key => {}
+        }
+    }
+
+    /// What the engine is to know of the exchange after a reply, as the product's shell tells it.
+    fn tell_venue(&mut self, reply: &HttpReply<'_>, now: MonoNs, events: &mut Vec<ColdEvent>) {
+        let blocked = self.governor.blocked_until(now).unwrap_or(MonoNs(0));
+        let banned = self.governor.is_banned();
+        let venue = VenueReport {
+            silent_until: blocked,
+            banned_until: if banned { blocked } else { MonoNs(0) },
+            maintenance: match reply.status {
+                503 => true,
+                200 => false,
+                _ => self.venue.maintenance,
+            },
+            ..self.venue
+        };
+        if venue != self.venue {
+            self.venue = venue;
+            events.push(ColdEvent::Input(Input::Venue(venue)));
         }
     }
 }

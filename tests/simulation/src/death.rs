@@ -42,12 +42,15 @@ pub struct Death {
     at: Option<(DeathPoint, u64)>,
     /// It has.
     pub dead: bool,
+    /// The whole machine loses its power: nothing but what is durable is left.
+    pub power_cut: bool,
 }
 
 impl Death {
     /// Dies where `point` is passed for the time after `before`.
-    pub const fn plan(&mut self, point: DeathPoint, before: u64) {
+    pub const fn plan(&mut self, point: DeathPoint, before: u64, power_cut: bool) {
         self.at = Some((point, before));
+        self.power_cut = power_cut;
     }
 
     /// True while a death is planned.

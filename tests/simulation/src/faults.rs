@@ -143,8 +143,6 @@ pub struct Adversary {
     pub no_commit_until: u64,
     /// Drift of the exchange's clock in parts per million.
     pub drift_ppm: i64,
-    /// What was commanded.
-    pub commands: Vec<(u64, engine::event::Command)>,
     /// Names of orders that the outside places.
     pub foreign: u64,
     /// The fault behind the death that is planned, and where.
@@ -174,6 +172,24 @@ impl Adversary {
             .chain(ends)
             .chain(self.restart_at)
             .min()
+    }
+
+    /// How often it has acted.
+    #[must_use]
+    pub fn acts(&self) -> u64 {
+        self.fired.iter().sum()
+    }
+
+    /// True while nothing that it began goes on.
+    #[must_use]
+    pub fn is_calm(&self, now: u64) -> bool {
+        let stopped = self.stalled_until > now || self.no_commit_until > now;
+        let lags = self.lagging.as_ref().is_some_and(|(_, until)| *until > now);
+        // Those of snapshots and of the listen key meet no kill.
+        let mut traps = self.rest_traps.iter();
+        let trapped = traps.any(|one| !matches!(one.fault.number, 6 | 43));
+        let cut = !self.half_open.is_empty() || self.restart_at.is_some();
+        self.conditions.is_empty() && !stopped && !lags && !trapped && !cut
     }
 
     /// It has acted.

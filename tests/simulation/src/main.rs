@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -37,9 +37,18 @@ struct Arguments {
     /// Leave out the fault at this place of the schedule.
     #[arg(long)]
     without: Option<usize>,
+    /// Lose the delivery of the network with this number.
+    #[arg(long)]
+    without_event: Option<u64>,
     /// Begin no further seed after so many seconds.
     #[arg(long)]
     budget_seconds: Option<u64>,
+    /// Begin no further seed after the first that goes wrong; the exit code is 0 all the same.
+    #[arg(long)]
+    until_failure: bool,
+    /// Tell nothing on stderr.
+    #[arg(long)]
+    quiet: bool,
     /// One JSON object on stdout.
     #[arg(long)]
     json: bool,
@@ -88,7 +97,8 @@ fn main() -> ExitCode {
     };
     catch_panics();
     let report = run_all(&arguments, &faults);
-    for failure in report.failures().take(20) {
+    let told = if arguments.quiet { 0 } else { 20 };
+    for failure in report.failures().take(told) {
         eprintln!("{}", story(failure, arguments.seeds == 1));
     }
     if arguments.json {
@@ -103,6 +113,7 @@ fn main() -> ExitCode {
     }
     match report.failures().count() {
         0 => ExitCode::SUCCESS,
+        _ if arguments.until_failure => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
@@ -114,6 +125,7 @@ fn run_all(arguments: &Arguments, faults: &[u8]) -> Report {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let told = Mutex::new(Instant::now());
     let budget = arguments.budget_seconds.map(Duration::from_secs);
+    let failed = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -121,7 +133,8 @@ fn run_all(arguments: &Arguments, faults: &[u8]) -> Report {
                     // Relaxed: a number that nobody else gets is all that is asked.
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     let late = budget.is_some_and(|budget| begun.elapsed() > budget);
-                    if place >= arguments.seeds || late {
+                    let enough = arguments.until_failure && failed.load(Ordering::Relaxed);
+                    if place >= arguments.seeds || late || enough {
                         return;
                     }
                     let outcome = run(&Plan {
@@ -129,10 +142,14 @@ fn run_all(arguments: &Arguments, faults: &[u8]) -> Report {
                         duration_ns: arguments.hours.unwrap_or(MINUTES * 60 * SECOND),
                         faults: faults.to_vec(),
                         without: arguments.without,
+                        without_delivery: arguments.without_event,
                     });
+                    failed.fetch_or(outcome.has_failed(), Ordering::Relaxed);
                     let mut all = outcomes.lock().expect("no run panics while it is held");
                     all.push(outcome);
-                    progress(&all, arguments.seeds, begun, &told);
+                    if !arguments.quiet {
+                        progress(&all, arguments.seeds, begun, &told);
+                    }
                 }
             });
         }
@@ -147,9 +164,7 @@ fn progress(all: &[Outcome], seeds: u64, begun: Instant, told: &Mutex<Instant>) 
         return;
     }
     *told = Instant::now();
-    let wrong = all
-        .iter()
-        .filter(|one| !one.violations.is_empty() || one.panic.is_some());
+    let wrong = all.iter().filter(|one| one.has_failed());
     let (done, wrong) = (all.len(), wrong.count());
     let seconds = begun.elapsed().as_secs();
     eprintln!("simulate: {done} of {seeds} seeds in {seconds} s, {wrong} went wrong");

@@ -61,6 +61,10 @@ pub enum Owner {
     Key,
     /// How the account is set up.
     Setup,
+    /// The sweep of a kill, with the number of its request.
+    Sweep(u64),
+    /// The exchange's countdown, with the place of its symbol.
+    Deadman(usize),
 }
 
 /// A REST call on its way, or its answer.

@@ -6,12 +6,13 @@
 use std::fmt::Write as _;
 
 use engine::hash::RollingHash;
+use market::buggify::{POINTS, Point};
 use serde_json::{Map, Value, json};
 
 use crate::faults::{CATALOGUE, FAULTS_MAX};
 use crate::network::{MS, SECOND};
+use crate::pairs::{PAIRS, possible_pairs};
 use crate::run::Outcome;
-use crate::world::{PAIRS, possible_pairs};
 
 /// Faults of the history that a failure shows.
 const STORY_LINES: usize = 12;
@@ -40,14 +41,17 @@ impl Report {
 
     /// Runs that went wrong.
     pub fn failures(&self) -> impl Iterator<Item = &Outcome> {
-        let wrong = |one: &&Outcome| !one.violations.is_empty() || one.panic.is_some();
-        self.outcomes.iter().filter(wrong)
+        self.outcomes.iter().filter(|one| one.has_failed())
     }
 
     /// How often each number fired.
     #[must_use]
     pub fn fired(&self) -> Vec<u64> {
         sum(self.outcomes.iter().map(|one| &one.fired), FAULTS_MAX)
+    }
+
+    fn rare(&self) -> Vec<u64> {
+        sum(self.outcomes.iter().map(|one| &one.rare), POINTS)
     }
 
     fn pairs(&self) -> Vec<u64> {
@@ -79,6 +83,11 @@ impl Report {
                 (format!("F{}", one.number), json!(count))
             })
             .collect();
+        let rare: Map<String, Value> = Point::ALL
+            .iter()
+            .zip(self.rare())
+            .map(|(point, count)| (point.as_str().to_owned(), json!(count)))
+            .collect();
         let pairs = self.pairs();
         let possible = possible_pairs();
         let entered = possible.iter().filter(|(place, ..)| pairs[*place] > 0);
@@ -89,8 +98,13 @@ impl Report {
             "seeds": self.outcomes.len(),
             "violations": violations,
             "panics": panics.count(),
+            "first_failure": self.failures().next().and_then(|one| {
+                let (invariant, text) = one.first_failure()?;
+                Some(json!({ "seed": one.seed, "invariant": invariant, "text": text }))
+            }),
             "failed_seeds": self.failures().map(|one| one.seed).collect::<Vec<_>>(),
             "faults": faults,
+            "buggify": rare,
             "state_event_pairs": { "entered": entered.count(), "possible": possible.len() },
             "orders": self.outcomes.iter().map(|one| one.orders).sum::<u64>(),
             "orders_least": self.outcomes.iter().map(|one| one.orders).min(),
@@ -119,6 +133,10 @@ impl Report {
             let (number, seeds) = (one.number, seeds_with(one.number));
             let what = one.what;
             let _ = writeln!(out, "F{number:<4} {count:>7}  {seeds:>8}  {what}");
+        }
+        let _ = writeln!(out, "\nrare thing of our own    happened");
+        for (point, count) in Point::ALL.iter().zip(self.rare()) {
+            let _ = writeln!(out, "{:<24} {count:>8}", point.as_str());
         }
         let _ = writeln!(out, "\nstate and evidence           met");
         let pairs = self.pairs();

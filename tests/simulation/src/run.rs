@@ -6,14 +6,15 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use engine::event::Command;
+use market::TradingState;
 use market::record::JournalRecord;
-use market::{Breaker, InstrumentId, Market, StateReason, TradingState};
 
 use crate::checker::Violation;
 use crate::faults::schedule;
 use crate::network::SECOND;
-use crate::world::{World, add_pairs};
+use crate::pairs::add_pairs;
+use crate::person::{PATIENCE_NS, Person, Script};
+use crate::world::World;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Plan {
     pub faults: Vec<u8>,
     /// The fault of the schedule that is left out, by its place: another run, another hash.
     pub without: Option<usize>,
+    /// The delivery of the network that is lost, by its number: likewise.
+    pub without_delivery: Option<u64>,
 }
 
 /// How a run ended.
@@ -51,6 +54,8 @@ pub struct Outcome {
     pub fired: Vec<u64>,
     /// How often each pair of state and evidence was met.
     pub pairs: Vec<u64>,
+    /// How often each rare thing of our own code happened.
+    pub rare: Vec<u64>,
     /// What was done wrong, for people.
     pub history: Vec<(u64, u8, String)>,
     /// The last records of the journal, of a run that went wrong.
@@ -60,6 +65,27 @@ pub struct Outcome {
     /// From the end of the faults until all was well.
     pub recovery_ns: u64,
 }
+
+impl Outcome {
+    /// Something was broken, or somebody panicked.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        !self.violations.is_empty() || self.panic.is_some()
+    }
+
+    /// What was seen first: which invariant, and in which words.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<(&str, &str)> {
+        let panicked = self.panic.as_deref().map(|text| ("PANIC", text));
+        let broken = self.violations.first();
+        broken
+            .map(|one| (one.invariant, one.text.as_str()))
+            .or(panicked)
+    }
+}
+
+/// Events of a simulated minute beyond which time does not go on: some hundred times the usual.
+const STEPS_A_MINUTE_MAX: u64 = 500_000;
 
 /// Phase two: everything must be well again within this time.
 pub const RECOVERY_NS: u64 = 10 * SECOND;
@@ -82,7 +108,9 @@ pub fn run(plan: &Plan) -> Outcome {
     if let Some(place) = plan.without.filter(|place| *place < faults.len()) {
         faults.remove(place);
     }
+    buggify(Some(plan.seed));
     let mut world = World::new(plan.seed, faults);
+    world.without_delivery = plan.without_delivery;
     let played = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
     let mut outcome = verdict(&world, plan);
     match played {
@@ -92,24 +120,60 @@ pub fn run(plan: &Plan) -> Outcome {
     outcome
 }
 
+/// Rare things of our own code begin by a seed, or end.
+#[cfg(feature = "buggify")]
+fn buggify(seed: Option<u64>) {
+    match seed {
+        Some(seed) => market::buggify::arm(seed),
+        None => market::buggify::disarm(),
+    }
+}
+
+#[cfg(not(feature = "buggify"))]
+const fn buggify(_: Option<u64>) {}
+
+/// How often each of them happened.
+#[cfg(feature = "buggify")]
+fn rare_things() -> Vec<u64> {
+    market::buggify::counts().to_vec()
+}
+
+#[cfg(not(feature = "buggify"))]
+fn rare_things() -> Vec<u64> {
+    vec![0; market::buggify::POINTS]
+}
+
 fn play(world: &mut World, plan: &Plan) -> u64 {
     let mut person = Person::new(PATIENCE_NS);
+    let mut script = Script::new(plan.seed, plan.duration_ns);
     while world.now < plan.duration_ns && world.checker.borrow().is_sound() {
+        world.wake_at = script.next_at();
         world.step();
+        script.go_on(world);
         person.look(world);
+        let step = world.checker.borrow().step;
+        if step > STEPS_A_MINUTE_MAX * (1 + world.now / (60 * SECOND)) {
+            let text = format!("{step} events, and no more than this time has passed");
+            world.checker.borrow_mut().broken("STUCK", text);
+        }
     }
+    world.wake_at = None;
     if !world.checker.borrow().is_sound() {
         return 0;
     }
     world.make_peace();
-    person.patience_ns = 0;
+    buggify(None);
+    person.hurry();
     recover(world, person)
 }
 
 /// Phase two. Returns how long it took.
 fn recover(world: &mut World, mut person: Person) -> u64 {
     let begun = world.now;
-    let until = begun + RECOVERY_NS;
+    // A kill that was told to be silent must be, to the end; nobody breaks a ban for it.
+    let silent = world.checker.borrow().silent_until();
+    let killed = world.commanded() == TradingState::Killed;
+    let until = begun.max(if killed { silent } else { 0 }) + RECOVERY_NS;
     let mut left = what_is_left(world);
     while !left.is_empty() && world.next_at() <= until && world.checker.borrow().is_sound() {
         world.step();
@@ -125,77 +189,6 @@ fn recover(world: &mut World, mut person: Person) -> u64 {
         checker.compare_fills(&world.venue.exchange, now);
     }
     now - begun
-}
-
-/// True when a latched breaker is why nothing is opened.
-fn is_breaker(reason: StateReason) -> bool {
-    let mut reasons = Breaker::ALL.iter().map(|one| one.state_reason());
-    reasons.any(|one| one == Some(reason))
-}
-
-/// The operator. A position that no strategy claims is theirs to close (F45, F47, F49): the engine
-/// reduces until they have. They flatten, and when that is done they resume. A breaker that has tripped is re-armed.
-struct Person {
-    flattening: bool,
-    patience_ns: u64,
-    since: Option<u64>,
-    /// Of the life that was looked at last.
-    life: u32,
-}
-
-/// How long a person of phase one looks on.
-const PATIENCE_NS: u64 = 12 * SECOND;
-
-impl Person {
-    const fn new(patience_ns: u64) -> Self {
-        Self {
-            flattening: false,
-            patience_ns,
-            since: None,
-            life: 0,
-        }
-    }
-
-    fn look(&mut self, world: &mut World) {
-        let Some(appliance) = &mut world.appliance else {
-            return;
-        };
-        // A flatten that a process was told of dies with it: the next one is told anew.
-        if std::mem::replace(&mut self.life, appliance.life) != appliance.life {
-            self.flattening = false;
-            self.since = None;
-        }
-        let engine = appliance.host.engine();
-        let page = engine.account_page();
-        let (state, reason) = engine.trading_state();
-        if state == TradingState::Active {
-            self.since = None;
-            self.flattening = false;
-            return;
-        }
-        let table = engine.config().instruments.len() as u16;
-        let flat = (0..table)
-            .map(|id| engine.instrument_page(InstrumentId(id)))
-            .all(|page| page.market == Market::Spot || page.position.is_zero());
-        let unclaimed = state == TradingState::Reducing
-            && reason == StateReason::PositionMismatch
-            && page.reconciled;
-        let now = world.now;
-        let tripped = state == TradingState::Reducing && is_breaker(reason);
-        let concerns = unclaimed || tripped;
-        let waited = concerns && now - *self.since.get_or_insert(now) >= self.patience_ns;
-        if tripped && waited {
-            self.since = None;
-            return world.command(Command::Rearm);
-        }
-        if !self.flattening && waited {
-            self.flattening = true;
-            world.command(Command::Flatten);
-        } else if self.flattening && flat {
-            self.flattening = false;
-            world.command(Command::Resume);
-        }
-    }
 }
 
 /// What is not well yet.
@@ -216,6 +209,14 @@ fn what_is_left(world: &World) -> Vec<String> {
     want(page.user_stream_up, "the private stream is down");
     want(page.reconciled, "not reconciled");
     want(page.unknown_now == 0, "orders of unknown fate");
+    if let Some(closes) = checker.killed() {
+        left.extend(checker.left_by_kill(&world.venue.exchange, closes));
+    }
+    let mut want = |well: bool, what: &str| {
+        if !well {
+            left.push(what.to_owned());
+        }
+    };
     let wanted = world.commanded();
     let state = page.trading_state;
     let (_, reason) = engine.trading_state();
@@ -243,6 +244,7 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         history: world.adversary.history.clone(),
         lives: world.lives,
         pairs,
+        rare: rare_things(),
         ..Outcome::default()
     };
     // After a panic the checker may be borrowed still: then its part is lost.
@@ -256,4 +258,30 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         }
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(without_delivery: Option<u64>) -> u64 {
+        let outcome = run(&Plan {
+            seed: 3,
+            duration_ns: 20 * SECOND,
+            faults: Vec::new(),
+            without: None,
+            without_delivery,
+        });
+        assert_eq!(outcome.panic, None);
+        outcome.hash
+    }
+
+    #[test]
+    fn a_run_repeats_and_one_event_less_is_another_run() {
+        let whole = hash(None);
+        assert_eq!(whole, hash(None));
+        for delivery in [1, 50, 200, 401] {
+            assert_ne!(whole, hash(Some(delivery)), "without delivery {delivery}");
+        }
+    }
 }

@@ -107,6 +107,10 @@ impl World {
             }
             Fate::Slices(pieces) if is_new => self.fill(request, *pieces, 28),
             Fate::Expires(kind) if is_new => {
+                if *kind == 1 {
+                    // The word that it exists comes after that of its end.
+                    self.adversary.new_after = Some(request.name.clone());
+                }
                 self.expire(request, *kind);
             }
             _ => {}

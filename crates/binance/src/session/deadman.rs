@@ -13,6 +13,7 @@ use super::{Governor, HttpOutcome, HttpRequest, Now, SECOND_NS, earliest};
 use crate::orders::Stamp;
 use crate::rest;
 use crate::sign::Credentials;
+use market::buggify::{Point, happens};
 use market::{MonoNs, Symbol};
 use std::collections::VecDeque;
 
@@ -119,6 +120,10 @@ impl Deadman {
             .timers
             .iter()
             .position(|one| one.wants() && one.due() <= Some(now.mono))?;
+        if happens(Point::CountdownLate) {
+            self.timers[place].not_before = now.mono.after(RETRY_NS);
+            return None;
+        }
         let interval_ns = self.interval_ns();
         let countdown_ns = (interval_ns * RENEWALS).max(self.countdown_ns);
         let timer = &mut self.timers[place];

@@ -5,6 +5,7 @@
 
 use super::{HttpReply, Now, SECOND_NS};
 use market::MonoNs;
+use market::buggify::{Point, happens};
 
 /// The weight budget of one market.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,9 @@ impl Governor {
     fn admit_share(&mut self, weight: u32, now: Now, percent: u64) -> Result<(), MonoNs> {
         if now.mono < self.blocked_until {
             return Err(self.blocked_until);
+        }
+        if happens(Point::BudgetTight) {
+            return Err(now.mono.after(SECOND_NS));
         }
         self.banned = false;
         self.roll(now);

@@ -19,6 +19,7 @@ use crate::orders::{
     ErrorClass, ReplyId, RequestEncoder, RequestId, Stamp, WireRequest, classify_code, decode_reply,
 };
 use crate::sign::Credentials;
+use market::buggify::{Point, happens};
 use market::{
     AmendOrder, CancelOrder, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Instruments,
     Market, MonoNs, NewOrder, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
@@ -479,7 +480,8 @@ impl OrderSession {
         events: &mut impl OrderEvents,
     ) -> Option<u64> {
         let one = self.pending_now(request, client_order_id, instrument, now);
-        if !self.is_ready() || now.mono < self.silent_until {
+        let unlucky = happens(Point::OrderNotSent);
+        if unlucky || !self.is_ready() || now.mono < self.silent_until {
             events.reply(verdict(&one, not_sent(request), NOT_SENT), None);
             return None;
         }
@@ -543,6 +545,7 @@ impl OrderSession {
             }
             self.settle();
         }
+        dead |= happens(Point::OrderLinkDropped);
         (dead && self.link.is_up()).then(|| self.link.close(CloseReason::Silent, now.mono))
     }
 

@@ -18,6 +18,7 @@ use super::{Backoff, Governor, HttpOutcome, HttpRequest, MILLISECOND_NS, Now, SE
 use crate::orders::Stamp;
 use crate::rest::{self, RestError, TRADES_PAGE, TradesFrom};
 use crate::sign::Credentials;
+use market::buggify::{Point, happens};
 use market::{
     AlgoOrderReport, BalanceReport, ClientOrderId, ElsewhereReport, ExchangeOrderId, Instrument,
     InstrumentId, Instruments, LiquidationReport, MarginReport, Market, Money, MonoNs,
@@ -163,6 +164,11 @@ impl Reconciler {
         if now.mono < at {
             return None;
         }
+        if happens(Point::ReconcileLate) {
+            let at = now.mono.after(300 * MILLISECOND_NS);
+            self.state = State::Due { part, at };
+            return None;
+        }
         let stamp = Stamp {
             timestamp: now.server,
             recv_window_ms: WINDOW_MS,
@@ -217,7 +223,7 @@ impl Reconciler {
         let State::InFlight(part) = self.state else {
             return;
         };
-        let told = match success(outcome) {
+        let told = match success(outcome).filter(|_| !happens(Point::ReconcileFailed)) {
             Some(body) => self.tell(part, body, now, instruments, events),
             None => Err(describe(outcome)),
         };

@@ -7,6 +7,7 @@ use super::http::success;
 use super::{Backoff, Governor, HttpOutcome, HttpRequest, MILLISECOND_NS, Now, SECOND_NS};
 use crate::decode::decode_snapshot;
 use crate::rest;
+use market::buggify::{Point, happens};
 use market::{InstrumentId, Instruments, Level, Market, MonoNs, Side, UpdateId};
 
 /// Takes snapshots.
@@ -96,6 +97,10 @@ impl SnapshotQueue {
         if due > now.mono {
             return None;
         }
+        if happens(Point::SnapshotLate) {
+            self.slots[index].wish = Wish::Due(now.mono.after(SECOND_NS));
+            return None;
+        }
         let instrument = instruments.0.get(index)?;
         let call = rest::depth(instrument, self.limit());
         if let Err(until) = governor.admit(call.weight, now) {
@@ -135,7 +140,7 @@ impl SnapshotQueue {
         let slot = &mut self.slots[usize::from(id.0)];
         let delivered = instruments.get(id).is_some_and(|instrument| {
             let snapshot = success(outcome).and_then(|body| decode_snapshot(body, instrument).ok());
-            let Some(snapshot) = snapshot else {
+            let Some(snapshot) = snapshot.filter(|_| !happens(Point::SnapshotDropped)) else {
                 return false;
             };
             let version = snapshot.header().last_update_id;

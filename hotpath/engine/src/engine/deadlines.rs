@@ -60,6 +60,9 @@ impl Engine {
                 NEVER
             };
             self.orders.wake_at(slot, again);
+        } else if let Some(later) = self.orders.query_is_early(slot, now) {
+            // A refused cancel wakes earlier than the next query is due (I4).
+            self.orders.wake_at(slot, later);
         } else if order.certainty == Certainty::Unknown {
             if emit.has_room(1) {
                 emit.request(Request::Query(self.cancel_of(slot)));

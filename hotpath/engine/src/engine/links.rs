@@ -10,11 +10,11 @@ use crate::event::{StreamChange, StreamKind};
 use crate::orders::NEVER;
 use crate::outbox::{Observer, Request};
 use market::record::FirstStartFate;
-use market::{BookReason, DenialCode, Market, Money, MonoNs, Quantity, VenueReport, wire_struct};
+use market::{BookReason, DenialCode, Market, Money, MonoNs, VenueReport, wire_struct};
 
 /// A reconciliation that does not come back is asked for again.
 const RECONCILE_RETRY_NS: u64 = 10_000_000_000;
-/// While there is anything to compare, the exchange is asked this often.
+/// The exchange is asked this often, without anything of ours too: somebody else may have traded.
 pub(super) const RECONCILE_INTERVAL_NS: u64 = 60_000_000_000;
 /// Pause before the next look when answers and fills have crossed each other.
 pub(super) const RECONCILE_AGAIN_NS: u64 = 300_000_000;
@@ -192,12 +192,6 @@ impl Engine {
             if !link.used || !link.user_up || link.ask_at > now {
                 continue;
             }
-            if link.reconciled && !self.has_stakes(market) {
-                let later = now.after(RECONCILE_INTERVAL_NS);
-                self.links[market as usize].ask_at = later;
-                self.schedule(later);
-                continue;
-            }
             let other_runs = self.run.market.is_some_and(|running| running != market);
             if other_runs || !emit.has_room(1) {
                 let later = now.after(RECONCILE_AGAIN_NS);
@@ -222,15 +216,5 @@ impl Engine {
             self.links[market as usize].ask_at = again;
             self.schedule(again);
         }
-    }
-
-    /// True when there is an order or a position that the exchange may see otherwise.
-    fn has_stakes(&self, market: Market) -> bool {
-        let slots = self.orders.live().iter();
-        let mut orders = slots.map(|slot| self.orders.get(*slot));
-        let instruments = self.config.instruments.iter().zip(&self.instruments);
-        let mut ours = instruments.filter(|(instrument, _)| instrument.market == market);
-        orders.any(|order| self.market_of(order) == market)
-            || ours.any(|(_, state)| state.position.quantity != Quantity::ZERO)
     }
 }

@@ -330,6 +330,16 @@ impl OrderTable {
         self.wake_at(slot, now.after(QUERY_INTERVAL_NS));
     }
 
+    /// When the next query may go out, while that is later than `now`: answers to queries count
+    /// when they are an interval apart (I4), whatever wakes the order meanwhile.
+    #[must_use]
+    pub fn query_is_early(&self, slot: u16, now: MonoNs) -> Option<MonoNs> {
+        let order = self.get(slot);
+        let asked = order.certainty == Certainty::Unknown && order.queried_at != MonoNs(0);
+        let due = order.queried_at.after(QUERY_INTERVAL_NS);
+        (asked && now < due).then_some(due)
+    }
+
     /// A query says "not found". True when the order never existed: only after the window of
     /// acceptance has closed, and with two such answers to queries sent after it (I4).
     pub fn not_found(&mut self, slot: u16, market: Market) -> bool {

@@ -42,6 +42,9 @@ struct Arguments {
     json: bool,
 }
 
+// Rare things that the simulation makes often have no place in a product.
+const _: () = assert!(!market::buggify::COMPILED_IN);
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start();

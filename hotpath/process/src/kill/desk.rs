@@ -3,7 +3,6 @@
 //! In: a wish to sweep, questions to the exchange. Out: how far the sweep is, answers. Never: a
 //! request; the market's shell makes them.
 
-use crate::clock;
 use crate::gateway::rest::Response;
 use market::{Market, MonoNs};
 use std::cell::{Cell, RefCell};
@@ -76,14 +75,14 @@ impl Desk {
         self.progress.get()
     }
 
-    /// The shell tells how far it is.
-    pub fn tell(&self, verified: bool, rounds: u32) {
+    /// The shell tells how far it is at `now`.
+    pub fn tell(&self, verified: bool, rounds: u32, now: MonoNs) {
         if self.sweep.get().is_some() {
             // Of an earlier sweep.
             return;
         }
         let since = self.progress.get().verified_at;
-        let verified_at = verified.then(|| since.unwrap_or_else(clock::monotonic));
+        let verified_at = verified.then(|| since.unwrap_or(now));
         self.progress.set(Progress {
             verified_at,
             rounds,

@@ -46,10 +46,17 @@ struct Latched {
     since: MonoNs,
 }
 
+/// What a disk will say of a write that has begun.
+pub type Written = Receiver<Result<(), String>>;
+
+/// Begins to write the latch and keeps nobody waiting; none where not even that is possible.
+pub type LatchWriter = Box<dyn Fn(&LatchFile, &LatchNote) -> Option<Written>>;
+
 /// The kill of one account.
 pub struct KillKeeper {
     segment: Arc<Segment>,
     file: LatchFile,
+    write: LatchWriter,
     desks: Vec<Rc<Desk>>,
     clock: ServerClock,
     found: Option<LatchNote>,
@@ -71,6 +78,7 @@ impl KillKeeper {
         Self {
             segment,
             file,
+            write: Box::new(write_on_a_thread),
             desks,
             clock,
             found,
@@ -78,6 +86,13 @@ impl KillKeeper {
             disk: Disk::Clear,
             reason: None,
         }
+    }
+
+    /// Writes by other means than a thread and a file.
+    #[must_use]
+    pub fn with_writer(mut self, write: LatchWriter) -> Self {
+        self.write = write;
+        self
     }
 
     /// Latches the segment; the next look does the rest.
@@ -173,8 +188,12 @@ impl KillKeeper {
             }
         };
         if due {
-            self.disk = write(&self.file, &latched.note)
-                .unwrap_or_else(|| Disk::Refused(now.after(DISK_AGAIN_NS)));
+            let kept = latched.note.keep_positions;
+            let begun = (self.write)(&self.file, &latched.note);
+            self.disk = match begun {
+                Some(telling) => Disk::Writing(kept, telling),
+                None => Disk::Refused(now.after(DISK_AGAIN_NS)),
+            };
         }
     }
 
@@ -295,8 +314,8 @@ impl KillKeeper {
 }
 
 /// Writes on a thread of its own; none where the system gives no thread.
-fn write(file: &LatchFile, note: &LatchNote) -> Option<Disk> {
-    let (file, note, kept) = (file.clone(), note.clone(), note.keep_positions);
+fn write_on_a_thread(file: &LatchFile, note: &LatchNote) -> Option<Written> {
+    let (file, note) = (file.clone(), note.clone());
     let (told, telling) = channel();
     let write = move || {
         let result = file.write(&note).map_err(|error| error.to_string());
@@ -305,7 +324,7 @@ fn write(file: &LatchFile, note: &LatchNote) -> Option<Disk> {
     };
     let thread = std::thread::Builder::new().name("kill-latch".to_string());
     thread.spawn(write).ok()?;
-    Some(Disk::Writing(kept, telling))
+    Some(telling)
 }
 
 /// The account's page, once it was written.

@@ -4,6 +4,7 @@
 //! wait of the caller; whoever writes it does so on a thread of its own.
 
 use crate::state_directory::{StateError, write_durably};
+use ipc::Segment;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -21,6 +22,14 @@ pub struct LatchNote {
     pub keep_positions: bool,
     /// Why.
     pub reason: String,
+}
+
+/// Latches the segment of a new start as an earlier one was latched, or as its file says (I22).
+pub fn latch_again(segment: &Segment, closes_positions: bool) {
+    match closes_positions {
+        true => segment.latch_kill(),
+        false => segment.latch_kill_keeping_positions(),
+    }
 }
 
 /// Where the latch of one account lies.

@@ -127,7 +127,7 @@ impl EmergencyShell {
                 let mut notes = Notes(inbox, &self.clock);
                 self.sweeper.on_reply(number, outcome, now, &mut notes);
                 self.desk
-                    .tell(self.sweeper.is_verified(), self.sweeper.rounds());
+                    .tell(self.sweeper.is_verified(), self.sweeper.rounds(), now);
             }
             Owner::Deadman(place) => {
                 if let Some(deadman) = &mut self.deadman {

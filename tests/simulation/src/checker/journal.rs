@@ -3,13 +3,24 @@
 //! In: decoded records in order. Out: shadow orders and positions, violations. Never: a look into
 //! the engine.
 
+use engine::event::StreamKind;
 use ipc::journal::Cursor;
+use market::record::{AmendIntent, Denial, Fill, Intent, JournalRecord, OrderChange, Record};
+use market::{
+    BookState, ClientOrderId, DenialCode, Instrument, Market, NewOrder, OrderState, RequestKind,
+    TradingState, WANTED_WINDOW_MS,
+};
 use std::collections::VecDeque;
 
-use market::record::{AmendIntent, Denial, Fill, Intent, JournalRecord, OrderChange, Record};
-use market::{BookState, DenialCode, Market, NewOrder, OrderState, TradingState};
-
 use super::{Checker, Shadow, signed};
+use crate::network::{MS, SECOND};
+
+/// `recvWindow` of orders that open, and what I4 adds to it.
+const RECV_WINDOW_MS: u64 = 1_000;
+const MARGIN_MS: u64 = 2_000;
+
+/// Market data is stale a little after this.
+const STALE_NS: u64 = 3_050 * MS;
 
 impl Checker {
     /// One record; `None` for bytes that are no record.
@@ -46,8 +57,13 @@ impl Checker {
             Record::OrderChange(change) => self.on_change(&change),
             Record::Fill(fill) => self.on_fill(&fill),
             Record::TradingState(change) => {
-                if change.from == TradingState::Killed {
+                // Only a signed reset leads out, and it takes the kill off before.
+                if change.from == TradingState::Killed && self.kill.is_some() {
                     self.broken("I22", format!("KILLED became {}", change.to));
+                }
+                let trades = matches!(change.to, TradingState::Active | TradingState::Reducing);
+                if trades && !self.reconciled && !self.holed {
+                    self.broken("I23", format!("{} before reconciliation", change.to));
                 }
                 self.state = change.to;
             }
@@ -61,11 +77,20 @@ impl Checker {
                     let text = format!("after a fill {}, ours {ours}", position.quantity.0);
                     self.broken("I11", text);
                 }
+                self.flats[index].unclear |= !from_fill;
+                // What a statement of the exchange put there was true some time.
+                if futures && !from_fill && !self.holed {
+                    self.adopted.push((index, position.quantity.0));
+                }
                 self.positions[index] = position.quantity.0;
             }
+            Record::KillStep(step) => self.on_kill_step(&step),
             Record::Reconciled(_) => self.reconciled = true,
             Record::BookState(change) => {
                 let usable = change.to == BookState::Synced;
+                if usable && !self.holed {
+                    self.check_joined(usize::from(change.instrument.0));
+                }
                 self.book_usable[usize::from(change.instrument.0)] = usable;
             }
             Record::Adopted(adopted) => {
@@ -94,7 +119,10 @@ impl Checker {
             life: self.life,
             state: OrderState::Submitted,
             filled: 0,
+            told: 0,
             written: false,
+            decided_at: self.now,
+            not_found: Vec::new(),
             quantity_most: order.quantity.0,
             amendments: VecDeque::new(),
         };
@@ -168,18 +196,17 @@ impl Checker {
             TradingState::Reducing | TradingState::Killed if reduces || spot_sell => {}
             state => self.broken("I19", format!("{order:?} while {state}, position {held}")),
         }
+        // What is kept by a kill is nobody's to work with.
+        if self.state == TradingState::Killed && self.killed() == Some(false) {
+            self.broken(
+                "I24",
+                format!("{order:?} after a kill that keeps positions"),
+            );
+        }
         if reduces || spot_sell || order.reduce_only {
             return;
         }
-        if !self.book_usable[index] {
-            self.broken(
-                "I7",
-                format!("an entry on a book that is not usable: {order:?}"),
-            );
-        }
-        if self.continuity[index].is_broken() {
-            self.broken("I7", format!("an entry after a gap: {order:?}"));
-        }
+        self.check_conditions(&order, &instrument);
         let Some(risk) = self.config.as_ref().map(|config| config.risk) else {
             return;
         };
@@ -194,6 +221,36 @@ impl Checker {
                 "I17",
                 format!("{order:?} on {held} with {open} open: {worth:?}"),
             );
+        }
+    }
+
+    /// Books, streams and clock behind an order that opens (I7, I21).
+    fn check_conditions(&mut self, order: &NewOrder, instrument: &Instrument) {
+        let index = usize::from(order.instrument.0);
+        if !self.book_usable[index] {
+            self.broken(
+                "I7",
+                format!("an entry on a book that is not usable: {order:?}"),
+            );
+        }
+        if self.continuity[index].is_broken() {
+            self.broken("I7", format!("an entry after a gap: {order:?}"));
+        }
+        let age_ns = self.now - self.depth_at[index];
+        if age_ns > STALE_NS {
+            let text = format!("an entry on data of {} ms ago: {order:?}", age_ns / MS);
+            self.broken("I7", text);
+        }
+        let down = |kind: &StreamKind| {
+            let up = self.streams_up.get(&(instrument.market, *kind));
+            up != Some(&true)
+        };
+        let kinds = [StreamKind::Market, StreamKind::User, StreamKind::Orders];
+        if let Some(kind) = kinds.into_iter().find(down) {
+            self.broken("I7", format!("an entry without {kind:?}: {order:?}"));
+        }
+        if self.now < self.clock_doubted_until {
+            self.broken("I21", format!("an entry by a doubtful clock: {order:?}"));
         }
     }
 
@@ -231,6 +288,7 @@ impl Checker {
             return self.broken("I15", format!("{} is no order of ours", id.as_str()));
         };
         let from = std::mem::replace(&mut shadow.state, change.state);
+        shadow.told = shadow.told.max(change.cumulative_quantity.0);
         let over = change.cumulative_quantity.0 > shadow.quantity_most;
         if rank(change.state) < rank(from) || (from.is_final() && from != change.state) {
             // A life that adopts begins anew, with what the exchange states.
@@ -246,8 +304,33 @@ impl Checker {
                 format!("{} is told to have filled {told}", id.as_str()),
             );
         }
-        if change.state == OrderState::Rejected && self.refused.insert(id) {
+        let given_up = change.state == OrderState::Rejected && self.refused.insert(id);
+        if given_up {
             self.refused_fresh.push(id);
+        }
+        if given_up && change.request == Some(RequestKind::Query) {
+            self.check_given_up(&id);
+        }
+    }
+
+    /// Two answers "not found" to queries a second apart, both after the window (I4).
+    fn check_given_up(&mut self, id: &ClientOrderId) {
+        let Some(shadow) = self.orders.get(id) else {
+            return;
+        };
+        let window_ms = if shadow.order.reduce_only {
+            u64::from(WANTED_WINDOW_MS)
+        } else {
+            RECV_WINDOW_MS
+        };
+        let closed = shadow.decided_at + (window_ms + MARGIN_MS) * MS;
+        let counted = shadow.not_found.iter().filter(|at| **at >= closed);
+        let (first, last) = (counted.clone().min(), counted.max());
+        let apart = first.zip(last).map_or(0, |(first, last)| last - first);
+        if apart + MS < SECOND {
+            let (asked, id) = (shadow.not_found.clone(), id.as_str());
+            let text = format!("{id} is given up; window closed at {closed}, queries {asked:?}");
+            self.broken("I4", text);
         }
     }
 
@@ -255,6 +338,7 @@ impl Checker {
         let index = usize::from(fill.instrument.0);
         self.positions[index] += signed(fill.side, fill.quantity);
         self.last_fill = Some(fill.instrument);
+        self.keep_fill(fill);
         if fill.trade_id.0 != 0 && !self.trades.insert((fill.instrument, fill.trade_id)) {
             self.broken("I6", format!("trade {} twice", fill.trade_id.0));
         }

@@ -14,6 +14,8 @@ pub(super) struct Continuity {
     last: Option<u64>,
     /// Version of the newest snapshot.
     snapshot: u64,
+    /// What the first difference of the unbroken chain follows.
+    follows: Option<u64>,
     broken: bool,
 }
 
@@ -53,13 +55,14 @@ impl Checker {
         let mut table = self.instruments.iter();
         let found = table.position(|one| one.market == place.market && symbol(one));
         let Some(index) = found else { return false };
+        self.depth_at[index] = self.now;
         let joins = match place.market {
             Market::UsdM => number(head, "\"pu\":"),
             Market::Spot => first.checked_sub(1),
         };
         let state = &mut self.continuity[index];
         let Some(before) = state.last else {
-            state.last = Some(last);
+            (state.last, state.follows) = (Some(last), joins);
             return false;
         };
         if last <= before {
@@ -71,9 +74,22 @@ impl Checker {
             Market::UsdM => first <= state.snapshot || joins == Some(state.snapshot),
             Market::Spot => first <= state.snapshot + 1,
         };
+        if joins != Some(before) {
+            state.follows = joins;
+        }
         let gap = joins != Some(before) && !covered;
         state.broken |= gap;
         gap
+    }
+
+    /// A book says that it is usable: between its snapshot and its differences nothing may be
+    /// missing (I8).
+    pub(super) fn check_joined(&mut self, index: usize) {
+        let state = self.continuity[index];
+        if state.follows.is_some_and(|before| before > state.snapshot) {
+            let text = format!("instrument {index} is synced by a snapshot too old: {state:?}");
+            self.broken("I8", text);
+        }
     }
 
     /// A whole snapshot has arrived, or the stream begins anew.

@@ -15,6 +15,9 @@ use crate::network::SECOND;
 /// A position may differ for this long: a reconciliation comes every minute.
 const DIFFERENCE_NS_MAX: u64 = 75 * SECOND;
 
+/// A statement of the account may be as old as this when it is taken.
+const STATEMENT_NS: u64 = 60 * SECOND;
+
 impl Checker {
     /// After every event at the exchange: what was given up never lives (I3, I4).
     pub fn check_refused(&mut self, exchange: &Exchange, now: u64) {
@@ -59,6 +62,31 @@ impl Checker {
                 Some(venue.account().positions[index].quantity.0)
             })
             .collect()
+    }
+
+    /// Keeps what the exchange's positions were, for as long as a statement may be under way.
+    pub fn note_positions(&mut self, exchange: &Exchange, now: u64) {
+        for (index, lots) in self.true_positions(exchange).into_iter().enumerate() {
+            let history = &mut self.truths[index];
+            if let Some(lots) = lots
+                && history.back().is_none_or(|(_, known)| *known != lots)
+            {
+                history.push_back((now, lots));
+            }
+            // The one before the oldest that counts held until then.
+            while history.len() > 1 && history[1].0 + STATEMENT_NS < now {
+                history.pop_front();
+            }
+        }
+        for (index, lots) in std::mem::take(&mut self.adopted) {
+            let stated = self.truths[index].iter().any(|(_, known)| *known == lots);
+            if !stated {
+                let truths = self.truths[index].clone();
+                self.now = now;
+                let text = format!("instrument {index}: adopted {lots}, in truth {truths:?}");
+                self.broken("I11", text);
+            }
+        }
     }
 
     /// A position that differs for long is a mismatch that nobody opened (I11).

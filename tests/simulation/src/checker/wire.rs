@@ -3,7 +3,8 @@
 //! In: frames of the box as text, texts of the exchange as the box gets them. Out: violations.
 //! Never: the product's encoder or decoder.
 
-use market::{ClientOrderId, Market, MonoNs, UtcMs};
+use engine::event::StreamChange;
+use market::{ClientOrderId, Market, MonoNs, NewOrder, OrderType, TimeInForce, UtcMs};
 use serde_json::Value;
 
 use super::Checker;
@@ -26,6 +27,9 @@ const ORDERS_PER_10S_MAX: usize = 300;
 /// How far the time stamp of an order that opens may be from the estimated time (I21).
 const STAMP_ERROR_MS: i64 = 500;
 
+/// How long a clock that stepped is doubtful.
+const DOUBT_NS: u64 = 5 * SECOND;
+
 impl Checker {
     /// A frame of the order connection, before the network has it.
     pub fn on_order_frame(&mut self, market: Market, text: &str, now: u64, server: UtcMs) {
@@ -39,7 +43,44 @@ impl Checker {
             Some("order.place") => self.on_place(market, &frame["params"], server),
             Some("order.modify") => self.on_amend(market, &frame["params"], server),
             Some("order.cancel") => self.count_message(),
+            Some("order.status") => {
+                let name = frame["params"]["origClientOrderId"].as_str();
+                let id = name.and_then(|name| ClientOrderId::new(name.as_bytes()));
+                if let Some(id) = id {
+                    self.queries.insert(frame["id"].to_string(), (id, now));
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// The engine is told that a stream is live, or not.
+    pub fn on_stream(&mut self, change: &StreamChange) {
+        let key = (change.market, change.stream);
+        self.streams_up.insert(key, change.up);
+    }
+
+    /// The engine is told the time: a sample that does not fit to the last one makes the clock
+    /// doubtful for a while (I21).
+    pub fn on_clock(&mut self, utc_ns: i64, now: u64) {
+        if let Some((known, at)) = self.clock {
+            let expected = known + (now - at) as i64;
+            if expected.abs_diff(utc_ns) > STAMP_ERROR_MS as u64 * MS {
+                self.clock_doubted_until = now + DOUBT_NS;
+            }
+        }
+        self.clock = Some((utc_ns, now));
+    }
+
+    /// "Order does not exist": counted for the order that was asked for (I4).
+    fn on_not_found(&mut self, text: &[u8]) {
+        let Ok(reply) = serde_json::from_slice::<Value>(text) else {
+            return;
+        };
+        if let Some((id, asked_at)) = self.queries.remove(&reply["id"].to_string())
+            && let Some(shadow) = self.orders.get_mut(&id)
+        {
+            shadow.not_found.push(asked_at);
         }
     }
 
@@ -87,9 +128,12 @@ impl Checker {
         let reduce_only = params["reduceOnly"] == Value::Bool(true)
             || text_of(params, "reduceOnly") == Some("true");
         let futures = market == Market::UsdM;
+        let (kind, lifetime) = words(&order, futures);
         let same = lots == Some(order.quantity)
             && ticks.is_none_or(|ticks| ticks == order.price)
             && text_of(params, "side") == Some(order.side.as_str())
+            && text_of(params, "type") == Some(kind)
+            && text_of(params, "timeInForce") == lifetime
             && text_of(params, "symbol") == Some(instrument.symbol.as_str())
             && (!futures || reduce_only == order.reduce_only);
         if !same {
@@ -176,6 +220,9 @@ impl Checker {
         self.hash.bytes(text);
         if place.role == Role::Orders {
             let head = &text[..text.len().min(600)];
+            if head.windows(5).any(|part| part == b"-2013") {
+                self.on_not_found(text);
+            }
             let limited = matches!(number(head, "\"status\":"), Some(418 | 429));
             if limited && let Some(until) = number(head, "\"retryAfter\":") {
                 let wait_ms = until.saturating_sub(server.0.unsigned_abs());
@@ -201,6 +248,18 @@ impl Checker {
         }
     }
 
+    /// Until when the exchange wants silence somewhere.
+    #[must_use]
+    pub fn silent_until(&self) -> u64 {
+        self.silence.values().copied().max().unwrap_or(0)
+    }
+
+    /// True while the exchange wants silence somewhere.
+    #[must_use]
+    pub fn is_silent(&self, now: u64) -> bool {
+        now < self.silent_until()
+    }
+
     fn silent(&mut self, channel: Channel, wait_ns: u64) {
         let until = self.now + wait_ns;
         let known = self.silence.entry(channel).or_default();
@@ -215,6 +274,21 @@ impl Checker {
             let what: String = what.chars().take(120).collect();
             self.broken("I20", format!("{left_ms} ms before Retry-After: {what}"));
         }
+    }
+}
+
+/// Type and life time as the exchange's documents have them.
+fn words(order: &NewOrder, futures: bool) -> (&'static str, Option<&'static str>) {
+    let lifetime = match order.time_in_force {
+        TimeInForce::GoodTillCancel => "GTC",
+        TimeInForce::ImmediateOrCancel => "IOC",
+        TimeInForce::FillOrKill => "FOK",
+        TimeInForce::PostOnly if futures => "GTX",
+        TimeInForce::PostOnly => return ("LIMIT_MAKER", None),
+    };
+    match order.order_type {
+        OrderType::Market => ("MARKET", None),
+        _ => ("LIMIT", Some(lifetime)),
     }
 }
 

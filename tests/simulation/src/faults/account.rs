@@ -7,7 +7,7 @@ use market::{
     ClientOrderId, Instrument, InstrumentId, InstrumentStatus, Market, Money, OrderState,
     OrderType, Price, Quantity, Side, TimeInForce,
 };
-use matching::{Expiry, PlaceOrder};
+use matching::{ConditionalKind, Expiry, PlaceConditional, PlaceOrder, TriggerBy};
 
 use super::frames::{Piece, replace};
 use super::{Adversary, Condition, Held, Scheduled, Trap};
@@ -52,7 +52,7 @@ impl Adversary {
         }
         // A contradiction waits for something that can be contradicted.
         let ends = contradicted(text, true) != text;
-        let fits = |one: &Scheduled| ends || one.number != 42 || one.kind(4) != 3;
+        let fits = |one: &Scheduled| ends || one.number != 42 || one.kind(5) != 3;
         let trap = Self::spring(&mut self.private_traps, fits);
         let Some(fault) = trap else { return pieces };
         if fault.number != 42 {
@@ -60,7 +60,7 @@ impl Adversary {
             self.fire(now, fault.number, "on the private stream");
             return pieces;
         }
-        match fault.kind(4) {
+        match fault.kind(5) {
             0 => pieces.push(Piece::Text(text.to_vec(), fault.lasts(0, 4_000))),
             1 => {
                 self.held.push(Held {
@@ -73,6 +73,8 @@ impl Adversary {
             2 => {
                 pieces.remove(0);
             }
+            // So late that others have been asked meanwhile.
+            4 => pieces[0] = Piece::Text(text.to_vec(), fault.lasts(1_500, 8_000)),
             // The word of an end, in other words before or after.
             _ => {
                 let first = fault.draws[0].is_multiple_of(2);
@@ -84,7 +86,7 @@ impl Adversary {
                 }
             }
         }
-        self.fire(now, 42, format!("kind {}", fault.kind(4)));
+        self.fire(now, 42, format!("kind {}", fault.kind(5)));
         pieces
     }
 }
@@ -250,6 +252,10 @@ impl World {
 
     /// F47, F49: an order that is not ours; one that a condition of somebody's has triggered.
     fn order_from_outside(&mut self, fault: &Scheduled) -> Option<String> {
+        if fault.number == 49 && fault.draws[0].is_multiple_of(2) {
+            self.conditional_from_outside(fault.draws[2]);
+            return Some("a conditional order rests".to_owned());
+        }
         let instrument = self.instrument(fault)?;
         let side = if fault.kind(2) == 0 {
             Side::Buy
@@ -292,6 +298,40 @@ impl World {
             self.tell_privately(text.as_bytes());
         }
         placed.ok().map(|_| format!("{name} {side} {lots}"))
+    }
+
+    /// A conditional order that is not ours rests at the exchange, near enough to trigger some day.
+    pub fn conditional_from_outside(&mut self, word: u64) {
+        let instruments = self.venue.exchange.usdm.venue.instruments();
+        let instrument = instruments[(word % instruments.len() as u64) as usize];
+        let side = match word >> 8 & 1 {
+            0 => Side::Buy,
+            _ => Side::Sell,
+        };
+        let name = format!("algo_{}", self.next_foreign());
+        let (id, ticks) = (instrument.id, 200 + (word >> 16 & 0x7FF) as i64);
+        let now = self.venue.exchange.clock.now();
+        let floor = &mut self.venue.exchange.usdm;
+        let (last, mark) = (floor.last_price(id), floor.venue.mark(id));
+        let request = PlaceConditional {
+            client_id: ClientOrderId::new(name.as_bytes()).expect("a short name"),
+            instrument: id,
+            side,
+            kind: ConditionalKind::Stop,
+            order_type: OrderType::Market,
+            time_in_force: TimeInForce::GoodTillCancel,
+            price: Price(0),
+            quantity: Quantity(0),
+            trigger_price: Price(last.0 + side.sign() * ticks),
+            trigger_by: TriggerBy::Last,
+            close_position: true,
+            reduce_only: true,
+        };
+        if let Ok(order) = floor.conditional.place(now, &request, last, mark) {
+            floor.conditional_changes.push(order);
+        }
+        self.venue.settle();
+        self.collect();
     }
 
     /// A text to everybody who listens to private events of futures.

@@ -51,6 +51,7 @@ impl World {
         adversary.rest_traps.clear();
         adversary.lagging = None;
         adversary.no_commit_until = 0;
+        self.disk.borrow_mut().heal();
         adversary.drift_ppm = 0;
         adversary.stalled_until = adversary.stalled_until.min(self.now);
         if adversary.restart_at.is_some() {
@@ -185,13 +186,23 @@ impl World {
                 if let Some(appliance) = &mut self.appliance
                     && !appliance.desk.death.is_planned()
                 {
-                    appliance.desk.death.plan(point, fault.times(6) - 1);
-                    self.adversary.planned_death = Some((*fault, format!("{point:?}")));
+                    let power_cut = (fault.draws[1] / 5).is_multiple_of(4);
+                    let death = &mut appliance.desk.death;
+                    death.plan(point, fault.times(6) - 1, power_cut);
+                    let how = if power_cut { "a power cut" } else { "SIGKILL" };
+                    let what = format!("{how} at {point:?}");
+                    self.adversary.planned_death = Some((*fault, what));
                 }
             }
             _ => {
                 let lasts = fault.lasts(5_000, 150_000);
                 self.adversary.no_commit_until = now + lasts;
+                let mut disk = self.disk.borrow_mut();
+                match fault.kind(2) {
+                    0 => disk.refuses_until = now + lasts,
+                    _ => disk.slow_until = now + lasts,
+                }
+                drop(disk);
                 self.adversary
                     .fire(now, 58, format!("no commit for {} ms", lasts / MS));
             }
@@ -202,7 +213,7 @@ impl World {
     pub(crate) fn on_death(&mut self) {
         let planned: Option<(Scheduled, String)> = self.adversary.planned_death.take();
         let (delay, what) = match planned {
-            Some((fault, point)) => (fault.lasts(50, 6_000), format!("SIGKILL at {point}")),
+            Some((fault, what)) => (fault.lasts(50, 6_000), what),
             None => (SECOND, "SIGKILL".to_owned()),
         };
         self.adversary.fire(self.now, 57, what);

@@ -147,6 +147,19 @@ impl Adversary {
             }));
         }
         if asked == Asked::Query
+            && let Some(condition) = self.holds(40, None)
+        {
+            let key = "Invalid API-key, IP, or permissions for action.";
+            return Some(Fate::Refused(match condition.fault.kind(2) {
+                0 => forged(
+                    400,
+                    -1021,
+                    "Timestamp for this request is outside of the recvWindow.",
+                ),
+                _ => forged(401, -2015, key),
+            }));
+        }
+        if asked == Asked::Query
             && let Some((lagging, until)) = &self.lagging
             && lagging == name
             && now < *until
@@ -186,6 +199,15 @@ impl Adversary {
             },
             35 | 36 => unknown(fault),
             37 | 38 => self.limit(fault, now),
+            // Nobody knows of the order, and for a while nobody is told either.
+            40 if fault.draws[0] % 3 == 1 => {
+                self.conditions.push(super::Condition {
+                    fault: *fault,
+                    until: now + fault.lasts(5_000, 9_000),
+                    place: None,
+                });
+                Fate::Swallowed
+            }
             40 => Fate::Refused(match fault.kind(4) {
                 0 => forged(
                     400,

@@ -4,7 +4,7 @@
 
 use super::rig::{ID, Rig, config, imbalance, position, update};
 use crate::Request;
-use crate::event::StreamKind;
+use crate::event::{Command, StreamKind};
 use crate::orders::Evidence;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use market::account::{Execution, ReplyOutcome, RequestKind};
@@ -253,6 +253,28 @@ fn a_refused_cancel_leads_to_a_query_and_not_to_a_guess() {
         0,
     );
     assert_eq!(rig.engine.account_page().orders_open, 0);
+}
+
+#[test]
+fn a_refused_cancel_does_not_bring_the_next_query_forward() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.fill_all(&order, 500_001);
+    let target = rig.place_one();
+    let unresolved = ReplyOutcome::Unresolved;
+    let submitted = OrderState::Submitted;
+    rig.reply(&target, RequestKind::Place, unresolved, submitted, 0);
+    rig.pass_ms(200);
+    assert_eq!(queries(&mut rig), 1);
+    rig.command(Command::CancelAll);
+    assert_eq!(rig.cancelled(), [target.client_order_id]);
+    let refused = ReplyOutcome::Rejected;
+    rig.reply(&target, RequestKind::Cancel, refused, submitted, 0);
+    // Two answers "not found" count when a second lies between their queries (I4).
+    rig.pass_ms(900);
+    assert_eq!(queries(&mut rig), 0);
+    rig.pass_ms(100);
+    assert_eq!(queries(&mut rig), 1);
 }
 
 #[test]
