@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tests::rig::Rig;
+use tests::rig::{Process, Rig};
 use tests::wait_for;
 
 const HOT_PATH: &str = "[hot_path]\nengine_wait = \"yield\"\n";
@@ -25,7 +25,7 @@ fn a_first_start_on_an_account_in_use_is_refused_until_a_person_has_decided() {
     rig.place_resting("BTCUSDT", "60000.0", "0.002", "web-2");
     rig.place_stop("BTCUSDT", "20000.0", "web-stop");
     let before = rig.account();
-    rig.launch_hot_path();
+    rig.launch(Process::HotPath);
     wait_for("the refusal", Duration::from_secs(120), || {
         rig.status()["reason"] == "FIRST_START"
     });
@@ -82,7 +82,7 @@ fn a_first_start_on_an_account_in_use_is_refused_until_a_person_has_decided() {
     let live = text.replace("mode paper", "mode live");
     assert_ne!(live, text);
     std::fs::write(&marker, live).expect("a file under target");
-    rig.launch_hot_path();
+    rig.launch(Process::HotPath);
     assert_eq!(rig.hot_path_ends(), Some(78));
     assert!(rig.log("hotpath.log").contains("restore it, or remove it"));
 }

@@ -89,6 +89,7 @@ fn account() -> AccountPage {
         market_stream_up: true,
         user_stream_up: true,
         reconciled: true,
+        orders_inherited: 0,
     }
 }
 
@@ -123,6 +124,7 @@ fn instrument(index: u16, symbol: &str, tick: &str) -> InstrumentPage {
         trades_closed: 3,
         book_gaps: 0,
         book_resyncs: 0,
+        protective_stop: Price(0),
     }
 }
 

@@ -229,6 +229,7 @@ fn account_page(inputs: u64) -> AccountPage {
         market_stream_up: true,
         user_stream_up: true,
         reconciled: true,
+        orders_inherited: 0,
     }
 }
 
@@ -263,5 +264,6 @@ fn instrument_page(lots: i64) -> InstrumentPage {
         trades_closed: 0,
         book_gaps: 0,
         book_resyncs: 0,
+        protective_stop: Price(0),
     }
 }

@@ -67,6 +67,8 @@ wire_struct! {
         pub book_gaps: u64,
         /// Resyncs since the first sync.
         pub book_resyncs: u64,
+        /// Price at which a stop at the exchange closes the position; 0 without one.
+        pub protective_stop: Price,
     }
 }
 
@@ -110,5 +112,7 @@ wire_struct! {
         pub user_stream_up: bool,
         /// True once reconciled with the exchange.
         pub reconciled: bool,
+        /// Orders of earlier starts that are being cancelled and whose end is not known yet.
+        pub orders_inherited: u32,
     }
 }

@@ -73,6 +73,7 @@ impl Failure {
             | Self::Pinning(_)
             | Self::Account(AccountFileError::Damaged { .. } | AccountFileError::Foreign { .. })
             | Self::Breakers(BreakerFileError::Damaged { .. }) => 78,
+            Self::State(StateError::Foreign { .. } | StateError::OtherBuild(_)) => 78,
             Self::Exchange(_) => 69,
             Self::Broken(_) => BROKEN,
             Self::State(StateError::Locked(_)) => 75,

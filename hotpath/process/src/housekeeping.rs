@@ -3,10 +3,9 @@
 //! In: signals, the engine's cold requests, heartbeats, the clock. Out: commands and clock samples
 //! for the engine, wishes for the cold shells, checkpoints on disk. Never: anything urgent.
 
-use crate::account_file::AccountFile;
 use crate::account_log;
-use crate::breaker_file::BreakerFile;
 use crate::clock;
+use crate::disk_thread::DiskThread;
 use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
 use crate::gateway::inbox::Inbox;
@@ -15,12 +14,12 @@ use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
-use crate::silence_file::SilenceFile;
-use crate::state_directory::write_durably;
+use crate::wire_check::{Finding, WireCheck};
 use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
 use market::{Instrument, Instruments, Market, MonoNs};
+use settings::RestartPolicy;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -63,13 +62,9 @@ pub struct Housekeeping {
     pub segment: Arc<Segment>,
     /// Checkpoint buffers.
     pub checkpoints: Arc<CheckpointQueues>,
-    /// Where what the breakers remember is kept.
-    pub breaker_file: BreakerFile,
-    /// Where what is known of the account is kept.
-    pub account_file: AccountFile,
-    /// Where the silences that the exchange wants are kept.
-    pub silence_file: SilenceFile,
-    /// Knows them.
+    /// Keeps what outlives a restart.
+    pub disk: DiskThread,
+    /// Knows the silences that the exchange wants.
     pub dialer: Dialer,
     /// Where checkpoints go.
     pub folder: PathBuf,
@@ -83,10 +78,24 @@ pub struct Housekeeping {
     pub latency: LatencyWatch,
     /// Kernel figures.
     pub kernel: KernelCells,
+    /// Compares what was decided with what was written.
+    pub wire_check: WireCheck,
     /// Thread id of the engine.
     pub engine_thread: i32,
     /// Has the kill in his care.
     pub operator: Rc<Operator>,
+}
+
+/// How far an end of the process is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    No,
+    /// Positions are being closed; the engine is told to stop when they are, or then.
+    Flattening {
+        until: MonoNs,
+    },
+    /// The engine was told.
+    Told,
 }
 
 struct Times {
@@ -109,7 +118,8 @@ impl Housekeeping {
     ) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut stopping = false;
+        let mut silences = Vec::new();
+        let mut stopping = Stopping::No;
         let now = clock::monotonic();
         let mut times = Times {
             started: now,
@@ -120,12 +130,17 @@ impl Housekeeping {
         };
         while !ended() {
             if asked_to_stop(&mut terminate, &mut interrupt).await {
-                tracing::info!("stopping: own orders are cancelled, positions kept");
-                if std::mem::replace(&mut stopping, true) {
+                if stopping != Stopping::No {
                     // Asked twice: leave at once.
                     abandon.store(true, Ordering::Relaxed);
                 }
+                stopping = self.begin_to_stop(clock::monotonic());
+            }
+            if let Stopping::Flattening { until } = stopping
+                && (self.operator.is_flat() || clock::monotonic() >= until)
+            {
                 self.tell(Input::Command(Command::Stop));
+                stopping = Stopping::Told;
             }
             self.operator.keep(clock::monotonic());
             self.pass_requests();
@@ -144,16 +159,38 @@ impl Housekeeping {
                 self.watch_control(now, &mut times);
                 self.show_kernel();
                 self.latency.look();
+                if let Finding::Undecided(_) = self.wire_check.look(&self.segment) {
+                    // Something writes orders that risk has not seen: nothing is opened until a
+                    // person has looked.
+                    self.tell(Input::Command(Command::Pause));
+                }
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
-            self.keep_breakers();
-            self.keep_account();
-            self.keep_silences(now);
+            self.keep(now, &mut silences);
             self.write_notes();
         }
         self.write_notes();
         self.latency.visit();
+        self.disk.finish();
         Ok(())
+    }
+
+    /// By the restart policy; a kill closes by its own.
+    fn begin_to_stop(&self, now: MonoNs) -> Stopping {
+        let emergency = &self.operator.settings.emergency;
+        let flattens = emergency.restart_policy == RestartPolicy::Flatten;
+        if flattens && !self.segment.kill_latched() {
+            tracing::info!("stopping: own orders are cancelled, positions closed");
+            self.tell(Input::Command(Command::Flatten));
+            // The engine has to hear of it before its pages say anything.
+            let patience_ns = emergency.stop_patience_s * 1_000_000_000;
+            return Stopping::Flattening {
+                until: now.after(patience_ns),
+            };
+        }
+        tracing::info!("stopping: own orders are cancelled, positions kept");
+        self.tell(Input::Command(Command::Stop));
+        Stopping::Told
     }
 
     fn tell(&self, input: Input<'_>) {
@@ -179,7 +216,9 @@ impl Housekeeping {
                 Request::Reconcile(instrument) => (instrument, Wish::Reconcile),
                 Request::Trades(wanted) => (wanted.instrument, Wish::Trades(wanted)),
                 Request::VerifySetup(instrument) => (instrument, Wish::Setup),
-                Request::Place(_) | Request::Cancel(_) | Request::Query(_) => continue,
+                Request::Place(_) | Request::Amend(_) | Request::Cancel(_) | Request::Query(_) => {
+                    continue;
+                }
             };
             let market = Instruments(&self.instruments)
                 .get(instrument)
@@ -221,9 +260,9 @@ impl Housekeeping {
     fn look_after_checkpoints(&mut self, now: MonoNs, last: &mut MonoNs) {
         if let Some((sequence, buffer)) = self.checkpoints.done.pop() {
             let path = self.folder.join(format!("checkpoint-{sequence}.bin"));
-            if let Err(error) = write_durably(&path, &buffer) {
-                tracing::warn!(%error, "checkpoint not written");
-            }
+            self.disk.keep_checkpoint(path, buffer);
+        }
+        if let Some(buffer) = self.disk.written_checkpoint() {
             self.buffer = Some(buffer);
         }
         if now.since(*last) >= self.checkpoint_interval_ns
@@ -235,34 +274,21 @@ impl Housekeeping {
         }
     }
 
-    /// A memory that cannot be kept is tried again with the next change, and at the end.
-    fn keep_breakers(&self) {
-        if let Some(state) = self.checkpoints.breakers.pop()
-            && let Err(error) = self.breaker_file.write(&state)
-        {
-            tracing::error!(%error, "what the breakers remember is not kept");
+    /// What has changed of the things that outlive a restart.
+    fn keep(&mut self, now: MonoNs, told: &mut Vec<(String, MonoNs)>) {
+        if let Some(state) = self.checkpoints.breakers.pop() {
+            self.disk.keep_breakers(state);
         }
-    }
-
-    /// From the first time on the account is known, and where its trades go on.
-    fn keep_account(&self) {
-        if let Some(memory) = self.checkpoints.account.pop()
-            && let Err(error) = self.account_file.write(&memory)
-        {
-            tracing::error!(%error, "what is known of the account is not kept");
-            // Unless a newer one has come, it is tried again.
-            let _ = self.checkpoints.account.push(memory);
+        if let Some(memory) = self.checkpoints.account.pop() {
+            self.disk.keep_account(memory);
         }
-    }
-
-    /// A ban outlives the process that was told of it.
-    fn keep_silences(&mut self, now: MonoNs) {
+        // A ban outlives the process that was told of it.
         let silences = self.dialer.silences(now);
-        if !silences.is_empty()
-            && let Err(error) = self.silence_file.keep(&silences, now, clock::utc())
-        {
-            tracing::error!(%error, "the silence that the exchange wants is not kept");
+        if !silences.is_empty() && silences != *told {
+            told.clone_from(&silences);
+            self.disk.keep_silences(silences, now, clock::utc());
         }
+        self.disk.pass_on();
     }
 
     fn write_notes(&self) {

@@ -16,6 +16,7 @@
 //! | [`kill`], [`operator_socket`] | latch, sweep and countdown; the operator's verbs |
 //! | [`flatten`] | the emergency binary's: the same sweep with both processes dead |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
+//! | [`wire_check`] | decisions against frames at the last hop (I16) |
 //! | [`latency`] | the way of every event, stage by stage |
 //! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
 //! | [`clock`], [`tick_clock`] | time of the kernel and of the processor |
@@ -26,6 +27,7 @@ pub mod allocation;
 pub mod breaker_file;
 pub mod clock;
 pub mod configuration;
+pub mod disk_thread;
 pub mod engine_host;
 pub mod engine_thread;
 pub mod failure;
@@ -42,6 +44,7 @@ pub mod messages;
 pub mod operator_socket;
 pub mod pinning;
 pub mod process;
+pub mod protection;
 pub mod recorder;
 pub mod replay;
 pub mod server_clock;
@@ -49,6 +52,8 @@ pub mod silence_file;
 pub mod start_file;
 pub mod startup;
 pub mod state_directory;
+pub mod state_identity;
 pub mod telemetry;
 pub mod tick_clock;
+pub mod wire_check;
 pub mod wiring;

@@ -17,6 +17,7 @@
 use crate::account_file::AccountMemory;
 use crate::allocation;
 use crate::breaker_file::BreakerState;
+use crate::disk_thread::{DiskThread, Files};
 use crate::engine_host::{CheckpointQueues, EngineHost, Leftover};
 use crate::engine_thread::{Behaviour, EngineThread, Inlets, Rings};
 use crate::failure::Failure;
@@ -35,6 +36,7 @@ use crate::startup::{Options, Start};
 use crate::state_directory::write_durably;
 use crate::telemetry::Telemetry;
 use crate::tick_clock::ClockKeeper;
+use crate::wire_check::WireCheck;
 use crate::wiring::{
     COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, host, inlet, kernel_cells,
     market_gateway, operator, order_gateway,
@@ -138,6 +140,7 @@ impl Running {
         let operator = operator(&start, &cold, &clock);
         let socket = server::bind(&start.state.run().join(::operator::SOCKET))?;
         let kernel = kernel_cells(telemetry)?;
+        let wire_check = WireCheck::new(telemetry)?;
         let checkpoints = Arc::new(CheckpointQueues::default());
         let hot_path = start.settings.hot_path;
         let behaviour = Behaviour {
@@ -177,9 +180,11 @@ impl Running {
                 clock,
                 segment,
                 checkpoints,
-                breaker_file: start.breaker_file,
-                account_file: start.account_file,
-                silence_file: start.silence_file,
+                disk: DiskThread::start(Files {
+                    breakers: start.breaker_file,
+                    account: start.account_file,
+                    silences: start.silence_file,
+                })?,
                 dialer: start.dialer,
                 folder: start.folder,
                 checkpoint_interval_ns: hot_path.checkpoint_minutes * 60 * SECOND_NS,
@@ -187,6 +192,7 @@ impl Running {
                 buffer: Some(checkpoint),
                 latency,
                 kernel,
+                wire_check,
                 engine_thread,
                 operator: Rc::clone(&operator),
             },

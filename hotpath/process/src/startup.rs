@@ -12,13 +12,14 @@ use crate::kill::latch_file::{LatchFile, LatchNote};
 use crate::silence_file::SilenceFile;
 use crate::start_file;
 use crate::state_directory::{StateDirectory, write_durably};
+use crate::state_identity;
 use crate::{clock, pinning};
 use binance::rest::{ExchangeInfo, exchange_info, parse_exchange_info};
 use binance::session::{HttpRequest, SECOND_NS};
 use binance::sign::{Credentials, Signer};
 use engine::Engine;
 use ipc::{InstanceLock, Segment, SegmentLayout};
-use market::{Breaker, Instrument, Market};
+use market::{Breaker, Instrument, Market, MonoNs};
 use settings::{Ceilings, Settings, VenueSettings};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub struct Options {
 
 /// Everything settled.
 pub struct Start {
+    /// When the process began with it.
+    pub began: MonoNs,
     /// As checked.
     pub settings: Settings,
     /// Key and secret.
@@ -94,6 +97,7 @@ impl Start {
         options: &Options,
         runtime: &tokio::runtime::Runtime,
     ) -> Result<(Self, Engine), Failure> {
+        let began = clock::monotonic();
         let (text, settings) = read_settings(options)?;
         let account = &options
             .account
@@ -106,6 +110,9 @@ impl Start {
         let credentials = credentials(&settings, &options.config)?;
         let state = StateDirectory::open(&options.state_dir, account)?;
         let lock = state.lock()?;
+        let mode = mode_word(settings.mode);
+        state_identity::claim(&options.state_dir, account, mode)?;
+        state.refuse_foreign_segments(&identity(mode, account))?;
         let (dialer, silence_file) = dialer(&settings.venue, &options.state_dir, account)?;
         let listed = ask_exchange(&settings, &dialer, runtime)?;
         let table = instruments(&settings, &listed).map_err(Failure::Configuration)?;
@@ -134,6 +141,7 @@ impl Start {
             "start"
         );
         let start = Self {
+            began,
             settings,
             credentials,
             dialer,
@@ -381,6 +389,11 @@ fn breakers(
     Ok((file, remembered))
 }
 
+/// Whose a segment is, as control reads it, too.
+fn identity(mode: &str, account: &str) -> String {
+    format!("{mode} binance {account}")
+}
+
 /// What bounds the limits for this life of the process. A file that was named has to be there.
 fn ceilings(named: Option<&Path>) -> Result<Ceilings, Failure> {
     let usual = Path::new("/etc/fulcrum/ceilings.toml");
@@ -393,10 +406,11 @@ fn ceilings(named: Option<&Path>) -> Result<Ceilings, Failure> {
 fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayout {
     let mode = mode_word(settings.mode);
     SegmentLayout {
+        journal_slots: usize::try_from(settings.hot_path.journal_slots).unwrap_or(usize::MAX),
         instrument_pages: instruments,
         counters: 4_096,
         histograms: HISTOGRAMS_FIXED + instruments * HISTOGRAMS_PER_INSTRUMENT,
-        identity: format!("{mode} binance {account}"),
+        identity: identity(mode, account),
         ..SegmentLayout::default()
     }
 }

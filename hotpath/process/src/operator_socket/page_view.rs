@@ -3,6 +3,7 @@
 //! In: pages, settings. Out: lines of replies. Never: a question to the engine's thread or to the
 //! exchange.
 
+use super::milestones::Milestones;
 use crate::account_log::FIRST_START_ADVICE;
 use crate::clock;
 use crate::kill::keeper::account_page;
@@ -22,6 +23,7 @@ pub fn status(
     settings: &Settings,
     account: &str,
     started: MonoNs,
+    milestones: &Milestones,
     kill: KillLine,
 ) -> Option<StatusReply> {
     let page = account_page(segment)?;
@@ -48,6 +50,9 @@ pub fn status(
         control_alive: clock::monotonic().since(beat) <= grace_ns,
         orders_open: page.orders_open,
         orders_unknown: page.unknown_now,
+        orders_inherited: page.orders_inherited,
+        safe_after_ms: milestones.safe_after_ms(),
+        ready_after_ms: milestones.ready_after_ms(),
         equity_usdt: money(page.equity),
         unrealized_usdt: money(page.unrealized),
         realized_usdt: money(page.realized),
@@ -170,6 +175,10 @@ fn line(instrument: &Instrument, page: &InstrumentPage) -> PositionLine {
         mark_price: match page.mark {
             Price(0) => String::new(),
             mark => steps(mark.0, instrument.tick),
+        },
+        protective_stop: match page.protective_stop {
+            Price(0) => String::new(),
+            stop => steps(stop.0, instrument.tick),
         },
         unrealized_usdt: money(page.unrealized),
         book: page.book_state.to_string(),
