@@ -407,6 +407,7 @@ impl Engine {
     fn adopt_position<O: Observer>(&mut self, index: usize, emit: &mut Emit<'_, O>) {
         let now = self.facts.now;
         let instrument = self.config.instruments[index];
+        self.record_difference(index, DifferenceFate::Adopted, emit);
         let state = &mut self.instruments[index];
         let theirs = state.facts.exchange_quantity.unwrap_or_default() - state.facts.opening;
         let cost = cost_of(&instrument, theirs, state.facts.exchange_entry_e8);
@@ -416,7 +417,6 @@ impl Engine {
         self.hand_over(index);
         self.value_position(index, emit);
         self.record_position(index, emit);
-        self.record_difference(index, DifferenceFate::Adopted, emit);
     }
 
     /// A single strategy takes the position over, with its exits; several would fight for it.
