@@ -93,7 +93,8 @@ impl Engine {
                 price: report.price,
                 quantity: report.quantity,
                 conditional: true,
-                own: self.orders.is_ours(&report.client_order_id),
+                own: self.orders.is_ours(&report.client_order_id)
+                    || report.client_order_id.is_protective_stop(),
                 cancelled: false,
             }));
         }
