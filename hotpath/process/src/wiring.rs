@@ -13,7 +13,7 @@ use crate::gateway::market::MarketGateway;
 use crate::gateway::order_thread::{OrderGateway, OrderMarket};
 use crate::gateway::rest::RestClient;
 use crate::gateway::stream_cells::StreamCells;
-use crate::housekeeping::{KernelCells, Wishes};
+use crate::housekeeping::{EVENTS_AHEAD, KernelCells, Wishes};
 use crate::kill::desk::Desk;
 use crate::kill::keeper::KillKeeper;
 use crate::kill::wiring::emergency_shell;
@@ -74,7 +74,7 @@ pub fn host_cells(telemetry: Telemetry<'_>) -> Result<HostCells, RegisterError> 
             .iter()
             .map(|one| telemetry.counter(&format!("breaker_tripped{{breaker=\"{one}\"}}")))
             .collect::<Result<_, _>>()?,
-        events_ahead: telemetry.counter("market_events_ahead_total")?,
+        events_ahead: telemetry.counter(EVENTS_AHEAD)?,
         clock_steps: telemetry.counter("server_clock_steps_total")?,
     })
 }
