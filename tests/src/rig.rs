@@ -231,13 +231,38 @@ impl Rig {
         *self.slot(which) = Some(child);
     }
 
-    /// Starts the hot path, and waits until it answers.
+    /// Starts the hot path, and waits until it agrees with the exchange.
     pub fn start_hot_path(&mut self) {
         self.launch(Process::HotPath);
         // A pinned thread on a shared core may have to wait for others.
         wait_for("the hot path answers", Duration::from_secs(120), || {
             self.status()["reconciled"] == true
         });
+    }
+
+    /// Waits for the hot path to end by itself: its exit code.
+    pub fn hot_path_ends(&mut self) -> Option<i32> {
+        let mut child = self.hot_path.take().expect("it was started");
+        let mut code = None;
+        wait_for("the hot path ends", Duration::from_secs(60), || {
+            code = child.try_wait().expect("it is our child");
+            code.is_some()
+        });
+        code.and_then(|status| status.code())
+    }
+
+    /// What a process has logged so far.
+    #[must_use]
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.state_dir.join(name)).unwrap_or_default()
+    }
+
+    /// Replaces a part of the configuration.
+    pub fn reconfigure(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.configuration()).expect("we wrote it");
+        assert!(text.contains(from), "{from} is not in {text}");
+        let text = text.replace(from, to);
+        std::fs::write(self.configuration(), text).expect("a file under target");
     }
 
     /// Starts control.

@@ -7,7 +7,7 @@ use super::LedgerError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Version of the tables below; grows with every change.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Oldest build, by its [`SCHEMA_VERSION`], that still reads what this build writes.
 pub const MIN_READER_VERSION: u32 = 1;
@@ -200,6 +200,13 @@ CREATE TABLE IF NOT EXISTS reconciliations (
     position_differences INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
     PRIMARY KEY (generation, sequence)
 );
+CREATE TABLE IF NOT EXISTS account_notes (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    kind TEXT NOT NULL, fate TEXT NOT NULL, instrument INTEGER, text TEXT NOT NULL,
+    utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE INDEX IF NOT EXISTS fills_by_id ON fills (trade_id);
 CREATE TABLE IF NOT EXISTS output_hashes (
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
     input_sequence INTEGER NOT NULL, hash TEXT NOT NULL,

@@ -12,11 +12,16 @@ use crate::order::{CancelOrder, Certainty, Liquidity, NewOrder, OrderState, Pend
 use crate::reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, StateReason, TradingState,
 };
+pub use crate::reconciliation::{
+    Difference, DifferenceFate, ExternalOrder, FirstStartFate, FirstStartRecord, OpeningRecord,
+    SetupFault, SetupReport, TradesRecovered,
+};
 use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
 
 /// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
-/// 3 drills of the kill: what an earlier version wrote is read as it was.
+/// 3 drills of the kill and what reconciliation finds: what an earlier version wrote is read as it
+/// was.
 pub const RECORD_VERSION: u16 = 3;
 
 /// Most bytes of one encoded record with its header.
@@ -102,6 +107,18 @@ wire_union! {
         Breaker(BreakerRecord) = 15,
         /// One act of a kill, with what came of it.
         KillStep(KillStep) = 20,
+        /// An open order that is not one of the engine's, or a conditional one.
+        External(ExternalOrder) = 40,
+        /// A difference between our position and the exchange's.
+        Difference(Difference) = 41,
+        /// Trades that were fetched because they had not been told.
+        TradesRecovered(TradesRecovered) = 42,
+        /// The first start on an account.
+        FirstStart(FirstStartRecord) = 43,
+        /// How an instrument is set up at the exchange, when that changed.
+        Setup(SetupReport) = 44,
+        /// The part of a position that is not ours.
+        Opening(OpeningRecord) = 45,
     }
 }
 

@@ -103,6 +103,9 @@ pub struct StatusReply {
     pub state: String,
     /// Why.
     pub reason: String,
+    /// What a person has to do about it; empty for nothing.
+    #[serde(default)]
+    pub advice: String,
     /// Agrees with the exchange since the start.
     pub reconciled: bool,
     /// Market streams are live.

@@ -5,7 +5,7 @@
 
 use market::{
     BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderUpdate, PositionReport,
-    Price, Quantity,
+    Price, Quantity, TradeReport,
 };
 
 /// Highest price, in ticks.
@@ -49,6 +49,15 @@ pub(crate) fn is_update(update: &OrderUpdate) -> bool {
     let tick_lots = i128::from(update.last_price.0) * i128::from(update.last_quantity.0);
     quantities.into_iter().all(is_quantity)
         && (0..=TICKS_MAX).contains(&update.last_price.0)
+        && tick_lots <= TICK_LOTS_MAX
+}
+
+/// Whether the listed trade can be one.
+pub(crate) fn is_listed(report: &TradeReport) -> bool {
+    let tick_lots = i128::from(report.price.0) * i128::from(report.quantity.0);
+    is_price(report.price)
+        && report.quantity.0 > 0
+        && is_quantity(report.quantity)
         && tick_lots <= TICK_LOTS_MAX
 }
 

@@ -11,6 +11,8 @@
 //! | [`gateway`] | tokio shells around the session machines of `binance` |
 //! | [`hot_socket`] | WebSockets that the pinned thread reads and writes itself |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
+//! | [`account_file`], [`breaker_file`], [`silence_file`] | what outlives a restart |
+//! | [`account_log`] | what reconciliation finds, as lines of the log |
 //! | [`kill`], [`operator_socket`] | latch, sweep and countdown; the operator's verbs |
 //! | [`flatten`] | the emergency binary's: the same sweep with both processes dead |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
@@ -18,6 +20,8 @@
 //! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
 //! | [`clock`], [`tick_clock`] | time of the kernel and of the processor |
 
+pub mod account_file;
+pub mod account_log;
 pub mod allocation;
 pub mod breaker_file;
 pub mod clock;
@@ -42,6 +46,7 @@ pub mod process;
 pub mod recorder;
 pub mod replay;
 pub mod server_clock;
+pub mod silence_file;
 pub mod start_file;
 pub mod startup;
 pub mod state_directory;

@@ -158,7 +158,10 @@ pub fn instrument_of(request: &Request) -> InstrumentId {
     match request {
         Request::Place(order) => order.get().instrument,
         Request::Cancel(order) | Request::Query(order) => order.instrument,
-        Request::Snapshot(instrument) | Request::Reconcile(instrument) => *instrument,
+        Request::Snapshot(instrument)
+        | Request::Reconcile(instrument)
+        | Request::VerifySetup(instrument) => *instrument,
+        Request::Trades(wanted) => wanted.instrument,
     }
 }
 

@@ -4,6 +4,7 @@
 //! exchange.
 
 use super::milestones::Milestones;
+use crate::account_log::FIRST_START_ADVICE;
 use crate::clock;
 use crate::kill::keeper::account_page;
 use crate::kill::shell::read_page;
@@ -11,7 +12,7 @@ use ipc::Segment;
 use market::decimal::{TEXT_MAX, write_decimal};
 use market::page::{InstrumentPage, PAGE_BYTES_MAX};
 use market::units::ONE;
-use market::{Instrument, Money, MonoNs, Price, Quantity, Step};
+use market::{Instrument, Money, MonoNs, Price, Quantity, StateReason, Step};
 use operator::{KillLine, LimitLine, PositionLine, StatusReply};
 use settings::{LIMITS, Mode, Settings};
 
@@ -39,6 +40,10 @@ pub fn status(
         generation: segment.generation(),
         state: page.trading_state.to_string(),
         reason: page.reason.to_string(),
+        advice: match page.reason {
+            StateReason::FirstStart => FIRST_START_ADVICE.to_string(),
+            _ => String::new(),
+        },
         reconciled: page.reconciled,
         market_stream_up: page.market_stream_up,
         user_stream_up: page.user_stream_up,

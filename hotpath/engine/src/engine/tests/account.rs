@@ -449,8 +449,7 @@ fn a_position_that_differs_for_long_is_a_mismatch_until_healed() {
         rig.engine.trading_state(),
         (TradingState::Reducing, StateReason::PositionMismatch)
     );
-    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
-    rig.reconcile(&[], &[position(5, 50_000)]);
+    rig.reconcile_until_adopted(&[position(5, 50_000)]);
     assert_eq!(state(&rig), TradingState::Active);
     assert_eq!(rig.position(), 5);
 }

@@ -10,5 +10,6 @@ mod clock;
 mod exposure;
 mod orders;
 mod properties;
+mod reconcile;
 mod rig;
 mod strategies;

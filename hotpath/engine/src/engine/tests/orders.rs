@@ -180,9 +180,9 @@ fn fills_that_never_come_are_booked_by_reconciliation_and_not_twice() {
         19,
     );
     rig.pass_ms(1_001);
-    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
-    rig.reconcile(&[], &[position(19, 50_000)]);
+    rig.reconcile_until_adopted(&[position(19, 50_000)]);
     assert_eq!(rig.position(), 19);
+    assert_eq!(rig.engine.order_counters().synthetic_fills, 1);
     rig.place_one();
     rig.fill_all(&order, 500_001);
     assert_eq!(rig.position(), 19);
