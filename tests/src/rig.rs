@@ -67,6 +67,7 @@ pub struct Rig {
     control: Option<Child>,
     http: String,
     sim: String,
+    metrics_port: u16,
 }
 
 /// What the command line said.
@@ -147,6 +148,7 @@ impl Rig {
             control: None,
             sim: field("sim="),
             http,
+            metrics_port: free_port(),
             state_dir,
         };
         rig.write_configuration(&plan.traded, &plan.lines);
@@ -159,7 +161,7 @@ impl Rig {
         let proxied = self.proxy.as_ref().map(|proxy| proxy.address().to_string());
         let exchange = proxied.unwrap_or(direct);
         let state = self.state_dir.display();
-        let ports = [free_port(), free_port()];
+        let ports = [self.metrics_port, free_port()];
         let mut text = format!(
             "mode = \"paper\"\naccount = \"{ACCOUNT}\"\n\n[venue]\n\
              usdm_rest_url = \"http://{exchange}\"\nusdm_stream_url = \"ws://{exchange}\"\n\
@@ -369,6 +371,20 @@ impl Rig {
         wait_for(state, Duration::from_secs(60), || {
             self.status()["state"] == state
         });
+    }
+
+    /// A figure of control's `/metrics`, by its name with all labels; none while it is not there.
+    #[must_use]
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port);
+        let text = ureq::get(url)
+            .call()
+            .ok()?
+            .body_mut()
+            .read_to_string()
+            .ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
     }
 }
 

@@ -36,10 +36,11 @@ fn positions(account: &Value) -> Vec<(String, i64)> {
 
 /// Ten orders, two stops and two positions, half of them on a symbol that we do not trade.
 fn fill_account(rig: &Rig) {
-    rig.buy("BTCUSDT", "0.014", "other-1");
-    rig.buy("ETHUSDT", "0.300", "other-2");
+    // Stops first: the exchange takes one a direction, and a living hot path is quick with its own.
     rig.place_stop("BTCUSDT", "20000.0", "other-stop-1");
     rig.place_stop("ETHUSDT", "1000.00", "other-stop-2");
+    rig.buy("BTCUSDT", "0.014", "other-1");
+    rig.buy("ETHUSDT", "0.300", "other-2");
     for number in 0..5 {
         rig.place_resting(
             "BTCUSDT",

@@ -231,6 +231,7 @@ impl<'a> World<'a> {
             state: OrderState::Accepted,
             cumulative_quantity: Quantity(0),
             error_code: 0,
+            terms: None,
         }));
     }
 

@@ -175,6 +175,10 @@ fn positions(positions: &[PositionLine]) -> String {
             one.quantity.clone(),
             one.entry_price.clone(),
             one.mark_price.clone(),
+            match one.protective_stop.as_str() {
+                "" => "none".to_string(),
+                price => price.to_string(),
+            },
             one.unrealized_usdt.clone(),
             one.orders_open.to_string(),
             one.book.clone(),
@@ -186,11 +190,12 @@ fn positions(positions: &[PositionLine]) -> String {
         "position",
         "entry",
         "mark",
+        "stop",
         "unrealized",
         "orders",
         "book",
     ];
-    let aligns = [Left, Left, Right, Right, Right, Right, Right, Left];
+    let aligns = [Left, Left, Right, Right, Right, Right, Right, Right, Left];
     table(&aligns, &heading, rows.collect())
 }
 

@@ -7,7 +7,8 @@ use super::totals::Totals;
 use super::{LedgerError, Names, RunningPosition, signed};
 use market::record::{
     BookStateChange, BreakerRecord, Fill, InstrumentRecord, JournalRecord, KillStep, OutputHash,
-    PositionRecord, Reconciled, Record, TradeClosed, TradingStateChange, WalletRecord,
+    PositionRecord, ProtectionStep, Reconciled, Record, TradeClosed, TradingStateChange,
+    WalletRecord,
 };
 use market::{BookReason, InstrumentId, Step, TradingState};
 use rusqlite::{Transaction, params};
@@ -50,6 +51,9 @@ impl Facts<'_> {
             | Record::FirstStart(_)
             | Record::Setup(_)
             | Record::Opening(_) => self.account_note(),
+            Record::AmendIntent(one) => self.amend_intent(one),
+            Record::Amended(one) => self.amended(one),
+            Record::Protection(one) => self.protection(one),
         }
     }
 
@@ -309,6 +313,28 @@ impl Facts<'_> {
                 one.count,
                 one.error_code,
                 signed(self.record.time.0),
+                self.record.utc.0,
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn protection(&mut self, one: &ProtectionStep) -> Stored {
+        self.transaction.execute(
+            "INSERT INTO protective_stops VALUES
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            params![
+                self.generation(),
+                self.sequence(),
+                one.act.as_str(),
+                one.instrument.map(|id| id.0),
+                one.symbol.as_str(),
+                one.client_algo_id.as_str(),
+                one.side.as_str(),
+                one.trigger_price.0,
+                signed(one.exchange_order_id.0),
+                one.stands.0,
+                one.error_code,
                 self.record.utc.0,
             ],
         )?;

@@ -5,8 +5,8 @@
 
 use super::facts::{Facts, Stored};
 use super::signed;
-use market::record::{Adopted, Denial, Intent, OrderChange};
-use market::{CancelOrder, Certainty, OrderState};
+use market::record::{Adopted, AmendIntent, Amended, Denial, Intent, OrderChange};
+use market::{CancelOrder, Certainty, OrderState, Price, Quantity};
 use rusqlite::params;
 
 /// What happened to an order, for its history.
@@ -111,6 +111,77 @@ impl Facts<'_> {
             request: None,
             error_code: 0,
         })
+    }
+
+    /// An amendment that was decided; the order is what it was until the exchange says otherwise.
+    pub(super) fn amend_intent(&mut self, one: &AmendIntent) -> Stored {
+        let order = &one.amend.order;
+        let id = order.client_order_id.as_str();
+        let decision = signed(one.amend.decision.0);
+        self.amendment(id, "INTENT", decision, order.price, order.quantity)?;
+        self.transaction
+            .prepare_cached("UPDATE orders SET pending = 'AMEND' WHERE client_order_id = ?1")?
+            .execute([id])?;
+        self.order_event(&OrderEvent {
+            client_order_id: id,
+            event: "AMEND_INTENT",
+            state: None,
+            pending: Some("AMEND"),
+            certainty: None,
+            cumulative_lots: None,
+            request: None,
+            error_code: 0,
+        })
+    }
+
+    /// The exchange states another price or quantity: the row is the order as it is.
+    pub(super) fn amended(&mut self, one: &Amended) -> Stored {
+        let id = one.client_order_id.as_str();
+        let event = if one.ours {
+            "AMENDED"
+        } else {
+            "AMENDED_OUTSIDE"
+        };
+        self.amendment(id, event, 0, one.price, one.quantity)?;
+        self.transaction
+            .prepare_cached(
+                "UPDATE orders SET price_ticks = ?2, quantity_lots = ?3, changed_utc_ns = ?4
+                 WHERE client_order_id = ?1",
+            )?
+            .execute(params![id, one.price.0, one.quantity.0, self.record.utc.0])?;
+        self.order_event(&OrderEvent {
+            client_order_id: id,
+            event,
+            state: None,
+            pending: None,
+            certainty: None,
+            cumulative_lots: None,
+            request: None,
+            error_code: 0,
+        })
+    }
+
+    fn amendment(
+        &self,
+        client_order_id: &str,
+        event: &str,
+        decision: i64,
+        price: Price,
+        quantity: Quantity,
+    ) -> Stored {
+        self.transaction
+            .prepare_cached("INSERT INTO amendments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .execute(params![
+                self.generation(),
+                self.sequence(),
+                client_order_id,
+                event,
+                decision,
+                price.0,
+                quantity.0,
+                self.record.utc.0,
+            ])?;
+        Ok(())
     }
 
     pub(super) fn denial(&mut self, one: &Denial) -> Stored {

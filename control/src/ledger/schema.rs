@@ -114,6 +114,13 @@ CREATE TABLE IF NOT EXISTS kill_steps (
     error_code INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
     PRIMARY KEY (generation, sequence)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS protective_stops (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, act TEXT NOT NULL,
+    instrument INTEGER, symbol TEXT NOT NULL, client_algo_id TEXT NOT NULL, side TEXT NOT NULL,
+    trigger_ticks INTEGER NOT NULL, exchange_order_id INTEGER NOT NULL,
+    stands_ticks INTEGER NOT NULL, error_code INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instruments (
     generation INTEGER NOT NULL, instrument INTEGER NOT NULL,
     market TEXT NOT NULL, symbol TEXT NOT NULL,
@@ -144,6 +151,12 @@ CREATE TABLE IF NOT EXISTS order_events (
     PRIMARY KEY (generation, sequence)
 );
 CREATE INDEX IF NOT EXISTS order_events_by_order ON order_events (client_order_id);
+CREATE TABLE IF NOT EXISTS amendments (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL,
+    event TEXT NOT NULL, decision INTEGER NOT NULL, price_ticks INTEGER NOT NULL,
+    quantity_lots INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fills (
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL,
     instrument INTEGER NOT NULL, strategy INTEGER NOT NULL, side TEXT NOT NULL,

@@ -124,6 +124,7 @@ fn instrument(index: u16, symbol: &str, tick: &str) -> InstrumentPage {
         trades_closed: 3,
         book_gaps: 0,
         book_resyncs: 0,
+        protective_stop: Price(0),
     }
 }
 

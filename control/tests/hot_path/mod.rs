@@ -264,5 +264,6 @@ fn instrument_page(lots: i64) -> InstrumentPage {
         trades_closed: 0,
         book_gaps: 0,
         book_resyncs: 0,
+        protective_stop: Price(0),
     }
 }

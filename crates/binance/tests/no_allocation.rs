@@ -6,12 +6,14 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use binance::orders::{RequestEncoder, Stamp, decode_reply};
+use binance::session::{Feed, MarketEvents, MarketRoute, MarketSession};
 use binance::sign::{Credentials, Signer};
 use binance::user_data::decode_user_message;
+use binance::{DecodeError, StreamMessage};
 use market::{
     CancelOrder, ClientOrderId, ExchangeOrderId, Filters, Instrument, InstrumentId,
-    InstrumentStatus, Instruments, IntentId, Level, Market, NewOrder, OrderType, Price, Quantity,
-    RequestKind, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
+    InstrumentStatus, Instruments, IntentId, Level, Market, MonoNs, NewOrder, OrderType, Price,
+    Quantity, RequestKind, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
 };
 
 const STREAM_FRAMES: [&str; 8] = [
@@ -70,6 +72,72 @@ fn decoders_and_request_encoder_never_allocate() {
         write_requests(&mut requests, &mut frame, &instrument, client_order_id);
     });
     assert_eq!(measured.count_total, 0, "{measured:?}");
+}
+
+/// Counts what went on.
+#[derive(Default)]
+struct Passed {
+    messages: u32,
+}
+
+impl MarketEvents for Passed {
+    fn market_data(&mut self, _: StreamMessage<'_>) {
+        self.messages += 1;
+    }
+    fn book_doubtful(&mut self, _: InstrumentId) {}
+    fn parse_error(&mut self, _: DecodeError) {}
+    fn stream(&mut self, _: Market, _: bool) {}
+}
+
+/// One difference of three.
+fn difference(number: u64) -> String {
+    let last = 100 + number;
+    format!(
+        r#"{{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":{last},"u":{last},"pu":{},"b":[["7403.80","0.002"]],"a":[["7405.90","0.000"]]}}"#,
+        last - 1
+    )
+}
+
+#[test]
+fn two_streams_become_one_without_an_allocation_with_gaps_that_are_filled_too() {
+    let table = [btcusdt()];
+    let instruments = Instruments(&table);
+    let route = MarketRoute::Public;
+    let mut feed = Feed::new(route, 2, 1);
+    let mut sessions =
+        [1, 2].map(|seed| MarketSession::relieved(route, "ws://h", &instruments, 100, seed));
+    let mut passed = Passed::default();
+    let now = MonoNs(1_000);
+    for (number, session) in sessions.iter_mut().enumerate() {
+        feed.poll(number, session, now, &mut passed);
+        feed.on_connected(number, session, now, &mut passed);
+    }
+    let frames: Vec<String> = (0..40).map(difference).collect();
+    let measured = allocation_counter::measure(|| {
+        for (number, frame) in frames.iter().enumerate() {
+            for connection in [0, 1] {
+                // The first one loses every fourth.
+                if connection == 0 && number % 4 == 2 {
+                    continue;
+                }
+                // The second one is three behind.
+                let late = frames.get(number.wrapping_sub(3));
+                let Some(frame) = (if connection == 0 { Some(frame) } else { late }) else {
+                    continue;
+                };
+                let session = &mut sessions[connection];
+                let bytes = frame.as_bytes();
+                feed.on_frame(connection, session, bytes, now, &instruments, &mut passed);
+            }
+        }
+    });
+    assert_eq!(measured.count_total, 0, "{measured:?}");
+    let counts = (feed.counts(0), feed.counts(1));
+    assert!(
+        passed.messages >= 37 && counts.1.filled >= 9,
+        "{} {counts:?}",
+        passed.messages
+    );
 }
 
 fn write_requests(

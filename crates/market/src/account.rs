@@ -41,6 +41,19 @@ wire_enum! {
 pub const NOT_SENT: i64 = 1;
 
 wire_struct! {
+    /// Price and quantity of an order at a time, as the exchange states them.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct OrderTerms {
+        /// Limit price; 0 without.
+        pub price: Price,
+        /// The whole quantity.
+        pub quantity: Quantity,
+        /// When the order changed last, by the exchange's clock; 0 when not told.
+        pub changed: UtcMs,
+    }
+}
+
+wire_struct! {
     /// The answer to one of our requests.
     ///
     /// The engine knows no venue: the session that read the answer is the judge of `outcome`, and
@@ -63,6 +76,8 @@ wire_struct! {
         pub cumulative_quantity: Quantity,
         /// The exchange's error code; 0 without.
         pub error_code: i64,
+        /// What the order is by this answer, to an amendment or a query; `None` when not told.
+        pub terms: Option<OrderTerms>,
     }
 }
 

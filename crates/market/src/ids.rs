@@ -145,6 +145,10 @@ impl<const N: usize> Wire for Text<N> {
     }
 }
 
+/// Ids of the protective stops at the exchange begin with this, in every life; the order that one
+/// becomes has its id.
+pub const PROTECTIVE_STOP_PREFIX: &str = "fulcrum-stop-";
+
 impl ClientOrderId {
     /// Builds `<prefix><epoch><sequence>`: epoch 5 and sequence 9 digits of base 36, zero-padded.
     ///
@@ -164,6 +168,13 @@ impl ClientOrderId {
             length: prefix.len() as u8 + 14,
             bytes,
         }
+    }
+
+    /// True for a protective stop of ours, of whatever life.
+    #[must_use]
+    pub fn is_protective_stop(&self) -> bool {
+        self.as_bytes()
+            .starts_with(PROTECTIVE_STOP_PREFIX.as_bytes())
     }
 
     /// Epoch and sequence, when this id has our `prefix` and form.

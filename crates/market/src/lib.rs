@@ -24,18 +24,19 @@ pub mod units;
 
 pub use account::{
     BalanceReport, Execution, LiquidationReport, MarginReport, OpenOrderReport, OrderReply,
-    OrderUpdate, PositionReport, ReplyOutcome, RequestKind, VenueReport,
+    OrderTerms, OrderUpdate, PositionReport, ReplyOutcome, RequestKind, VenueReport,
 };
 pub use codec::{CodecError, Reader, Wire, Writer};
 pub use decimal::{DecimalError, parse_decimal, parse_signed_decimal, write_decimal};
 pub use event::{AggTrade, BookTicker, DepthUpdate, Level, MarkPrice, Trade};
 pub use ids::{
-    ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId, Symbol, TradeId, UpdateId,
+    ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, PROTECTIVE_STOP_PREFIX, StrategyId,
+    Symbol, TradeId, UpdateId,
 };
 pub use instrument::{Filters, Instrument, InstrumentStatus, Instruments, Market, Step};
 pub use order::{
-    CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest, Side,
-    TimeInForce, WANTED_WINDOW_MS,
+    AmendOrder, CancelOrder, Certainty, Liquidity, NewOrder, OrderState, OrderType, PendingRequest,
+    Side, TimeInForce, WANTED_WINDOW_MS,
 };
 pub use reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, NonAction, StateReason, TradingState,

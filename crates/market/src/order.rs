@@ -132,6 +132,24 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// A new price and quantity for a limit order that rests.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct AmendOrder {
+        /// The order as it is to be. Its quantity is the whole, with what has filled already; its id
+        /// and intent stay what they were.
+        pub order: NewOrder,
+        /// The decision behind the amendment; never reused, as that of an order.
+        pub decision: IntentId,
+        /// The exchange's id, 0 while unknown.
+        pub exchange_order_id: ExchangeOrderId,
+        /// Its price before.
+        pub old_price: Price,
+        /// Its whole quantity before.
+        pub old_quantity: Quantity,
+    }
+}
+
+wire_struct! {
     /// An order to cancel.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct CancelOrder {

@@ -67,6 +67,8 @@ wire_struct! {
         pub book_gaps: u64,
         /// Resyncs since the first sync.
         pub book_resyncs: u64,
+        /// Price at which a stop at the exchange closes the position; 0 without one.
+        pub protective_stop: Price,
     }
 }
 

@@ -348,5 +348,7 @@ wire_enum! {
         Venue = "VENUE",
         /// The trade lost more than one trade may.
         TradeLoss = "TRADE_LOSS",
+        /// The stop that lies at the exchange.
+        ProtectiveStop = "PROTECTIVE_STOP",
     }
 }

@@ -8,7 +8,9 @@ use crate::ids::{
     ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId, Symbol, TradeId,
 };
 use crate::instrument::Market;
-use crate::order::{CancelOrder, Certainty, Liquidity, NewOrder, OrderState, PendingRequest, Side};
+use crate::order::{
+    AmendOrder, CancelOrder, Certainty, Liquidity, NewOrder, OrderState, PendingRequest, Side,
+};
 use crate::reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, StateReason, TradingState,
 };
@@ -20,8 +22,8 @@ use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
 
 /// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
-/// 3 drills of the kill and what reconciliation finds: what an earlier version wrote is read as it
-/// was.
+/// 3 drills of the kill, amendments, protective stops and what reconciliation finds: what an earlier
+/// version wrote is read as it was.
 pub const RECORD_VERSION: u16 = 3;
 
 /// Most bytes of one encoded record with its header.
@@ -107,6 +109,12 @@ wire_union! {
         Breaker(BreakerRecord) = 15,
         /// One act of a kill, with what came of it.
         KillStep(KillStep) = 20,
+        /// Something happened to a protective stop at the exchange.
+        Protection(ProtectionStep) = 21,
+        /// An amendment that passed risk; written before its first byte is sent (I25).
+        AmendIntent(AmendIntent) = 24,
+        /// An order has another price or quantity at the exchange than before.
+        Amended(Amended) = 25,
         /// An open order that is not one of the engine's, or a conditional one.
         External(ExternalOrder) = 40,
         /// A difference between our position and the exchange's.
@@ -119,6 +127,60 @@ wire_union! {
         Setup(SetupReport) = 44,
         /// The part of a position that is not ours.
         Opening(OpeningRecord) = 45,
+    }
+}
+
+wire_enum! {
+    /// What happened to a protective stop.
+    pub enum ProtectionAct {
+        /// The exchange took it.
+        Placed = "PLACED",
+        /// The exchange took it in the place of one that no longer fitted the position.
+        Replaced = "REPLACED",
+        /// One of an earlier life was found, and fits.
+        Adopted = "ADOPTED",
+        /// It was cancelled: the position is gone, or another stop takes its place.
+        Cancelled = "CANCELLED",
+        /// One without a position of ours was cancelled: of an earlier life, or of an instrument
+        /// that we trade no more.
+        OrphanCancelled = "ORPHAN_CANCELLED",
+        /// Its price came: the exchange closes the position.
+        Triggered = "TRIGGERED",
+        /// It ended, and neither its price nor we did it.
+        Lost = "LOST",
+        /// The exchange did not take it.
+        Refused = "REFUSED",
+        /// Whether the exchange took it is not known; it is asked, and nothing is sent again.
+        Unknown = "UNKNOWN",
+        /// The exchange never had it.
+        NeverThere = "NEVER_THERE",
+        /// Somebody else's stop closes this position; the exchange allows one a direction.
+        LeftToOther = "LEFT_TO_OTHER",
+    }
+}
+
+wire_struct! {
+    /// One event in the life of a protective stop. The record's time is when we learned of it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ProtectionStep {
+        /// What happened.
+        pub act: ProtectionAct,
+        /// Which instrument; none for a symbol that we do not trade.
+        pub instrument: Option<InstrumentId>,
+        /// Its symbol.
+        pub symbol: Symbol,
+        /// Which stop.
+        pub client_algo_id: ClientOrderId,
+        /// Its side: `Sell` closes a long position.
+        pub side: Side,
+        /// The price that triggers it; 0 where the symbol is not ours to scale.
+        pub trigger_price: Price,
+        /// The order that it became; 0 unless it triggered.
+        pub exchange_order_id: ExchangeOrderId,
+        /// The price at which the position is closed after this; 0 while nothing would close it.
+        pub stands: Price,
+        /// The exchange's code of a refusal; 1 without an answer, 0 for a success.
+        pub error_code: i64,
     }
 }
 
@@ -219,6 +281,34 @@ wire_struct! {
         pub order: NewOrder,
         /// The input behind it.
         pub trigger: Trigger,
+    }
+}
+
+wire_struct! {
+    /// An amendment that passed risk, and what triggered it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct AmendIntent {
+        /// The order as it is to be, and as it was.
+        pub amend: AmendOrder,
+        /// The input behind it.
+        pub trigger: Trigger,
+    }
+}
+
+wire_struct! {
+    /// What the exchange states an order to be from now on.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Amended {
+        /// Which order.
+        pub client_order_id: ClientOrderId,
+        /// Its instrument.
+        pub instrument: InstrumentId,
+        /// Limit price.
+        pub price: Price,
+        /// The whole quantity.
+        pub quantity: Quantity,
+        /// True when it is what we asked for; false when somebody else changed it (F32).
+        pub ours: bool,
     }
 }
 

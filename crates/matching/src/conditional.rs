@@ -109,6 +109,9 @@ pub enum ConditionalRejection {
     /// An open one has this client id.
     #[error("an open conditional order has this client id")]
     DuplicateClientId,
+    /// One that closes the position in this direction, by this kind, is open already.
+    #[error("a conditional order that closes the position in this direction is open")]
+    OneADirection,
     /// The price has been there already.
     #[error("it would trigger at once")]
     WouldTrigger,
@@ -180,6 +183,9 @@ impl ConditionalOrders {
             .any(|one| one.request.client_id == request.client_id)
         {
             return Err(ConditionalRejection::DuplicateClientId);
+        }
+        if request.close_position && self.open().any(|one| one.request.closes_like(request)) {
+            return Err(ConditionalRejection::OneADirection);
         }
         if request.is_due(last, mark) {
             return Err(ConditionalRejection::WouldTrigger);
@@ -265,6 +271,14 @@ impl PlaceConditional {
             }
     }
 
+    /// True when both close the same position in the same way.
+    fn closes_like(&self, other: &Self) -> bool {
+        self.close_position
+            && self.instrument == other.instrument
+            && self.side == other.side
+            && self.kind == other.kind
+    }
+
     /// The ordinary order that it becomes with this position; `None` when there is nothing that
     /// it could close.
     #[must_use]
@@ -346,7 +360,16 @@ mod tests {
         let placed = orders.place(UtcMs(1), &stop, Price(110), Price(0)).unwrap();
         let again = orders.place(UtcMs(1), &stop, Price(110), Price(0));
         assert_eq!(again, Err(ConditionalRejection::DuplicateClientId));
-        let late = request("b", Side::Sell, ConditionalKind::Stop, 110);
+        let second = request("b", Side::Sell, ConditionalKind::Stop, 90);
+        let second = orders.place(UtcMs(1), &second, Price(110), Price(0));
+        assert_eq!(second, Err(ConditionalRejection::OneADirection));
+        let target = request("c", Side::Sell, ConditionalKind::TakeProfit, 130);
+        let target = orders.place(UtcMs(1), &target, Price(110), Price(0));
+        orders.cancel(UtcMs(1), target.unwrap().id).unwrap();
+        let late = PlaceConditional {
+            close_position: false,
+            ..request("b", Side::Sell, ConditionalKind::Stop, 110)
+        };
         let at_once = orders.place(UtcMs(1), &late, Price(110), Price(0));
         assert_eq!(at_once, Err(ConditionalRejection::WouldTrigger));
         assert!(orders.due(InstrumentId(1), Price(90), Price(0)).is_empty());
@@ -372,14 +395,23 @@ mod tests {
         assert_eq!(orders.get(5).map(|one| one.order_id), Some(order));
     }
 
+    /// One with a quantity of its own.
+    fn part(name: &str) -> PlaceConditional {
+        PlaceConditional {
+            close_position: false,
+            quantity: Quantity(1),
+            ..request(name, Side::Buy, ConditionalKind::Stop, 100)
+        }
+    }
+
     #[test]
     fn an_account_has_room_for_so_many() {
         let mut orders = ConditionalOrders::new(1);
         for number in 0..OPEN_MAX {
-            let one = request(&format!("c{number}"), Side::Buy, ConditionalKind::Stop, 100);
+            let one = part(&format!("c{number}"));
             orders.place(UtcMs(1), &one, Price(1), Price(1)).unwrap();
         }
-        let one = request("more", Side::Buy, ConditionalKind::Stop, 100);
+        let one = part("more");
         let refused = orders.place(UtcMs(1), &one, Price(1), Price(1));
         assert_eq!(refused, Err(ConditionalRejection::TooMany));
         orders.cancel(UtcMs(2), 1).unwrap();

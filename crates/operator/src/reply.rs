@@ -201,6 +201,9 @@ pub struct PositionLine {
     pub entry_price: String,
     /// Mark price; empty while not known.
     pub mark_price: String,
+    /// Price at which a stop at the exchange closes the position; empty without one.
+    #[serde(default)]
+    pub protective_stop: String,
     /// Unrealised profit in USDT.
     pub unrealized_usdt: String,
     /// State of the book.

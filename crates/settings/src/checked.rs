@@ -5,6 +5,8 @@
 
 use crate::emergency::EmergencySettings;
 use crate::limits::Ceilings;
+use crate::market_data::MarketDataSettings;
+use crate::protective_stop::ProtectiveStopSettings;
 use crate::risk::RiskSettings;
 use crate::strategies::StrategySettings;
 use crate::venue::VenueSettings;
@@ -163,6 +165,13 @@ pub struct FeeSettings {
     pub taker: Rate,
 }
 
+/// How orders live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderSettings {
+    /// A resting futures order that is wanted otherwise is amended; else cancelled and placed anew.
+    pub amend: bool,
+}
+
 /// The control process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlSettings {
@@ -181,6 +190,8 @@ pub struct Settings {
     pub account: String,
     /// The exchange.
     pub venue: VenueSettings,
+    /// How market data comes.
+    pub market_data: MarketDataSettings,
     /// The hot path process.
     pub hot_path: HotPathSettings,
     /// What to trade, at most 64.
@@ -193,12 +204,16 @@ pub struct Settings {
     pub strategies: Vec<StrategySettings>,
     /// Limits.
     pub risk: RiskSettings,
+    /// How orders live.
+    pub orders: OrderSettings,
     /// Fee rates.
     pub fees: FeeSettings,
     /// The control process.
     pub control: ControlSettings,
     /// Kill, stop, countdown, reset.
     pub emergency: EmergencySettings,
+    /// The stop at the exchange.
+    pub protective_stop: ProtectiveStopSettings,
     /// SHA-256 of the file's bytes.
     pub sha256: [u8; 32],
 }
@@ -274,6 +289,8 @@ fn check_root(
     check_live_confirmation(&mut root, mode, &account, problems);
     let venue_section = root.section("venue", problems);
     let venue = VenueSettings::check(venue_section, mode, problems);
+    let market_data_section = root.section("market_data", problems);
+    let market_data = MarketDataSettings::check(market_data_section, mode, problems);
     let hot_path_section = root.section("hot_path", problems);
     let hot_path = check_hot_path(hot_path_section, problems);
     let (instruments, setups) = check_instruments(&mut root, problems);
@@ -307,23 +324,33 @@ fn check_root(
         ),
     };
     control_section.finish(problems);
+    let mut orders_section = root.section("orders", problems);
+    let orders = OrderSettings {
+        amend: orders_section.flag("amend", true, problems),
+    };
+    orders_section.finish(problems);
     let emergency_section = root.section("emergency", problems);
     let emergency = EmergencySettings::check(emergency_section, problems);
+    let stop_section = root.section("protective_stop", problems);
+    let protective_stop = ProtectiveStopSettings::check(stop_section, &strategies, problems);
     root.finish(problems);
     let sha256 = Sha256::digest(text.as_bytes()).into();
     Settings {
         mode,
         account,
         venue,
+        market_data,
         hot_path,
         instruments,
         setups,
         book,
         strategies,
         risk,
+        orders,
         fees,
         control,
         emergency,
+        protective_stop,
         sha256,
     }
 }

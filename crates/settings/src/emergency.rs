@@ -17,6 +17,16 @@ pub enum StopPolicy {
     Leave,
 }
 
+/// What happens to positions when the service ends or restarts the hot path. Own orders are cancelled
+/// either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartPolicy {
+    /// They are kept, under their stops at the exchange.
+    Cancel,
+    /// They are closed first.
+    Flatten,
+}
+
 /// The section `[emergency]`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmergencySettings {
@@ -26,6 +36,8 @@ pub struct EmergencySettings {
     pub deadman_countdown_s: u64,
     /// What a stop does first.
     pub stop_policy: StopPolicy,
+    /// What happens to positions when the service ends or restarts the hot path.
+    pub restart_policy: RestartPolicy,
     /// How long a stop waits for positions to be closed before it halts all the same.
     pub stop_patience_s: u64,
     /// Whose signature clears a kill; without it nobody's does.
@@ -43,6 +55,10 @@ impl EmergencySettings {
             ("flatten", StopPolicy::Flatten),
             ("cancel", StopPolicy::Cancel),
             ("leave", StopPolicy::Leave),
+        ];
+        let restarts = [
+            ("cancel", RestartPolicy::Cancel),
+            ("flatten", RestartPolicy::Flatten),
         ];
         let countdown_s = section.whole("deadman_countdown_s", 120, (0, 3_600), problems);
         if (1..10).contains(&countdown_s) {
@@ -68,6 +84,12 @@ impl EmergencySettings {
             kill_foreign_orders: section.flag("kill_foreign_orders", true, problems),
             deadman_countdown_s: countdown_s,
             stop_policy: section.word("stop_policy", StopPolicy::Flatten, &policies, problems),
+            restart_policy: section.word(
+                "restart_policy",
+                RestartPolicy::Cancel,
+                &restarts,
+                problems,
+            ),
             stop_patience_s: section.whole("stop_patience_s", 60, (1, 3_600), problems),
             operator_public_key,
             api_key_file,
@@ -121,6 +143,7 @@ mod tests {
             ),
             ("api_key_file = \"a\"", "emergency.api_key_file"),
             ("stop_policy = \"sell\"", "emergency.stop_policy"),
+            ("restart_policy = \"leave\"", "emergency.restart_policy"),
             ("kill = true", "emergency.kill"),
         ] {
             assert_eq!(check(line), Err(vec![named.to_string()]), "{line}");

@@ -8,6 +8,8 @@
 mod checked;
 mod emergency;
 pub mod limits;
+mod market_data;
+mod protective_stop;
 mod risk;
 mod strategies;
 mod venue;
@@ -15,11 +17,13 @@ mod written;
 
 pub use checked::{
     BookSettings, ControlSettings, EngineWait, ExternalOrders, FeeSettings, FirstStart, HotIo,
-    HotPathSettings, HotTls, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, Settings,
-    SetupSettings,
+    HotPathSettings, HotTls, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, OrderSettings,
+    Settings, SetupSettings,
 };
-pub use emergency::{EmergencySettings, StopPolicy};
+pub use emergency::{EmergencySettings, RestartPolicy, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
+pub use market_data::MarketDataSettings;
+pub use protective_stop::{ProtectiveStopSettings, StopTrigger};
 pub use risk::{Frequency, InForce, RiskSettings};
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,

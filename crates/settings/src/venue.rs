@@ -141,7 +141,7 @@ const TEST_DOMAINS: [&str; 2] = ["binancefuture.com", "binance.vision"];
 
 /// Each mode talks to its own hosts and to no others: paper never to Binance, testnet never to
 /// production, live only to production and only over TLS.
-fn check_url(url: &str, mode: Mode, schemes: [&str; 2]) -> Result<(), String> {
+pub(crate) fn check_url(url: &str, mode: Mode, schemes: [&str; 2]) -> Result<(), String> {
     let form = || format!("a URL that begins with {}", schemes.join(" or "));
     let scheme = schemes
         .iter()

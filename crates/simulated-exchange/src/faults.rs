@@ -14,6 +14,8 @@
 //! | `crossed` | N | F8 | the N-th depth difference (or the first after it that can) has a bid above an ask |
 //! | `silence` | MS | F10 | no market frame for so long, from now on, or from the 200th frame after the start |
 //! | `disconnect` | N | F17 | market connections break in place of the N-th depth difference |
+//! | `disconnect-one` | N | F17 | in place of the N-th depth difference the first of its connections breaks |
+//! | `drop-one` | N | F1 | the N-th depth difference is not sent to the first of its connections |
 //! | `bad-json` | N | F21 | the N-th depth difference ends in the middle |
 //! | `ack-lost` | N | F25 | the N-th order from now on is live, its answer is not sent |
 //! | `reply-delay` | MS | - | every answer, over REST and the WebSocket API, waits so long |
@@ -21,10 +23,13 @@
 //! | `reject` | CODE | F29 | the next order is refused with this code |
 //! | `unknown-503` | N | F35 | the N-th order is live, its answer is 503 "unknown" |
 //! | `unknown-1007` | N | F36 | the N-th order is live, its answer is 408 with -1007 |
+//! | `mark-shift` | BPS | F49 | the mark price lies so far above the market's; negative below, 0 ends it |
 //! | `listen-key-expire` | N | F43 | the listen key expires with the N-th private event |
 //! | `drop-private` | N | F42 | the next N private events are not sent |
 
 use std::str::FromStr;
+
+use market::Price;
 
 use crate::streams::hub::{FrameKey, StreamId};
 use crate::streams::names::StreamKind;
@@ -55,6 +60,10 @@ pub enum FaultKind {
     Silence,
     /// F17.
     Disconnect,
+    /// F17, on one of several connections.
+    DisconnectOne,
+    /// F1, on one of several connections.
+    DropOne,
     /// F21.
     BadJson,
     /// F25.
@@ -69,13 +78,15 @@ pub enum FaultKind {
     Unknown503,
     /// F36.
     Unknown1007,
+    /// F49: conditional orders trigger.
+    MarkShift,
     /// F43.
     ListenKeyExpire,
     /// F42.
     DropPrivate,
 }
 
-const NAMES: [(&str, FaultKind); 18] = [
+const NAMES: [(&str, FaultKind); 21] = [
     ("drop-depth", FaultKind::DropDepth),
     ("gap", FaultKind::Gap),
     ("reorder", FaultKind::Reorder),
@@ -85,6 +96,8 @@ const NAMES: [(&str, FaultKind); 18] = [
     ("crossed", FaultKind::Crossed),
     ("silence", FaultKind::Silence),
     ("disconnect", FaultKind::Disconnect),
+    ("disconnect-one", FaultKind::DisconnectOne),
+    ("drop-one", FaultKind::DropOne),
     ("bad-json", FaultKind::BadJson),
     ("ack-lost", FaultKind::AckLost),
     ("ack-delay", FaultKind::AckDelay),
@@ -92,6 +105,7 @@ const NAMES: [(&str, FaultKind); 18] = [
     ("reject", FaultKind::Reject),
     ("unknown-503", FaultKind::Unknown503),
     ("unknown-1007", FaultKind::Unknown1007),
+    ("mark-shift", FaultKind::MarkShift),
     ("listen-key-expire", FaultKind::ListenKeyExpire),
     ("drop-private", FaultKind::DropPrivate),
 ];
@@ -121,7 +135,8 @@ impl FromStr for FaultSpec {
         let argument = argument
             .parse()
             .map_err(|_| format!("`{argument}` is no whole number (fault `{name}`)"))?;
-        let positive = kind == FaultKind::Reject || argument > 0;
+        let signed = matches!(kind, FaultKind::Reject | FaultKind::MarkShift);
+        let positive = signed || argument > 0;
         if !positive {
             return Err(format!(
                 "fault `{name}` needs a positive number, not {argument}"
@@ -153,6 +168,10 @@ pub enum FrameFate {
     After(Vec<u8>),
     /// Every market connection breaks.
     Disconnect,
+    /// The first connection of its stream breaks, the others get it.
+    DisconnectOne,
+    /// The first connection of its stream does not get it, the others do.
+    DropOne,
 }
 
 /// What happens to an order.
@@ -196,6 +215,7 @@ pub struct Faults {
     held: Option<(StreamId, Vec<u8>)>,
     ack_delay_ms: u64,
     reply_delay_ms: u64,
+    mark_shift_bps: i64,
     injected: u64,
 }
 
@@ -219,6 +239,7 @@ impl Faults {
         match spec.kind {
             FaultKind::AckDelay => self.ack_delay_ms = spec.argument.unsigned_abs(),
             FaultKind::ReplyDelay => self.reply_delay_ms = spec.argument.unsigned_abs(),
+            FaultKind::MarkShift => self.mark_shift_bps = spec.argument,
             FaultKind::Silence => self.active.push(Active {
                 spec,
                 wait: silence_after,
@@ -240,6 +261,13 @@ impl Faults {
     #[must_use]
     pub fn injected(&self) -> u64 {
         self.injected
+    }
+
+    /// The mark price as it is told and looked at.
+    #[must_use]
+    pub fn mark(&self, mark: Price) -> Price {
+        let shift = i128::from(mark.0) * i128::from(self.mark_shift_bps) / 10_000;
+        Price(mark.0.saturating_add(i64::try_from(shift).unwrap_or(0)))
     }
 
     /// How long answers of the order interface wait.
@@ -276,6 +304,8 @@ impl Faults {
             Some(FaultKind::DropDepth | FaultKind::Gap) => FrameFate::Drop,
             Some(FaultKind::Duplicate) => FrameFate::Duplicate,
             Some(FaultKind::Disconnect) => FrameFate::Disconnect,
+            Some(FaultKind::DisconnectOne) => FrameFate::DisconnectOne,
+            Some(FaultKind::DropOne) => FrameFate::DropOne,
             Some(FaultKind::Reorder) => {
                 self.held = Some((stream, text.clone()));
                 FrameFate::Drop
@@ -404,6 +434,8 @@ fn counts_frames(kind: FaultKind) -> bool {
             | FaultKind::Crossed
             | FaultKind::Silence
             | FaultKind::Disconnect
+            | FaultKind::DisconnectOne
+            | FaultKind::DropOne
             | FaultKind::BadJson
     )
 }
@@ -460,6 +492,8 @@ mod tests {
                 FrameFate::Duplicate => sent.extend([name(&text), name(&text)]),
                 FrameFate::After(held) => sent.extend([name(&text), name(&held)]),
                 FrameFate::Disconnect => sent.push("break".to_owned()),
+                FrameFate::DisconnectOne => sent.push("one breaks".to_owned()),
+                FrameFate::DropOne => sent.push("one does not get it".to_owned()),
             }
         }
         sent
@@ -481,6 +515,8 @@ mod tests {
         assert_eq!(frames("duplicate:2", 3), ["1", "2", "2", "3"]);
         assert_eq!(frames("bad-json:2", 3), ["1", "broken", "3"]);
         assert_eq!(frames("disconnect:2", 3), ["1", "break", "3"]);
+        assert_eq!(frames("disconnect-one:2", 3), ["1", "one breaks", "3"]);
+        assert_eq!(frames("drop-one:1", 2), ["one does not get it", "2"]);
         assert_eq!(frames("crossed:2", 3), ["1", "2x", "3"]);
     }
 
@@ -495,6 +531,17 @@ mod tests {
         assert!("gap:x".parse::<FaultSpec>().unwrap_err().contains("`x`"));
         assert!("gap:0".parse::<FaultSpec>().is_err());
         assert!("reject:-2019".parse::<FaultSpec>().is_ok());
+    }
+
+    #[test]
+    fn a_shifted_mark_price_is_shifted_until_it_is_told_otherwise() {
+        let mut faults = Faults::default();
+        for (spec, mark) in [("mark-shift:-200", 98_000), ("mark-shift:50", 100_500)] {
+            faults.inject(spec.parse().unwrap());
+            assert_eq!(faults.mark(Price(100_000)), Price(mark));
+        }
+        faults.inject("mark-shift:0".parse().unwrap());
+        assert_eq!(faults.mark(Price(100_000)), Price(100_000));
     }
 
     #[test]

@@ -248,6 +248,7 @@ impl Floor {
                 lane.publisher.trade(&trade, wall_ns, &mut self.hub, faults);
             }
             FeedEvent::Mark(mark) => {
+                let mark = faults.mark(mark);
                 self.venue.on_mark(id, mark);
                 lane.publisher.mark(mark, now, &mut self.hub, faults);
             }

@@ -114,22 +114,22 @@ async fn a_stop_that_closes_the_position_is_listed_triggered_and_executed() {
         .expect("a price")
         .parse()
         .expect("a number");
-    let stop = |id: &str, trigger: f64| {
+    let stop = |id: &str, side: &str, trigger: f64| {
         format!(
-            "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&closePosition=true\
+            "algoType=CONDITIONAL&symbol=BTCUSDT&side={side}&type=STOP_MARKET&closePosition=true\
              &triggerPrice={trigger:.1}&workingType=CONTRACT_PRICE&clientAlgoId={id}"
         )
     };
     let path = "/fapi/v1/algoOrder";
-    let (_, refused) = call(&bases, "POST", path, &stop("s0", price * 2.0)).await;
+    let (_, refused) = call(&bases, "POST", path, &stop("s0", "SELL", price * 2.0)).await;
     assert_eq!(refused["code"], -2021, "{refused}");
-    let (status, far) = call(&bases, "POST", path, &stop("s1", price / 2.0)).await;
+    let (status, far) = call(&bases, "POST", path, &stop("s1", "BUY", price * 2.0)).await;
     assert_eq!(
         (status, &far["algoStatus"]),
         (200, &Value::from("NEW")),
         "{far}"
     );
-    let (status, near) = call(&bases, "POST", path, &stop("s2", price - 1.0)).await;
+    let (status, near) = call(&bases, "POST", path, &stop("s2", "SELL", price - 1.0)).await;
     assert_eq!(status, 200, "{near}");
     let (_, listed) = call(&bases, "GET", "/fapi/v1/openAlgoOrders", "").await;
     assert!(
@@ -161,10 +161,28 @@ async fn conditional_orders_are_cancelled_by_their_own_endpoints_alone() {
     let bases = with_key(&[]).await;
     let stop = |id: &str| {
         format!(
-            "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&closePosition=true\
+            "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&quantity=0.010\
              &triggerPrice=1000.0&clientAlgoId={id}"
         )
     };
+    let closing = |id: &str, side: &str, price: &str| {
+        format!(
+            "algoType=CONDITIONAL&symbol=BTCUSDT&side={side}&type=STOP_MARKET&closePosition=true\
+             &triggerPrice={price}&clientAlgoId={id}"
+        )
+    };
+    // One that closes the position a direction, whatever its price.
+    for (id, side, price, code) in [
+        ("d1", "SELL", "1000.0", Value::Null),
+        ("d2", "SELL", "2000.0", (-4130).into()),
+        ("d3", "BUY", "200000.0", Value::Null),
+    ] {
+        let query = closing(id, side, price);
+        let (_, answer) = call(&bases, "POST", "/fapi/v1/algoOrder", &query).await;
+        assert_eq!(answer["code"], code, "{answer}");
+    }
+    let all = "symbol=BTCUSDT";
+    call(&bases, "DELETE", "/fapi/v1/algoOpenOrders", all).await;
     for id in ["c1", "c2", "c3"] {
         let (status, answer) = call(&bases, "POST", "/fapi/v1/algoOrder", &stop(id)).await;
         assert_eq!(status, 200, "{answer}");

@@ -4,7 +4,7 @@
 //! carry with a seal. Never: a way round.
 
 use crate::hash::RollingHash;
-use market::{CodecError, NewOrder, Reader, Wire, Writer};
+use market::{CodecError, Reader, Wire, Writer};
 
 const SEAL_KEY: u64 = 0x6675_6c63_7275_6d21;
 
@@ -25,7 +25,7 @@ impl<T> Approved<T> {
 }
 
 /// A keyed hash of the encoded order, so that a stray record never passes for an approval.
-fn seal(order: &NewOrder) -> Result<u64, CodecError> {
+fn seal<T: Wire>(order: &T) -> Result<u64, CodecError> {
     let mut bytes = [0; 256];
     let length = order.to_bytes(&mut bytes)?;
     let mut hash = RollingHash::resume(SEAL_KEY);
@@ -33,14 +33,14 @@ fn seal(order: &NewOrder) -> Result<u64, CodecError> {
     Ok(hash.value())
 }
 
-impl Wire for Approved<NewOrder> {
+impl<T: Wire> Wire for Approved<T> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
         self.0.encode(writer)?;
         writer.u64(seal(&self.0)?)
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let order = NewOrder::decode(reader)?;
+        let order = T::decode(reader)?;
         if reader.u64()? == seal(&order)? {
             Ok(Self(order))
         } else {

@@ -4,8 +4,8 @@
 //! comes near; they only keep sums and products within their integers.
 
 use market::{
-    BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderUpdate, PositionReport,
-    Price, Quantity, TradeReport,
+    BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderTerms, OrderUpdate,
+    PositionReport, Price, Quantity, TradeReport,
 };
 
 /// Highest price, in ticks.
@@ -59,6 +59,11 @@ pub(crate) fn is_listed(report: &TradeReport) -> bool {
         && report.quantity.0 > 0
         && is_quantity(report.quantity)
         && tick_lots <= TICK_LOTS_MAX
+}
+
+/// Whether an order can have these terms.
+pub(crate) fn are_terms(terms: OrderTerms) -> bool {
+    is_quantity(terms.quantity) && (0..=TICKS_MAX).contains(&terms.price.0)
 }
 
 /// Whether the listed order can exist.

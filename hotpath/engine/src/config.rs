@@ -199,6 +199,9 @@ pub struct OrdersConfig {
     pub open_orders_at_start: OpenOrdersAtStart,
     /// What happens to open orders of others.
     pub external_orders: ExternalOrders,
+    /// A resting order that is wanted otherwise is amended where the market has a request for it
+    /// (futures), and cancelled and placed anew elsewhere.
+    pub amend: bool,
 }
 
 /// What happens to own open orders that a start finds.
@@ -333,6 +336,7 @@ impl Default for OrdersConfig {
             reply_timeout_ns: 3_000_000_000,
             open_orders_at_start: OpenOrdersAtStart::Cancel,
             external_orders: ExternalOrders::Ignore,
+            amend: true,
         }
     }
 }

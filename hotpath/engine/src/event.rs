@@ -13,7 +13,7 @@ use market::reconciliation::{
     AccountConfigChange, AlgoOrderReport, ElsewhereReport, InstrumentMemory, SetupReport,
     TradeReport,
 };
-use market::record::KillStep;
+use market::record::{KillStep, ProtectionStep};
 use market::{
     ClientOrderId, CodecError, InstrumentId, Market, MonoNs, Price, Quantity, Reader, Side,
     UpdateId, UtcNs, Wire, Writer, wire_enum, wire_struct,
@@ -87,6 +87,8 @@ pub enum Input<'a> {
     CancelOrder(ClientOrderId),
     /// An act of a kill that was done beside the engine; it is only journalled.
     KillStep(KillStep),
+    /// Something happened to a protective stop, which lies at the exchange beside the engine.
+    Protection(ProtectionStep),
     /// A sample of the wall clock, corrected to the exchange's time.
     Clock(UtcNs),
     /// Fill level of the journal ring in per mille, told when it reaches or leaves
@@ -285,6 +287,7 @@ input_codec! {
     23 => CancelInstrument,
     24 => CancelOrder,
     25 => KillStep,
+    30 => Protection,
     60 => ListedTrade,
     61 => TradesListed,
     62 => Remember,

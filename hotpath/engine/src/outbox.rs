@@ -6,7 +6,8 @@
 use crate::approved::Approved;
 use market::record::{RECORD_BYTES_MAX, Record};
 use market::{
-    CancelOrder, InstrumentId, NewOrder, NonAction, StrategyId, TradesWanted, wire_union,
+    AmendOrder, CancelOrder, InstrumentId, NewOrder, NonAction, StrategyId, TradesWanted,
+    wire_union,
 };
 
 /// Most requests of one step.
@@ -26,6 +27,8 @@ wire_union! {
         Snapshot(InstrumentId) = 4,
         /// Fetch open orders, positions and balances: ReconcileBegin to ReconcileEnd.
         Reconcile(InstrumentId) = 5,
+        /// Change price and quantity of a resting order, as risk has approved.
+        Amend(Approved<AmendOrder>) = 6,
         /// The next reconciliation lists these trades, too.
         Trades(TradesWanted) = 20,
         /// Read again how the instrument is set up at the exchange.

@@ -27,6 +27,7 @@ struct World {
     sequence: u64,
     update_id: u64,
     sent: u64,
+    amended: u64,
     fills: u64,
 }
 
@@ -60,6 +61,7 @@ fn config() -> EngineConfig {
     for parameters in [
         StrategyParameters::Imbalance(taker),
         StrategyParameters::Dummy(DummyParameters::default()),
+        StrategyParameters::Imbalance(ImbalanceParameters::default()),
     ] {
         config.strategies.push(StrategyConfig {
             name: "s".to_string(),
@@ -93,7 +95,14 @@ impl World {
     }
 
     fn depth(&mut self, bid_lots: i64, ask_lots: i64) {
-        let bids = [level(500_000, bid_lots)];
+        // The touch comes and goes, so that what rests there follows it.
+        let thin = self.update_id % 8 < 4;
+        let (touch, below) = if thin {
+            (0, 4 * bid_lots)
+        } else {
+            (4 * bid_lots, 10)
+        };
+        let bids = [level(500_000, touch), level(499_999, below)];
         let asks = [level(500_001, ask_lots)];
         let id = self.update_id + 1;
         let header = DepthHeader {
@@ -173,14 +182,24 @@ impl World {
                     let order = self.engine.orders().get(slot.expect("it is live")).new;
                     self.update(&order, Execution::Canceled, OrderState::Canceled);
                 }
+                Request::Amend(amend) => {
+                    self.amended += 1;
+                    let order = amend.get().order;
+                    self.update(&order, Execution::Amendment, OrderState::Accepted);
+                    self.answer(&order, RequestKind::Amend);
+                }
                 _ => {}
             }
         }
     }
 
     fn reply(&mut self, order: &NewOrder) {
+        self.answer(order, RequestKind::Place);
+    }
+
+    fn answer(&mut self, order: &NewOrder, request: RequestKind) {
         self.send(Input::OrderReply(OrderReply {
-            request: RequestKind::Place,
+            request,
             outcome: ReplyOutcome::Confirmed,
             client_order_id: order.client_order_id,
             instrument: ID,
@@ -188,6 +207,7 @@ impl World {
             state: OrderState::Accepted,
             cumulative_quantity: Quantity(0),
             error_code: 0,
+            terms: None,
         }));
     }
 
@@ -249,6 +269,7 @@ fn steps_do_not_allocate_after_start() {
         sequence: 0,
         update_id: 100,
         sent: 0,
+        amended: 0,
         fills: 0,
     };
     world.start();
@@ -272,6 +293,7 @@ fn steps_do_not_allocate_after_start() {
     assert_eq!(counted.count_total, 0, "{counted:?}");
     assert!(checkpoint.len() > 1_000, "a checkpoint was made");
     assert!(world.sent > 200, "the run sends orders: {}", world.sent);
+    assert!(world.amended > 20, "and amends them: {}", world.amended);
     assert!(world.fills > 50, "the run fills orders: {}", world.fills);
 }
 

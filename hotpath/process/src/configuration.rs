@@ -93,6 +93,7 @@ pub fn engine_config(
                 settings::ExternalOrders::Ignore => ExternalOrders::Ignore,
                 settings::ExternalOrders::Cancel => ExternalOrders::Cancel,
             },
+            amend: settings.orders.amend,
             ..OrdersConfig::default()
         },
         start_active: settings.hot_path.start_active,

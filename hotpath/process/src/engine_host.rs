@@ -541,12 +541,17 @@ impl State {
     /// not sent. Cancels and queries need no intent and always go.
     fn dispatch(&mut self, stamps: &Stamps, outlet: &mut impl Outlet) {
         for request in &self.parts.outbox.requests {
-            if let Request::Place(order) = request
+            let decided = match request {
+                Request::Place(order) => Some((RequestKind::Place, order.get())),
+                Request::Amend(amend) => Some((RequestKind::Amend, &amend.get().order)),
+                _ => None,
+            };
+            if let Some((kind, order)) = decided
                 && let recorder = &self.parts.outbox.observer
-                && recorder.has_lost_intent(&order.get().client_order_id)
+                && recorder.has_lost_intent(&order.client_order_id)
             {
                 self.parts.cells.held_back.add(1);
-                self.held_back.push_back(not_sent(order.get()));
+                self.held_back.push_back(not_sent(kind, order));
                 continue;
             }
             outlet.send(request, stamps, &self.parts.clock);
@@ -621,10 +626,10 @@ impl State {
     }
 }
 
-/// What the engine is told of an order that never left this thread.
-const fn not_sent(order: &NewOrder) -> OrderReply {
+/// What the engine is told of an order or amendment that never left this thread.
+const fn not_sent(request: RequestKind, order: &NewOrder) -> OrderReply {
     OrderReply {
-        request: RequestKind::Place,
+        request,
         outcome: ReplyOutcome::Rejected,
         client_order_id: order.client_order_id,
         instrument: order.instrument,
@@ -632,6 +637,7 @@ const fn not_sent(order: &NewOrder) -> OrderReply {
         state: OrderState::Submitted,
         cumulative_quantity: Quantity::ZERO,
         error_code: NOT_SENT,
+        terms: None,
     }
 }
 

@@ -14,10 +14,12 @@ use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
+use crate::wire_check::{Finding, WireCheck};
 use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
 use market::{Instrument, Instruments, Market, MonoNs};
+use settings::RestartPolicy;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -79,10 +81,24 @@ pub struct Housekeeping {
     pub latency: LatencyWatch,
     /// Kernel figures.
     pub kernel: KernelCells,
+    /// Compares what was decided with what was written.
+    pub wire_check: WireCheck,
     /// Thread id of the engine.
     pub engine_thread: i32,
     /// Has the kill in his care.
     pub operator: Rc<Operator>,
+}
+
+/// How far an end of the process is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    No,
+    /// Positions are being closed; the engine is told to stop when they are, or then.
+    Flattening {
+        until: MonoNs,
+    },
+    /// The engine was told.
+    Told,
 }
 
 struct Times {
@@ -107,7 +123,7 @@ impl Housekeeping {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut silences = Vec::new();
-        let mut stopping = false;
+        let mut stopping = Stopping::No;
         let now = clock::monotonic();
         let mut times = Times {
             started: now,
@@ -119,12 +135,17 @@ impl Housekeeping {
         };
         while !ended() {
             if asked_to_stop(&mut terminate, &mut interrupt).await {
-                tracing::info!("stopping: own orders are cancelled, positions kept");
-                if std::mem::replace(&mut stopping, true) {
+                if stopping != Stopping::No {
                     // Asked twice: leave at once.
                     abandon.store(true, Ordering::Relaxed);
                 }
+                stopping = self.begin_to_stop(clock::monotonic());
+            }
+            if let Stopping::Flattening { until } = stopping
+                && (self.operator.is_flat() || clock::monotonic() >= until)
+            {
                 self.tell(Input::Command(Command::Stop));
+                stopping = Stopping::Told;
             }
             self.operator.keep(clock::monotonic());
             self.pass_requests();
@@ -144,6 +165,11 @@ impl Housekeeping {
                 self.watch_events(&mut times);
                 self.show_kernel();
                 self.latency.look();
+                if let Finding::Undecided(_) = self.wire_check.look(&self.segment) {
+                    // Something writes orders that risk has not seen: nothing is opened until a
+                    // person has looked.
+                    self.tell(Input::Command(Command::Pause));
+                }
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
             self.keep(now, &mut silences);
@@ -153,6 +179,24 @@ impl Housekeeping {
         self.latency.visit();
         self.disk.finish();
         Ok(())
+    }
+
+    /// By the restart policy; a kill closes by its own.
+    fn begin_to_stop(&self, now: MonoNs) -> Stopping {
+        let emergency = &self.operator.settings.emergency;
+        let flattens = emergency.restart_policy == RestartPolicy::Flatten;
+        if flattens && !self.segment.kill_latched() {
+            tracing::info!("stopping: own orders are cancelled, positions closed");
+            self.tell(Input::Command(Command::Flatten));
+            // The engine has to hear of it before its pages say anything.
+            let patience_ns = emergency.stop_patience_s * 1_000_000_000;
+            return Stopping::Flattening {
+                until: now.after(patience_ns),
+            };
+        }
+        tracing::info!("stopping: own orders are cancelled, positions kept");
+        self.tell(Input::Command(Command::Stop));
+        Stopping::Told
     }
 
     fn tell(&self, input: Input<'_>) {
@@ -178,7 +222,9 @@ impl Housekeeping {
                 Request::Reconcile(instrument) => (instrument, Wish::Reconcile),
                 Request::Trades(wanted) => (wanted.instrument, Wish::Trades(wanted)),
                 Request::VerifySetup(instrument) => (instrument, Wish::Setup),
-                Request::Place(_) | Request::Cancel(_) | Request::Query(_) => continue,
+                Request::Place(_) | Request::Amend(_) | Request::Cancel(_) | Request::Query(_) => {
+                    continue;
+                }
             };
             let market = Instruments(&self.instruments)
                 .get(instrument)

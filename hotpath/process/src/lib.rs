@@ -16,6 +16,7 @@
 //! | [`kill`], [`operator_socket`] | latch, sweep and countdown; the operator's verbs |
 //! | [`flatten`] | the emergency binary's: the same sweep with both processes dead |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
+//! | [`wire_check`] | decisions against frames at the last hop (I16) |
 //! | [`latency`] | the way of every event, stage by stage |
 //! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
 //! | [`clock`], [`tick_clock`] | time of the kernel and of the processor |
@@ -43,6 +44,7 @@ pub mod messages;
 pub mod operator_socket;
 pub mod pinning;
 pub mod process;
+pub mod protection;
 pub mod recorder;
 pub mod replay;
 pub mod server_clock;
@@ -53,4 +55,5 @@ pub mod state_directory;
 pub mod state_identity;
 pub mod telemetry;
 pub mod tick_clock;
+pub mod wire_check;
 pub mod wiring;

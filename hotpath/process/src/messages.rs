@@ -157,6 +157,7 @@ pub fn decode_request(bytes: &[u8]) -> Result<(Stamps, Request), CodecError> {
 pub fn instrument_of(request: &Request) -> InstrumentId {
     match request {
         Request::Place(order) => order.get().instrument,
+        Request::Amend(amend) => amend.get().order.instrument,
         Request::Cancel(order) | Request::Query(order) => order.instrument,
         Request::Snapshot(instrument)
         | Request::Reconcile(instrument)

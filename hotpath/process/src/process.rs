@@ -36,6 +36,7 @@ use crate::startup::{Options, Start};
 use crate::state_directory::write_durably;
 use crate::telemetry::Telemetry;
 use crate::tick_clock::ClockKeeper;
+use crate::wire_check::WireCheck;
 use crate::wiring::{
     COLD_SLOTS, MARKET_SLOTS, ORDER_SLOTS, REPLY_SLOTS, cold_parts, host, inlet, kernel_cells,
     market_gateway, operator, order_gateway,
@@ -139,6 +140,7 @@ impl Running {
         let operator = operator(&start, &cold, &clock);
         let socket = server::bind(&start.state.run().join(::operator::SOCKET))?;
         let kernel = kernel_cells(telemetry)?;
+        let wire_check = WireCheck::new(telemetry)?;
         let checkpoints = Arc::new(CheckpointQueues::default());
         let hot_path = start.settings.hot_path;
         let behaviour = Behaviour {
@@ -190,6 +192,7 @@ impl Running {
                 buffer: Some(checkpoint),
                 latency,
                 kernel,
+                wire_check,
                 engine_thread,
                 operator: Rc::clone(&operator),
             },

@@ -170,10 +170,15 @@ impl Observer for Recorder {
         } else {
             self.journal.note_hole(self.sequence);
             // Intents and requests come in pairs: beyond this many no request found room either.
-            if let Record::Intent(intent) = record
+            let lost = match record {
+                Record::Intent(intent) => Some(intent.order.client_order_id),
+                Record::AmendIntent(intent) => Some(intent.amend.order.client_order_id),
+                _ => None,
+            };
+            if let Some(id) = lost
                 && self.lost_intents.len() < REQUESTS_MAX
             {
-                self.lost_intents.push(intent.order.client_order_id);
+                self.lost_intents.push(id);
             }
         }
         self.cells.count(record);

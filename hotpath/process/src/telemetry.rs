@@ -83,6 +83,11 @@ pub struct EngineCells {
     denied: Vec<Counter>,
     non_actions: Vec<Counter>,
     intents: Vec<Counter>,
+    amend_intents: Vec<Counter>,
+    /// By instrument: changes that we asked for, and those of somebody else.
+    amended: Vec<[Counter; 2]>,
+    /// Orders and amendments that passed risk, of whatever strategy (I16).
+    pub decided: Counter,
     /// By instrument.
     fills: Vec<[Counter; 4]>,
     /// Market of each instrument.
@@ -176,7 +181,17 @@ impl EngineCells {
         }
         let words = |all: &[DenialCode]| all.iter().map(|code| code.as_str()).collect();
         let actions = |all: &[NonAction]| all.iter().map(|code| code.as_str()).collect();
+        let amended = instruments.iter().map(|one| {
+            let place = place_of(one);
+            let by =
+                |who| telemetry.counter(&format!("orders_amended_total{{{place},by=\"{who}\"}}"));
+            Ok([by("us")?, by("others")?])
+        });
+        let names: Vec<&str> = strategies.iter().map(String::as_str).collect();
         Ok(Self {
+            amend_intents: list("amend_intents_total", "strategy", names)?,
+            amended: amended.collect::<Result<_, RegisterError>>()?,
+            decided: telemetry.counter("orders_decided_total")?,
             journal_records: telemetry.counter("journal_records_total")?,
             denied: list("orders_denied_total", "reason", words(DenialCode::ALL))?,
             non_actions: list("non_actions_total", "reason", actions(NonAction::ALL))?,
@@ -194,7 +209,20 @@ impl EngineCells {
     /// Counts a record.
     pub fn count(&self, record: &Record) {
         match record {
+            Record::AmendIntent(intent) => {
+                self.decided.add(1);
+                let strategy = usize::from(intent.amend.order.strategy.0);
+                if let Some(cell) = self.amend_intents.get(strategy) {
+                    cell.add(1);
+                }
+            }
+            Record::Amended(amended) => {
+                if let Some(cells) = self.amended.get(usize::from(amended.instrument.0)) {
+                    cells[usize::from(!amended.ours)].add(1);
+                }
+            }
             Record::Intent(intent) => {
+                self.decided.add(1);
                 let strategy = usize::from(intent.order.strategy.0);
                 if let Some(cell) = self.intents.get(strategy) {
                     cell.add(1);

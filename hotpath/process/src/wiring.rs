@@ -9,10 +9,10 @@ use crate::failure::Failure;
 use crate::gateway::cold::{ColdShell, RestCells};
 use crate::gateway::inbox::Inbox;
 use crate::gateway::latency_cells::LatencyCells;
-use crate::gateway::market::MarketGateway;
+use crate::gateway::market::{MarketConnection, MarketGateway};
 use crate::gateway::order_thread::{OrderGateway, OrderMarket};
 use crate::gateway::rest::RestClient;
-use crate::gateway::stream_cells::StreamCells;
+use crate::gateway::stream_cells::{FeedCells, StreamCells};
 use crate::housekeeping::{EVENTS_AHEAD, KernelCells, Wishes};
 use crate::kill::desk::Desk;
 use crate::kill::keeper::KillKeeper;
@@ -21,6 +21,7 @@ use crate::latency::way_log::WayLog;
 use crate::operator_socket::exchange_view::Lists;
 use crate::operator_socket::milestones::Milestones;
 use crate::operator_socket::verbs::Operator;
+use crate::protection::wiring::protection_shell;
 use crate::recorder::Recorder;
 use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
@@ -28,12 +29,14 @@ use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
 use binance::rest::MarginType;
 use binance::session::{
-    AccountSetup, Governor, LeverageWish, MarketRoute, MarketSession, OrderSession,
-    OrderSessionSettings, Reconciler, SECOND_NS, ServerTime, SetupWish, SnapshotQueue, UserSession,
+    AccountSetup, Feed, Governor, LeverageWish, MarketRoute, MarketSession, OrderSession,
+    OrderSessionSettings, PRIVATE_CONNECTIONS, Reconciler, SECOND_NS, ServerTime, SetupWish,
+    SnapshotQueue, UserSession,
 };
 use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};
 use market::{Breaker, Instruments, Market, MonoNs, VenueReport};
+use settings::MarketDataSettings;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -168,10 +171,10 @@ pub fn inlet(
     Ok(Inlet { ring, cells })
 }
 
-/// A market connection before it runs.
-pub use crate::gateway::market::MarketConnection as MarketParts;
+/// The connections of a route before they run.
+pub use crate::gateway::market::MarketParts;
 
-/// A connection for each route of a market.
+/// Each route of a market with its connections, and one more that rests.
 ///
 /// # Errors
 /// [`RegisterError`].
@@ -182,19 +185,61 @@ pub fn market_parts(
 ) -> Result<Vec<MarketParts>, RegisterError> {
     let venue = &start.settings.venue;
     let (_, stream_url, _) = urls(venue, market);
-    let part = |route: &MarketRoute| {
-        Ok(MarketParts {
-            session: MarketSession::new(
-                *route,
-                stream_url,
+    let wanted = usize::try_from(start.settings.market_data.connections).unwrap_or(1);
+    let connection = |route: MarketRoute, number: usize| {
+        let name = connection_name(route, number);
+        let base = match number {
+            0 => stream_url,
+            _ => second_stream_url(&start.settings.market_data, market).unwrap_or(stream_url),
+        };
+        Ok(MarketConnection {
+            session: MarketSession::relieved(
+                route,
+                base,
                 &Instruments(&start.instruments),
                 venue.depth_interval_ms,
-                *route as u64,
+                // Seeds of neighbours are replaced some minutes apart.
+                route as u64 + 4 * number as u64,
             ),
-            cells: StreamCells::new(telemetry, market, route.as_str())?,
+            cells: StreamCells::new(telemetry, market, &name)?,
+            brought: FeedCells::new(telemetry, market, &name)?,
+        })
+    };
+    let part = |route: &MarketRoute| {
+        Ok(MarketParts {
+            feed: Feed::new(*route, wanted, start.instruments.len()),
+            connections: (0..=wanted)
+                .map(|number| connection(*route, number))
+                .collect::<Result<_, _>>()?,
         })
     };
     MarketRoute::of(market).iter().map(part).collect()
+}
+
+/// A connection of a route, as labels and the log name it: the first one by its route alone.
+#[must_use]
+pub fn connection_name(route: MarketRoute, number: usize) -> String {
+    match number {
+        0 => route.as_str().to_string(),
+        _ => format!("{}_{}", route.as_str(), number + 1),
+    }
+}
+
+/// A connection of a private stream, as labels and the log name it.
+#[must_use]
+pub const fn private_name(number: usize) -> &'static str {
+    match number {
+        0 => "private",
+        _ => "private_2",
+    }
+}
+
+/// Where connections after the first of a market go.
+fn second_stream_url(settings: &MarketDataSettings, market: Market) -> Option<&str> {
+    match market {
+        Market::UsdM => settings.usdm_second_stream_url.as_deref(),
+        Market::Spot => settings.spot_second_stream_url.as_deref(),
+    }
 }
 
 /// The market gateway with every connection.
@@ -206,12 +251,12 @@ pub fn market_gateway(
     telemetry: Telemetry<'_>,
     ring: Producer,
 ) -> Result<MarketGateway, Failure> {
-    let mut connections = Vec::new();
+    let mut routes = Vec::new();
     for market in start.markets() {
-        connections.append(&mut market_parts(start, telemetry, market)?);
+        routes.append(&mut market_parts(start, telemetry, market)?);
     }
     Ok(MarketGateway {
-        connections,
+        routes,
         dialer: start.dialer.clone(),
         instruments: Arc::clone(&start.instruments),
         inbox: Inbox::new(ring, Some(telemetry.ring_dropped("market")?)),
@@ -292,13 +337,17 @@ fn order_market(
     market: Market,
 ) -> Result<OrderMarket, Failure> {
     let (rest_url, stream_url, _) = urls(&start.settings.venue, market);
-    let user = match market {
-        Market::UsdM => Some((
-            UserSession::new(stream_url, PRIVATE_SEED),
-            StreamCells::new(telemetry, market, "private")?,
-        )),
-        Market::Spot => None,
+    let numbers = match market {
+        Market::UsdM => 0..PRIVATE_CONNECTIONS,
+        Market::Spot => 0..0,
     };
+    let user = |number: usize| {
+        Ok::<_, RegisterError>((
+            UserSession::relieved(stream_url, PRIVATE_SEED + number as u64),
+            StreamCells::new(telemetry, market, private_name(number))?,
+        ))
+    };
+    let users = numbers.map(user).collect::<Result<_, _>>()?;
     let OrderParts {
         session,
         url,
@@ -312,7 +361,7 @@ fn order_market(
         rest_url: rest_url.to_string(),
         orders: stream,
         latency,
-        user,
+        users,
     })
 }
 
@@ -376,6 +425,7 @@ pub fn cold_parts(
             setup: account_setup(start, *market),
             governor: Governor::new(*weight_limit),
             emergency,
+            protection: protection_shell(start, telemetry, *market, clock)?,
             rest: Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?),
             instruments: Arc::clone(&start.instruments),
             inbox: Rc::clone(&inbox),

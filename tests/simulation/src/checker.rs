@@ -48,8 +48,10 @@ pub struct Shadow {
     pub filled: i64,
     /// Its frame was written.
     pub written: bool,
-    /// Most that it may fill: its quantity, or what somebody else has made of it (F32).
+    /// Most that it may fill: its quantity, or what an amendment has made of it (F32).
     pub quantity_most: i64,
+    /// Amendments that were decided and are not written yet.
+    pub amendments: VecDeque<NewOrder>,
 }
 
 /// Records that a failure shows.

@@ -252,6 +252,9 @@ impl Outlet for Desk {
             Request::Place(order) => {
                 session.place(order.get(), instrument, stamps.stepped, now, out, sink)
             }
+            Request::Amend(amend) => {
+                session.amend(amend.get(), instrument, stamps.stepped, now, out, sink)
+            }
             Request::Cancel(order) => session.cancel(order, instrument, now, out, sink),
             Request::Query(order) => session.query(order, instrument, now, out, sink),
             Request::Snapshot(_)

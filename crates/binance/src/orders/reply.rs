@@ -4,13 +4,16 @@
 //! reply. Never: an allocation, a success that the frame does not prove.
 
 use super::{ErrorClass, RequestId, classify_code, outcome_of};
-use crate::decode::{DecodeError, quantity, required, set, text_of};
+use crate::decode::{DecodeError, nearest_tick, quantity, required, set, text_of, time};
 use crate::json::{Cursor, Quoted};
 use crate::word;
 use market::{
-    ClientOrderId, ExchangeOrderId, Instrument, OrderReply, OrderState, Quantity, ReplyOutcome,
-    RequestKind,
+    ClientOrderId, ExchangeOrderId, Instrument, OrderReply, OrderState, OrderTerms, Quantity,
+    ReplyOutcome, RequestKind, UtcMs,
 };
+
+/// "No need to modify the order.": its price and quantity are those that were asked for.
+const UNCHANGED: i64 = -5_027;
 
 /// Most limits in one reply that are kept.
 pub const RATE_LIMITS_MAX: usize = 8;
@@ -109,6 +112,10 @@ impl<'a> Reply<'a> {
         let not_found = self.status == 400 && classify_code(code) == ErrorClass::OrderNotFound;
         match (request, outcome) {
             (RequestKind::Query, ReplyOutcome::Rejected) if !not_found => ReplyOutcome::Unresolved,
+            // The order is what was asked for already.
+            (RequestKind::Amend, ReplyOutcome::Rejected) if code == UNCHANGED => {
+                ReplyOutcome::Confirmed
+            }
             _ => outcome,
         }
     }
@@ -136,12 +143,16 @@ impl<'a> Reply<'a> {
             state: OrderState::Submitted,
             cumulative_quantity: Quantity::ZERO,
             error_code: code,
+            terms: None,
         };
         if reply.outcome != ReplyOutcome::Confirmed {
             return reply;
         }
         if self.error.is_some() {
-            reply.outcome = ReplyOutcome::Unresolved;
+            let unchanged = request == RequestKind::Amend && code == UNCHANGED;
+            if !unchanged {
+                reply.outcome = ReplyOutcome::Unresolved;
+            }
             return reply;
         }
         match order_result(self.result, request, client_order_id, instrument) {
@@ -149,6 +160,7 @@ impl<'a> Reply<'a> {
                 reply.exchange_order_id = order.exchange_order_id;
                 reply.state = order.state;
                 reply.cumulative_quantity = order.cumulative_quantity;
+                reply.terms = order.terms;
             }
             Err(_) => reply.outcome = ReplyOutcome::Unresolved,
         }
@@ -160,6 +172,7 @@ struct OrderResult {
     exchange_order_id: ExchangeOrderId,
     state: OrderState,
     cumulative_quantity: Quantity,
+    terms: Option<OrderTerms>,
 }
 
 fn order_result(
@@ -171,7 +184,20 @@ fn order_result(
     let mut cursor = Cursor::new(bytes);
     let (mut order_id, mut client_id, mut original_id) = (None, None, None);
     let (mut status, mut executed) = (None, None);
+    // What the order is after a change, or at the time of a query; a place or a cancel changes none
+    // of it.
+    let asks_terms = matches!(request, RequestKind::Amend | RequestKind::Query);
+    let (mut limit, mut whole, mut updated) = (None, None, None);
     cursor.object(|cursor, key| match key {
+        b"price" if asks_terms => {
+            let value = nearest_tick(cursor.string("price")?, instrument, "price")?;
+            set(&mut limit, "price", value)
+        }
+        b"origQty" if asks_terms => {
+            let value = quantity(cursor.string("origQty")?, instrument, "origQty")?;
+            set(&mut whole, "origQty", value)
+        }
+        b"updateTime" if asks_terms => set(&mut updated, "updateTime", time(cursor, "updateTime")?),
         b"orderId" => set(&mut order_id, "orderId", cursor.unsigned("orderId")?),
         b"clientOrderId" => set(
             &mut client_id,
@@ -203,7 +229,16 @@ fn order_result(
             return Err(DecodeError::Missing("status"));
         }
     };
+    let terms = limit.zip(whole).map(|(price, quantity)| OrderTerms {
+        price,
+        quantity,
+        changed: updated.unwrap_or(UtcMs(0)),
+    });
+    if request == RequestKind::Amend && terms.is_none() {
+        return Err(DecodeError::Missing("price"));
+    }
     Ok(OrderResult {
+        terms,
         exchange_order_id: ExchangeOrderId(required(order_id, "orderId")?),
         state,
         cumulative_quantity: executed.unwrap_or(Quantity::ZERO),

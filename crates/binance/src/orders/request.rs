@@ -113,6 +113,26 @@ impl RequestEncoder {
         );
     }
 
+    /// Appends `order.modify`, by our client id: price and the whole quantity, both always (futures).
+    pub fn amend(
+        &mut self,
+        out: &mut Vec<u8>,
+        sequence: u64,
+        instrument: &Instrument,
+        order: &NewOrder,
+        stamp: Stamp,
+    ) {
+        let params = amend_params(instrument, order);
+        self.finish(
+            out,
+            WireRequest::Amend,
+            sequence,
+            "order.modify",
+            params,
+            stamp,
+        );
+    }
+
     /// Appends `order.status`, by our client id.
     pub fn query(
         &mut self,
@@ -254,6 +274,21 @@ pub(crate) fn place_params<'a>(
     if order.reduce_only && instrument.market == Market::UsdM {
         params.text("reduceOnly", b"true");
     }
+}
+
+/// The parameters of a change of price and quantity.
+fn amend_params<'a>(instrument: &'a Instrument, order: &'a NewOrder) -> Params<'a> {
+    let mut params = Params::new();
+    let mut buffer = [0; TEXT_MAX];
+    params.text("origClientOrderId", order.client_order_id.as_bytes());
+    params.text("symbol", instrument.symbol.as_bytes());
+    params.text("side", order.side.as_str().as_bytes());
+    params.number(
+        "quantity",
+        instrument.write_quantity(order.quantity, &mut buffer),
+    );
+    params.number("price", instrument.write_price(order.price, &mut buffer));
+    params
 }
 
 /// The parameters that name an order that exists or may exist.

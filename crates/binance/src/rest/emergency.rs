@@ -35,27 +35,6 @@ pub struct ListedOrder {
     pub reduce_only: bool,
 }
 
-/// An open conditional order as the exchange lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedAlgoOrder {
-    /// Its symbol.
-    pub symbol: Symbol,
-    /// The client's id.
-    pub client_algo_id: String,
-    /// The exchange's id.
-    pub algo_id: u64,
-    /// `BUY` or `SELL`.
-    pub side: String,
-    /// Such as `STOP_MARKET`.
-    pub order_type: String,
-    /// Price that triggers it.
-    pub trigger_price: String,
-    /// Quantity; zero for an order that closes the position.
-    pub quantity: String,
-    /// Closes whatever position there is.
-    pub close_position: bool,
-}
-
 /// Which position of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leg {
@@ -159,27 +138,11 @@ pub fn cancel_named_order(
     Call::signed(Method::Delete, path, 1, params, credentials, stamp)
 }
 
-/// Every open conditional order of the account; futures only.
-#[must_use]
-pub fn open_algo_orders(credentials: &Credentials, stamp: Stamp) -> Call {
-    let path = "/fapi/v1/openAlgoOrders";
-    Call::signed(Method::Get, path, 40, Params::new(), credentials, stamp)
-}
-
 /// Cancels every conditional order of one symbol; the calls for ordinary orders leave them be.
 #[must_use]
 pub fn cancel_algo_orders(symbol: &Symbol, credentials: &Credentials, stamp: Stamp) -> Call {
     let path = "/fapi/v1/algoOpenOrders";
     Call::signed(Method::Delete, path, 1, of(symbol), credentials, stamp)
-}
-
-/// Cancels one conditional order by its client's id.
-#[must_use]
-pub fn cancel_algo_order(client_algo_id: &str, credentials: &Credentials, stamp: Stamp) -> Call {
-    let mut params = Params::new();
-    params.text("clientAlgoId", client_algo_id.as_bytes());
-    let path = "/fapi/v1/algoOrder";
-    Call::signed(Method::Delete, path, 1, params, credentials, stamp)
 }
 
 /// Cancels every order of one symbol at the exchange itself when `countdown_ms` pass without
@@ -225,7 +188,7 @@ pub fn close_position(
     Call::signed(Method::Post, path, 0, params, credentials, stamp)
 }
 
-fn of(symbol: &Symbol) -> Params<'_> {
+pub(super) fn of(symbol: &Symbol) -> Params<'_> {
     let mut params = Params::new();
     params.text("symbol", symbol.as_bytes());
     params
@@ -268,42 +231,6 @@ pub fn parse_listed_orders(body: &[u8]) -> Result<Vec<ListedOrder>, RestError> {
     orders.collect()
 }
 
-/// Reads `GET /fapi/v1/openAlgoOrders`.
-///
-/// # Errors
-/// [`RestError`].
-pub fn parse_algo_orders(body: &[u8]) -> Result<Vec<ListedAlgoOrder>, RestError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Written {
-        symbol: String,
-        client_algo_id: String,
-        algo_id: u64,
-        side: String,
-        order_type: String,
-        #[serde(default)]
-        trigger_price: String,
-        #[serde(default)]
-        quantity: String,
-        #[serde(default)]
-        close_position: bool,
-    }
-    let written: Vec<Written> = serde_json::from_slice(body)?;
-    let orders = written.into_iter().map(|one| {
-        Ok(ListedAlgoOrder {
-            symbol: symbol_of(&one.symbol)?,
-            client_algo_id: one.client_algo_id,
-            algo_id: one.algo_id,
-            side: one.side,
-            order_type: one.order_type,
-            trigger_price: one.trigger_price,
-            quantity: one.quantity,
-            close_position: one.close_position,
-        })
-    });
-    orders.collect()
-}
-
 /// Reads `GET /fapi/v3/positionRisk` of any symbols and keeps what is not flat.
 ///
 /// # Errors
@@ -340,7 +267,7 @@ pub fn parse_held_positions(body: &[u8]) -> Result<Vec<HeldPosition>, RestError>
     Ok(held)
 }
 
-fn symbol_of(text: &str) -> Result<Symbol, RestError> {
+pub(super) fn symbol_of(text: &str) -> Result<Symbol, RestError> {
     Symbol::new(text.as_bytes()).ok_or_else(|| bad_value("symbol", text))
 }
 
@@ -409,8 +336,6 @@ mod tests {
         let btc = Symbol::new(b"BTCUSDT").unwrap();
         let all = signed(|credentials, stamp| cancel_algo_orders(&btc, credentials, stamp));
         assert!(all.starts_with("DELETE /fapi/v1/algoOpenOrders?recvWindow=5000&symbol=BTCUSDT"));
-        let list = signed(open_algo_orders);
-        assert!(list.starts_with("GET /fapi/v1/openAlgoOrders?") && list.ends_with(" 40"));
         let timer =
             signed(|credentials, stamp| countdown_cancel_all(&btc, 120_000, credentials, stamp));
         assert!(

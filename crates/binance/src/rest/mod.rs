@@ -4,6 +4,7 @@
 //! Never: on the way of an order; this is the cold path and may allocate.
 
 mod account;
+mod algo;
 mod call;
 mod emergency;
 mod exchange_info;
@@ -14,15 +15,19 @@ pub use account::{
     AccountState, Balances, Positions, parse_account, parse_balances, parse_listen_key,
     parse_positions,
 };
+pub use algo::{
+    AlgoState, PlacedAlgoOrder, cancel_algo_order, open_algo_orders, parse_algo_order,
+    parse_algo_orders, place_protective_stop, query_algo_order,
+};
+pub use algo::{ListedAlgoOrder, TriggerPrice};
 pub use call::{
     Call, ListenKeyAction, Method, TRADES_PAGE, TradesFrom, account, balances, cancel_all,
     cancel_order, depth, exchange_info, listen_key, open_orders, place_order, positions,
     query_order, time, user_trades,
 };
 pub use emergency::{
-    HeldPosition, Leg, ListedAlgoOrder, ListedOrder, Lots, cancel_algo_order, cancel_algo_orders,
-    cancel_named_order, cancel_orders_of, close_position, countdown_cancel_all, open_algo_orders,
-    parse_algo_orders, parse_held_positions, parse_listed_orders,
+    HeldPosition, Leg, ListedOrder, Lots, cancel_algo_orders, cancel_named_order, cancel_orders_of,
+    close_position, countdown_cancel_all, parse_held_positions, parse_listed_orders,
 };
 pub use exchange_info::{
     ExchangeInfo, ListedInstrument, RequestLimit, parse_exchange_info, parse_time,

@@ -49,6 +49,8 @@ pub struct LinkSettings {
     /// It is replaced at this age at the latest, before the exchange's 24 h; the seed makes it
     /// earlier, so that connections that opened together are not all gone at once.
     pub rotate_after_ns: u64,
+    /// So long after that age it is closed, where somebody replaces it first.
+    pub overtime_ns: u64,
     /// Seed of the jitter.
     pub seed: u64,
 }
@@ -59,6 +61,7 @@ impl Default for LinkSettings {
             connect_timeout_ns: 10 * SECOND_NS,
             silence_ns: 0,
             rotate_after_ns: 23 * 3600 * SECOND_NS + 1800 * SECOND_NS,
+            overtime_ns: 0,
             seed: 1,
         }
     }
@@ -106,6 +109,15 @@ impl Link {
     #[must_use]
     pub const fn is_up(&self) -> bool {
         matches!(self.state, State::Up { .. })
+    }
+
+    /// True once it is open for so long that it is to be replaced.
+    #[must_use]
+    pub fn is_aged(&self, now: MonoNs) -> bool {
+        match self.state {
+            State::Up { since, .. } => now.since(since) >= self.settings.rotate_after_ns,
+            State::Waiting(_) | State::Connecting(_) => false,
+        }
     }
 
     /// The shell has opened the connection.
@@ -159,7 +171,7 @@ impl Link {
                 let silence_ns = self.settings.silence_ns;
                 if silence_ns > 0 && now.since(heard) >= silence_ns {
                     Some(self.close(CloseReason::Silent, now))
-                } else if now.since(since) >= self.settings.rotate_after_ns {
+                } else if now.since(since) >= self.age_max_ns() {
                     Some(self.close(CloseReason::Rotated, now))
                 } else {
                     None
@@ -169,13 +181,20 @@ impl Link {
         }
     }
 
+    const fn age_max_ns(&self) -> u64 {
+        let settings = &self.settings;
+        settings
+            .rotate_after_ns
+            .saturating_add(settings.overtime_ns)
+    }
+
     /// When `poll` has to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> MonoNs {
         match self.state {
             State::Waiting(until) | State::Connecting(until) => until,
             State::Up { since, heard } => {
-                let rotation = since.after(self.settings.rotate_after_ns);
+                let rotation = since.after(self.age_max_ns());
                 if self.settings.silence_ns > 0 {
                     rotation.min(heard.after(self.settings.silence_ns))
                 } else {

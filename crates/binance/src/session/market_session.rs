@@ -31,6 +31,8 @@ pub trait MarketEvents {
     fn parse_error(&mut self, error: DecodeError);
     /// The book stream of a market went up or down.
     fn stream(&mut self, market: Market, up: bool);
+    /// This connection, of whatever route, opened or ended. One who does not care leaves it.
+    fn connection(&mut self, _: bool) {}
 }
 
 /// A connection and its instruments.
@@ -40,11 +42,19 @@ pub struct MarketSession {
     url: String,
     link: Link,
     levels: Vec<Level>,
+    /// Somebody else opens another connection before this one is closed for its age.
+    relieved: bool,
+    /// Its server has said that it ends.
+    ending: bool,
 }
 
 /// Without a frame for this long a connection is dead: mark prices come each second, book tickers
 /// of a traded symbol far more often.
 const SILENCE_NS: u64 = 15 * SECOND_NS;
+
+/// So long a connection that is too old waits for the one that replaces it; the exchange ends it at
+/// 24 h.
+const OVERTIME_NS: u64 = 20 * 60 * SECOND_NS;
 
 /// Most levels of one difference; more make the book resync.
 const LEVELS_MAX: usize = 4096;
@@ -95,15 +105,39 @@ impl MarketSession {
         depth_interval_ms: u64,
         seed: u64,
     ) -> Self {
+        let url = url(route, base_url, instruments, depth_interval_ms);
+        Self::of_url(route, url, 0, seed)
+    }
+
+    /// The same, of a [`Feed`](super::Feed): it is replaced before it is closed for its age.
+    #[must_use]
+    pub fn relieved(
+        route: MarketRoute,
+        base_url: &str,
+        instruments: &Instruments<'_>,
+        depth_interval_ms: u64,
+        seed: u64,
+    ) -> Self {
+        let url = url(route, base_url, instruments, depth_interval_ms);
+        Self {
+            relieved: true,
+            ..Self::of_url(route, url, OVERTIME_NS, seed)
+        }
+    }
+
+    fn of_url(route: MarketRoute, url: String, overtime_ns: u64, seed: u64) -> Self {
         Self {
             route,
-            url: url(route, base_url, instruments, depth_interval_ms),
+            url,
             link: Link::new(LinkSettings {
                 silence_ns: SILENCE_NS,
+                overtime_ns,
                 seed,
                 ..LinkSettings::default()
             }),
             levels: vec![Level::default(); LEVELS_MAX],
+            relieved: false,
+            ending: false,
         }
     }
 
@@ -135,8 +169,23 @@ impl MarketSession {
         self.link.next_deadline()
     }
 
+    /// True once another connection is to take its place.
+    #[must_use]
+    pub fn is_due_for_replacement(&self, now: MonoNs) -> bool {
+        self.link.is_up() && (self.ending || self.link.is_aged(now))
+    }
+
+    /// Another connection has taken its place.
+    pub fn retire(&mut self, now: MonoNs, events: &mut impl MarketEvents) -> LinkAction {
+        if self.link.is_up() {
+            self.tell(false, events);
+        }
+        self.link.close(CloseReason::Rotated, now)
+    }
+
     /// The connection is open; the URL itself subscribes.
     pub fn on_connected(&mut self, now: MonoNs, events: &mut impl MarketEvents) {
+        self.ending = false;
         self.link.on_connected(now);
         self.tell(true, events);
     }
@@ -159,6 +208,11 @@ impl MarketSession {
         self.link.on_data(now);
         let market = self.route.market();
         match decode_stream_message(bytes, instruments, market, &mut self.levels) {
+            // There are ten minutes left for somebody to take its place.
+            Ok(StreamMessage::Other(OtherEvent::ServerShutdown)) if self.relieved => {
+                self.ending = true;
+                None
+            }
             Ok(StreamMessage::Other(OtherEvent::ServerShutdown)) => {
                 self.tell(false, events);
                 Some(self.link.close(CloseReason::ServerShutdown, now))
@@ -197,6 +251,7 @@ impl MarketSession {
     }
 
     fn tell(&self, up: bool, events: &mut impl MarketEvents) {
+        events.connection(up);
         if self.route.carries_books() {
             events.stream(self.route.market(), up);
         }

@@ -1,6 +1,6 @@
 //! The order connection: WebSocket API requests and what became of each.
 //!
-//! In: orders to place, cancel or query, reply frames, the end of the connection, the time. Out:
+//! In: orders to place, amend, cancel or query, reply frames, the end of the connection, the time. Out:
 //! frames to write, on spot the private events that come over the same connection, and exactly
 //! one verdict a request at first (a late answer follows as what it is: evidence). Never: a
 //! request sent twice, a silent loss: what was written and not answered is `Unresolved` (I3),
@@ -20,8 +20,8 @@ use crate::orders::{
 };
 use crate::sign::Credentials;
 use market::{
-    CancelOrder, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Instruments, Market,
-    MonoNs, NewOrder, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
+    AmendOrder, CancelOrder, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Instruments,
+    Market, MonoNs, NewOrder, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
     WANTED_WINDOW_MS,
 };
 
@@ -76,7 +76,7 @@ struct Pending {
     instrument: InstrumentId,
     written: MonoNs,
     told: bool,
-    /// A query that a later one of the same order has followed.
+    /// A query or an amendment that a later one of the same order has followed.
     superseded: bool,
 }
 
@@ -268,12 +268,7 @@ impl OrderSession {
         let Some(sequence) = self.admit(request, id, instrument, now, events) else {
             return false;
         };
-        let window_ms = if reduces {
-            WANTED_WINDOW_MS
-        } else {
-            self.settings.recv_window_ms
-        };
-        let stamp = self.stamp(window_ms, now);
+        let stamp = self.stamp(self.window_ms(reduces), now);
         self.encoder.place(out, sequence, instrument, order, stamp);
         true
     }
@@ -294,6 +289,42 @@ impl OrderSession {
         let stamp = self.stamp(WANTED_WINDOW_MS, now);
         self.encoder.cancel(out, sequence, instrument, order, stamp);
         true
+    }
+
+    /// Changes price and quantity of an order, as decided at `decided`: `out` holds the frame to
+    /// write when this is true. Only futures have a request for it.
+    pub fn amend(
+        &mut self,
+        amend: &AmendOrder,
+        instrument: &Instrument,
+        decided: MonoNs,
+        now: Now,
+        out: &mut Vec<u8>,
+        events: &mut impl OrderEvents,
+    ) -> bool {
+        let order = &amend.order;
+        let (request, id) = (RequestKind::Amend, order.client_order_id);
+        let reduces = order.only_reduces(self.settings.market);
+        let old = !reduces && now.mono.since(decided) > ENTRY_AGE_NS_MAX;
+        if old || self.settings.market == Market::Spot {
+            let one = self.pending_now(request, id, instrument, now);
+            events.reply(verdict(&one, ReplyOutcome::Rejected, NOT_SENT), None);
+            return false;
+        }
+        let Some(sequence) = self.admit(request, id, instrument, now, events) else {
+            return false;
+        };
+        let stamp = self.stamp(self.window_ms(reduces), now);
+        self.encoder.amend(out, sequence, instrument, order, stamp);
+        true
+    }
+
+    const fn window_ms(&self, reduces: bool) -> u32 {
+        if reduces {
+            WANTED_WINDOW_MS
+        } else {
+            self.settings.recv_window_ms
+        }
     }
 
     /// Asks what became of an order: `out` holds the frame to write when this is true.
@@ -368,7 +399,12 @@ impl OrderSession {
                     // It says how things stood before the query that is under way (I4).
                     verdict.outcome = ReplyOutcome::Unresolved;
                 }
-                events.reply(verdict, Some(now.mono.since(one.written)));
+                let refused_before = one.request == RequestKind::Amend
+                    && verdict.outcome == ReplyOutcome::Rejected
+                    && one.superseded;
+                if !(refused_before && one.told) {
+                    events.reply(verdict, Some(now.mono.since(one.written)));
+                }
             }
             _ => events.unreadable(),
         }
@@ -447,8 +483,8 @@ impl OrderSession {
             events.reply(verdict(&one, not_sent(request), NOT_SENT), None);
             return None;
         }
-        if request == RequestKind::Query {
-            self.supersede_queries(client_order_id);
+        if matches!(request, RequestKind::Query | RequestKind::Amend) {
+            self.supersede(request, client_order_id);
         }
         let sequence = self.take_sequence();
         let slot = &mut self.pending[sequence as usize % PENDING_MAX];
@@ -476,11 +512,11 @@ impl OrderSession {
         }
     }
 
-    /// A late answer to a former query says nothing of now.
-    fn supersede_queries(&mut self, client_order_id: ClientOrderId) {
+    /// A late answer to a former query says nothing of now, and a late refusal of a former
+    /// amendment nothing of the one that is under way.
+    fn supersede(&mut self, request: RequestKind, client_order_id: ClientOrderId) {
         for one in self.pending.iter_mut().flatten() {
-            one.superseded |=
-                one.request == RequestKind::Query && one.client_order_id == client_order_id;
+            one.superseded |= one.request == request && one.client_order_id == client_order_id;
         }
     }
 
@@ -583,6 +619,7 @@ const fn verdict(one: &Pending, outcome: ReplyOutcome, error_code: i64) -> Order
         state: OrderState::Submitted,
         cumulative_quantity: Quantity::ZERO,
         error_code,
+        terms: None,
     }
 }
 

@@ -37,6 +37,9 @@ pub struct PrivateStream {
 /// half-open.
 const SILENCE_NS: u64 = 200 * SECOND_NS;
 
+/// So long one that is too old waits for the one that replaces it.
+const OVERTIME_NS: u64 = 20 * 60 * SECOND_NS;
+
 impl PrivateStream {
     /// A stream that wants to be connected at its first poll.
     #[must_use]
@@ -48,6 +51,26 @@ impl PrivateStream {
                 ..LinkSettings::default()
             }),
         }
+    }
+
+    /// The same, of a [`PrivateFeed`](super::PrivateFeed): it is replaced before it is closed for its
+    /// age.
+    #[must_use]
+    pub fn relieved(seed: u64) -> Self {
+        Self {
+            link: Link::new(LinkSettings {
+                silence_ns: SILENCE_NS,
+                overtime_ns: OVERTIME_NS,
+                seed,
+                ..LinkSettings::default()
+            }),
+        }
+    }
+
+    /// True once another connection is to take its place.
+    #[must_use]
+    pub fn is_due_for_replacement(&self, now: MonoNs) -> bool {
+        self.link.is_aged(now)
     }
 
     /// What is due now. A connection wants a fresh key.

@@ -36,6 +36,27 @@ impl UserSession {
         }
     }
 
+    /// The same, of a [`PrivateFeed`](super::PrivateFeed).
+    #[must_use]
+    pub fn relieved(base_url: &str, seed: u64) -> Self {
+        Self {
+            key: ListenKey::new(base_url),
+            stream: PrivateStream::relieved(seed),
+        }
+    }
+
+    /// True once another connection is to take its place.
+    #[must_use]
+    pub fn is_due_for_replacement(&self, now: MonoNs) -> bool {
+        self.stream.is_due_for_replacement(now)
+    }
+
+    /// Another connection has taken its place, and keeps the key.
+    pub fn retire(&mut self, now: MonoNs, events: &mut impl UserEvents) -> UserAction {
+        let close = self.stream.close(CloseReason::Rotated, now, events);
+        self.link(close)
+    }
+
     /// Where to connect; empty without a key.
     #[must_use]
     pub fn url(&self) -> &str {

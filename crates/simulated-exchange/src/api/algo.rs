@@ -18,7 +18,7 @@ use super::trading::{check_position_side, client_order_id, price_of, quantity_of
 /// `POST …/algoOrder`, `algoOrder.place`.
 ///
 /// # Errors
-/// -1102, -1116, -2021, -4045, -4116, -4137, -4138 and those of price and quantity.
+/// -1102, -1116, -2021, -4045, -4116, -4130, -4137, -4138 and those of price and quantity.
 pub fn place(call: &mut Call<'_>) -> Answer {
     let request = parse(call)?;
     let (market, now) = (call.market, call.now);
@@ -156,6 +156,11 @@ fn refusal(rejection: ConditionalRejection) -> ApiError {
         ConditionalRejection::DuplicateClientId => {
             ApiError::new(-4116, "ClientOrderId is duplicated.")
         }
+        ConditionalRejection::OneADirection => ApiError::new(
+            -4130,
+            "An open stop or take profit order with GTE and closePosition in the direction is \
+             existing.",
+        ),
         ConditionalRejection::WouldTrigger => {
             ApiError::new(-2021, "Order would immediately trigger.")
         }

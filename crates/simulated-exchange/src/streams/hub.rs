@@ -171,8 +171,25 @@ impl Hub {
         !self.streams[stream.0].subscribers.is_empty()
     }
 
+    /// The connection that has subscribed to a stream first.
+    #[must_use]
+    pub fn first_subscriber(&self, stream: StreamId) -> Option<ConnectionId> {
+        self.streams[stream.0].subscribers.first().copied()
+    }
+
     /// Sends a text to all subscribers of a stream.
     pub fn publish(&mut self, stream: StreamId, text: &[u8], key: Option<FrameKey>) {
+        self.publish_without(stream, text, key, None);
+    }
+
+    /// Sends a text to all subscribers of a stream but `without`.
+    pub fn publish_without(
+        &mut self,
+        stream: StreamId,
+        text: &[u8],
+        key: Option<FrameKey>,
+        without: Option<ConnectionId>,
+    ) {
         let stream = &mut self.streams[stream.0];
         if stream.subscribers.is_empty() {
             return;
@@ -180,7 +197,8 @@ impl Hub {
         stream.frames += 1;
         let (mut plain, mut wrapped) = (None, None);
         let mut slow = Vec::new();
-        for id in &stream.subscribers {
+        let others = stream.subscribers.iter();
+        for id in others.filter(|id| Some(**id) != without) {
             let Some(connection) = self.connections.get(id) else {
                 continue;
             };

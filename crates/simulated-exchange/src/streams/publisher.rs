@@ -288,7 +288,9 @@ pub fn mark_detail(instrument: &Instrument, mark: Price, now: UtcMs) -> MarkPric
 
 /// Publishes a frame, or does with it what a fault says.
 fn send(hub: &mut Hub, faults: &mut Faults, stream: StreamId, text: &mut Vec<u8>, key: FrameKey) {
-    match faults.on_frame(stream, key, text) {
+    let fate = faults.on_frame(stream, key, text);
+    let only_one_breaks = fate == FrameFate::DisconnectOne;
+    match fate {
         FrameFate::Send => hub.publish(stream, text, Some(key)),
         FrameFate::Drop => {}
         FrameFate::Duplicate => {
@@ -298,6 +300,13 @@ fn send(hub: &mut Hub, faults: &mut Faults, stream: StreamId, text: &mut Vec<u8>
         FrameFate::After(held) => {
             hub.publish(stream, text, Some(key));
             hub.publish(stream, &held, None);
+        }
+        FrameFate::DropOne | FrameFate::DisconnectOne => {
+            let first = hub.first_subscriber(stream);
+            hub.publish_without(stream, text, Some(key), first);
+            if let Some(first) = first.filter(|_| only_one_breaks) {
+                hub.tell(first, super::hub::Outgoing::Abort);
+            }
         }
         FrameFate::Disconnect => {
             hub.tell_market_connections(&super::hub::Outgoing::Abort);

@@ -21,6 +21,8 @@ impl Engine {
                 bounds::is_price(one.price) && bounds::is_quantity(one.quantity),
                 None,
             ),
+            // Its request runs into its time-out, and a query asks again.
+            Input::OrderReply(reply) => (reply.terms.is_none_or(bounds::are_terms), None),
             Input::OrderUpdate(update) => (bounds::is_update(update), Some(update.instrument)),
             Input::OpenOrder(report) => (bounds::is_open_order(report), Some(report.instrument)),
             Input::Position(report) => {

@@ -1,6 +1,6 @@
-//! Replies, order events, fills, positions, balances.
+//! Order events, fills, positions, balances.
 //!
-//! In: what the exchange says of our orders and account. Out: order changes, fills, positions.
+//! In: what the exchange says by itself of our orders and account. Out: order changes, fills, positions.
 //! Never: a verdict that the exchange did not give (I3), a trade twice (I6).
 
 use super::core::{Engine, FOREIGN};
@@ -13,83 +13,17 @@ use crate::orders::{Evidence, Order};
 use crate::outbox::{Observer, Request};
 use crate::position::ClosedTrade;
 use crate::strategy::Purpose;
-use market::account::NOT_SENT;
 use market::record::{Fill, OrderChange, PositionRecord, Record, TradeClosed, WalletRecord};
 use market::{
     BalanceReport, CancelOrder, Certainty, Execution, ExitReason, Liquidity, Market, Money,
-    OrderReply, OrderState, OrderType, OrderUpdate, PendingRequest, PositionReport, Quantity,
-    ReplyOutcome, RequestKind, TradeId, UtcMs,
+    OrderState, OrderTerms, OrderType, OrderUpdate, PositionReport, Quantity, RequestKind, TradeId,
+    UtcMs,
 };
 
 /// How long our position may differ from the exchange's statement: fills follow it.
 const MISMATCH_GRACE_NS: u64 = 2_000_000_000;
-/// A cancel that was refused is looked into after this time; the order's end may be on its way.
-const CANCEL_REFUSED_NS: u64 = 200_000_000;
 
 impl Engine {
-    pub(super) fn take_reply<O: Observer>(&mut self, reply: &OrderReply, emit: &mut Emit<'_, O>) {
-        let Some(slot) = self.orders.find(&reply.client_order_id) else {
-            self.orders.counters.forgotten += 1;
-            return;
-        };
-        let now = self.facts.now;
-        self.watch_reply(slot, reply, emit);
-        if reply.exchange_order_id.0 != 0 {
-            self.orders.get_mut(slot).exchange_order_id = reply.exchange_order_id;
-        }
-        let told = reply.cumulative_quantity;
-        let changed = match (reply.request, reply.outcome) {
-            (RequestKind::Place, ReplyOutcome::Confirmed) => {
-                let evidence = Evidence::of(reply.state).unwrap_or(Evidence::Accept);
-                self.apply(slot, evidence, told)
-            }
-            (RequestKind::Place, ReplyOutcome::Rejected) => {
-                let sent = reply.error_code != NOT_SENT;
-                self.apply_and_tell(slot, Evidence::Reject, told, sent)
-            }
-            (RequestKind::Cancel, ReplyOutcome::Confirmed) => {
-                let evidence = match Evidence::of(reply.state) {
-                    Some(evidence) if reply.state.is_final() => evidence,
-                    _ => Evidence::Cancel,
-                };
-                self.apply(slot, evidence, told)
-            }
-            (RequestKind::Cancel, ReplyOutcome::Rejected) => {
-                if !self.orders.get(slot).state.is_final() {
-                    self.orders.wake_at(slot, now.after(CANCEL_REFUSED_NS));
-                }
-                false
-            }
-            (RequestKind::Query, ReplyOutcome::Confirmed) => {
-                self.orders.get_mut(slot).pending = PendingRequest::None;
-                match Evidence::of(reply.state) {
-                    Some(evidence) => self.apply(slot, evidence, told),
-                    None => false,
-                }
-            }
-            (RequestKind::Query, ReplyOutcome::Rejected) => {
-                let market = self.market_of(self.orders.get(slot));
-                self.orders.not_found(slot, market)
-                    && self.apply(slot, Evidence::Reject, Quantity::ZERO)
-            }
-            (RequestKind::Place, ReplyOutcome::Unresolved) => {
-                // The private stream may have answered before.
-                let open = self.orders.get(slot).state == OrderState::Submitted;
-                open && self.orders.make_unknown(slot, now)
-            }
-            (RequestKind::Cancel, ReplyOutcome::Unresolved) => {
-                let open = self.orders.get(slot).pending == PendingRequest::Cancel;
-                open && self.orders.make_unknown(slot, now)
-            }
-            // An unresolved query is followed by the next; amends are not sent yet.
-            (RequestKind::Query | RequestKind::Amend, _) => false,
-        };
-        if changed || reply.outcome == ReplyOutcome::Rejected {
-            self.record_order(slot, Some(reply.request), reply.error_code, emit);
-        }
-        self.touch(self.orders.get(slot).new.instrument);
-    }
-
     pub(super) fn take_update<O: Observer>(
         &mut self,
         update: &OrderUpdate,
@@ -110,11 +44,15 @@ impl Engine {
                 self.doubt(self.config.instruments[index].market);
             }
         }
-        if let Some(slot) = found {
-            let order = self.orders.get_mut(slot);
-            if !order.state.is_final() {
-                order.amend(update.price, update.quantity, update.transaction_time);
-            }
+        if let Some(slot) = found
+            && !self.orders.get(slot).state.is_final()
+        {
+            let terms = OrderTerms {
+                price: update.price,
+                quantity: update.quantity,
+                changed: update.transaction_time,
+            };
+            self.take_terms(slot, terms, emit);
         }
         if is_trade(update) {
             let by_venue = update.order_type == OrderType::Liquidation
@@ -146,7 +84,7 @@ impl Engine {
     }
 
     /// As [`Self::apply`]; `sent` is false for an order that never left this machine.
-    fn apply_and_tell(
+    pub(super) fn apply_and_tell(
         &mut self,
         slot: u16,
         evidence: Evidence,
@@ -238,11 +176,7 @@ impl Engine {
         }
         self.pay_in_kind(index, slot, traded);
         if slot.is_none() {
-            let reason = if traded.by_venue {
-                ExitReason::Venue
-            } else {
-                ExitReason::Operator
-            };
+            let reason = super::protection::reason_of(traded);
             self.take_from_strategies(index, &fill, reason, emit);
         }
         true

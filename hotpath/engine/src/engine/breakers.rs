@@ -135,7 +135,10 @@ impl Engine {
         if let Some(trip) = self.breakers.trade_closed(won, &self.config.risk) {
             self.trip(trip, About::default(), emit);
         }
-        let stopped = matches!(reason, ExitReason::StopLoss | ExitReason::TradeLoss);
+        let stopped = matches!(
+            reason,
+            ExitReason::StopLoss | ExitReason::TradeLoss | ExitReason::ProtectiveStop
+        );
         let pause_ns = self.config.risk.stop_cooldown_ns;
         if stopped && self.utc_now().0 != 0 {
             let about = About::of(usize::from(instrument.0));

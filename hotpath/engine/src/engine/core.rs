@@ -325,6 +325,7 @@ impl Engine {
             Input::CancelInstrument(id) => self.want_cancels(|one| one.new.instrument == *id),
             Input::CancelOrder(id) => self.want_cancels(|one| one.new.client_order_id == *id),
             Input::KillStep(step) => emit.record(Record::KillStep(*step)),
+            Input::Protection(step) => self.take_protection(step, emit),
             Input::Clock(utc) => self.take_clock(*utc, emit),
             Input::JournalLevel(permille) => self.trading.journal_level(*permille),
             Input::Time => {}

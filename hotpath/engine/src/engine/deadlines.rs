@@ -65,6 +65,10 @@ impl Engine {
                 emit.request(Request::Query(self.cancel_of(slot)));
             }
             self.orders.queried(slot, now);
+        } else if order.pending == PendingRequest::Amend && order.is_amended() {
+            self.doubt_amendment(slot);
+            self.record_order(slot, None, 0, emit);
+            self.touch(order.new.instrument);
         } else if self.orders.make_unknown(slot, now) {
             // No reply in time: the request may have taken effect or not.
             self.record_order(slot, None, 0, emit);

@@ -84,6 +84,7 @@ impl Engine {
         let market = self.config.instruments[usize::from(instrument.0)].market;
         let rules = PlanRules {
             exchange_trims_exits: market == Market::UsdM,
+            amends: self.config.orders.amend && market == Market::UsdM,
         };
         let (desired, orders) = (&self.desired, &self.orders);
         plan(desired, orders, assignment, rules, &mut self.actions);
@@ -113,6 +114,13 @@ impl Engine {
                 Action::Cancel(slot) => {
                     self.cancel(slot, emit);
                     done = Ok(());
+                }
+                Action::Amend(slot, index) => {
+                    let wanted = self.desired[usize::from(index)];
+                    match self.amend_or_cancel(slot, &wanted, trigger, emit) {
+                        Ok(()) => done = Ok(()),
+                        Err(reason) => done = done.or(Err(Some(reason))),
+                    }
                 }
                 Action::Place(index) => {
                     let wanted = self.desired[usize::from(index)];
@@ -242,7 +250,7 @@ impl Engine {
     }
 
     /// Sends a cancel and waits for its end.
-    fn cancel<O: Observer>(&mut self, slot: u16, emit: &mut Emit<'_, O>) {
+    pub(super) fn cancel<O: Observer>(&mut self, slot: u16, emit: &mut Emit<'_, O>) {
         let now = self.facts.now;
         self.throttle.take_reserved(now);
         let due = self.orders.reply_due(now);

@@ -12,6 +12,7 @@ const TAG_REQUEST: u64 = 1;
 const TAG_RECORD: u64 = 2;
 const TAG_NON_ACTION: u64 = 3;
 const TAG_PLACE: u64 = 4;
+const TAG_AMEND: u64 = 5;
 
 /// An outbox and the hash of what goes into it.
 pub(super) struct Emit<'a, O> {
@@ -43,10 +44,14 @@ impl<'a, O: Observer> Emit<'a, O> {
 
     pub(super) fn request(&mut self, request: Request) {
         match &request {
-            // Its intent, which went before it, has told the hash all of the order.
+            // Its intent, which went before it, has told the hash all of it.
             Request::Place(order) => {
                 self.hash.word(TAG_PLACE);
                 self.hash.word(order.get().intent.0);
+            }
+            Request::Amend(amend) => {
+                self.hash.word(TAG_AMEND);
+                self.hash.word(amend.get().decision.0);
             }
             other => {
                 let length = encode(other, &mut self.outbox.scratch);

@@ -265,6 +265,15 @@ pub(super) struct Reserved {
     pub(super) market: Money,
 }
 
+impl Reserved {
+    /// Adds exposure of the order's own side and market.
+    pub(super) fn add(&mut self, reserved: Money) {
+        self.all += reserved;
+        self.side += reserved;
+        self.market += reserved;
+    }
+}
+
 /// What an order reserves: its notional, unless it can only reduce.
 pub(super) fn reserve_of(new: &NewOrder, market: Market, worth: Money) -> Money {
     let sells_what_is_held = market == Market::Spot && new.side == Side::Sell;

@@ -56,6 +56,8 @@ wire_struct! {
         pub exchange_entry_e8: i64,
         /// Stated in the running reconciliation.
         pub reported: bool,
+        /// Price at which a stop at the exchange closes the position, for the page.
+        pub protective_stop: Option<Price>,
         /// When a difference with the exchange counts as a mismatch; 0 = none is open.
         pub mismatch_at: MonoNs,
         /// When the last fill was applied.

@@ -58,6 +58,7 @@ impl Engine {
             trades_closed: closed,
             book_gaps: state.facts.book_gaps,
             book_resyncs: state.facts.book_resyncs,
+            protective_stop: state.facts.protective_stop.unwrap_or(Price(0)),
         }
     }
 

@@ -3,12 +3,14 @@
 //! In: a desired order. Out: an intent in the journal and a request, or a denial with its code.
 //! Never: a request without an intent before it (I25).
 
+use super::amend::Excess;
 use super::core::Engine;
 use super::emit::Emit;
 use super::exposure::{Reserved, reserve_of};
 use crate::orders::Order;
 use crate::outbox::{Observer, Request, Stage};
-use crate::risk::{BookView, RiskView, check, worst_notional};
+use crate::risk::{BookView, RiskView, check, fitted_exit_price, worst_notional};
+use crate::signal::Top;
 use crate::strategy::Desired;
 use market::record::{Denial, Intent, Record, Trigger};
 use market::{
@@ -42,7 +44,10 @@ impl Engine {
             reduce_only: self.is_reduce_only(index, wanted),
         };
         let instrument = self.config.instruments[index];
-        let view = self.risk_view(assignment, &new, wanted.slot, &instrument);
+        let view = self.risk_view(assignment, &new, wanted.slot, &instrument, |_| None);
+        if wanted.purpose.reduces() {
+            new.price = fitted_exit_price(&new, &view, &self.config.risk);
+        }
         let place = self.orders.reserve();
         let result = match place {
             Some((slot, client_order_id)) => {
@@ -89,7 +94,7 @@ impl Engine {
     /// ordinary order; but only while their parts explain the account's position, and while
     /// trading is free. Otherwise what reduces the account is trimmed to it: a part that is larger
     /// than the whole would be denied, and nothing would ever be closed (I18).
-    fn is_reduce_only(&self, index: usize, wanted: &Desired) -> bool {
+    pub(super) fn is_reduce_only(&self, index: usize, wanted: &Desired) -> bool {
         if !wanted.purpose.reduces() || self.config.instruments[index].market == Market::Spot {
             return false;
         }
@@ -101,12 +106,22 @@ impl Engine {
         strategies <= 1 || covers || held != self.claimed(index) || (opposes && !is_free)
     }
 
-    fn risk_view<'a>(
+    /// Mark price and top of the book, while they are fresh.
+    pub(super) fn prices_of(&self, index: usize) -> (Option<Top>, Option<Price>) {
+        let state = &self.instruments[index];
+        let (now, stale_ns) = (self.facts.now, self.config.signal.stale_after_ns);
+        (state.fresh_top(now, stale_ns), state.fresh_mark(now))
+    }
+
+    /// What risk has to know of `new`. The order that it replaces by an amendment is left out of
+    /// the sums, but for what it holds beyond the new one.
+    pub(super) fn risk_view<'a>(
         &self,
         assignment: u16,
         new: &NewOrder,
         slot: u8,
         instrument: &'a Instrument,
+        amended: impl Fn(&Order) -> Option<Excess>,
     ) -> RiskView<'a> {
         let state = &self.instruments[usize::from(new.instrument.0)];
         let (now, stale_ns) = (self.facts.now, self.config.signal.stale_after_ns);
@@ -118,6 +133,11 @@ impl Engine {
         let mut own_opposite: Option<Price> = None;
         let mut reserved = Reserved::default();
         for order in self.orders.live_orders() {
+            if let Some(excess) = amended(order) {
+                open_same_side += excess.lots;
+                reserved.add(excess.reserved);
+                continue;
+            }
             open_orders_account += 1;
             self.add_reserved(order, new, &mut reserved);
             duplicate |= order.assignment == assignment && order.slot == slot;

@@ -18,7 +18,7 @@ use market::record::{Adopted, Difference, DifferenceFate, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
     Certainty, Instrument, InstrumentId, IntentId, Market, Money, MonoNs, NewOrder,
-    OpenOrderReport, OrderState, PendingRequest, Quantity,
+    OpenOrderReport, OrderState, OrderTerms, PendingRequest, Quantity,
 };
 
 /// The slot of orders that no strategy wants: adopted ones.
@@ -91,9 +91,18 @@ impl Engine {
     ) {
         let order = self.orders.get_mut(slot);
         order.listed = true;
-        if !order.state.is_final() {
-            order.amend(report.price, report.quantity, order.amended_at);
+        let terms = OrderTerms {
+            price: report.price,
+            quantity: report.quantity,
+            changed: order.amended_at,
+        };
+        // A list that was asked for before a change says nothing of it, and what becomes of an
+        // open amendment a query tells.
+        let older = order.amending.is_some() || order.terms_at >= self.run.requested_at;
+        if !order.state.is_final() && !older {
+            self.take_terms(slot, terms, emit);
         }
+        let order = self.orders.get_mut(slot);
         order.exchange_order_id = report.exchange_order_id;
         let was_rejected = order.state == OrderState::Rejected;
         let evidence = Evidence::of(report.state).unwrap_or(Evidence::Accept);

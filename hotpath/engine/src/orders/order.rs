@@ -2,6 +2,7 @@
 //!
 //! In: what the table writes. Out: how much of it can still trade. Never: a guess.
 
+use crate::bounds::RESERVE_MAX;
 use crate::strategy::Purpose;
 use market::{
     Certainty, ExchangeOrderId, Money, MonoNs, NewOrder, OrderState, OrderType, PendingRequest,
@@ -53,8 +54,40 @@ wire_struct! {
         pub listed: bool,
         /// Exposure that the whole of it may add; zero when it can only reduce.
         pub reserve: Money,
-        /// When somebody else changed it last, by the exchange's clock (F32).
+        /// When its price or quantity changed last, by the exchange's clock (F32).
         pub amended_at: UtcMs,
+        /// When we learned of it, or asked for it: what was asked before says nothing.
+        pub terms_at: MonoNs,
+        /// An amendment of ours whose fate is open; only while an amendment or the cancel that
+        /// overtook it is pending.
+        pub amending: Option<Amending>,
+        /// Amendments that were sent.
+        pub amendments: u16,
+        /// The exchange refused an amendment of it: it is cancelled and placed anew instead.
+        pub amend_refused: bool,
+    }
+}
+
+wire_struct! {
+    /// What an order is to become.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Amending {
+        /// Limit price.
+        pub price: Price,
+        /// The whole quantity.
+        pub quantity: Quantity,
+        /// Exposure that the whole of it may add then.
+        pub reserve: Money,
+        /// When it was sent.
+        pub sent_at: MonoNs,
+    }
+}
+
+impl Amending {
+    /// True when the order is what was asked for.
+    #[must_use]
+    pub fn is(&self, price: Price, quantity: Quantity) -> bool {
+        self.price == price && self.quantity == quantity
     }
 }
 
@@ -83,21 +116,59 @@ impl Order {
             listed: false,
             reserve: Money::ZERO,
             amended_at: UtcMs(0),
+            terms_at: MonoNs(0),
+            amending: None,
+            amendments: 0,
+            amend_refused: false,
         }
     }
 
-    /// The exchange states another price or quantity than ours: somebody else amended the order
-    /// (F32). What is older than the last amendment that we know of says nothing.
-    pub fn amend(&mut self, price: Price, quantity: Quantity, at: UtcMs) {
+    /// The exchange states price and quantity of a time; true when that changes them. What is
+    /// older than the last change that we know of says nothing: somebody may have amended the
+    /// order, ourselves or others (F32).
+    pub fn take_terms(&mut self, price: Price, quantity: Quantity, at: UtcMs, now: MonoNs) -> bool {
         let same = self.new.price == price && self.new.quantity == quantity;
         if same || quantity < self.filled || quantity.0 <= 0 || at < self.amended_at {
-            return;
+            return false;
         }
-        self.new.quantity = quantity;
-        if self.new.order_type == OrderType::Limit && price.0 > 0 {
-            self.new.price = price;
+        let is_priced = self.new.order_type == OrderType::Limit && price.0 > 0;
+        let price = if is_priced { price } else { self.new.price };
+        self.reserve = match self.amending.filter(|one| one.is(price, quantity)) {
+            Some(ours) => ours.reserve,
+            None => self.reserve_at(price, quantity),
+        };
+        (self.new.price, self.new.quantity) = (price, quantity);
+        (self.amended_at, self.terms_at) = (at, now);
+        true
+    }
+
+    /// What it reserves when it becomes another order by somebody else's hand; a lower price
+    /// frees nothing.
+    fn reserve_at(&self, price: Price, quantity: Quantity) -> Money {
+        let reserve = scaled(self.reserve, quantity.0, self.new.quantity.0);
+        let risen = self.new.price.0 > 0 && price > self.new.price;
+        if risen {
+            scaled(reserve, price.0, self.new.price.0)
+        } else {
+            reserve
         }
-        self.amended_at = at;
+    }
+
+    /// The amendment is decided: the exchange has it, or never will.
+    pub fn end_amendment(&mut self) {
+        self.amending = None;
+        if self.pending == PendingRequest::Amend {
+            self.pending = PendingRequest::None;
+            self.certainty = Certainty::Known;
+            self.wake = NEVER;
+        }
+    }
+
+    /// True when the exchange has told already that the open amendment took effect.
+    #[must_use]
+    pub fn is_amended(&self) -> bool {
+        let ours = self.amending;
+        ours.is_some_and(|one| one.is(self.new.price, self.new.quantity))
     }
 
     /// True when nothing is left to happen: a final state and every fill applied.
@@ -106,26 +177,35 @@ impl Order {
         self.state.is_final() && self.filled >= self.told
     }
 
-    /// Lots that may still trade, or have traded without our knowing the fill.
+    /// Lots that may still trade, or have traded without our knowing the fill. While an amendment
+    /// is open, those of the larger of both.
     #[must_use]
     pub fn exposure(&self) -> Quantity {
         if self.state.is_final() {
-            Quantity((self.told.0 - self.filled.0).max(0))
-        } else {
-            Quantity((self.new.quantity.0 - self.filled.0).max(0))
+            return Quantity((self.told.0 - self.filled.0).max(0));
         }
+        let asked = self.amending.map_or(0, |one| one.quantity.0);
+        Quantity((self.new.quantity.0.max(asked) - self.filled.0).max(0))
     }
 
-    /// Exposure that what is left of it may add (I12); rounded up.
+    /// Exposure that what is left of it may add (I12); rounded up. While an amendment is open, the
+    /// larger of both.
     #[must_use]
     pub fn reserved(&self) -> Money {
+        if let Some(asked) = &self.amending {
+            let left = |whole: Quantity| (whole.0 - self.filled.0).max(0);
+            let old = scaled(self.reserve, left(self.new.quantity), self.new.quantity.0);
+            return old.max(scaled(
+                asked.reserve,
+                left(asked.quantity),
+                asked.quantity.0,
+            ));
+        }
         let (left, whole) = (self.exposure(), self.new.quantity);
         if left == whole || self.reserve == Money::ZERO {
             return self.reserve;
         }
-        let scaled = i128::from(self.reserve.0) * i128::from(left.0);
-        let whole = i128::from(whole.0.max(1));
-        Money(((scaled + whole - 1) / whole) as i64)
+        scaled(self.reserve, left.0, whole.0)
     }
 
     /// True for orders that can rest at the exchange: only these are worth a cancel.
@@ -142,4 +222,12 @@ impl Order {
     pub fn can_cancel(&self) -> bool {
         !self.state.is_final() && self.pending != PendingRequest::Cancel
     }
+}
+
+/// `reserve` times `part` over `whole`, rounded up and bounded.
+fn scaled(reserve: Money, part: i64, whole: i64) -> Money {
+    let whole = i128::from(whole.max(1));
+    let product = i128::from(reserve.0) * i128::from(part);
+    let share = (product + whole - 1) / whole;
+    Money(i64::try_from(share).unwrap_or(i64::MAX)).min(RESERVE_MAX)
 }

@@ -7,7 +7,7 @@
 //! sequence whose slot is still in use is skipped. Final orders stay until their slot is needed,
 //! so that late events find them.
 
-use super::order::{NEVER, Order};
+use super::order::{Amending, NEVER, Order};
 use super::transitions::{Evidence, PairCounts, Verdict, verdict};
 use crate::config::OrdersConfig;
 use market::{
@@ -16,15 +16,15 @@ use market::{
 };
 
 /// Time from an unresolved reply to the first query: the user stream may answer meanwhile.
-const FIRST_QUERY_NS: u64 = 200_000_000;
+pub(super) const FIRST_QUERY_NS: u64 = 200_000_000;
 /// Time between two queries, and the least time between two answers that count (I4).
-const QUERY_INTERVAL_NS: u64 = 1_000_000_000;
+pub(super) const QUERY_INTERVAL_NS: u64 = 1_000_000_000;
 /// The window of orders that only reduce.
-const WANTED_WINDOW_NS: u64 = WANTED_WINDOW_MS as u64 * 1_000_000;
+pub(super) const WANTED_WINDOW_NS: u64 = WANTED_WINDOW_MS as u64 * 1_000_000;
 /// What is added to the window in which the exchange may accept a request (I4).
-const UNKNOWN_MARGIN_NS: u64 = 2_000_000_000;
+pub(super) const UNKNOWN_MARGIN_NS: u64 = 2_000_000_000;
 /// Answers "not found" that make an order never have existed (I4).
-const NOT_FOUND_ANSWERS: u8 = 2;
+pub(super) const NOT_FOUND_ANSWERS: u8 = 2;
 /// How long fills may follow the news of an order's end before they count as missing.
 pub(crate) const MISSING_FILL_NS: u64 = 1_000_000_000;
 
@@ -261,12 +261,17 @@ impl OrderTable {
             told.min(order.new.quantity)
         };
         order.told = order.told.max(told);
-        // Any word of the exchange about the order settles whether it exists; a cancel that is
-        // under way keeps its own question.
-        if order.pending != PendingRequest::Cancel || order.state.is_final() {
+        // Any word of the exchange about the order settles whether it exists; a cancel or an
+        // amendment that is under way keeps its own question.
+        let kept = matches!(
+            order.pending,
+            PendingRequest::Cancel | PendingRequest::Amend
+        );
+        if !kept || order.state.is_final() {
             order.pending = PendingRequest::None;
             order.certainty = Certainty::Known;
             order.wake = NEVER;
+            order.amending = None;
         }
         let changed = before != (order.state, order.told, order.certainty, order.pending);
         self.settle(slot, now);
@@ -341,6 +346,40 @@ impl OrderTable {
             return false;
         }
         // Queries are an interval apart, so two answers are too.
+        order.not_found += 1;
+        order.not_found >= NOT_FOUND_ANSWERS
+    }
+
+    /// An amendment goes out now.
+    pub fn amend_sent(&mut self, slot: u16, amending: Amending) {
+        let due = self.reply_due(amending.sent_at);
+        let order = self.get_mut(slot);
+        order.pending = PendingRequest::Amend;
+        order.amending = Some(amending);
+        order.amendments = order.amendments.saturating_add(1);
+        order.terms_at = amending.sent_at;
+        let wake = order.wake.min(due);
+        self.wake_at(slot, wake);
+    }
+
+    /// A query tells another price or quantity than the amendment asked for. True when the
+    /// amendment was never taken: only after the window of its acceptance has closed, and with two
+    /// such answers to queries sent after it (I4).
+    pub fn not_amended(&mut self, slot: u16, market: Market) -> bool {
+        let entry_window_ns = self.config.recv_window_ns;
+        let order = self.get_mut(slot);
+        let Some(amending) = order.amending else {
+            return true;
+        };
+        let window_ns = if order.new.only_reduces(market) {
+            WANTED_WINDOW_NS
+        } else {
+            entry_window_ns
+        };
+        let closed = amending.sent_at.after(window_ns + UNKNOWN_MARGIN_NS);
+        if order.certainty == Certainty::Known || order.queried_at < closed {
+            return false;
+        }
         order.not_found += 1;
         order.not_found >= NOT_FOUND_ANSWERS
     }

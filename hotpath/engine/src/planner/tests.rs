@@ -9,12 +9,18 @@ use crate::orders::{Evidence, NEVER, Order, OrderTable};
 use crate::strategy::{Desired, Purpose};
 use market::{
     InstrumentId, IntentId, MonoNs, NewOrder, OrderType, Price, Quantity, Side, StrategyId,
-    TimeInForce,
+    TimeInForce, UtcMs,
 };
 use proptest::prelude::*;
 
 const RULES: PlanRules = PlanRules {
     exchange_trims_exits: true,
+    amends: false,
+};
+
+const AMENDING: PlanRules = PlanRules {
+    amends: true,
+    ..RULES
 };
 
 fn plan(desired: &[Desired], table: &OrderTable, assignment: u16, rules: PlanRules) -> Plan {
@@ -52,6 +58,12 @@ fn carry_out(table: &mut OrderTable, wanted: &[Desired], actions: &[Action]) {
         match action {
             Action::Cancel(slot) => {
                 table.apply(*slot, Evidence::Cancel, Quantity(0), MonoNs(1));
+            }
+            Action::Amend(slot, index) => {
+                let one = wanted[usize::from(*index)];
+                let order = table.get_mut(*slot);
+                let quantity = order.filled + one.quantity;
+                assert!(order.take_terms(one.price, quantity, UtcMs(1), MonoNs(1)));
             }
             Action::Place(index) => {
                 let one = wanted[usize::from(*index)];
@@ -112,6 +124,41 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn amendments_lead_to_the_wish_with_no_more_messages_than_differences(
+        before in wishes(), after in wishes(),
+    ) {
+        let mut table = table();
+        let first = plan(&before, &table, 0, AMENDING);
+        carry_out(&mut table, &before, &first);
+        let alike = |one: &Desired, two: &Desired| {
+            (one.slot, one.side, one.purpose) == (two.slot, two.side, two.purpose)
+        };
+        // An order that stands as it is wanted stays, whatever it was for.
+        let stays = |one: &Desired| after.iter().any(|two| {
+            (one.slot, one.side, one.price, one.quantity) == (two.slot, two.side, two.price, two.quantity)
+        });
+        let kept = before.iter().filter(|one| stays(one)).count();
+        let moves = |one: &&Desired| !stays(one) && after.iter().any(|two| alike(one, two));
+        let moved = before.iter().filter(moves).count();
+        let first = plan(&after, &table, 0, AMENDING);
+        let amends = first.iter().filter(|one| matches!(one, Action::Amend(..))).count();
+        prop_assert_eq!(amends, moved);
+        carry_out(&mut table, &after, &first);
+        let second = plan(&after, &table, 0, AMENDING);
+        carry_out(&mut table, &after, &second);
+        let messages = before.len() + after.len() - 2 * kept - moved;
+        prop_assert_eq!(first.len() + second.len(), messages);
+        prop_assert_eq!(table.live().len(), after.len());
+        for order in table.live_orders() {
+            let wanted = after.iter().find(|one| one.slot == order.slot).unwrap();
+            prop_assert_eq!((order.new.price, order.exposure()), (wanted.price, wanted.quantity));
+        }
+        prop_assert!(plan(&after, &table, 0, AMENDING).is_empty(), "idempotent");
+    }
+}
+
 #[test]
 fn a_hundred_levels_are_the_same_case_as_one() {
     let wanted: Vec<_> = (0..60)
@@ -128,6 +175,7 @@ fn a_hundred_levels_are_the_same_case_as_one() {
 fn exits_that_the_exchange_does_not_trim_wait_for_each_other() {
     let rules = PlanRules {
         exchange_trims_exits: false,
+        amends: false,
     };
     let mut table = table();
     let target = [desired(1, 5, 1, false, true)];

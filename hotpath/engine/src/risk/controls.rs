@@ -10,8 +10,8 @@ use crate::signal::Top;
 use crate::strategy::Purpose;
 use market::units::ONE;
 use market::{
-    BookState, DenialCode, Instrument, InstrumentStatus, Market, Money, MonoNs, NewOrder,
-    OrderType, Price, Quantity, Rate, Side, StateReason, TradingState,
+    AmendOrder, BookState, DenialCode, Instrument, InstrumentStatus, Market, Money, MonoNs,
+    NewOrder, OrderType, Price, Quantity, Rate, Side, StateReason, TimeInForce, TradingState,
 };
 
 /// What risk knows of the book behind an order.
@@ -102,6 +102,33 @@ pub fn check(
     config: &RiskConfig,
     throttle: &mut Throttle,
 ) -> Result<Approved<NewOrder>, DenialCode> {
+    pass(order, purpose, view, config, throttle).map(|()| Approved::by_risk(*order))
+}
+
+/// Passes an amendment, or says why not: what is left of the amended order, `rest`, is judged as a
+/// whole new order. Takes a message from `throttle` when it passes.
+///
+/// # Errors
+/// The code of the first control that speaks against it.
+pub fn check_amend(
+    amend: &AmendOrder,
+    rest: &NewOrder,
+    purpose: Purpose,
+    view: &RiskView<'_>,
+    config: &RiskConfig,
+    throttle: &mut Throttle,
+) -> Result<Approved<AmendOrder>, DenialCode> {
+    pass(rest, purpose, view, config, throttle).map(|()| Approved::by_risk(*amend))
+}
+
+#[inline]
+fn pass(
+    order: &NewOrder,
+    purpose: Purpose,
+    view: &RiskView<'_>,
+    config: &RiskConfig,
+    throttle: &mut Throttle,
+) -> Result<(), DenialCode> {
     let reducing = is_reducing(order, view);
     check_state(purpose, reducing, view)?;
     if view.instrument.status != InstrumentStatus::Trading {
@@ -114,7 +141,7 @@ pub fn check(
     view.venue[usize::from(reducing)]?;
     if reducing {
         throttle.take_reserved(view.now);
-        return Ok(Approved::by_risk(*order));
+        return Ok(());
     }
     if !view.may_enter {
         return Err(DenialCode::InstrumentNotTradable);
@@ -134,7 +161,7 @@ pub fn check(
     if !throttle.take_entry(view.now) {
         return Err(DenialCode::RateLimitExceeded);
     }
-    Ok(Approved::by_risk(*order))
+    Ok(())
 }
 
 /// True when the order cannot increase |position|, even if all open orders fill.
@@ -257,6 +284,51 @@ fn check_collar(
         }
     }
     Ok(())
+}
+
+/// The prices that [`check_collar`] lets pass, both ends included; `None` when there is none.
+fn collar(view: &RiskView<'_>, config: &RiskConfig) -> Option<(Price, Price)> {
+    let mid_half_ticks = view.book.top.map(|top| i128::from(top.mid_half_ticks()));
+    let twice = |price: Price| 2 * i128::from(price.0);
+    let references = [
+        mid_half_ticks,
+        view.mark.map(twice),
+        view.account.anchor.map(twice),
+    ];
+    let (mut low, mut high) = (1, i64::MAX);
+    for reference in references.into_iter().flatten() {
+        let middle = reference * i128::from(ONE);
+        let reach = reference * i128::from(config.collar.0);
+        let scale = 2 * i128::from(ONE);
+        let first = (middle - reach + scale - 1).div_euclid(scale);
+        let last = (middle + reach).div_euclid(scale);
+        low = low.max(i64::try_from(first).unwrap_or(i64::MAX));
+        high = high.min(i64::try_from(last).unwrap_or(i64::MAX));
+    }
+    (low <= high).then_some((Price(low), Price(high)))
+}
+
+/// The price of an exit that takes: moved inside of the collar where that still reaches the other
+/// side of the book. What closes one strategy's part and does not reduce the account is held to the
+/// collar like an entry, and its price reaches as far from the touch as the collar does from the
+/// middle: it would be denied for ever.
+#[must_use]
+pub fn fitted_exit_price(order: &NewOrder, view: &RiskView<'_>, config: &RiskConfig) -> Price {
+    let taking = order.time_in_force == TimeInForce::ImmediateOrCancel;
+    let limited = order.order_type == OrderType::Limit;
+    let Some(top) = view.book.top.filter(|_| taking && limited) else {
+        return order.price;
+    };
+    let bounds = collar(view, config).filter(|_| !is_reducing(order, view));
+    let Some((low, high)) = bounds else {
+        return order.price;
+    };
+    let price = order.price.clamp(low, high);
+    let reaches = match order.side {
+        Side::Buy => price >= top.ask.price,
+        Side::Sell => price <= top.bid.price,
+    };
+    if reaches { price } else { order.price }
 }
 
 fn check_size(

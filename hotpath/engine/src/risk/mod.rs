@@ -13,7 +13,10 @@ mod throttle;
 mod trading;
 
 pub use breakers::{Breakers, LEVEL_STOP, Trip};
-pub use controls::{AccountView, BookView, RiskView, check, margin_of, worst_notional};
+pub use controls::{
+    AccountView, BookView, RiskView, check, check_amend, fitted_exit_price, margin_of,
+    worst_notional,
+};
 pub use memory::{BreakerMemory, Cooldown};
 pub use recent::{INCIDENTS_MAX, Recent};
 pub use throttle::Throttle;

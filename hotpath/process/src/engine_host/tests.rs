@@ -65,7 +65,7 @@ fn utc_at(now: MonoNs) -> UtcNs {
 }
 
 /// A segment whose file is gone already.
-fn segment(name: &str) -> Arc<Segment> {
+pub(crate) fn segment(name: &str) -> Arc<Segment> {
     let file = format!("engine-thread-{name}-{}", std::process::id());
     let path = std::env::temp_dir().join(file);
     let _ = std::fs::remove_file(&path);
@@ -239,6 +239,18 @@ impl Rig {
         count
     }
 
+    /// The first order that leaves.
+    fn first_order(&mut self) -> Request {
+        let mut bytes = [0; REQUEST_BYTES_MAX];
+        while let Some((_, bytes)) = self.orders.pop(&mut bytes).unwrap() {
+            let (_, request) = decode_request(bytes).unwrap();
+            if matches!(request, Request::Place(_)) {
+                return request;
+            }
+        }
+        panic!("no order left");
+    }
+
     fn fill_journal(&mut self) {
         let record = Record::Wallet(WalletRecord {
             wallet: Money::ZERO,
@@ -274,6 +286,31 @@ impl Rig {
             .live_orders()
             .count()
     }
+}
+
+/// An order that a real engine's risk has approved.
+pub(crate) fn approved_order() -> Request {
+    let mut rig = Rig::new(segment("approved"));
+    rig.all_but_a_book();
+    rig.book();
+    rig.first_order()
+}
+
+#[test]
+fn decisions_are_counted_with_their_records_and_match_what_leaves() {
+    let segment = segment("decided");
+    let mut rig = Rig::new(Arc::clone(&segment));
+    rig.all_but_a_book();
+    rig.book();
+    let mut left = rig.placed();
+    for _ in 0..20 {
+        rig.turn_after(1_000 * MILLISECOND_NS);
+        rig.send(Input::Clock(utc_at(rig.now)));
+        rig.depth();
+        left += rig.placed();
+    }
+    assert!(left > 0);
+    assert_eq!(shown(&segment, crate::wire_check::DECIDED), left as u64);
 }
 
 #[test]

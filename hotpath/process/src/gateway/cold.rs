@@ -7,6 +7,7 @@ use super::inbox::Inbox;
 use super::rest::{Response, RestClient, remaining};
 use crate::clock;
 use crate::kill::shell::{Done, EmergencyShell};
+use crate::protection::shell::{self as protection, ProtectionShell};
 use crate::server_clock::ServerClock;
 use crate::telemetry::Telemetry;
 use binance::orders::ErrorClass;
@@ -46,7 +47,8 @@ pub struct RestCells {
 
 const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
 
-const ENDPOINTS: [&str; 18] = [
+const ENDPOINTS: [&str; 19] = [
+    "/fapi/v1/algoOrder",
     "/fapi/v1/allOpenOrders",
     "/fapi/v1/openAlgoOrders",
     "/fapi/v1/algoOpenOrders",
@@ -132,6 +134,8 @@ pub struct ColdShell {
     pub governor: Governor,
     /// Its kill, its countdowns.
     pub emergency: EmergencyShell,
+    /// Its protective stops; none for spot, or where they are switched off.
+    pub protection: Option<ProtectionShell>,
     /// Its REST.
     pub rest: Rc<RestClient>,
     /// The table.
@@ -177,6 +181,7 @@ enum Owner {
 enum Ended {
     Cold(Owner, &'static str, Option<Response>),
     Emergency(Done),
+    Protection(protection::Done),
 }
 
 #[derive(Default)]
@@ -209,6 +214,10 @@ impl ColdShell {
                     inbox.received = now;
                     self.emergency.reply(owner, response, now, &mut inbox);
                 }
+                Ended::Protection((number, endpoint, response)) => {
+                    self.note(endpoint, response.as_ref());
+                    self.protection_reply(number, response.as_ref());
+                }
             }
         }
     }
@@ -230,6 +239,9 @@ impl ColdShell {
         let now = self.clock.now();
         // First: its cancels wait for no snapshot.
         self.emergency.poll(now, &mut self.governor, &self.rest);
+        if let Some(protection) = &mut self.protection {
+            protection.poll(now, &mut self.governor, &self.rest);
+        }
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now.mono;
         let mut sink = Sink(&mut inbox, &self.cells);
@@ -262,6 +274,9 @@ impl ColdShell {
                 .filter(|_| self.setup.is_settled()),
             self.setup.next_deadline(),
             self.emergency.next_deadline(),
+            self.protection
+                .as_ref()
+                .and_then(ProtectionShell::next_deadline),
         ];
         let deadline = deadlines.into_iter().fold(None, earliest);
         let patience = deadline.map_or(Duration::from_secs(1), remaining);
@@ -279,8 +294,18 @@ impl ColdShell {
                 Some(Ended::Cold(Owner::Setup, endpoint, response))
             }
             done = self.emergency.done() => Some(Ended::Emergency(done)),
+            done = protected(&mut self.protection) => Some(Ended::Protection(done)),
             () = self.wake.notified() => None,
             () = tokio::time::sleep(patience) => None,
+        }
+    }
+
+    fn protection_reply(&mut self, number: u64, response: Option<&Response>) {
+        let now = clock::monotonic();
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = now;
+        if let Some(protection) = &mut self.protection {
+            protection.reply(number, response, now, &mut inbox);
         }
     }
 
@@ -376,6 +401,14 @@ async fn finish(slot: &mut Option<(&'static str, Call)>) -> (&'static str, Optio
             *slot = None;
             (endpoint, response)
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a call about a protective stop, forever where there is no such thing.
+async fn protected(shell: &mut Option<ProtectionShell>) -> protection::Done {
+    match shell {
+        Some(shell) => shell.done().await,
         None => std::future::pending().await,
     }
 }

@@ -1,4 +1,5 @@
-//! The market gateway: one task a connection on one thread, decoded events into the market ring.
+//! The market gateway: one task a connection on one thread, the first copy of each decoded event into
+//! the market ring.
 //!
 //! In: market sessions and the dialer. Out: inputs with the time at which their frame was read.
 //! Never: an allocation of our own per message; the WebSocket library makes one.
@@ -6,9 +7,10 @@
 use super::inbox::Inbox;
 use super::rest::remaining;
 use super::socket::{Dialer, WebSocket};
-use super::stream_cells::StreamCells;
+use super::stream_cells::{FeedCells, StreamCells};
 use crate::clock;
-use binance::session::{CloseReason, LinkAction, MarketEvents, MarketSession};
+use crate::wiring::connection_name;
+use binance::session::{CloseReason, Feed, LinkAction, MarketEvents, MarketSession};
 use binance::{DecodeError, StreamMessage};
 use engine::Input;
 use engine::event::{StreamChange, StreamKind};
@@ -28,12 +30,22 @@ pub struct MarketConnection {
     pub session: MarketSession,
     /// Its cells.
     pub cells: StreamCells,
+    /// Where it is shown what it brought.
+    pub brought: FeedCells,
+}
+
+/// The connections of one route before they run.
+pub struct MarketParts {
+    /// Makes one stream of them.
+    pub feed: Feed,
+    /// By number.
+    pub connections: Vec<MarketConnection>,
 }
 
 /// What the thread is given.
 pub struct MarketGateway {
-    /// Every connection.
-    pub connections: Vec<MarketConnection>,
+    /// Every route.
+    pub routes: Vec<MarketParts>,
     /// Opens sockets.
     pub dialer: Dialer,
     /// The table.
@@ -54,16 +66,22 @@ impl MarketGateway {
             .expect("the system has an event loop");
         let inbox = Rc::new(RefCell::new(self.inbox));
         let tasks = LocalSet::new();
-        for connection in self.connections {
-            let task = Connection {
-                session: connection.session,
-                cells: connection.cells,
-                inbox: Rc::clone(&inbox),
-                instruments: Arc::clone(&self.instruments),
-                dialer: self.dialer.clone(),
-                socket: None,
-            };
-            tasks.spawn_local(task.run());
+        for route in self.routes {
+            let feed = Rc::new(RefCell::new(route.feed));
+            for (number, connection) in route.connections.into_iter().enumerate() {
+                let task = Connection {
+                    number,
+                    feed: Rc::clone(&feed),
+                    session: connection.session,
+                    cells: connection.cells,
+                    brought: connection.brought,
+                    inbox: Rc::clone(&inbox),
+                    instruments: Arc::clone(&self.instruments),
+                    dialer: self.dialer.clone(),
+                    socket: None,
+                };
+                tasks.spawn_local(task.run());
+            }
         }
         let stop = Arc::clone(stop);
         runtime.block_on(tasks.run_until(async move {
@@ -74,9 +92,15 @@ impl MarketGateway {
     }
 }
 
+/// A look at what another connection of the route has done: whether this one is to open, or to close.
+const LOOK: Duration = Duration::from_millis(200);
+
 struct Connection {
+    number: usize,
+    feed: Rc<RefCell<Feed>>,
     session: MarketSession,
     cells: StreamCells,
+    brought: FeedCells,
     inbox: Rc<RefCell<Inbox>>,
     instruments: Arc<[Instrument]>,
     dialer: Dialer,
@@ -90,7 +114,10 @@ impl Connection {
             let action = {
                 let mut inbox = self.inbox.borrow_mut();
                 inbox.received = now;
-                self.session.poll(now, &mut Sink(&mut inbox, &self.cells))
+                let mut feed = self.feed.borrow_mut();
+                self.brought.show(&feed.counts(self.number));
+                let sink = &mut Sink(&mut inbox, &self.cells);
+                feed.poll(self.number, &mut self.session, now, sink)
             };
             match action {
                 Some(LinkAction::Connect) => self.connect().await,
@@ -114,13 +141,15 @@ impl Connection {
             Ok(socket) => {
                 self.socket = Some(socket);
                 self.cells.opened();
-                self.session
-                    .on_connected(now, &mut Sink(&mut inbox, &self.cells));
+                let sink = &mut Sink(&mut inbox, &self.cells);
+                let mut feed = self.feed.borrow_mut();
+                feed.on_connected(self.number, &mut self.session, now, sink);
             }
             Err(error) => {
-                tracing::warn!(stream = self.session.route().as_str(), %error, "not connected");
-                self.session
-                    .on_disconnected(now, &mut Sink(&mut inbox, &self.cells));
+                tracing::warn!(stream = self.name(), %error, "not connected");
+                let sink = &mut Sink(&mut inbox, &self.cells);
+                let mut feed = self.feed.borrow_mut();
+                feed.on_disconnected(self.number, &mut self.session, now, sink);
                 self.cells.closed(CloseReason::ConnectFailed);
             }
         }
@@ -128,7 +157,8 @@ impl Connection {
 
     /// Until the next frame or deadline.
     async fn wait(&mut self) {
-        let patience = remaining(self.session.next_deadline());
+        let due = self.feed.borrow().next_deadline(self.number, &self.session);
+        let patience = due.map_or(LOOK, remaining).min(LOOK);
         let Some(socket) = &mut self.socket else {
             tokio::time::sleep(patience).await;
             return;
@@ -142,9 +172,11 @@ impl Connection {
             Some(Ok(Message::Close(_)) | Err(_)) | None => {
                 let mut inbox = self.inbox.borrow_mut();
                 inbox.received = received;
-                self.session
-                    .on_disconnected(received, &mut Sink(&mut inbox, &self.cells));
-                drop(inbox);
+                let sink = &mut Sink(&mut inbox, &self.cells);
+                let (number, session) = (self.number, &mut self.session);
+                let mut feed = self.feed.borrow_mut();
+                feed.on_disconnected(number, session, received, sink);
+                drop((feed, inbox));
                 self.drop_socket(CloseReason::Disconnected);
             }
             // The library answers pings by itself.
@@ -159,9 +191,10 @@ impl Connection {
         let action = {
             let mut inbox = self.inbox.borrow_mut();
             inbox.received = received;
-            let mut sink = Sink(&mut inbox, &self.cells);
-            self.session
-                .on_frame(bytes, received, &instruments, &mut sink)
+            let sink = &mut Sink(&mut inbox, &self.cells);
+            let (number, session) = (self.number, &mut self.session);
+            let mut feed = self.feed.borrow_mut();
+            feed.on_frame(number, session, bytes, received, &instruments, sink)
         };
         if let Some(LinkAction::Close(reason)) = action {
             self.drop_socket(reason);
@@ -169,10 +202,13 @@ impl Connection {
     }
 
     fn drop_socket(&mut self, reason: CloseReason) {
-        let stream = self.session.route().as_str();
-        tracing::warn!(stream, %reason, "STREAM_DOWN");
+        tracing::warn!(stream = self.name(), %reason, "STREAM_DOWN");
         self.socket = None;
         self.cells.closed(reason);
+    }
+
+    fn name(&self) -> String {
+        connection_name(self.session.route(), self.number)
     }
 }
 

@@ -13,7 +13,7 @@ use super::user::UserShell;
 use crate::latency::way_log::WayLog;
 use crate::process::event_loop;
 use crate::server_clock::ServerClock;
-use binance::session::{OrderSession, UserSession};
+use binance::session::{OrderSession, PrivateFeed, UserSession};
 use ipc::Consumer;
 use market::{Instrument, Market};
 use std::cell::RefCell;
@@ -59,8 +59,8 @@ pub struct OrderMarket {
     pub orders: StreamCells,
     /// Cells of the way of an order.
     pub latency: LatencyCells,
-    /// The private stream, where it is a connection of its own (futures).
-    pub user: Option<(UserSession, StreamCells)>,
+    /// Connections of the private stream, where it has its own (futures).
+    pub users: Vec<(UserSession, StreamCells)>,
 }
 
 impl OrderGateway {
@@ -88,9 +88,13 @@ impl OrderGateway {
             });
             tasks.spawn_local(keep(Rc::clone(&shell)));
             shells.push((one.market, shell));
-            if let Some((session, cells)) = one.user {
+            let feed = Rc::new(RefCell::new(PrivateFeed::default()));
+            for (number, (session, cells)) in one.users.into_iter().enumerate() {
                 let rest = RestClient::new(self.dialer.clone(), &one.rest_url, &self.api_key);
                 let user = UserShell {
+                    number,
+                    feed: Rc::clone(&feed),
+                    rests: false,
                     session,
                     rest: Rc::new(rest.expect("the same URL was used at start")),
                     dialer: self.dialer.clone(),

@@ -7,7 +7,7 @@
 //! lets its other tasks run, and naps for `NAP` where cores are scarce.
 
 use super::inbox::Inbox;
-use super::latency_cells::LatencyCells;
+use super::latency_cells::{Frame, LatencyCells};
 use super::private_sink::PrivateSink;
 use super::rest::remaining;
 use super::socket::{Dialer, WebSocket};
@@ -122,12 +122,25 @@ pub(crate) fn encode(
         Request::Place(order) => {
             session.place(order.get(), instrument, stamps.stepped, now, frame, sink)
         }
+        Request::Amend(amend) => {
+            session.amend(amend.get(), instrument, stamps.stepped, now, frame, sink)
+        }
         Request::Cancel(order) => session.cancel(order, instrument, now, frame, sink),
         Request::Query(order) => session.query(order, instrument, now, frame, sink),
         Request::Snapshot(_)
         | Request::Reconcile(_)
         | Request::Trades(_)
         | Request::VerifySetup(_) => false,
+    }
+}
+
+/// What became of a frame that the session `wanted` to send.
+#[inline]
+pub(crate) const fn fate_of(wanted: bool, sent: bool) -> Frame {
+    match (wanted, sent) {
+        (false, _) => Frame::Unsent,
+        (true, true) => Frame::Written,
+        (true, false) => Frame::Failed,
     }
 }
 
@@ -166,9 +179,12 @@ pub async fn pump(
             if let Some((_, shell)) = shell {
                 frame.clear();
                 let wanted = shell.borrow_mut().request(&stamps, &request, &mut frame);
-                if wanted && write(shell, &frame).await {
-                    let written = clock::monotonic();
-                    shell.borrow().parts.latency.note_written(&request);
+                let sent = wanted && write(shell, &frame).await;
+                let written = clock::monotonic();
+                let latency = &shell.borrow().parts.latency;
+                latency.note_frame(&request, fate_of(wanted, sent));
+                if sent {
+                    latency.note_written(&request);
                     tell(&mut ways, &stamps, &request, written);
                 }
             }

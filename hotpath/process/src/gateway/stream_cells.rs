@@ -4,9 +4,52 @@
 
 use crate::telemetry::Telemetry;
 use binance::DecodeError;
-use binance::session::CloseReason;
+use binance::session::{CloseReason, FeedCounts};
 use ipc::{Counter, RegisterError};
 use market::Market;
+
+/// What one of several connections of a route brought.
+pub struct FeedCells {
+    first: Counter,
+    second: Counter,
+    filled: Counter,
+    missed: Counter,
+    spared: Counter,
+}
+
+impl FeedCells {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn new(
+        telemetry: Telemetry<'_>,
+        market: Market,
+        stream: &str,
+    ) -> Result<Self, RegisterError> {
+        let cell = |copy: &str| {
+            telemetry.counter(&format!(
+                "market_copies_total{{market=\"{market}\",stream=\"{stream}\",copy=\"{copy}\"}}"
+            ))
+        };
+        Ok(Self {
+            first: cell("first")?,
+            second: cell("second")?,
+            filled: cell("filled")?,
+            missed: cell("missed")?,
+            spared: cell("spared")?,
+        })
+    }
+
+    /// Shows the counts since the start.
+    pub fn show(&self, counts: &FeedCounts) {
+        self.first.set(counts.first);
+        self.second.set(counts.second);
+        self.filled.set(counts.filled);
+        self.missed.set(counts.missed);
+        self.spared.set(counts.spared);
+    }
+}
 
 /// Cells of one connection.
 pub struct StreamCells {

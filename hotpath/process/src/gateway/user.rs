@@ -9,7 +9,9 @@ use super::rest::{Response, RestClient, remaining};
 use super::socket::{Dialer, WebSocket};
 use super::stream_cells::StreamCells;
 use crate::clock;
-use binance::session::{CloseReason, LinkAction, UserAction, UserSession};
+use binance::session::{
+    CloseReason, LinkAction, PrivateFeed, PrivateMerged, PrivateTurn, UserAction, UserSession,
+};
 use futures_util::StreamExt;
 use market::{Instrument, Instruments, MonoNs};
 use std::cell::RefCell;
@@ -23,8 +25,12 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 type Call = Pin<Box<dyn Future<Output = Option<Response>>>>;
 type Frame = Option<Result<Message, Error>>;
 
-/// One private stream.
+/// One connection of a private stream.
 pub struct UserShell {
+    /// Its number.
+    pub number: usize,
+    /// Makes one stream of the connection and the one that replaces it.
+    pub feed: Rc<RefCell<PrivateFeed>>,
     /// Its machine.
     pub session: UserSession,
     /// For the listen key.
@@ -37,7 +43,14 @@ pub struct UserShell {
     pub inbox: Rc<RefCell<Inbox>>,
     /// Its cells.
     pub cells: StreamCells,
+    /// It is not needed now.
+    pub rests: bool,
 }
+
+/// Between two looks without anything due.
+const LOOK: Duration = Duration::from_millis(500);
+
+type Sink<'a, 'b> = PrivateMerged<'a, PrivateSink<'b, Inbox>>;
 
 enum Happened {
     Replied(Option<Response>),
@@ -51,7 +64,7 @@ impl UserShell {
         let mut socket: Option<WebSocket> = None;
         let mut call: Option<Call> = None;
         loop {
-            let action = self.drive(|session, now, sink| session.poll(now, sink));
+            let action = self.poll();
             if let Some(action) = action {
                 self.act(action, &mut socket, &mut call).await;
                 continue;
@@ -71,18 +84,29 @@ impl UserShell {
         }
     }
 
+    fn poll(&mut self) -> Option<UserAction> {
+        let now = clock::monotonic();
+        let is_old = self.session.is_due_for_replacement(now);
+        let turn = self.feed.borrow_mut().turn(self.number, is_old, now);
+        self.rests = turn == PrivateTurn::Rest;
+        match turn {
+            PrivateTurn::Rest => None,
+            PrivateTurn::Work => self.drive(|session, now, sink| session.poll(now, sink)),
+            PrivateTurn::Retire => Some(self.drive(|session, now, sink| session.retire(now, sink))),
+        }
+    }
+
     fn drive<T>(
         &mut self,
-        act: impl FnOnce(&mut UserSession, MonoNs, &mut PrivateSink<'_, Inbox>) -> T,
+        act: impl FnOnce(&mut UserSession, MonoNs, &mut Sink<'_, '_>) -> T,
     ) -> T {
         let now = clock::monotonic();
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now;
-        act(
-            &mut self.session,
-            now,
-            &mut PrivateSink::new(&mut inbox, &self.cells),
-        )
+        let mut feed = self.feed.borrow_mut();
+        let mut events = PrivateSink::new(&mut *inbox, &self.cells);
+        let mut sink = feed.sink(self.number, now, &mut events);
+        act(&mut self.session, now, &mut sink)
     }
 
     async fn act(
@@ -125,8 +149,9 @@ impl UserShell {
     }
 
     async fn wait(&self, socket: &mut Option<WebSocket>, call: &mut Option<Call>) -> Happened {
-        let deadline = self.session.next_deadline();
-        let patience = deadline.map_or(Duration::from_secs(1), remaining);
+        let deadline = self.session.next_deadline().filter(|_| !self.rests);
+        // Now and then it looks at what the other connection has done.
+        let patience = deadline.map_or(LOOK, remaining).min(LOOK);
         let frame = async {
             match socket {
                 Some(socket) => socket.next().await,

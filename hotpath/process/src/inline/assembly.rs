@@ -6,8 +6,8 @@
 use super::cold::{ColdDialer, KeyKeeper, Place, Route};
 use super::desk::{Desk, OrderSlot};
 use super::dialing::Dialing;
-use super::market::MarketSlot;
-use super::private::PrivateSlot;
+use super::market::{MarketFeed, MarketSlot};
+use super::private::{PrivateSlot, PrivateSlots};
 use super::rehearsal::Rehearsal;
 use super::thread::{InlineThread, Reading};
 use super::wire::Wire;
@@ -22,8 +22,10 @@ use crate::latency::way_log::WayLog;
 use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
 use crate::telemetry::Telemetry;
-use crate::wiring::{MarketParts, OrderParts, PRIVATE_SEED, market_parts, order_parts};
-use binance::session::PrivateStream;
+use crate::wiring::{
+    MarketParts, OrderParts, PRIVATE_SEED, connection_name, market_parts, order_parts, private_name,
+};
+use binance::session::{CONNECTIONS_MAX, PRIVATE_CONNECTIONS, PrivateFeed, PrivateStream};
 use ipc::{Consumer, Producer};
 use market::Market;
 use std::cell::Cell;
@@ -35,11 +37,9 @@ use tokio::sync::Notify;
 /// 50 KB.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-/// Most connections: two routes of futures and one of spot, orders of both, one private stream.
-const PLACES_MAX: usize = 6;
-
-/// The private stream of futures in the log.
-const PRIVATE_NAME: &str = "usdm private";
+/// Most connections: two routes of futures and one of spot, each over two connections with one that
+/// rests, orders of both, one private stream and what replaces it.
+const PLACES_MAX: usize = 3 * CONNECTIONS_MAX + 2 + PRIVATE_CONNECTIONS;
 
 /// Ends of the rings that the thread has besides its sockets.
 pub struct Ends {
@@ -89,10 +89,16 @@ pub fn inline_parts(
         let orders = order_parts(start, telemetry, market)?;
         slots.push(order_slot(&mut cold, market, orders));
         if market == Market::UsdM {
-            privates.push(private_slot(&mut cold, start, telemetry)?);
+            let slots = (0..PRIVATE_CONNECTIONS)
+                .map(|number| private_slot(&mut cold, start, telemetry, number))
+                .collect::<Result<_, _>>()?;
+            privates.push(PrivateSlots {
+                feed: PrivateFeed::default(),
+                slots,
+            });
         }
         for parts in market_parts(start, telemetry, market)? {
-            markets.push(market_slot(&mut cold, market, parts));
+            markets.push(market_feed(&mut cold, market, parts));
         }
     }
     let instruments = Arc::clone(&start.instruments);
@@ -141,18 +147,28 @@ fn order_slot(cold: &mut ColdDialer, market: Market, parts: OrderParts) -> Order
     }
 }
 
-fn market_slot(cold: &mut ColdDialer, market: Market, parts: MarketParts) -> MarketSlot {
-    let name = format!("{market} {}", parts.session.route().as_str());
-    let route = Route::Url(parts.session.url().to_string());
-    let wire = cold.place(name, route, parts.cells);
-    MarketSlot::new(parts.session, wire)
+fn market_feed(cold: &mut ColdDialer, market: Market, parts: MarketParts) -> MarketFeed {
+    let route = parts.feed.route();
+    let connections = parts.connections.into_iter().enumerate();
+    let slots = connections.map(|(number, one)| {
+        let name = format!("{market} {}", connection_name(route, number));
+        let place = Route::Url(one.session.url().to_string());
+        let wire = cold.place(name, place, one.cells);
+        MarketSlot::new(number, one.session, wire, Some(one.brought))
+    });
+    MarketFeed {
+        slots: slots.collect(),
+        feed: parts.feed,
+    }
 }
 
 fn private_slot(
     cold: &mut ColdDialer,
     start: &Start,
     telemetry: Telemetry<'_>,
+    number: usize,
 ) -> Result<PrivateSlot, Failure> {
+    let name = format!("{} {}", Market::UsdM, private_name(number));
     let (rest_url, stream_url, _) = urls(&start.settings.venue, Market::UsdM);
     let key = &start.credentials.api_key;
     let keeper = KeyKeeper {
@@ -163,12 +179,12 @@ fn private_slot(
         place: cold.places.len(),
         wish: Cell::new(None),
         wake: Notify::new(),
-        name: PRIVATE_NAME.to_string(),
+        name: name.clone(),
     };
-    let cells = StreamCells::new(telemetry, Market::UsdM, "private")?;
-    let name = PRIVATE_NAME.to_string();
+    let cells = StreamCells::new(telemetry, Market::UsdM, private_name(number))?;
     Ok(PrivateSlot {
-        stream: PrivateStream::new(PRIVATE_SEED),
+        number,
+        stream: PrivateStream::relieved(PRIVATE_SEED + number as u64),
         wire: cold.place(name, Route::Key(Rc::new(keeper)), cells),
     })
 }

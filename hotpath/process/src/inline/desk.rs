@@ -8,7 +8,7 @@ use super::thread::Reading;
 use super::wire::Wire;
 use crate::engine_host::{EngineHost, Outlet};
 use crate::engine_thread::push;
-use crate::gateway::latency_cells::LatencyCells;
+use crate::gateway::latency_cells::{Frame, LatencyCells};
 use crate::gateway::orders::{encode, tell};
 use crate::gateway::private_sink::{Deliver, PrivateSink};
 use crate::hot_socket::{Received, SocketEnd};
@@ -176,16 +176,18 @@ impl Outlet for Desk {
         let slot = slot.expect("every market with instruments has its order connection");
         let now = self.clock.at(clock.to_mono(clock.now()));
         let (waiting, frame) = (&mut self.waiting, &mut self.frame);
-        if slot.request(request, stamps, instrument, now, waiting, frame) {
+        let fate = slot.request(request, stamps, instrument, now, waiting, frame);
+        if fate == Frame::Written {
             let written = clock.to_mono(clock.now());
             tell(&mut self.ways, stamps, request, written);
             slot.latency.note_written(request);
         }
+        slot.latency.note_frame(request, fate);
     }
 }
 
 impl OrderSlot {
-    /// True when it was written.
+    /// What became of it.
     #[inline]
     fn request(
         &mut self,
@@ -195,18 +197,18 @@ impl OrderSlot {
         now: Now,
         waiting: &mut Waiting,
         frame: &mut Vec<u8>,
-    ) -> bool {
+    ) -> Frame {
         frame.clear();
         let mut sink = PrivateSink::with(waiting, &self.wire.cells, &self.latency);
         let session = &mut self.session;
         if !encode(session, request, instrument, stamps, now, frame, &mut sink) {
-            return false;
+            return Frame::Unsent;
         }
         match self.write(frame) {
-            Ok(()) => true,
+            Ok(()) => Frame::Written,
             Err(end) => {
                 self.lost(end, now, waiting);
-                false
+                Frame::Failed
             }
         }
     }

@@ -1,17 +1,18 @@
-//! A market connection of the pinned thread: bytes become steps of the engine at once.
+//! Market connections of the pinned thread: bytes become steps of the engine at once.
 //!
-//! In: its socket. Out: steps of the engine. Never: more than its quota of messages in one turn;
-//! replies and fills do not wait for a burst.
+//! In: the sockets of one route. Out: steps of the engine, for the first copy of each message. Never:
+//! more than the quota of messages of a socket in one turn; replies and fills do not wait for a burst.
 
 use super::desk::Desk;
+use super::dialing::Dialed;
 use super::thread::Reading;
 use super::wire::Wire;
 use crate::engine_host::EngineHost;
-use crate::gateway::stream_cells::StreamCells;
+use crate::gateway::stream_cells::{FeedCells, StreamCells};
 use crate::hot_socket::{Received, SocketEnd};
 use crate::messages::Stamps;
 use crate::tick_clock::Ticks;
-use binance::session::{CloseReason, LinkAction, MarketEvents, MarketSession};
+use binance::session::{CloseReason, Feed, LinkAction, MarketEvents, MarketSession};
 use binance::{DecodeError, StreamMessage};
 use engine::Input;
 use engine::event::{StreamChange, StreamKind};
@@ -21,12 +22,67 @@ use websocket::Message;
 /// Most messages of one connection in one turn.
 const MESSAGE_QUOTA: usize = 8;
 
+/// One route and its connections.
+pub struct MarketFeed {
+    /// Makes one stream of them.
+    pub feed: Feed,
+    /// By number.
+    pub slots: Vec<MarketSlot>,
+}
+
+impl MarketFeed {
+    /// Reads and steps what there is. True when there was anything.
+    #[inline]
+    pub fn turn(&mut self, reading: &Reading, host: &mut EngineHost, desk: &mut Desk) -> bool {
+        let mut busy = false;
+        for slot in &mut self.slots {
+            busy |= slot.turn(&mut self.feed, reading, host, desk);
+        }
+        busy
+    }
+
+    /// What is due of its machines.
+    pub fn upkeep(&mut self, now: MonoNs, host: &mut EngineHost, desk: &mut Desk) {
+        for slot in &mut self.slots {
+            slot.upkeep(&mut self.feed, now, host, desk);
+        }
+    }
+
+    /// The connection of this number is open.
+    pub fn opened(&mut self, number: usize, now: MonoNs, host: &mut EngineHost, desk: &mut Desk) {
+        self.slots[number].dialed(&mut self.feed, now, host, desk);
+    }
+
+    /// The cold side has answered the newest wish of the slot at this place, if it is one of these;
+    /// handed back where it is not.
+    pub fn dialed(
+        &mut self,
+        dialed: Dialed,
+        now: MonoNs,
+        host: &mut EngineHost,
+        desk: &mut Desk,
+    ) -> Option<Dialed> {
+        let place = dialed.place;
+        let Some(slot) = self.slots.iter_mut().find(|one| one.wire.place() == place) else {
+            return Some(dialed);
+        };
+        if slot.wire.take(dialed) {
+            slot.dialed(&mut self.feed, now, host, desk);
+        }
+        None
+    }
+}
+
 /// One market connection.
 pub struct MarketSlot {
+    /// Its number among those of its route.
+    pub number: usize,
     /// Its machine.
     pub session: MarketSession,
     /// Its socket.
     pub wire: Wire,
+    /// Where it is shown what it brought.
+    pub brought: Option<FeedCells>,
     /// The stamps of the read whose messages were not all taken.
     left: Option<Stamps>,
 }
@@ -34,17 +90,30 @@ pub struct MarketSlot {
 impl MarketSlot {
     /// Nothing is connected yet.
     #[must_use]
-    pub const fn new(session: MarketSession, wire: Wire) -> Self {
+    pub const fn new(
+        number: usize,
+        session: MarketSession,
+        wire: Wire,
+        brought: Option<FeedCells>,
+    ) -> Self {
         Self {
+            number,
             session,
             wire,
+            brought,
             left: None,
         }
     }
 
     /// Reads and steps what there is. True when there was anything.
     #[inline]
-    pub fn turn(&mut self, reading: &Reading, host: &mut EngineHost, desk: &mut Desk) -> bool {
+    fn turn(
+        &mut self,
+        feed: &mut Feed,
+        reading: &Reading,
+        host: &mut EngineHost,
+        desk: &mut Desk,
+    ) -> bool {
         let Some(socket) = &mut self.wire.socket else {
             return false;
         };
@@ -53,16 +122,16 @@ impl MarketSlot {
             Some(stamps) => stamps,
             None => match socket.receive_and(|| read = host.clock().now()) {
                 Ok(Received::Nothing) if !socket.has_unsent() => return false,
-                Ok(Received::Nothing) => return self.flush(host, desk),
+                Ok(Received::Nothing) => return self.flush(feed, host, desk),
                 Ok(Received::Bytes { arrived, .. }) => stamps_of(arrived, read, host, reading),
                 Err(end) => {
-                    self.lost(end, host, desk);
+                    self.lost(end, feed, host, desk);
                     return true;
                 }
             },
         };
         for _ in 0..MESSAGE_QUOTA {
-            if !self.take_message(stamps, reading, host, desk) {
+            if !self.take_message(feed, stamps, reading, host, desk) {
                 return true;
             }
         }
@@ -72,10 +141,10 @@ impl MarketSlot {
 
     /// Offers the kernel what it did not take.
     #[cold]
-    fn flush(&mut self, host: &mut EngineHost, desk: &mut Desk) -> bool {
+    fn flush(&mut self, feed: &mut Feed, host: &mut EngineHost, desk: &mut Desk) -> bool {
         let flushed = self.wire.socket.as_mut().map(|socket| socket.flush());
         if let Some(Err(end)) = flushed {
-            self.lost(end, host, desk);
+            self.lost(end, feed, host, desk);
         }
         true
     }
@@ -84,6 +153,7 @@ impl MarketSlot {
     #[inline]
     fn take_message(
         &mut self,
+        feed: &mut Feed,
         mut stamps: Stamps,
         reading: &Reading,
         host: &mut EngineHost,
@@ -98,7 +168,7 @@ impl MarketSlot {
             Ok(Some(_)) => return true,
             Ok(None) => return false,
             Err(end) => {
-                self.lost(end, host, desk);
+                self.lost(end, feed, host, desk);
                 return false;
             }
         };
@@ -113,7 +183,8 @@ impl MarketSlot {
             now,
         };
         let instruments = Instruments(&reading.instruments);
-        let action = self.session.on_frame(text, now, &instruments, &mut sink);
+        let (number, session) = (self.number, &mut self.session);
+        let action = feed.on_frame(number, session, text, now, &instruments, &mut sink);
         if let Some(LinkAction::Close(reason)) = action {
             self.wire.close(reason, None);
         }
@@ -121,7 +192,10 @@ impl MarketSlot {
     }
 
     /// What is due of its machine.
-    pub fn upkeep(&mut self, now: MonoNs, host: &mut EngineHost, desk: &mut Desk) {
+    fn upkeep(&mut self, feed: &mut Feed, now: MonoNs, host: &mut EngineHost, desk: &mut Desk) {
+        if let Some(brought) = &self.brought {
+            brought.show(&feed.counts(self.number));
+        }
         let mut sink = Sink {
             host,
             desk,
@@ -129,7 +203,7 @@ impl MarketSlot {
             stamps: Stamps::default(),
             now,
         };
-        match self.session.poll(now, &mut sink) {
+        match feed.poll(self.number, &mut self.session, now, &mut sink) {
             Some(LinkAction::Connect) => self.wire.ask(self.session.next_deadline()),
             Some(LinkAction::Close(reason)) => self.wire.close(reason, None),
             None => {}
@@ -137,7 +211,7 @@ impl MarketSlot {
     }
 
     /// The cold side has answered the newest wish.
-    pub fn dialed(&mut self, now: MonoNs, host: &mut EngineHost, desk: &mut Desk) {
+    fn dialed(&mut self, feed: &mut Feed, now: MonoNs, host: &mut EngineHost, desk: &mut Desk) {
         self.left = None;
         let mut sink = Sink {
             host,
@@ -146,20 +220,21 @@ impl MarketSlot {
             stamps: Stamps::default(),
             now,
         };
+        let (number, session) = (self.number, &mut self.session);
         if self.wire.socket.is_some() {
-            self.session.on_connected(now, &mut sink);
+            feed.on_connected(number, session, now, &mut sink);
             // The first bytes may have come with the answer to the upgrade.
             self.left = Some(Stamps {
                 read: now,
                 ..Stamps::default()
             });
         } else {
-            self.session.on_disconnected(now, &mut sink);
+            feed.on_disconnected(number, session, now, &mut sink);
         }
     }
 
     #[cold]
-    fn lost(&mut self, end: SocketEnd, host: &mut EngineHost, desk: &mut Desk) {
+    fn lost(&mut self, end: SocketEnd, feed: &mut Feed, host: &mut EngineHost, desk: &mut Desk) {
         let now = host.now();
         let mut sink = Sink {
             host,
@@ -168,7 +243,7 @@ impl MarketSlot {
             stamps: Stamps::default(),
             now,
         };
-        self.session.on_disconnected(now, &mut sink);
+        feed.on_disconnected(self.number, &mut self.session, now, &mut sink);
         self.wire.close(CloseReason::Disconnected, Some(end));
     }
 }

@@ -13,7 +13,7 @@ mod stage;
 mod world;
 
 use super::desk::Desk;
-use super::market::MarketSlot;
+use super::market::MarketFeed;
 use super::thread::Reading;
 use crate::engine_host::EngineHost;
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ struct Sinks {
 pub struct Rehearsal {
     host: EngineHost,
     desk: Desk,
-    market: MarketSlot,
+    market: MarketFeed,
     reading: Reading,
     stage: Stage,
     sinks: Sinks,

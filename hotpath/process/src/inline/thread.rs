@@ -5,8 +5,8 @@
 
 use super::desk::Desk;
 use super::dialing::{Dialed, Dialing};
-use super::market::MarketSlot;
-use super::private::PrivateSlot;
+use super::market::MarketFeed;
+use super::private::PrivateSlots;
 use super::rehearsal::Rehearsal;
 use crate::allocation;
 use crate::clock;
@@ -57,9 +57,9 @@ pub struct InlineThread {
     /// Orders and their replies.
     pub desk: Desk,
     /// Private streams.
-    pub privates: Vec<PrivateSlot>,
+    pub privates: Vec<PrivateSlots>,
     /// Market data.
-    pub markets: Vec<MarketSlot>,
+    pub markets: Vec<MarketFeed>,
     /// To and from the cold side.
     pub dialing: Arc<Dialing>,
     /// What every read needs.
@@ -166,8 +166,8 @@ impl InlineThread {
             market.upkeep(now, host, desk);
         }
         while let Some(place) = self.dialing.keys_gone.pop() {
-            if let Some(private) = privates.iter_mut().find(|one| one.wire.place() == place) {
-                private.key_gone(now, &mut desk.waiting);
+            for private in privates.iter_mut() {
+                private.key_gone(place, now, &mut desk.waiting);
             }
         }
         while let Some(dialed) = self.dialing.dialed.pop() {
@@ -175,7 +175,7 @@ impl InlineThread {
         }
     }
 
-    fn dialed(&mut self, dialed: Dialed, now: MonoNs) {
+    fn dialed(&mut self, mut dialed: Dialed, now: MonoNs) {
         let place = dialed.place;
         let Self {
             host,
@@ -185,15 +185,19 @@ impl InlineThread {
             reading,
             ..
         } = self;
-        if let Some(one) = markets.iter_mut().find(|one| one.wire.place() == place) {
-            if one.wire.take(dialed) {
-                one.dialed(now, host, desk);
+        for market in markets {
+            match market.dialed(dialed, now, host, desk) {
+                Some(others) => dialed = others,
+                None => return,
             }
-        } else if let Some(one) = privates.iter_mut().find(|one| one.wire.place() == place) {
-            if one.wire.take(dialed) {
-                one.dialed(now, reading, &mut desk.waiting);
+        }
+        for private in privates {
+            match private.dialed(dialed, now, reading, &mut desk.waiting) {
+                Some(others) => dialed = others,
+                None => return,
             }
-        } else if let Some(slot) = desk.slots.iter().position(|one| one.wire.place() == place)
+        }
+        if let Some(slot) = desk.slots.iter().position(|one| one.wire.place() == place)
             && desk.slots[slot].wire.take(dialed)
         {
             desk.dialed(slot, reading, host.clock());

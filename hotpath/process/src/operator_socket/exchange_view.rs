@@ -103,10 +103,11 @@ fn unavailable(why: String) -> Refusal {
     )
 }
 
-/// `OWN` where the id is one of the engine's.
+/// `OWN` where the id is one of the engine's, or of a protective stop.
 fn origin(id: &str) -> String {
-    let own = ClientOrderId::new(id.as_bytes()).and_then(|id| id.parse(CLIENT_ID_PREFIX));
-    if own.is_some() { "OWN" } else { "EXTERNAL" }.to_string()
+    let own = |id: ClientOrderId| id.parse(CLIENT_ID_PREFIX).is_some() || id.is_protective_stop();
+    let own = ClientOrderId::new(id.as_bytes()).is_some_and(own);
+    if own { "OWN" } else { "EXTERNAL" }.to_string()
 }
 
 fn order_line(market: Market, one: ListedOrder) -> OrderLine {

@@ -176,6 +176,10 @@ fn line(instrument: &Instrument, page: &InstrumentPage) -> PositionLine {
             Price(0) => String::new(),
             mark => steps(mark.0, instrument.tick),
         },
+        protective_stop: match page.protective_stop {
+            Price(0) => String::new(),
+            stop => steps(stop.0, instrument.tick),
+        },
         unrealized_usdt: money(page.unrealized),
         book: page.book_state.to_string(),
         orders_open: page.orders_open,

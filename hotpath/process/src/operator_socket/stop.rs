@@ -35,6 +35,12 @@ impl Operator {
         }
     }
 
+    /// True when every futures position is closed and no own order is left, as the engine shows it.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        is_flat(&self.segment, &self.instruments)
+    }
+
     async fn halt_when_flat(self: Rc<Self>, ticket: u64) {
         let patience_ns = self.settings.emergency.stop_patience_s * 1_000_000_000;
         let begun = clock::monotonic();

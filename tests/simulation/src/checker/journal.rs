@@ -4,8 +4,10 @@
 //! the engine.
 
 use ipc::journal::Cursor;
-use market::record::{Denial, Fill, Intent, JournalRecord, OrderChange, Record};
-use market::{BookState, DenialCode, Market, OrderState, TradingState};
+use std::collections::VecDeque;
+
+use market::record::{AmendIntent, Denial, Fill, Intent, JournalRecord, OrderChange, Record};
+use market::{BookState, DenialCode, Market, NewOrder, OrderState, TradingState};
 
 use super::{Checker, Shadow, signed};
 
@@ -31,6 +33,15 @@ impl Checker {
         self.hash.word(record.time.0);
         match record.body {
             Record::Intent(intent) => self.on_intent(&intent),
+            Record::AmendIntent(intent) => self.on_amend_intent(&intent),
+            Record::Amended(amended) => {
+                if let Some(shadow) = self.orders.get_mut(&amended.client_order_id) {
+                    shadow.order.price = amended.price;
+                    shadow.order.quantity = amended.quantity;
+                    let most = shadow.quantity_most.max(amended.quantity.0);
+                    shadow.quantity_most = most;
+                }
+            }
             Record::Denial(denial) => self.on_denial(&denial),
             Record::OrderChange(change) => self.on_change(&change),
             Record::Fill(fill) => self.on_fill(&fill),
@@ -85,9 +96,46 @@ impl Checker {
             filled: 0,
             written: false,
             quantity_most: order.quantity.0,
+            amendments: VecDeque::new(),
         };
         if self.orders.insert(id, shadow).is_some() {
             self.broken("I2", format!("{} was used before", id.as_str()));
+        }
+    }
+
+    /// An amendment is a new decision about an order that lives: what is left of it is held to the
+    /// limits as a new order would be.
+    fn on_amend_intent(&mut self, intent: &AmendIntent) {
+        let amend = intent.amend;
+        let id = amend.order.client_order_id;
+        if !self.intents.insert(amend.decision.0) {
+            self.broken("I1", format!("intent {} twice", amend.decision.0));
+        }
+        let Some(shadow) = self.orders.get_mut(&id) else {
+            return self.broken("I16", format!("{} is amended and unknown", id.as_str()));
+        };
+        let filled = shadow.filled;
+        shadow.amendments.clear();
+        shadow.amendments.push_back(amend.order);
+        shadow.quantity_most = shadow.quantity_most.max(amend.order.quantity.0);
+        if shadow.state.is_final() {
+            self.broken("I5", format!("{} is amended after its end", id.as_str()));
+        }
+        // It takes its own place: without it in the sums.
+        let state = self
+            .orders
+            .get_mut(&id)
+            .map(|shadow| std::mem::replace(&mut shadow.state, OrderState::Canceled));
+        let rest = NewOrder {
+            quantity: market::Quantity(amend.order.quantity.0 - filled),
+            ..amend.order
+        };
+        self.check_limits(&Intent {
+            order: rest,
+            trigger: intent.trigger,
+        });
+        if let Some((shadow, state)) = self.orders.get_mut(&id).zip(state) {
+            shadow.state = state;
         }
     }
 

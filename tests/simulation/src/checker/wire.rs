@@ -37,6 +37,7 @@ impl Checker {
         };
         match frame["method"].as_str() {
             Some("order.place") => self.on_place(market, &frame["params"], server),
+            Some("order.modify") => self.on_amend(market, &frame["params"], server),
             Some("order.cancel") => self.count_message(),
             _ => {}
         }
@@ -93,6 +94,48 @@ impl Checker {
             && (!futures || reduce_only == order.reduce_only);
         if !same {
             self.broken("I16", format!("decided {order:?}, written {params}"));
+        }
+        let stamp = params["timestamp"].as_i64().unwrap_or(0);
+        if !order.reduce_only && (stamp - server.0).abs() > STAMP_ERROR_MS {
+            let text = format!("{name} is stamped {stamp}, the time is {}", server.0);
+            self.broken("I21", text);
+        }
+    }
+
+    /// An amendment leaves: it was decided and journalled, as written, and never sent before (I3,
+    /// I16, I25).
+    fn on_amend(&mut self, market: Market, params: &Value, server: UtcMs) {
+        self.count_message();
+        let name = params["origClientOrderId"].as_str().unwrap_or_default();
+        let shadow = ClientOrderId::new(name.as_bytes()).and_then(|id| self.orders.get_mut(&id));
+        let Some(shadow) = shadow else {
+            return self.broken("I16", format!("an amendment of no order of ours: {params}"));
+        };
+        let order = shadow.order;
+        let decided = shadow.amendments.pop_front();
+        let (written, state) = (shadow.written, shadow.state);
+        let Some(amend) = decided else {
+            return self.broken(
+                "I25",
+                format!("{name} is amended and the journal does not say so"),
+            );
+        };
+        if !written || state.is_final() || market != Market::UsdM {
+            self.broken("I16", format!("{name} is amended in state {state}"));
+        }
+        let Some(instrument) = self.instrument(order.instrument).copied() else {
+            return;
+        };
+        let lots = text_of(params, "quantity")
+            .and_then(|text| instrument.quantity_from_text(text.as_bytes()).ok());
+        let ticks = text_of(params, "price")
+            .and_then(|text| instrument.price_from_text(text.as_bytes()).ok());
+        let same = lots == Some(amend.quantity)
+            && ticks == Some(amend.price)
+            && text_of(params, "side") == Some(order.side.as_str())
+            && text_of(params, "symbol") == Some(instrument.symbol.as_str());
+        if !same {
+            self.broken("I16", format!("decided {amend:?}, written {params}"));
         }
         let stamp = params["timestamp"].as_i64().unwrap_or(0);
         if !order.reduce_only && (stamp - server.0).abs() > STAMP_ERROR_MS {

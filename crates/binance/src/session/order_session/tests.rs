@@ -604,3 +604,138 @@ fn what_an_earlier_life_was_told_holds_before_the_first_connection() {
     );
     assert_eq!(silence.until(now(402).mono), Some(now(9_000).mono));
 }
+
+fn amend(session: &mut OrderSession, seen: &mut Seen, id: &str, price: i64, at: u64) -> String {
+    let amend = AmendOrder {
+        order: NewOrder {
+            price: Price(price),
+            ..order(id)
+        },
+        decision: IntentId(2),
+        exchange_order_id: ExchangeOrderId(9),
+        old_price: Price(1000),
+        old_quantity: Quantity(2),
+    };
+    let mut out = Vec::new();
+    let (table, decided) = (instrument(), now(at).mono);
+    session.amend(&amend, &table, decided, now(at), &mut out, seen);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn an_amendment_names_its_order_with_price_and_the_whole_quantity() {
+    let (mut session, mut seen) = connected();
+    let frame = amend(&mut session, &mut seen, "fuA", 1003, 2);
+    for part in [
+        r#""method":"order.modify""#,
+        r#""origClientOrderId":"fuA""#,
+        r#""symbol":"BTCUSDT""#,
+        r#""side":"BUY""#,
+        r#""quantity":"0.002""#,
+        r#""price":"100.3"#,
+        r#""recvWindow":1000"#,
+    ] {
+        assert!(frame.contains(part), "{part} in {frame}");
+    }
+}
+
+#[test]
+fn the_exchanges_answers_to_an_amendment_are_told_apart() {
+    // What the documentation and recordings of the futures API show.
+    let done = r#"{"id":"ID","status":200,"result":{"orderId":9,"symbol":"BTCUSDT","pair":"BTCUSDT","status":"NEW","clientOrderId":"fuA","price":"100.30","avgPrice":"0.00000","origQty":"0.002","executedQty":"0.000","cumQty":"0.000","cumQuote":"0.00000","timeInForce":"GTX","type":"LIMIT","reduceOnly":false,"closePosition":false,"side":"BUY","positionSide":"BOTH","stopPrice":"0","updateTime":1700000000555}}"#;
+    let refused = |code: i64, text: &str| {
+        format!(r#"{{"id":"ID","status":400,"error":{{"code":{code},"msg":"{text}"}}}}"#)
+    };
+    let cases = [
+        (done.to_string(), "AMEND CONFIRMED fuA 0 timed"),
+        (
+            done.replace("\"NEW\"", "\"CANCELED\""),
+            "AMEND CONFIRMED fuA 0 timed",
+        ),
+        // Without its price and quantity nobody knows what the order is.
+        (
+            done.replace("\"origQty\":\"0.002\",", ""),
+            "AMEND UNRESOLVED fuA 0 timed",
+        ),
+        (done.replace("fuA", "fuB"), "AMEND UNRESOLVED fuA 0 timed"),
+        (
+            refused(-5027, "No need to modify the order."),
+            "AMEND CONFIRMED fuA -5027 timed",
+        ),
+        (
+            refused(-5026, "Exceed maximum modify order limit."),
+            "AMEND REJECTED fuA -5026 timed",
+        ),
+        (
+            refused(
+                -5028,
+                "Timestamp for this request is outside of the ME recvWindow.",
+            ),
+            "AMEND REJECTED fuA -5028 timed",
+        ),
+        (
+            refused(
+                -5043,
+                "A pending modification already exists for this order.",
+            ),
+            "AMEND REJECTED fuA -5043 timed",
+        ),
+        (
+            refused(-2013, "Order does not exist."),
+            "AMEND REJECTED fuA -2013 timed",
+        ),
+        (
+            r#"{"id":"ID","status":503,"error":{"code":-1007,"msg":"Timeout"}}"#.to_string(),
+            "AMEND UNRESOLVED fuA -1007 timed",
+        ),
+    ];
+    for (frame, expected) in cases {
+        let (mut session, mut seen) = connected();
+        amend(&mut session, &mut seen, "fuA", 1003, 2);
+        answer(&mut session, &mut seen, &frame.replace("ID", "a1"), 3);
+        assert_eq!(seen.0, [expected], "{frame}");
+    }
+}
+
+#[test]
+fn an_amendment_without_an_answer_is_unresolved_when_the_connection_ends() {
+    let (mut session, mut seen) = connected();
+    amend(&mut session, &mut seen, "fuA", 1003, 2);
+    session.on_disconnected(now(5), &mut seen);
+    assert_eq!(seen.0, ["down", "AMEND UNRESOLVED fuA 0"]);
+    seen.0.clear();
+    assert_eq!(amend(&mut session, &mut seen, "fuA", 1004, 6), "");
+    assert_eq!(seen.0, ["AMEND REJECTED fuA 1"], "not sent");
+}
+
+#[test]
+fn a_late_refusal_of_a_former_amendment_is_no_answer_to_the_present_one() {
+    let (mut session, mut seen) = connected();
+    amend(&mut session, &mut seen, "fuA", 1003, 2);
+    session.on_alive(now(2_900).mono);
+    session.poll(now(3_100), &mut seen);
+    assert_eq!(std::mem::take(&mut seen.0), ["AMEND UNRESOLVED fuA 0"]);
+    amend(&mut session, &mut seen, "fuA", 1004, 3_200);
+    let refused =
+        r#"{"id":"a1","status":400,"error":{"code":-2013,"msg":"Order does not exist."}}"#;
+    answer(&mut session, &mut seen, refused, 3_300);
+    assert_eq!(seen.0, [] as [&str; 0]);
+    let refused = refused.replace("a1", "a2");
+    answer(&mut session, &mut seen, &refused, 3_400);
+    assert_eq!(seen.0, ["AMEND REJECTED fuA -2013 timed"]);
+}
+
+#[test]
+fn a_query_tells_price_quantity_and_when_they_changed() {
+    let frame = r#"{"id":"q1","status":200,"result":{"orderId":9,"clientOrderId":"fuA","status":"PARTIALLY_FILLED","price":"100.30","origQty":"0.002","executedQty":"0.001","updateTime":1700000000555}}"#;
+    let reply = decode_reply(frame.as_bytes()).unwrap();
+    let id = order("fuA").client_order_id;
+    let told = reply.order_reply(RequestKind::Query, id, &instrument());
+    let terms = market::OrderTerms {
+        price: Price(1003),
+        quantity: Quantity(2),
+        changed: UtcMs(1_700_000_000_555),
+    };
+    assert_eq!(told.terms, Some(terms));
+    assert_eq!(told.cumulative_quantity, Quantity(1));
+}

@@ -258,6 +258,24 @@ fn foreign_orders_stay_where_only_ours_are_meant_and_positions_where_they_are_ke
 }
 
 #[test]
+fn our_protective_stops_go_where_only_ours_are_meant() {
+    // The engine's prefix, as the kill and the emergency binary give it.
+    let (mut sweeper, mut world) = (sweeper(Market::UsdM, Some("fu")), World::default());
+    world.algo_orders = vec![
+        ("BTCUSDT", "fulcrum-stop-000070000000001"),
+        ("XRPUSDT", "web_2"),
+    ];
+    assert!(
+        world.algo_orders[0]
+            .1
+            .starts_with(market::PROTECTIVE_STOP_PREFIX)
+    );
+    sweeper.start(symbols(&["BTCUSDT"]), false);
+    run(&mut sweeper, &mut world);
+    assert_eq!(world.algo_orders, [("XRPUSDT", "web_2")]);
+}
+
+#[test]
 fn spot_has_no_conditional_orders_and_no_positions() {
     let (mut sweeper, mut world) = (sweeper(Market::Spot, None), World::default());
     world.orders = vec![("BTCUSDT", "f1")];

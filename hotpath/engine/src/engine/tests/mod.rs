@@ -4,9 +4,12 @@
 
 mod absurd;
 mod account;
+mod amend;
 mod breakers;
+mod cells;
 mod checkpoint;
 mod clock;
+mod collar;
 mod exposure;
 mod orders;
 mod properties;

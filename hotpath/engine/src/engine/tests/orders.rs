@@ -430,6 +430,63 @@ fn a_position_closed_by_hand_leaves_its_strategy() {
 }
 
 #[test]
+fn a_stop_of_ours_that_triggers_closes_the_trade_for_its_own_reason_and_ends_its_target() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.fill_all(&order, 500_001);
+    let target = rig.place_one();
+    rig.confirm(&target);
+    let step = market::record::ProtectionStep {
+        act: market::record::ProtectionAct::Placed,
+        instrument: Some(ID),
+        symbol: market::Symbol::new(b"BTCUSDT").unwrap(),
+        client_algo_id: market::ClientOrderId::new(b"fulcrum-stop-1").unwrap(),
+        side: market::Side::Sell,
+        trigger_price: market::Price(495_001),
+        exchange_order_id: market::ExchangeOrderId(0),
+        stands: market::Price(495_001),
+        error_code: 0,
+    };
+    rig.forget_requests();
+    rig.send(crate::Input::Protection(step));
+    assert_eq!(rig.take(), [], "nothing is decided for it");
+    assert_eq!(rig.engine.take_dirty() & 1, 1);
+    let shown = |rig: &Rig| rig.engine.instrument_page(ID).protective_stop;
+    assert_eq!(shown(&rig), market::Price(495_001));
+    let record = market::record::Record::Protection(step);
+    assert!(rig.outbox.observer.records.contains(&record));
+    // The order that it becomes has its id and is in no table of ours.
+    let triggered = NewOrder {
+        client_order_id: step.client_algo_id,
+        side: market::Side::Sell,
+        quantity: Quantity(19),
+        reduce_only: true,
+        ..rig.some_order()
+    };
+    rig.fill(&triggered, 19, 494_990, 19);
+    assert_eq!((rig.position(), rig.engine.claimed(0)), (0, Quantity(0)));
+    assert_eq!(rig.cancelled(), [target.client_order_id]);
+    let closed = rig
+        .outbox
+        .observer
+        .records
+        .iter()
+        .find_map(|one| match one {
+            market::record::Record::TradeClosed(closed) => Some(closed.reason),
+            _ => None,
+        });
+    assert_eq!(closed, Some(market::ExitReason::ProtectiveStop));
+    // It is a stop: its instrument rests.
+    assert!(rig.engine.cooldown(ID) > market::UtcMs(rig.utc_ms()));
+    rig.send(crate::Input::Protection(market::record::ProtectionStep {
+        act: market::record::ProtectionAct::Triggered,
+        stands: market::Price(0),
+        ..step
+    }));
+    assert_eq!(shown(&rig), market::Price(0));
+}
+
+#[test]
 fn a_position_that_no_strategy_claims_allows_no_entry_until_it_is_flat() {
     let strategies = [imbalance(ImbalanceParameters::default()); 2];
     let mut rig = Rig::fresh(config(Market::UsdM, &strategies));

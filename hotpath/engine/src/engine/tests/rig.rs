@@ -447,6 +447,7 @@ impl Rig {
             state,
             cumulative_quantity: Quantity(told),
             error_code: 0,
+            terms: None,
         }));
     }
 
@@ -461,6 +462,7 @@ impl Rig {
             state: OrderState::Submitted,
             cumulative_quantity: Quantity(0),
             error_code: market::account::NOT_SENT,
+            terms: None,
         }));
     }
 

@@ -109,7 +109,10 @@ fn a_taker_entry_that_came_back_empty_waits_before_the_next() {
 
 #[test]
 fn a_maker_entry_rests_at_the_touch_follows_it_and_goes_with_the_signal() {
-    let mut rig = rig(ImbalanceParameters::default());
+    let strategies = [imbalance(ImbalanceParameters::default())];
+    let mut config = config(Market::UsdM, &strategies);
+    config.orders.amend = false;
+    let mut rig = Rig::ready(config);
     book(&mut rig, UP);
     let first = rig.place_one();
     assert_eq!(

@@ -5,7 +5,7 @@
 
 use super::super::desk::{Desk, OrderSlot};
 use super::super::dialing::{Dialed, Dialing};
-use super::super::market::MarketSlot;
+use super::super::market::{MarketFeed, MarketSlot};
 use super::super::thread::Reading;
 use super::super::wire::Wire;
 use super::stage::Stage;
@@ -20,7 +20,9 @@ use crate::server_clock::ServerClock;
 use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
 use crate::wiring::host_cells;
-use binance::session::{MarketRoute, MarketSession, OrderSession, OrderSessionSettings, SECOND_NS};
+use binance::session::{
+    Feed, MarketRoute, MarketSession, OrderSession, OrderSessionSettings, SECOND_NS,
+};
 use binance::sign::{Credentials, Signer};
 use engine::config::{StrategyConfig, StrategyParameters};
 use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
@@ -55,7 +57,7 @@ const MESSAGE_BYTES_MAX: usize = 8_192;
 pub(super) struct World {
     pub(super) host: EngineHost,
     pub(super) desk: Desk,
-    pub(super) market: MarketSlot,
+    pub(super) market: MarketFeed,
     pub(super) reading: Reading,
     pub(super) logs: [JournalConsumer; 3],
     pub(super) ways: WayReader,
@@ -111,13 +113,6 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
         wire: wire(1, "orders", order_socket)?,
         latency: LatencyCells::new(telemetry, Market::UsdM, &table)?,
     };
-    let session = MarketSession::new(
-        MarketRoute::Public,
-        "ws://practice",
-        &Instruments(&table),
-        100,
-        0,
-    );
     let (cold, requests) = heap_ring(SLOTS);
     let world = World {
         host,
@@ -128,7 +123,7 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
             Arc::clone(&table),
             order_ways,
         ),
-        market: MarketSlot::new(session, wire(0, "public", market_socket)?),
+        market: market_feed(&table, wire(0, "public", market_socket)?),
         reading: Reading::new(table),
         logs: [journal_out, kept_out, market_out],
         ways: ways_out,
@@ -137,15 +132,25 @@ pub(super) fn build(folder: &Path, clock: &TickClock) -> Result<(World, Stage), 
     Ok((world, Stage::new(instrument, market_far, order_far)))
 }
 
+/// One route over one connection.
+fn market_feed(table: &[Instrument], wire: Wire) -> MarketFeed {
+    let route = MarketRoute::Public;
+    let session = MarketSession::new(route, "ws://practice", &Instruments(table), 100, 0);
+    MarketFeed {
+        feed: Feed::new(route, 1, table.len()),
+        slots: vec![MarketSlot::new(0, session, wire, None)],
+    }
+}
+
 /// Streams up, reconciled, started, the book synced.
 pub(super) fn open(
     host: &mut EngineHost,
     desk: &mut Desk,
-    market: &mut MarketSlot,
+    market: &mut MarketFeed,
     reading: &Reading,
 ) {
     let now = host.now();
-    market.dialed(now, host, desk);
+    market.opened(0, now, host, desk);
     // Nothing came with the connection.
     market.turn(reading, host, desk);
     desk.dialed(0, reading, host.clock());

@@ -1,0 +1,665 @@
+//! The machine against an exchange of a few lines, by the texts that both sides write.
+//!
+//! In: positions that come, turn and go, answers that fail. Out: which stops lie there, and what
+//! was said of them. Never: a socket.
+
+use super::*;
+use crate::session::MILLISECOND_NS;
+use crate::sign::Signer;
+use market::{Filters, InstrumentId, InstrumentStatus, Market, Step, UtcMs};
+use std::fmt::Write as _;
+
+/// A conditional order at the exchange.
+#[derive(Clone)]
+struct Row {
+    symbol: String,
+    id: String,
+    side: String,
+    trigger: String,
+    status: &'static str,
+}
+
+/// What the exchange does with the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The answer is lost, what was asked is done.
+    LostAfter,
+    /// It never arrives.
+    LostBefore,
+    /// It is refused with this code.
+    Refused(i64),
+}
+
+#[derive(Default)]
+struct World {
+    rows: Vec<Row>,
+    fates: VecDeque<Fate>,
+    asked: Vec<String>,
+    said: Vec<String>,
+    ids: std::collections::BTreeSet<String>,
+    clock_refusals: u32,
+}
+
+impl ProtectEvents for World {
+    fn step(&mut self, step: ProtectionStep) {
+        let mut text = format!("{} {} {}", step.act, step.side, step.trigger_price.0);
+        if step.error_code != 0 {
+            let _ = write!(text, " code {}", step.error_code);
+        }
+        let _ = write!(text, " stands {}", step.stands.0);
+        self.said.push(text);
+    }
+    fn clock_refused(&mut self) {
+        self.clock_refusals += 1;
+    }
+}
+
+fn parameter(query: &str, name: &str) -> String {
+    let found = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    found.unwrap_or_default().to_string()
+}
+
+impl World {
+    fn answer(&mut self, request: &HttpRequest) -> Option<(u16, String)> {
+        let query = &request.call.query;
+        let (method, path) = (request.call.method.as_str(), request.call.path);
+        let id = parameter(query, "clientAlgoId");
+        self.asked.push(format!("{method} {path}"));
+        let fate = self.fates.pop_front();
+        match fate {
+            Some(Fate::LostBefore) => return None,
+            Some(Fate::Refused(code)) => return Some(refusal(code)),
+            _ => {}
+        }
+        let answer = match (method, path) {
+            ("POST", "/fapi/v1/algoOrder") => self.place(query, &id),
+            ("DELETE", "/fapi/v1/algoOrder") => match self.open(&id) {
+                Some(row) => {
+                    row.status = "CANCELED";
+                    (
+                        200,
+                        r#"{"algoId":1,"code":"200","msg":"success"}"#.to_string(),
+                    )
+                }
+                None => refusal(-2011),
+            },
+            ("GET", "/fapi/v1/algoOrder") => match self.rows.iter().find(|row| row.id == id) {
+                Some(row) => (200, object(row)),
+                None => refusal(-2013),
+            },
+            ("GET", "/fapi/v1/openAlgoOrders") => {
+                let open = self.rows.iter().filter(|row| row.status == "NEW");
+                let rows: Vec<String> = open.map(object).collect();
+                (200, format!("[{}]", rows.join(",")))
+            }
+            other => panic!("{other:?}"),
+        };
+        (fate != Some(Fate::LostAfter)).then_some(answer)
+    }
+
+    fn place(&mut self, query: &str, id: &str) -> (u16, String) {
+        assert!(self.ids.insert(id.to_string()), "{id} was used before");
+        for (name, value) in [
+            ("algoType", "CONDITIONAL"),
+            ("type", "STOP_MARKET"),
+            ("closePosition", "true"),
+            ("workingType", "MARK_PRICE"),
+        ] {
+            assert_eq!(parameter(query, name), value);
+        }
+        let row = Row {
+            symbol: parameter(query, "symbol"),
+            id: id.to_string(),
+            side: parameter(query, "side"),
+            trigger: parameter(query, "triggerPrice"),
+            status: "NEW",
+        };
+        let same =
+            |one: &Row| one.status == "NEW" && one.symbol == row.symbol && one.side == row.side;
+        if self.rows.iter().any(same) {
+            return refusal(-4130);
+        }
+        let text = object(&row);
+        self.rows.push(row);
+        (200, text)
+    }
+
+    fn open(&mut self, id: &str) -> Option<&mut Row> {
+        let mut rows = self.rows.iter_mut();
+        rows.find(|row| row.id == id && row.status == "NEW")
+    }
+
+    fn put(&mut self, symbol: &str, side: &str, trigger: &str, id: &str) {
+        self.rows.push(Row {
+            symbol: symbol.to_string(),
+            id: id.to_string(),
+            side: side.to_string(),
+            trigger: trigger.to_string(),
+            status: "NEW",
+        });
+    }
+
+    /// Open ones as `SYMBOL SIDE TRIGGER`.
+    fn lying(&self) -> Vec<String> {
+        let open = self.rows.iter().filter(|row| row.status == "NEW");
+        open.map(|row| format!("{} {} {}", row.symbol, row.side, row.trigger))
+            .collect()
+    }
+
+    fn said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+
+    fn count(&self, asked: &str) -> usize {
+        self.asked.iter().filter(|one| *one == asked).count()
+    }
+}
+
+fn refusal(code: i64) -> (u16, String) {
+    (400, format!(r#"{{"code":{code},"msg":"no"}}"#))
+}
+
+fn object(row: &Row) -> String {
+    let order = if row.status == "FINISHED" { "55" } else { "" };
+    format!(
+        r#"{{"algoId":1,"clientAlgoId":"{}","algoType":"CONDITIONAL","orderType":"STOP_MARKET",
+        "symbol":"{}","side":"{}","algoStatus":"{}","triggerPrice":"{}","quantity":"0",
+        "closePosition":true,"actualOrderId":"{order}"}}"#,
+        row.id, row.symbol, row.side, row.status, row.trigger
+    )
+}
+
+fn instrument(id: u16, symbol: &str) -> Instrument {
+    Instrument {
+        id: InstrumentId(id),
+        market: Market::UsdM,
+        symbol: Symbol::new(symbol.as_bytes()).unwrap(),
+        tick: Step::from_text(b"0.10").unwrap(),
+        lot: Step::from_text(b"0.001").unwrap(),
+        price_decimals: 2,
+        quantity_decimals: 3,
+        status: InstrumentStatus::Trading,
+        filters: Filters::NONE,
+    }
+}
+
+/// The machine, the exchange and a clock.
+struct Rig {
+    machine: Protector,
+    world: World,
+    governor: Governor,
+    ms: u64,
+}
+
+fn now(ms: u64) -> Now {
+    Now {
+        mono: MonoNs(ms * MILLISECOND_NS),
+        server: UtcMs(ms as i64),
+    }
+}
+
+const CHECK_MS: u64 = 60_000;
+
+impl Rig {
+    fn new(world: World) -> Self {
+        let settings = ProtectSettings {
+            distance_bps: 100,
+            trigger: TriggerPrice::Mark,
+            replace_above_bps: 10,
+            check_every_ns: CHECK_MS * MILLISECOND_NS,
+            epoch: 7,
+        };
+        let credentials = Credentials {
+            api_key: "k".to_string(),
+            signer: Signer::hmac(b"s"),
+        };
+        let instruments = [instrument(0, "BTCUSDT"), instrument(1, "ETHUSDT")];
+        let mut machine = Protector::new(settings, instruments, credentials, 1);
+        machine.set_ready(true, now(1_000).mono);
+        Self {
+            machine,
+            world,
+            governor: Governor::new(2_400),
+            ms: 1_000,
+        }
+    }
+
+    /// Goes on for so long, a quarter of a second at a time; answers come at once.
+    fn run(&mut self, ms: u64) {
+        let end = self.ms + ms;
+        while self.ms < end {
+            self.turn();
+            self.ms += 250;
+        }
+    }
+
+    fn turn(&mut self) {
+        while let Some((number, request)) = self.machine.poll(now(self.ms), &mut self.governor) {
+            let answer = self.world.answer(&request);
+            let reply = answer.as_ref().map(|(status, body)| HttpReply {
+                status: *status,
+                retry_after_s: None,
+                used_weight: None,
+                body: body.as_bytes(),
+            });
+            let mono = now(self.ms).mono;
+            self.machine.on_reply(number, reply, mono, &mut self.world);
+        }
+    }
+
+    /// A position of BTCUSDT with this average; 0 for flat, negative for short.
+    fn hold(&mut self, entry: i64) {
+        let holding = (entry != 0).then(|| Holding {
+            closing: if entry > 0 { Side::Sell } else { Side::Buy },
+            entry: Price(entry.abs()),
+            mark: Price(entry.abs()),
+        });
+        self.machine.set_holding(0, holding, now(self.ms).mono);
+    }
+
+    fn exposed(&self) -> u32 {
+        self.machine.exposure(now(self.ms).mono).positions
+    }
+}
+
+#[test]
+fn a_stop_follows_its_position_from_the_first_fill_to_the_last() {
+    let mut rig = Rig::new(World::default());
+    rig.run(2_000);
+    assert_eq!(rig.world.asked, ["GET /fapi/v1/openAlgoOrders"]);
+    rig.hold(600_000);
+    assert_eq!(rig.exposed(), 1);
+    rig.run(250);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+    assert_eq!(rig.exposed(), 0);
+    // A small move of the average is none; a larger one is followed: first away, then anew.
+    rig.hold(600_500);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+    rig.hold(601_000);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59499.00"]);
+    let said = [
+        "PLACED SELL 594000 stands 594000",
+        "CANCELLED SELL 594000 stands 0",
+        "REPLACED SELL 594990 stands 594990",
+    ];
+    assert_eq!(rig.world.said(), said);
+    // A position that turns has the new stop before the old one is gone.
+    rig.hold(-600_000);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT BUY 60600.00"]);
+    let said = [
+        "PLACED BUY 606000 stands 606000",
+        "CANCELLED SELL 594990 stands 606000",
+    ];
+    assert_eq!(rig.world.said(), said);
+    // Flat for a moment is nothing; flat is flat.
+    rig.hold(0);
+    rig.run(500);
+    rig.hold(-600_000);
+    rig.run(500);
+    rig.hold(0);
+    rig.run(750);
+    assert_eq!(rig.world.lying(), ["BTCUSDT BUY 60600.00"]);
+    rig.run(500);
+    assert!(rig.world.lying().is_empty());
+    assert_eq!(rig.world.said(), ["CANCELLED BUY 606000 stands 0"]);
+}
+
+#[test]
+fn a_start_sweeps_what_is_orphaned_doubled_or_strange_and_keeps_what_fits() {
+    let mut world = World::default();
+    world.put("BTCUSDT", "SELL", "59395.00", "fulcrum-stop-fits");
+    world.put("BTCUSDT", "SELL", "50000.00", "fulcrum-stop-double");
+    world.put("BTCUSDT", "SELL", "50000.00", "somebody-else");
+    world.put("ETHUSDT", "BUY", "4000.00", "fulcrum-stop-orphan");
+    world.put("XRPUSDT", "SELL", "0.5", "fulcrum-stop-strange");
+    world.put("XRPUSDT", "SELL", "0.6", "fulcrum-stop-strange-too");
+    let mut rig = Rig::new(world);
+    rig.hold(600_000);
+    rig.run(3_000);
+    assert_eq!(
+        rig.world.lying(),
+        ["BTCUSDT SELL 59395.00", "BTCUSDT SELL 50000.00"],
+        "ours that fits, and somebody else's"
+    );
+    assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 0);
+    let said = rig.world.said();
+    for step in [
+        "ADOPTED SELL 593950 stands 593950",
+        "CANCELLED SELL 500000 stands 593950",
+        "ORPHAN_CANCELLED BUY 40000 stands 0",
+        "ORPHAN_CANCELLED SELL 0 stands 0",
+    ] {
+        assert!(said.contains(&step.to_string()), "{step}: {said:?}");
+    }
+}
+
+#[test]
+fn a_placement_without_an_answer_is_asked_for_and_never_sent_twice() {
+    // It arrived.
+    let mut rig = Rig::new(World::default());
+    rig.run(250);
+    rig.world.fates.push_back(Fate::LostAfter);
+    rig.hold(600_000);
+    rig.run(2_000);
+    assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 1);
+    let said = [
+        "UNKNOWN SELL 594000 code 1 stands 0",
+        "PLACED SELL 594000 stands 594000",
+    ];
+    assert_eq!(rig.world.said(), said);
+    // It never did, and that is known only after its window, by two answers a second apart.
+    let mut rig = Rig::new(World::default());
+    rig.run(250);
+    rig.world.fates.push_back(Fate::LostBefore);
+    rig.hold(600_000);
+    rig.run(3_750);
+    assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 1);
+    assert_eq!(rig.exposed(), 1);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+    let said = [
+        "UNKNOWN SELL 594000 code 1 stands 0",
+        "NEVER_THERE SELL 594000 code -2013 stands 0",
+        "PLACED SELL 594000 stands 594000",
+    ];
+    assert_eq!(rig.world.said(), said);
+}
+
+#[test]
+fn a_stop_that_triggers_is_told_with_the_order_that_it_became() {
+    let mut rig = Rig::new(World::default());
+    rig.hold(600_000);
+    rig.run(500);
+    rig.world.rows[0].status = "FINISHED";
+    rig.hold(0);
+    rig.run(1_500);
+    assert_eq!(
+        rig.world.said().last().unwrap(),
+        "TRIGGERED SELL 594000 stands 0"
+    );
+    assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 1);
+}
+
+#[test]
+fn a_stop_that_somebody_took_away_is_missed_at_the_next_list_and_placed_again() {
+    let mut rig = Rig::new(World::default());
+    rig.hold(600_000);
+    rig.run(500);
+    rig.world.rows[0].status = "CANCELED";
+    rig.run(CHECK_MS);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+    let said = [
+        "PLACED SELL 594000 stands 594000",
+        "LOST SELL 594000 stands 0",
+        "PLACED SELL 594000 stands 594000",
+    ];
+    assert_eq!(rig.world.said(), said);
+}
+
+#[test]
+fn a_cancel_without_an_answer_is_looked_into() {
+    for fate in [Fate::LostAfter, Fate::LostBefore] {
+        let mut rig = Rig::new(World::default());
+        rig.hold(600_000);
+        rig.run(500);
+        rig.hold(0);
+        rig.world.fates.push_back(fate);
+        rig.run(5_000);
+        assert!(rig.world.lying().is_empty());
+        let said = rig.world.said();
+        assert_eq!(said.last().unwrap(), "CANCELLED SELL 594000 stands 0");
+        assert_eq!(said.len(), 2, "{said:?}");
+    }
+}
+
+#[test]
+fn a_price_that_is_beyond_the_stop_already_gets_one_from_the_mark() {
+    let mut rig = Rig::new(World::default());
+    rig.run(250);
+    rig.world.fates.push_back(Fate::Refused(-2021));
+    let holding = Holding {
+        closing: Side::Sell,
+        entry: Price(600_000),
+        mark: Price(580_000),
+    };
+    rig.machine.set_holding(0, Some(holding), now(rig.ms).mono);
+    rig.run(500);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 57420.00"]);
+    // It stays there: a price that falls on does not take it along.
+    let lower = Holding {
+        mark: Price(576_000),
+        ..holding
+    };
+    rig.machine.set_holding(0, Some(lower), now(rig.ms).mono);
+    rig.run(10_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 57420.00"]);
+    assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 2);
+}
+
+#[test]
+fn a_stop_of_somebody_else_in_the_same_direction_is_left_to_do_it() {
+    let mut rig = Rig::new(World::default());
+    rig.run(250);
+    rig.world
+        .put("BTCUSDT", "SELL", "59000.00", "somebody-else");
+    rig.hold(600_000);
+    rig.run(5_000);
+    assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 1, "-4130");
+    assert_eq!(rig.exposed(), 0);
+    let said = rig.world.said();
+    assert_eq!(
+        said.last().unwrap(),
+        "LEFT_TO_OTHER SELL 590000 stands 590000"
+    );
+    // When it is gone ours takes its place.
+    rig.world.rows[0].status = "CANCELED";
+    rig.run(CHECK_MS + 1_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+}
+
+#[test]
+fn refusals_wait_longer_each_time_and_a_refused_clock_is_told() {
+    let mut rig = Rig::new(World::default());
+    rig.run(250);
+    rig.world.fates.extend([Fate::Refused(-1021); 20]);
+    rig.hold(600_000);
+    rig.run(30_000);
+    let tried = rig.world.count("POST /fapi/v1/algoOrder");
+    assert!((4..=9).contains(&tried), "{tried}");
+    assert_eq!(rig.world.clock_refusals as usize, tried);
+    assert_eq!(rig.exposed(), 1);
+    let exposure = rig.machine.exposure(now(rig.ms).mono);
+    assert_eq!(exposure.longest_ns, 30_000 * MILLISECOND_NS);
+}
+
+#[test]
+fn nothing_is_done_while_positions_are_not_known_or_a_kill_sweeps() {
+    let mut rig = Rig::new(World::default());
+    rig.machine.set_ready(false, now(rig.ms).mono);
+    rig.hold(600_000);
+    rig.run(5_000);
+    assert_eq!(rig.machine.next_deadline(), None);
+    assert!(rig.world.asked.is_empty());
+    rig.machine.set_ready(true, now(rig.ms).mono);
+    rig.run(250);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+    // A kill takes it away; what comes after begins with a list.
+    rig.machine.set_ready(false, now(rig.ms).mono);
+    rig.world.rows[0].status = "CANCELED";
+    rig.hold(0);
+    rig.run(5_000);
+    rig.machine.set_ready(true, now(rig.ms).mono);
+    rig.run(2_000);
+    let tail = &rig.world.asked[rig.world.asked.len() - 2..];
+    assert_eq!(
+        tail,
+        ["GET /fapi/v1/openAlgoOrders", "GET /fapi/v1/algoOrder"]
+    );
+}
+
+#[test]
+fn its_lists_leave_the_weight_to_others_and_its_stops_pass_a_spent_budget() {
+    let mut rig = Rig::new(World::default());
+    rig.run(250);
+    rig.governor = Governor::new(100);
+    assert!(rig.governor.admit(79, now(rig.ms)).is_ok());
+    rig.hold(600_000);
+    rig.run(250);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+    let lists = rig.world.count("GET /fapi/v1/openAlgoOrders");
+    rig.machine.list_due = now(rig.ms).mono;
+    rig.run(1_000);
+    assert_eq!(rig.world.count("GET /fapi/v1/openAlgoOrders"), lists);
+}
+
+#[test]
+fn an_average_that_never_rests_costs_no_more_placements_than_the_budget_has() {
+    let mut rig = Rig::new(World::default());
+    for turn in 0..80 {
+        rig.hold(600_000 + (turn % 2) * 20_000);
+        rig.run(250);
+    }
+    let placed = rig.world.count("POST /fapi/v1/algoOrder");
+    assert!(placed <= 2 * PLACEMENTS_MAX, "{placed} in 20 s");
+    assert!(placed >= PLACEMENTS_MAX, "{placed} in 20 s");
+}
+
+#[test]
+fn the_next_look_is_never_due_already() {
+    let mut rig = Rig::new(World::default());
+    for entry in [0, 600_000, 600_000, 0, 0] {
+        rig.hold(entry);
+        rig.turn();
+        let due = rig.machine.next_deadline().unwrap();
+        assert!(due > now(rig.ms).mono, "{entry}");
+        rig.ms += 500;
+    }
+}
+
+/// What the world does next.
+#[derive(Clone, Debug)]
+enum Turn {
+    /// The position becomes this: its average, negative for short, 0 for none.
+    Hold(i64),
+    /// The next request meets this.
+    Meet(Fate),
+    /// The stop that lies there triggers, and the position with it.
+    Trigger,
+    /// Somebody takes our stop away.
+    TakeAway,
+    /// The stream of the account breaks, and is whole again.
+    Doubt,
+    /// The process dies: what follows knows nothing.
+    Die,
+    /// Time passes.
+    Wait(u64),
+}
+
+fn turn() -> impl proptest::strategy::Strategy<Value = Turn> {
+    use proptest::prelude::*;
+    let entry = prop_oneof![Just(0), Just(600_000), Just(603_000), Just(-598_000)];
+    let code = prop_oneof![
+        Just(-1021),
+        Just(-2021),
+        Just(-4045),
+        Just(-1001),
+        Just(-1007)
+    ];
+    let fate = prop_oneof![
+        Just(Fate::LostAfter),
+        Just(Fate::LostBefore),
+        code.prop_map(Fate::Refused)
+    ];
+    prop_oneof![
+        4 => entry.prop_map(Turn::Hold),
+        4 => fate.prop_map(Turn::Meet),
+        1 => Just(Turn::Trigger),
+        1 => Just(Turn::TakeAway),
+        1 => Just(Turn::Doubt),
+        1 => Just(Turn::Die),
+        6 => (1u64..20).prop_map(|steps| Turn::Wait(250 * steps)),
+    ]
+}
+
+impl World {
+    /// Stops of ours that lie on one side of an instrument.
+    fn ours(&self, side: &str) -> usize {
+        let ours = |row: &&Row| row.id.starts_with(PROTECTIVE_STOP_PREFIX);
+        let open = self.rows.iter().filter(|row| row.status == "NEW");
+        open.filter(ours).filter(|row| row.side == side).count()
+    }
+}
+
+proptest::proptest! {
+    /// Whatever happens to answers, stops, streams and processes: no id is used twice, a direction
+    /// has one stop at most, somebody else's stays, and once the world is quiet a position has
+    /// exactly its stop, and none has none.
+    #[test]
+    fn in_the_end_a_position_has_its_stop_whatever_happened_before(
+        turns in proptest::collection::vec(turn(), 1..60),
+    ) {
+        let mut world = World::default();
+        world.put("ETHUSDT", "SELL", "1000.00", "somebody-else");
+        let mut rig = Rig::new(world);
+        let (mut entry, mut epoch) = (0, 7);
+        for turn in turns {
+            match turn {
+                Turn::Hold(next) => entry = next,
+                Turn::Meet(fate) => rig.world.fates.push_back(fate),
+                Turn::Trigger => {
+                    let side = if entry > 0 { "SELL" } else { "BUY" };
+                    let mut rows = rig.world.rows.iter_mut();
+                    let found = rows.find(|row| {
+                        row.status == "NEW" && row.symbol == "BTCUSDT" && row.side == side
+                    });
+                    if let Some(row) = found.filter(|_| entry != 0) {
+                        row.status = "FINISHED";
+                        entry = 0;
+                    }
+                }
+                Turn::TakeAway => {
+                    let mut rows = rig.world.rows.iter_mut();
+                    if let Some(row) = rows.find(|row| row.status == "NEW" && row.id != "somebody-else") {
+                        row.status = "CANCELED";
+                    }
+                }
+                Turn::Doubt => {
+                    rig.machine.set_ready(false, now(rig.ms).mono);
+                    rig.run(750);
+                    rig.machine.set_ready(true, now(rig.ms).mono);
+                }
+                Turn::Die => {
+                    epoch += 1;
+                    let mut next = Rig::new(std::mem::take(&mut rig.world));
+                    next.machine.settings.epoch = epoch;
+                    next.ms = rig.ms + 2_000;
+                    // What was on its way has arrived or never will.
+                    next.machine.set_ready(true, now(next.ms).mono);
+                    next.machine.list_due = now(next.ms).mono;
+                    rig = next;
+                }
+                Turn::Wait(ms) => rig.run(ms),
+            }
+            rig.hold(entry);
+            rig.run(250);
+            for side in ["BUY", "SELL"] {
+                proptest::prop_assert!(rig.world.ours(side) <= 1, "{side}");
+            }
+        }
+        // The world is quiet: two lists later all is as it should be.
+        rig.world.fates.clear();
+        rig.hold(entry);
+        rig.run(2 * CHECK_MS + 40_000);
+        let (buys, sells) = (rig.world.ours("BUY"), rig.world.ours("SELL"));
+        let expected = (usize::from(entry < 0), usize::from(entry > 0));
+        proptest::prop_assert_eq!((buys, sells), expected, "{:?}", rig.world.said);
+        proptest::prop_assert_eq!(rig.exposed(), 0);
+        let other = rig.world.rows.iter().find(|row| row.id == "somebody-else");
+        proptest::prop_assert_eq!(other.map(|row| row.status), Some("NEW"));
+    }
+}
