@@ -29,8 +29,8 @@ type Silences = (Vec<(String, MonoNs)>, MonoNs, UtcNs);
 
 /// What is to be written.
 enum Work {
-    Breakers(BreakerState),
-    Account(AccountMemory),
+    Breakers(Box<BreakerState>),
+    Account(Box<AccountMemory>),
     Silences(Silences),
     Checkpoint(PathBuf, Vec<u8>),
 }
@@ -47,8 +47,9 @@ struct Waiting {
 impl Waiting {
     /// The next; a checkpoint, which is large and can wait, last.
     fn take(&mut self) -> Option<Work> {
-        let account = || self.account.take().map(Work::Account);
-        let small = self.breakers.take().map(Work::Breakers).or_else(account);
+        let account = || self.account.take().map(Box::new).map(Work::Account);
+        let breakers = self.breakers.take().map(Box::new).map(Work::Breakers);
+        let small = breakers.or_else(account);
         let small = small.or_else(|| self.silences.take().map(Work::Silences));
         small.or_else(|| {
             let (path, buffer) = self.checkpoint.take()?;
@@ -58,8 +59,8 @@ impl Waiting {
 
     fn put_back(&mut self, work: Work) {
         match work {
-            Work::Breakers(state) => self.breakers = Some(state),
-            Work::Account(memory) => self.account = Some(memory),
+            Work::Breakers(state) => self.breakers = Some(*state),
+            Work::Account(memory) => self.account = Some(*memory),
             Work::Silences(silences) => self.silences = Some(silences),
             Work::Checkpoint(path, buffer) => self.checkpoint = Some((path, buffer)),
         }
@@ -162,7 +163,7 @@ fn write_all(
             Work::Account(memory) => {
                 let result = files.account.write(&memory);
                 if result.is_err() {
-                    let _ = refuse.send(memory);
+                    let _ = refuse.send(*memory);
                 }
                 ("what is known of the account", result)
             }

@@ -33,6 +33,9 @@ const TICK: Duration = Duration::from_millis(2);
 const CLOCK_SAMPLE_NS: u64 = 250_000_000;
 const SLOW_NS: u64 = 1_000_000_000;
 
+/// Cell that counts event times ahead of the exchange's clock as we know it.
+pub const EVENTS_AHEAD: &str = "market_events_ahead_total";
+
 /// The wishes of one market's cold shell and how it is woken.
 pub type Wishes = (Market, Rc<RefCell<Vec<Wish>>>, Rc<Notify>);
 
@@ -104,6 +107,7 @@ struct Times {
     slow: MonoNs,
     checkpoint: MonoNs,
     control_lost: bool,
+    events_ahead: u64,
 }
 
 impl Housekeeping {
@@ -127,6 +131,7 @@ impl Housekeeping {
             slow: now,
             checkpoint: now,
             control_lost: false,
+            events_ahead: 0,
         };
         while !ended() {
             if asked_to_stop(&mut terminate, &mut interrupt).await {
@@ -157,6 +162,7 @@ impl Housekeeping {
             if now.since(times.slow) >= SLOW_NS {
                 times.slow = now;
                 self.watch_control(now, &mut times);
+                self.watch_events(&mut times);
                 self.show_kernel();
                 self.latency.look();
                 if let Finding::Undecided(_) = self.wire_check.look(&self.segment) {
@@ -232,9 +238,20 @@ impl Housekeeping {
         }
     }
 
+    /// Events from the future say that the exchange's clock has jumped: nothing is entered on them,
+    /// so that no request would ever be refused for its time stamp and say the same.
+    fn watch_events(&self, times: &mut Times) {
+        let mut cells = self.segment.counters().iter();
+        let found = cells.find(|(name, _)| name == EVENTS_AHEAD);
+        let ahead = found.map_or(0, |(_, count)| count);
+        if ahead > std::mem::replace(&mut times.events_ahead, ahead) {
+            self.measure_time_again();
+        }
+    }
+
     /// Every market's: which one's time stamp was refused makes no difference.
     fn measure_time_again(&self) {
-        tracing::warn!("CLOCK_REFUSED, the exchange's time is measured again");
+        tracing::warn!("CLOCK_REFUSED or ahead of us: the exchange's time is measured again");
         for (_, wishes, wake) in &self.wishes {
             wishes.borrow_mut().push(Wish::Time);
             wake.notify_one();

@@ -13,7 +13,7 @@ use crate::gateway::market::{MarketConnection, MarketGateway};
 use crate::gateway::order_thread::{OrderGateway, OrderMarket};
 use crate::gateway::rest::RestClient;
 use crate::gateway::stream_cells::{FeedCells, StreamCells};
-use crate::housekeeping::{KernelCells, Wishes};
+use crate::housekeeping::{EVENTS_AHEAD, KernelCells, Wishes};
 use crate::kill::desk::Desk;
 use crate::kill::keeper::KillKeeper;
 use crate::kill::wiring::emergency_shell;
@@ -78,6 +78,7 @@ pub fn host_cells(telemetry: Telemetry<'_>) -> Result<HostCells, RegisterError> 
             .iter()
             .map(|one| telemetry.counter(&format!("breaker_tripped{{breaker=\"{one}\"}}")))
             .collect::<Result<_, _>>()?,
+        events_ahead: telemetry.counter(EVENTS_AHEAD)?,
         orders_external: Market::ALL
             .iter()
             .map(|one| telemetry.counter(&format!("orders_external{{market=\"{one}\"}}")))
@@ -85,7 +86,6 @@ pub fn host_cells(telemetry: Telemetry<'_>) -> Result<HostCells, RegisterError> 
         mismatches_open: telemetry.counter("reconcile_mismatches_open{kind=\"position\"}")?,
         fills_recovered: telemetry.counter("fills_recovered_total")?,
         fills_synthetic: telemetry.counter("fills_synthetic_total")?,
-        events_ahead: telemetry.counter("market_events_ahead_total")?,
         clock_steps: telemetry.counter("server_clock_steps_total")?,
     })
 }
