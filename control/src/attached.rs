@@ -14,7 +14,7 @@ use market::page::{AccountPage, InstrumentPage, PAGE_BYTES_MAX};
 use market::record::RECORD_BYTES_MAX;
 use market::{Step, Wire};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Most records of one transaction.
@@ -40,6 +40,28 @@ pub enum AttachError {
     /// The input log's directory.
     #[error("cannot make the input log's directory: {0}")]
     Directory(#[from] std::io::Error),
+    /// Another mode's or account's.
+    #[error("{path}: this segment is of {found}, and we are {ours}")]
+    Foreign {
+        /// The segment.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who we are.
+        ours: String,
+    },
+}
+
+impl AttachError {
+    /// True when it is not ours to drain at all.
+    #[must_use]
+    pub const fn is_foreign(&self) -> bool {
+        match self {
+            Self::Foreign { .. } => true,
+            Self::Segment(error) => error.is_of_another_build(),
+            _ => false,
+        }
+    }
 }
 
 /// A generation whose rings we read.
@@ -72,10 +94,19 @@ impl Attached {
     /// [`AttachError`]; another reader's life is one of them.
     pub fn attach(
         path: &Path,
+        identity: &str,
         input_logs: &Path,
         ledger: &mut Ledger,
     ) -> Result<Self, AttachError> {
         let segment = Segment::open(path)?;
+        let found = &segment.layout().identity;
+        if found != identity {
+            return Err(AttachError::Foreign {
+                path: path.into(),
+                found: found.clone(),
+                ours: identity.to_string(),
+            });
+        }
         let journal = segment.journal_consumer()?;
         let header = GenerationHeader {
             generation: segment.generation(),

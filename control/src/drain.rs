@@ -31,6 +31,12 @@ pub enum DrainError {
     /// The ledger and the segments do not belong together.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A segment of another mode or account, or of a build that we do not understand: what it
+    /// holds belongs into another ledger, or is lost when it is passed over.
+    #[error(
+        "{0}; it is refused: use another --state-dir, or remove the file if what it holds may be lost"
+    )]
+    Foreign(AttachError),
 }
 
 /// Where things lie.
@@ -40,13 +46,16 @@ pub struct Places {
     pub run: PathBuf,
     /// Directory of the input logs.
     pub input_logs: PathBuf,
+    /// Mode, venue and account in words, as our segments carry them.
+    pub identity: String,
 }
 
 impl Places {
     /// The places of `account` under a state directory.
     #[must_use]
-    pub fn of(state_dir: &Path, account: &str) -> Self {
+    pub fn of(state_dir: &Path, mode: &str, account: &str) -> Self {
         Self {
+            identity: format!("{mode} binance {account}"),
             run: state_dir.join("run").join(account),
             input_logs: state_dir.join("input-log"),
         }
@@ -224,6 +233,7 @@ impl Drain {
                 Ok(true)
             }
             Err(AttachError::Ledger(error @ LedgerError::GenerationReused(_))) => Err(error.into()),
+            Err(error) if error.is_foreign() => Err(DrainError::Foreign(error)),
             Err(error) => {
                 self.complain(&format!("cannot attach to {}: {error}", one.path.display()));
                 // A reader that is still alive ends soon, a disk may recover; a damaged segment
@@ -237,7 +247,12 @@ impl Drain {
     }
 
     fn try_attach(&mut self, one: &Generation) -> Result<(), AttachError> {
-        let attached = Attached::attach(&one.path, &self.places.input_logs, &mut self.ledger)?;
+        let Places {
+            input_logs,
+            identity,
+            ..
+        } = &self.places;
+        let attached = Attached::attach(&one.path, identity, input_logs, &mut self.ledger)?;
         let generation = attached.generation();
         self.read_earlier(Some(generation))?;
         self.current = Some(attached);

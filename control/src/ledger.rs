@@ -36,7 +36,10 @@ pub enum LedgerError {
     #[error("this ledger is not ours: {0}; use another --state-dir")]
     Foreign(String),
     /// A later build wrote it.
-    #[error("this ledger needs a build that reads schema {needed}; this one reads {ours}")]
+    #[error(
+        "this ledger needs a build that reads schema {needed}; this one reads {ours}: use that \
+         build, or another --state-dir"
+    )]
     TooNew {
         /// What the ledger asks for.
         needed: u32,

@@ -3,7 +3,7 @@
 //! In: arguments and signals. Out: an exit code of the conventions. Never: an end before the
 //! journal that could be seen is committed.
 
-use crate::drain::{Drain, Places};
+use crate::drain::{Drain, DrainError, Places};
 use crate::http::{Site, api_routes, metrics_routes};
 use crate::ledger::{Identity, Ledger, LedgerError};
 use crate::metrics::HttpFigures;
@@ -55,6 +55,8 @@ pub fn run() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A full disk under the log ends nobody: the complaint about it would panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .init();
     match start(&arguments) {
@@ -92,7 +94,11 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         .max_blocking_threads(4)
         .build()
         .map_err(|error| failed(&error))?;
-    let places = Places::of(&arguments.state_dir, &site.settings.account);
+    let places = Places::of(
+        &arguments.state_dir,
+        mode_word(&site.settings),
+        &site.settings.account,
+    );
     runtime.block_on(serve(arguments, site, Drain::new(places, ledger, shared)))
 }
 
@@ -154,6 +160,9 @@ async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Resu
         (Ok(Ok(())), Ok(())) => {
             tracing::info!("all is committed");
             Ok(())
+        }
+        (Ok(Err(error @ DrainError::Foreign(_))), _) => {
+            Err((exit::BAD_CONFIGURATION, error.to_string()))
         }
         (Ok(Err(error)), _) => Err((exit::BROKEN_INVARIANT, error.to_string())),
         _ => Err((

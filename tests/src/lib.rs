@@ -4,8 +4,10 @@
 //! a look inside a process, a demo that outlives its test.
 #![forbid(unsafe_code)]
 
+pub mod fault_proxy;
 pub mod oracle;
 pub mod rig;
+pub mod torture;
 
 use serde_json::Value;
 use std::io::Read;

@@ -1,19 +1,26 @@
 //! The processes by themselves, where the demo would restart what a test kills.
 //!
 //! In: arguments of the exchange, lines of the configuration. Out: an exchange, a hot path and a
-//! control that live as long as the test wants, the operator's command line, signed requests as
-//! somebody else would send them. Never: a process that outlives its test.
+//! control that live as long as the test wants, a fault proxy between them if it wants one, the
+//! operator's command line, signed requests as somebody else would send them. Never: a process that
+//! outlives its test.
 
+mod exchange;
+mod shared_memory;
+
+pub use shared_memory::{Counters, Window};
+
+use crate::fault_proxy::FaultProxy;
 use crate::{TURN, binary, target, wait_for};
-use binance::sign::Signer;
+use ports::free_port;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 const KEY: &str = "rig-key";
 const SECRET: &str = "rig-secret";
@@ -21,11 +28,40 @@ const SECRET: &str = "rig-secret";
 /// The account of every rig.
 pub const ACCOUNT: &str = "rig";
 
+/// How long the socket's answer is waited for.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a rig is made of.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// Where its state lies.
+    pub state_dir: PathBuf,
+    /// Arguments of the exchange that choose its market.
+    pub market: Vec<&'a str>,
+    /// Symbols of USD-M that are traded.
+    pub traded: Vec<&'a str>,
+    /// Lines of the configuration beside those that say where everything is.
+    pub lines: String,
+    /// With a fault proxy between the hot path and the exchange.
+    pub proxied: bool,
+}
+
+/// Which process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// `fulcrum-hotpath`.
+    HotPath,
+    /// `fulcrum-control`.
+    Control,
+}
+
 /// Three processes and where they live.
 pub struct Rig {
-    _turn: MutexGuard<'static, ()>,
+    _turn: Option<MutexGuard<'static, ()>>,
     /// Where state lies.
     pub state_dir: PathBuf,
+    /// What all bytes of the hot path pass through, where the plan wanted one.
+    pub proxy: Option<FaultProxy>,
     exchange: Child,
     hot_path: Option<Child>,
     control: Option<Child>,
@@ -46,11 +82,26 @@ pub struct Said {
 
 impl Rig {
     /// Starts an exchange with `symbols`, and writes a configuration that trades the first of
-    /// them; `lines` are added to it.
+    /// them; `lines` are added to it. One at a time: two would measure each other.
     #[must_use]
     pub fn new(name: &str, symbols: &str, lines: &str) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let state_dir = target().join("fulcrum/tests").join(name);
+        let first = symbols.split(',').next().unwrap_or_default();
+        let mut rig = Self::set_up(&Plan {
+            state_dir: target().join("fulcrum/tests").join(name),
+            market: vec!["--generate", "--symbols", symbols, "--seed", "7"],
+            traded: vec![first],
+            lines: lines.to_string(),
+            proxied: false,
+        });
+        rig._turn = Some(turn);
+        rig
+    }
+
+    /// Starts an exchange and writes the configuration; nothing else runs yet.
+    #[must_use]
+    pub fn set_up(plan: &Plan<'_>) -> Self {
+        let state_dir = plan.state_dir.clone();
         let _ = std::fs::remove_dir_all(&state_dir);
         std::fs::create_dir_all(&state_dir).expect("a folder under target");
         let secrets = [("api-key", KEY), ("api-secret", SECRET)];
@@ -62,14 +113,9 @@ impl Rig {
             std::fs::set_permissions(&path, mode).expect("our own file");
         }
         let mut exchange = Command::new(binary("simulated-exchange"))
-            .args(["--generate", "--symbols", symbols, "--seed", "7"])
-            .args([
-                "--listen",
-                "127.0.0.1:0",
-                "--api-key",
-                KEY,
-                "--api-secret-file",
-            ])
+            .args(&plan.market)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(["--api-key", KEY, "--api-secret-file"])
             .arg(state_dir.join("api-secret"))
             .stdout(Stdio::piped())
             .stderr(log(&state_dir, "exchange.log"))
@@ -82,38 +128,54 @@ impl Rig {
         // The pipe stays open for the exchange's whole life.
         std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
         let field = |name: &str| {
-            let found = ready
-                .split_whitespace()
-                .find_map(|one| one.strip_prefix(name));
+            let mut words = ready.split_whitespace();
+            let found = words.find_map(|one| one.strip_prefix(name));
             found
                 .unwrap_or_else(|| panic!("{name} in {ready:?}"))
                 .to_string()
         };
+        let http = field("http=");
+        let at = http.trim_start_matches("http://").parse();
+        let proxy = plan
+            .proxied
+            .then(|| FaultProxy::start(at.expect("an address")));
         let rig = Self {
-            _turn: turn,
+            _turn: None,
             exchange,
+            proxy,
             hot_path: None,
             control: None,
-            http: field("http="),
             sim: field("sim="),
+            http,
             state_dir,
         };
-        rig.write_configuration(symbols, lines, &field("ws="));
+        rig.write_configuration(&plan.traded, &plan.lines);
         rig
     }
 
-    fn write_configuration(&self, symbols: &str, lines: &str, ws: &str) {
-        let first = symbols.split(',').next().unwrap_or_default();
-        let (http, state) = (&self.http, self.state_dir.display());
+    fn write_configuration(&self, traded: &[&str], lines: &str) {
+        use std::fmt::Write as _;
+        let direct = self.http.trim_start_matches("http://").to_string();
+        let proxied = self.proxy.as_ref().map(|proxy| proxy.address().to_string());
+        let exchange = proxied.unwrap_or(direct);
+        let state = self.state_dir.display();
         let ports = [free_port(), free_port()];
-        let text = format!(
-            "mode = \"paper\"\naccount = \"{ACCOUNT}\"\n\n[venue]\nusdm_rest_url = \"{http}\"\n\
-             usdm_stream_url = \"{ws}\"\nusdm_ws_api_url = \"{ws}/ws-fapi/v1\"\n\
+        let mut text = format!(
+            "mode = \"paper\"\naccount = \"{ACCOUNT}\"\n\n[venue]\n\
+             usdm_rest_url = \"http://{exchange}\"\nusdm_stream_url = \"ws://{exchange}\"\n\
+             usdm_ws_api_url = \"ws://{exchange}/ws-fapi/v1\"\n\
              api_key_file = \"{state}/api-key\"\napi_secret_file = \"{state}/api-secret\"\n\n\
-             [control]\nmetrics_listen = \"127.0.0.1:{}\"\napi_listen = \"127.0.0.1:{}\"\n\n\
-             [[instrument]]\nmarket = \"usdm\"\nsymbol = \"{first}\"\n\n{lines}\n",
+             [control]\nmetrics_listen = \"127.0.0.1:{}\"\napi_listen = \"127.0.0.1:{}\"\n\n",
             ports[0], ports[1]
         );
+        for symbol in traded {
+            let _ = writeln!(
+                text,
+                "[[instrument]]\nmarket = \"usdm\"\nsymbol = \"{symbol}\"\n"
+            );
+        }
+        text.push_str(lines);
+        text.push('\n');
         std::fs::write(self.configuration(), text).expect("a file under target");
     }
 
@@ -121,6 +183,12 @@ impl Rig {
     #[must_use]
     pub fn configuration(&self) -> PathBuf {
         self.state_dir.join("fulcrum.toml")
+    }
+
+    /// The ledger's file.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.state_dir.join("ledger.sqlite")
     }
 
     /// The account's latch file.
@@ -132,56 +200,137 @@ impl Rig {
             .join("kill-latch.json")
     }
 
-    fn process(&self, name: &str) -> Command {
+    /// Shared memory and socket.
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        self.state_dir.join("run").join(ACCOUNT)
+    }
+
+    /// One of our binaries with this rig's configuration and state.
+    #[must_use]
+    pub fn process(&self, name: &str) -> Command {
         let mut command = Command::new(binary(name));
         command.arg("--config").arg(self.configuration());
         command.arg("--state-dir").arg(&self.state_dir);
         command
     }
 
-    /// Starts the hot path, and waits until it answers.
-    pub fn start_hot_path(&mut self) {
-        let mut command = self.process("fulcrum-hotpath");
+    /// Starts a process, in place of the one before.
+    pub fn launch(&mut self, which: Process) {
+        let (name, log_name) = match which {
+            Process::HotPath => ("fulcrum-hotpath", "hotpath.log"),
+            Process::Control => ("fulcrum-control", "control.log"),
+        };
+        let mut command = self.process(name);
         let command = command
             .stdout(Stdio::null())
-            .stderr(log(&self.state_dir, "hotpath.log"));
-        self.hot_path = Some(command.spawn().expect("the hot path starts"));
+            .stderr(log(&self.state_dir, log_name));
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        *self.slot(which) = Some(child);
+    }
+
+    /// Starts the hot path, and waits until it agrees with the exchange.
+    pub fn start_hot_path(&mut self) {
+        self.launch(Process::HotPath);
         // A pinned thread on a shared core may have to wait for others.
         wait_for("the hot path answers", Duration::from_secs(120), || {
             self.status()["reconciled"] == true
         });
     }
 
+    /// Waits for the hot path to end by itself: its exit code.
+    pub fn hot_path_ends(&mut self) -> Option<i32> {
+        let mut child = self.hot_path.take().expect("it was started");
+        let mut code = None;
+        wait_for("the hot path ends", Duration::from_secs(60), || {
+            code = child.try_wait().expect("it is our child");
+            code.is_some()
+        });
+        code.and_then(|status| status.code())
+    }
+
+    /// What a process has logged so far.
+    #[must_use]
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.state_dir.join(name)).unwrap_or_default()
+    }
+
+    /// Replaces a part of the configuration.
+    pub fn reconfigure(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.configuration()).expect("we wrote it");
+        assert!(text.contains(from), "{from} is not in {text}");
+        let text = text.replace(from, to);
+        std::fs::write(self.configuration(), text).expect("a file under target");
+    }
+
     /// Starts control.
     pub fn start_control(&mut self) {
-        let mut command = self.process("fulcrum-control");
-        let command = command
-            .stdout(Stdio::null())
-            .stderr(log(&self.state_dir, "control.log"));
-        self.control = Some(command.spawn().expect("control starts"));
+        self.launch(Process::Control);
+    }
+
+    fn slot(&mut self, which: Process) -> &mut Option<Child> {
+        match which {
+            Process::HotPath => &mut self.hot_path,
+            Process::Control => &mut self.control,
+        }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self, which: Process) -> Pid {
+        let child = match which {
+            Process::HotPath => &self.hot_path,
+            Process::Control => &self.control,
+        };
+        pid_of(child.as_ref().unwrap_or_else(|| panic!("{which:?} runs")))
+    }
+
+    /// Ends a process as `kill -9` does.
+    pub fn kill(&mut self, which: Process) {
+        if let Some(child) = self.slot(which) {
+            signal(child, Signal::KILL);
+        }
+        self.reap(which);
+    }
+
+    /// Waits for the end of a process that somebody has killed.
+    pub fn reap(&mut self, which: Process) -> Option<ExitStatus> {
+        let mut child = self.slot(which).take()?;
+        Some(child.wait().expect("it is our child"))
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self, which: Process) -> Option<ExitStatus> {
+        let child = self.slot(which).as_mut()?;
+        child.try_wait().expect("it is our child")
     }
 
     /// Ends the hot path and control as `kill -9` does.
     pub fn kill_both(&mut self) {
-        for child in [&mut self.hot_path, &mut self.control] {
-            if let Some(mut child) = child.take() {
-                signal(&child, Signal::KILL);
-                child.wait().expect("it is our child");
-            }
-        }
+        self.kill(Process::HotPath);
+        self.kill(Process::Control);
     }
 
     /// Ends control as `kill -9` does.
     pub fn kill_control(&mut self) {
-        if let Some(mut child) = self.control.take() {
-            signal(&child, Signal::KILL);
-            child.wait().expect("it is our child");
-        }
+        self.kill(Process::Control);
+    }
+
+    /// It does nothing any more, and is not dead either.
+    pub fn freeze(&self, which: Process) {
+        kill_process(self.pid(which), Signal::STOP).expect("it runs");
+    }
+
+    /// It goes on.
+    pub fn thaw(&self, which: Process) {
+        kill_process(self.pid(which), Signal::CONT).expect("it is there");
     }
 
     /// The hot path does nothing any more, and is not dead either.
     pub fn freeze_hot_path(&self) {
-        signal(self.hot_path.as_ref().expect("it runs"), Signal::STOP);
+        self.freeze(Process::HotPath);
     }
 
     /// Runs `fulcrum --json` with these arguments.
@@ -208,74 +357,18 @@ impl Rig {
         self.fulcrum(&["status"]).reply
     }
 
+    /// One line over the operator's socket, without the command line's start between; null while
+    /// nobody answers.
+    #[must_use]
+    pub fn ask(&self, line: &str) -> Value {
+        ask(&self.run_dir().join("operator.sock"), line).unwrap_or_default()
+    }
+
     /// Waits until the trading state is `state`.
     pub fn wait_for_state(&self, state: &str) {
         wait_for(state, Duration::from_secs(60), || {
             self.status()["state"] == state
         });
-    }
-
-    /// The account as the exchange truly has it.
-    #[must_use]
-    pub fn account(&self) -> Value {
-        let mut answer = ureq::get(format!("{}/sim/v1/account", self.sim))
-            .call()
-            .expect("the exchange lives");
-        answer.body_mut().read_json().expect("JSON")
-    }
-
-    /// Switches a fault of the exchange on.
-    pub fn inject(&self, fault: &str) {
-        ureq::post(format!("{}/sim/v1/fault", self.sim))
-            .send_json(json!({"fault": fault}))
-            .expect("the exchange lives");
-    }
-
-    /// A signed request, as another program with the same key would send it.
-    ///
-    /// # Panics
-    /// When the exchange refuses it.
-    pub fn request(&self, method: &str, path: &str, query: &str) -> Value {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("after 1970");
-        let text = format!("{query}&timestamp={}", now.as_millis());
-        let signature = Signer::hmac(SECRET.as_bytes()).sign(text.as_bytes());
-        let signature = String::from_utf8_lossy(&signature);
-        let url = format!("{}{path}?{text}&signature={signature}", self.http);
-        let answer = match method {
-            "POST" => ureq::post(url).header("X-MBX-APIKEY", KEY).send_empty(),
-            "GET" => ureq::get(url).header("X-MBX-APIKEY", KEY).call(),
-            other => panic!("{other} is not needed"),
-        };
-        let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path} {query}: {error}"));
-        answer.body_mut().read_json().expect("JSON")
-    }
-
-    /// A buy of `symbol` far below the market, of somebody else.
-    pub fn place_resting(&self, symbol: &str, price: &str, quantity: &str, id: &str) {
-        let query = format!(
-            "symbol={symbol}&side=BUY&type=LIMIT&timeInForce=GTC&quantity={quantity}\
-             &price={price}&newClientOrderId={id}"
-        );
-        self.request("POST", "/fapi/v1/order", &query);
-    }
-
-    /// Buys at the market, as somebody else.
-    pub fn buy(&self, symbol: &str, quantity: &str, id: &str) {
-        let query = format!(
-            "symbol={symbol}&side=BUY&type=MARKET&quantity={quantity}&newClientOrderId={id}"
-        );
-        self.request("POST", "/fapi/v1/order", &query);
-    }
-
-    /// A stop that closes the position, far below the market.
-    pub fn place_stop(&self, symbol: &str, trigger: &str, id: &str) {
-        let query = format!(
-            "algoType=CONDITIONAL&symbol={symbol}&side=SELL&type=STOP_MARKET&closePosition=true\
-             &triggerPrice={trigger}&clientAlgoId={id}"
-        );
-        self.request("POST", "/fapi/v1/algoOrder", &query);
     }
 }
 
@@ -287,6 +380,15 @@ impl Drop for Rig {
     }
 }
 
+fn ask(socket: &Path, line: &str) -> std::io::Result<Value> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
+    writeln!(stream, "{line}")?;
+    let mut answer = Vec::new();
+    BufReader::new(stream.take(1 << 20)).read_until(b'\n', &mut answer)?;
+    Ok(serde_json::from_slice(&answer).unwrap_or_default())
+}
+
 fn said(output: &std::process::Output) -> Said {
     Said {
         code: output.status.code(),
@@ -295,12 +397,16 @@ fn said(output: &std::process::Output) -> Said {
     }
 }
 
-fn signal(child: &Child, which: Signal) {
+fn pid_of(child: &Child) -> Pid {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let _ = kill_process(pid.expect("a pid"), which);
+    pid.expect("a pid")
 }
 
-fn log(state_dir: &std::path::Path, name: &str) -> std::fs::File {
+fn signal(child: &Child, which: Signal) {
+    let _ = kill_process(pid_of(child), which);
+}
+
+fn log(state_dir: &Path, name: &str) -> std::fs::File {
     let path = state_dir.join(name);
     let mut options = std::fs::OpenOptions::new();
     options
@@ -308,16 +414,4 @@ fn log(state_dir: &std::path::Path, name: &str) -> std::fs::File {
         .append(true)
         .open(path)
         .expect("a file under target")
-}
-
-/// A free port below those that the kernel gives to outgoing connections (32,768 and up): whoever
-/// connects meanwhile cannot take it from the process that is told it.
-fn free_port() -> u16 {
-    static CALLS: AtomicU32 = AtomicU32::new(0);
-    // Relaxed: only that two calls differ counts.
-    let first = std::process::id().wrapping_mul(97) + CALLS.fetch_add(1, Ordering::Relaxed) * 13;
-    let mut ports = (0..12_000).map(|step| 20_000 + (first.wrapping_add(step) % 12_000) as u16);
-    ports
-        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a free port")
 }

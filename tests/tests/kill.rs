@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tests::rig::Rig;
+use tests::rig::{Process, Rig};
 use tests::wait_for;
 
 /// Both ways of the bytes, on a core that others need too.
@@ -233,8 +233,19 @@ fn a_disk_that_hangs_delays_no_cancel_and_is_told() {
     let folder = rig.latch_file().parent().expect("a folder").to_path_buf();
     std::fs::create_dir_all(&folder).expect("a folder under target");
     let pipe = rig.latch_file().with_extension("tmp");
-    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
-    assert!(made.success());
+    let breakers = rig.state_dir.join("breakers-rig-paper.tmp");
+    for path in [&pipe, &breakers] {
+        // A file of this name may just be on its way to its own.
+        wait_for("a pipe", Duration::from_secs(10), || {
+            let made = Command::new("mkfifo").arg(path).output();
+            made.expect("mkfifo").status.success()
+        });
+    }
+    // Every measure of the breakers begins anew, which is to be remembered.
+    assert_eq!(rig.fulcrum(&["rearm"]).code, Some(0));
+    wait_for("somebody hangs", Duration::from_secs(20), || {
+        hangs_at_a_pipe(&rig)
+    });
     let begun = Instant::now();
     let said = rig.fulcrum(&["kill", "--no-wait"]);
     assert_eq!(said.reply["durable"], false, "{said:?}");
@@ -250,11 +261,23 @@ fn a_disk_that_hangs_delays_no_cancel_and_is_told() {
     });
     // Not durable, it still holds in the segment (I22).
     std::fs::remove_file(&pipe).expect("our own pipe");
+    std::fs::remove_file(&breakers).expect("our own pipe");
     rig.kill_both();
     assert!(!rig.latch_file().exists());
     rig.start_hot_path();
     assert_eq!(rig.status()["state"], "KILLED");
     wait_for("durable at last", END_TO_END, || rig.latch_file().exists());
+}
+
+/// True once a thread of the hot path waits for somebody to read the pipe.
+fn hangs_at_a_pipe(rig: &Rig) -> bool {
+    let pid = rig.pid(Process::HotPath).as_raw_nonzero();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it lives");
+    let waits = |task: std::fs::DirEntry| {
+        let channel = std::fs::read_to_string(task.path().join("wchan")).unwrap_or_default();
+        channel.contains("wait_for_partner") || channel.contains("fifo_open")
+    };
+    tasks.flatten().any(waits)
 }
 
 #[test]

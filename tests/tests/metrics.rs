@@ -92,10 +92,7 @@ fn scrape(demo: &Demo, url: &str) {
          static_configs:\n      - targets: ['{target}']\n"
     );
     std::fs::write(&config, text).expect("a file under target");
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port();
+    let port = ports::free_port();
     let address = format!("127.0.0.1:{port}");
     let _prometheus = Prometheus(
         Command::new("prometheus")

@@ -12,6 +12,7 @@ mod setup;
 mod simulate;
 mod suites;
 mod tidy;
+mod torture;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

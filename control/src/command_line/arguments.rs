@@ -96,6 +96,13 @@ pub(super) enum Verb {
         #[arg(long)]
         no_wait: bool,
     },
+    /// Kills for practice, verifies that all is gone, measures, resets and starts again: paper
+    /// trading only. Needs the operator's key.
+    Drill {
+        /// File of the operator's private key.
+        #[arg(long, value_name = "FILE")]
+        operator_key: PathBuf,
+    },
     /// Clears the kill latch: HALTED until a start. Needs the operator's key.
     Reset {
         /// File of the operator's private key.
@@ -162,7 +169,7 @@ impl Verb {
                 keep_positions: *keep_positions,
                 reason: reason.clone(),
             },
-            Self::Reset { .. } | Self::OperatorKey { .. } => return None,
+            Self::Drill { .. } | Self::Reset { .. } | Self::OperatorKey { .. } => return None,
         })
     }
 }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod connection;
+mod drill;
 mod key;
 mod tables;
 
@@ -52,7 +53,12 @@ fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         Verb::Kill { no_wait, .. } => kill(&mut connection, arguments, !no_wait),
         Verb::Reset { operator_key } => {
             let key = key::read(operator_key)?;
-            reset(&mut connection, arguments, &key)
+            let reply = reset(&mut connection, &key, false)?;
+            show(&reply, arguments.json)
+        }
+        Verb::Drill { operator_key } => {
+            let key = key::read(operator_key)?;
+            drill::run(&mut connection, &key, arguments.json)
         }
         verb => {
             let request = verb.request().ok_or_else(|| failure("no such verb"))?;
@@ -107,11 +113,8 @@ fn kill(connection: &mut Connection, arguments: &Arguments, wait: bool) -> Resul
     }
 }
 
-fn reset(
-    connection: &mut Connection,
-    arguments: &Arguments,
-    key: &OperatorKey,
-) -> Result<(), Failure> {
+/// Answers the challenge; `drill` when nothing but a drill may be ended.
+fn reset(connection: &mut Connection, key: &OperatorKey, drill: bool) -> Result<Reply, Failure> {
     let challenge = connection.ask(&Request::Challenge)?;
     let Reply::Challenge {
         nonce,
@@ -119,11 +122,14 @@ fn reset(
         since_utc_ms,
     } = challenge
     else {
-        return show(&challenge, arguments.json);
+        return Ok(challenge);
     };
     let signature = key.sign(&reset_text(&account, since_utc_ms, &nonce));
-    let reply = connection.ask(&Request::Reset { nonce, signature })?;
-    show(&reply, arguments.json)
+    connection.ask(&Request::Reset {
+        nonce,
+        signature,
+        drill,
+    })
 }
 
 /// Data to stdout; a refusal becomes the complaint and the exit code.

@@ -68,6 +68,9 @@ fn status(status: &StatusReply) -> String {
         ("unrealized USDT", status.unrealized_usdt.clone()),
         ("realized USDT", status.realized_usdt.clone()),
     ];
+    if !status.advice.is_empty() {
+        lines.insert(2, ("what to do", status.advice.clone()));
+    }
     if status.kill.latched {
         lines.extend(kill(&status.kill));
     }

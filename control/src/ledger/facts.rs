@@ -46,6 +46,12 @@ impl Facts<'_> {
             Record::KillStep(one) => self.kill_step(one),
             Record::AmendIntent(one) => self.amend_intent(one),
             Record::Amended(one) => self.amended(one),
+            Record::External(_)
+            | Record::Difference(_)
+            | Record::TradesRecovered(_)
+            | Record::FirstStart(_)
+            | Record::Setup(_)
+            | Record::Opening(_) => self.account_note(),
         }
     }
 
@@ -76,6 +82,55 @@ impl Facts<'_> {
             ],
         )?;
         Ok(())
+    }
+
+    /// What reconciliation found: kind, what became of it, and all of it in words.
+    fn account_note(&self) -> Stored {
+        let (kind, fate, instrument) = match &self.record.body {
+            Record::External(one) => {
+                let fate = if one.cancelled { "CANCELLED" } else { "LEFT" };
+                ("EXTERNAL", fate, Some(one.instrument))
+            }
+            Record::Difference(one) => ("DIFFERENCE", one.fate.as_str(), Some(one.instrument)),
+            Record::TradesRecovered(one) => ("TRADES_RECOVERED", "", Some(one.instrument)),
+            Record::FirstStart(one) => ("FIRST_START", one.fate.as_str(), None),
+            Record::Setup(one) => {
+                let fault = one.fault.map_or("", |fault| fault.as_str());
+                ("SETUP", fault, Some(one.instrument))
+            }
+            Record::Opening(one) => ("OPENING", "", Some(one.instrument)),
+            _ => return Ok(()),
+        };
+        self.transaction
+            .prepare_cached("INSERT INTO account_notes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![
+                self.generation(),
+                self.sequence(),
+                kind,
+                fate,
+                instrument.map(|id| id.0),
+                format!("{:?}", self.record.body),
+                self.record.utc.0,
+            ])?;
+        Ok(())
+    }
+
+    /// True when an earlier life has this trade in its journal: a start that goes on from its
+    /// account's memory is told again what came after it.
+    fn is_of_an_earlier_life(&self, one: &Fill) -> Result<bool, LedgerError> {
+        let (market, symbol) = self.name(one.instrument);
+        let known = self
+            .transaction
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM fills f JOIN instruments i
+                 USING (generation, instrument) WHERE f.trade_id = ?1 AND f.trade_id <> 0
+                 AND f.generation <> ?2 AND i.market = ?3 AND i.symbol = ?4)",
+            )?
+            .query_row(
+                params![signed(one.trade_id.0), self.generation(), market, symbol],
+                |row| row.get(0),
+            )?;
+        Ok(known)
     }
 
     /// A breaker tripped, or would have: a line of the log too, for somebody has to look.
@@ -125,6 +180,13 @@ impl Facts<'_> {
                 |row| row.get(0),
             )?;
         self.totals.fill_duplicates += u64::from(known);
+        if self.is_of_an_earlier_life(one)? {
+            // Its money is counted; only the position of this life moves.
+            let running = self.positions.entry(one.instrument.0).or_default();
+            running.lots += one.side.sign() * one.quantity.0;
+            running.fills_since += 1;
+            return Ok(());
+        }
         let totals = self.totals.by_strategy.entry(one.strategy.0).or_default();
         totals.fills += 1;
         totals.realized += one.realized;

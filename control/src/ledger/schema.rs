@@ -206,6 +206,13 @@ CREATE TABLE IF NOT EXISTS reconciliations (
     position_differences INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
     PRIMARY KEY (generation, sequence)
 );
+CREATE TABLE IF NOT EXISTS account_notes (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    kind TEXT NOT NULL, fate TEXT NOT NULL, instrument INTEGER, text TEXT NOT NULL,
+    utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE INDEX IF NOT EXISTS fills_by_id ON fills (trade_id);
 CREATE TABLE IF NOT EXISTS output_hashes (
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
     input_sequence INTEGER NOT NULL, hash TEXT NOT NULL,

@@ -298,7 +298,8 @@ fn a_crash_between_commit_and_cursor_loses_and_doubles_nothing() {
         assert_eq!(ledger.turn_to(header).unwrap(), Some(cut as u64 - 1));
         ledger.ingest(&batch(0, &story)).unwrap();
         assert_eq!(ledger.totals().records, (cut * story.len()) as u64);
-        assert_eq!(ledger.totals().fills(), 2 * cut as u64);
+        // The same two trades in each life: a trade of an earlier one is not counted again.
+        assert_eq!(ledger.totals().fills(), 2);
         assert_eq!(ledger.totals().position_mismatches, 0, "cut after {cut}");
         assert_eq!(*ledger.totals(), Totals::read(&ledger.connection).unwrap());
     }

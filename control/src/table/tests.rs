@@ -89,6 +89,7 @@ fn account() -> AccountPage {
         market_stream_up: true,
         user_stream_up: true,
         reconciled: true,
+        orders_inherited: 0,
     }
 }
 

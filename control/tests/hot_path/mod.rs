@@ -229,6 +229,7 @@ fn account_page(inputs: u64) -> AccountPage {
         market_stream_up: true,
         user_stream_up: true,
         reconciled: true,
+        orders_inherited: 0,
     }
 }
 

@@ -1,13 +1,13 @@
 //! Processes that a test starts, and waiting for conditions with a deadline.
 
+use ports::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,18 +72,6 @@ impl Drop for StateDir {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.path).ok();
     }
-}
-
-/// A free port below those that the kernel gives to outgoing connections (32,768 and up): whoever
-/// connects meanwhile cannot take it from the process that is told it.
-fn free_port() -> u16 {
-    static CALLS: AtomicU32 = AtomicU32::new(0);
-    // Relaxed: only that two calls differ counts.
-    let first = std::process::id().wrapping_mul(97) + CALLS.fetch_add(1, Ordering::Relaxed) * 13;
-    let mut ports = (0..12_000).map(|step| 20_000 + (first.wrapping_add(step) % 12_000) as u16);
-    ports
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .unwrap()
 }
 
 /// An HTTP answer.

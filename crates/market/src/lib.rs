@@ -18,6 +18,7 @@ pub mod instrument;
 pub mod order;
 pub mod page;
 pub mod reason;
+pub mod reconciliation;
 pub mod record;
 pub mod units;
 
@@ -38,5 +39,9 @@ pub use order::{
 };
 pub use reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, NonAction, StateReason, TradingState,
+};
+pub use reconciliation::{
+    AccountConfigChange, AlgoOrderReport, ElsewhereReport, InstrumentMemory, SetupFault,
+    SetupReport, TradeReport, TradesWanted,
 };
 pub use units::{Money, MonoNs, Price, Quantity, Rate, UtcMs, UtcNs};

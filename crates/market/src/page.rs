@@ -110,5 +110,7 @@ wire_struct! {
         pub user_stream_up: bool,
         /// True once reconciled with the exchange.
         pub reconciled: bool,
+        /// Orders of earlier starts that are being cancelled and whose end is not known yet.
+        pub orders_inherited: u32,
     }
 }

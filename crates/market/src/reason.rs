@@ -59,6 +59,8 @@ wire_enum! {
         MismatchRate = "MISMATCH_RATE",
         /// Maintenance margin as a share of the margin balance.
         MarginRatio = "MARGIN_RATIO",
+        /// The first start on an account that has positions or orders, which the policy refuses.
+        FirstStart = "FIRST_START",
     }
 }
 
@@ -243,6 +245,7 @@ impl DenialCode {
             | StateReason::Reconciled
             | StateReason::Operator
             | StateReason::NotArmed
+            | StateReason::FirstStart
             | StateReason::Stopping => Self::TradingReducing,
         }
     }

@@ -14,12 +14,17 @@ use crate::order::{
 use crate::reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, StateReason, TradingState,
 };
+pub use crate::reconciliation::{
+    Difference, DifferenceFate, ExternalOrder, FirstStartFate, FirstStartRecord, OpeningRecord,
+    SetupFault, SetupReport, TradesRecovered,
+};
 use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
 
-/// Version of the encoding; grows with every change of this file. Version 2 added breakers,
-/// version 3 amendments: what an older version wrote is read as it was.
-pub const RECORD_VERSION: u16 = 3;
+/// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
+/// 3 drills of the kill and what reconciliation finds, version 4 amendments: what an earlier version
+/// wrote is read as it was.
+pub const RECORD_VERSION: u16 = 4;
 
 /// Most bytes of one encoded record with its header.
 pub const RECORD_BYTES_MAX: usize = 512;
@@ -108,6 +113,18 @@ wire_union! {
         AmendIntent(AmendIntent) = 24,
         /// An order has another price or quantity at the exchange than before.
         Amended(Amended) = 25,
+        /// An open order that is not one of the engine's, or a conditional one.
+        External(ExternalOrder) = 40,
+        /// A difference between our position and the exchange's.
+        Difference(Difference) = 41,
+        /// Trades that were fetched because they had not been told.
+        TradesRecovered(TradesRecovered) = 42,
+        /// The first start on an account.
+        FirstStart(FirstStartRecord) = 43,
+        /// How an instrument is set up at the exchange, when that changed.
+        Setup(SetupReport) = 44,
+        /// The part of a position that is not ours.
+        Opening(OpeningRecord) = 45,
     }
 }
 
@@ -134,6 +151,8 @@ wire_enum! {
         PositionsListed = "POSITIONS_LISTED",
         /// Lists that were asked for after the last act show nothing any more.
         Verified = "VERIFIED",
+        /// It was a drill, and is reset; the count is milliseconds from latch to verification.
+        Drilled = "DRILLED",
     }
 }
 
@@ -147,7 +166,7 @@ wire_struct! {
         pub market: Market,
         /// With which symbol; empty for all.
         pub symbol: Symbol,
-        /// How many a list showed.
+        /// How many a list showed; of a drill how long it took, in milliseconds.
         pub count: u32,
         /// The exchange's code of a refusal; 1 without an answer, 0 for a success.
         pub error_code: i64,

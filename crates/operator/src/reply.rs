@@ -31,6 +31,10 @@ pub enum ErrorCode {
     ResetFailed,
     /// The exchange did not answer.
     ExchangeUnavailable,
+    /// Only paper trading is drilled.
+    PaperOnly,
+    /// A drill begins with a box that trades.
+    NotActive,
 }
 
 /// A refused request; nothing has changed.
@@ -81,6 +85,9 @@ pub struct KillLine {
     pub verified: bool,
     /// By market.
     pub sweeps: Vec<SweepLine>,
+    /// It is a drill, and no other kill has come since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
 }
 
 /// The answer to `status`.
@@ -96,6 +103,9 @@ pub struct StatusReply {
     pub state: String,
     /// Why.
     pub reason: String,
+    /// What a person has to do about it; empty for nothing.
+    #[serde(default)]
+    pub advice: String,
     /// Agrees with the exchange since the start.
     pub reconciled: bool,
     /// Market streams are live.
@@ -108,6 +118,14 @@ pub struct StatusReply {
     pub orders_open: u32,
     /// Own orders of unknown fate.
     pub orders_unknown: u32,
+    /// Own orders of earlier starts that are being cancelled.
+    pub orders_inherited: u32,
+    /// Milliseconds from the start of the process until it was safe: it agreed with the exchange,
+    /// and no order of an earlier start was left that is not wanted. `null` until then.
+    pub safe_after_ms: Option<u64>,
+    /// The same until it was ready: in the state that it is told to be in, no longer HALTED because
+    /// of the start.
+    pub ready_after_ms: Option<u64>,
     /// Equity in USDT.
     pub equity_usdt: String,
     /// Unrealised profit in USDT.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Every verb.
-pub const VERBS: [&str; 15] = [
+pub const VERBS: [&str; 16] = [
     "status",
     "orders",
     "positions",
@@ -23,6 +23,7 @@ pub const VERBS: [&str; 15] = [
     "stop",
     "cancel",
     "kill",
+    "drill",
     "challenge",
     "reset",
     "ping",
@@ -85,6 +86,8 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// A kill for practice, in paper trading only. Refused where a reset could not end it.
+    Drill,
     /// Asks for the words that a reset has to sign.
     Challenge,
     /// Clears the latch.
@@ -93,6 +96,9 @@ pub enum Request {
         nonce: String,
         /// Of [`crate::reset_text`], 128 hexadecimal digits.
         signature: String,
+        /// Ends a drill; refused when a kill that is none came meanwhile.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        drill: bool,
     },
 }
 
@@ -156,6 +162,12 @@ mod tests {
             Request::Reset {
                 nonce: "1".to_string(),
                 signature: "2".to_string(),
+                drill: false,
+            },
+            Request::Reset {
+                nonce: "1".to_string(),
+                signature: "2".to_string(),
+                drill: true,
             },
         ];
         for request in requests {

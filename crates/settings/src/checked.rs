@@ -80,10 +80,56 @@ pub struct HotPathSettings {
     pub rehearse_every_us: u64,
     /// How long control may be gone before REDUCING.
     pub control_grace_s: u64,
+    /// Slots of 64 bytes that the journal has, a power of two: what is not durable yet.
+    pub journal_slots: u64,
     /// ACTIVE at once after reconciliation, or HALTED until the operator's `start`.
     pub start_active: bool,
     /// What happens to our orders that a start finds.
     pub open_orders_at_start: OpenOrdersAtStart,
+    /// What the first start on an account does when it has positions or orders.
+    pub first_start: FirstStart,
+    /// What happens to open orders of others.
+    pub external_orders: ExternalOrders,
+}
+
+/// What the first start on an account does when it has positions or orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstStart {
+    /// HALTED until a person has decided.
+    Refuse,
+    /// They are ours from now on.
+    Adopt,
+    /// They are left to their owner.
+    Ignore,
+}
+
+/// What happens to open orders of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExternalOrders {
+    /// They are shown and left alone.
+    Ignore,
+    /// They are cancelled.
+    Cancel,
+}
+
+/// Which margin type an instrument is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarginType {
+    /// Whatever it has.
+    Leave,
+    /// The whole wallet stands behind a position.
+    Crossed,
+    /// Only what was put aside for it.
+    Isolated,
+}
+
+/// How a futures instrument is to be set up at the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetupSettings {
+    /// Margin type.
+    pub margin_type: MarginType,
+    /// Leverage; `None`: any up to the risk cap, and one above it is lowered to it.
+    pub leverage: Option<u32>,
 }
 
 /// An instrument to trade.
@@ -146,6 +192,8 @@ pub struct Settings {
     pub hot_path: HotPathSettings,
     /// What to trade, at most 64.
     pub instruments: Vec<InstrumentKey>,
+    /// How each of them is to be set up, in the same order.
+    pub setups: Vec<SetupSettings>,
     /// Books and signals.
     pub book: BookSettings,
     /// Who trades.
@@ -237,7 +285,7 @@ fn check_root(
     let venue = VenueSettings::check(venue_section, mode, problems);
     let hot_path_section = root.section("hot_path", problems);
     let hot_path = check_hot_path(hot_path_section, problems);
-    let instruments = check_instruments(&mut root, problems);
+    let (instruments, setups) = check_instruments(&mut root, problems);
     let book_section = root.section("book", problems);
     let book = check_book(book_section, problems);
     let mut strategies = Vec::new();
@@ -283,6 +331,7 @@ fn check_root(
         venue,
         hot_path,
         instruments,
+        setups,
         book,
         strategies,
         risk,
@@ -324,6 +373,20 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
         ("cancel", OpenOrdersAtStart::Cancel),
         ("adopt", OpenOrdersAtStart::Adopt),
     ];
+    let journal_slots = section.whole("journal_slots", 65_536, (1_024, 1_048_576), problems);
+    if !journal_slots.is_power_of_two() {
+        let allowed = "a power of two from 1024 to 1048576";
+        section.reject("journal_slots", allowed, problems);
+    }
+    let first = [
+        ("refuse", FirstStart::Refuse),
+        ("adopt", FirstStart::Adopt),
+        ("ignore", FirstStart::Ignore),
+    ];
+    let external = [
+        ("ignore", ExternalOrders::Ignore),
+        ("cancel", ExternalOrders::Cancel),
+    ];
     let core = section.whole("engine_core", u64::MAX, (0, 1_023), problems);
     let settings = HotPathSettings {
         hot_io: section.word("hot_io", HotIo::Inline, &ways, problems),
@@ -333,6 +396,7 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
         checkpoint_minutes: section.whole("checkpoint_minutes", 10, (1, 1_440), problems),
         rehearse_every_us: section.whole("rehearse_every_us", 1_000, (0, 1_000_000), problems),
         control_grace_s: section.whole("control_grace_s", 60, (1, 3_600), problems),
+        journal_slots,
         start_active: section.flag("start_active", true, problems),
         open_orders_at_start: section.word(
             "open_orders_at_start",
@@ -340,17 +404,29 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
             &policies,
             problems,
         ),
+        first_start: section.word("first_start", FirstStart::Refuse, &first, problems),
+        external_orders: section.word(
+            "external_orders",
+            ExternalOrders::Ignore,
+            &external,
+            problems,
+        ),
     };
     section.finish(problems);
     settings
 }
 
-fn check_instruments(root: &mut Section<'_>, problems: &mut Vec<Problem>) -> Vec<InstrumentKey> {
+fn check_instruments(
+    root: &mut Section<'_>,
+    problems: &mut Vec<Problem>,
+) -> (Vec<InstrumentKey>, Vec<SetupSettings>) {
     let markets = [("usdm", Market::UsdM), ("spot", Market::Spot)];
     let mut instruments: Vec<InstrumentKey> = Vec::new();
+    let mut setups = Vec::new();
     for mut section in root.sections("instrument", problems) {
         let market = section.word("market", Market::UsdM, &markets, problems);
         let text = section.required_text("symbol", problems);
+        let setup = check_setup(&mut section, market, problems);
         match Symbol::new(text.as_bytes()) {
             Some(symbol) if !symbol.is_empty() => {
                 let key = InstrumentKey { market, symbol };
@@ -358,6 +434,7 @@ fn check_instruments(root: &mut Section<'_>, problems: &mut Vec<Problem>) -> Vec
                     section.reject("symbol", "each symbol of a market once", problems);
                 } else {
                     instruments.push(key);
+                    setups.push(setup);
                 }
             }
             _ => section.reject("symbol", "1 to 32 bytes of text", problems),
@@ -371,7 +448,32 @@ fn check_instruments(root: &mut Section<'_>, problems: &mut Vec<Problem>) -> Vec
             problems,
         );
     }
-    instruments
+    (instruments, setups)
+}
+
+/// Spot has neither margin types nor leverage.
+fn check_setup(
+    section: &mut Section<'_>,
+    market: Market,
+    problems: &mut Vec<Problem>,
+) -> SetupSettings {
+    let types = [
+        ("leave", MarginType::Leave),
+        ("crossed", MarginType::Crossed),
+        ("isolated", MarginType::Isolated),
+    ];
+    let margin_type = section.word("margin_type", MarginType::Leave, &types, problems);
+    let leverage = section.whole("leverage", 0, (0, 125), problems);
+    if market == Market::Spot && margin_type != MarginType::Leave {
+        section.reject("margin_type", "only where market is \"usdm\"", problems);
+    }
+    if market == Market::Spot && leverage != 0 {
+        section.reject("leverage", "only where market is \"usdm\"", problems);
+    }
+    SetupSettings {
+        margin_type,
+        leverage: u32::try_from(leverage).ok().filter(|one| *one > 0),
+    }
 }
 
 fn check_book(mut section: Section<'_>, problems: &mut Vec<Problem>) -> BookSettings {

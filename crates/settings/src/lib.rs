@@ -14,8 +14,9 @@ mod venue;
 mod written;
 
 pub use checked::{
-    BookSettings, ControlSettings, EngineWait, FeeSettings, HotIo, HotPathSettings, HotTls,
-    InstrumentKey, Mode, OpenOrdersAtStart, OrderSettings, Settings,
+    BookSettings, ControlSettings, EngineWait, ExternalOrders, FeeSettings, FirstStart, HotIo,
+    HotPathSettings, HotTls, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, OrderSettings,
+    Settings, SetupSettings,
 };
 pub use emergency::{EmergencySettings, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};

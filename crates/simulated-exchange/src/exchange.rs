@@ -171,6 +171,9 @@ impl Exchange {
             .collect();
         texts.extend(user_events::futures(&outputs, instruments, now));
         for text in texts {
+            if self.faults.drops_private_event() {
+                continue;
+            }
             if self.faults.on_private_event() {
                 self.expire_listen_key(now);
             }

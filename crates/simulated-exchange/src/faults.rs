@@ -22,6 +22,7 @@
 //! | `unknown-503` | N | F35 | the N-th order is live, its answer is 503 "unknown" |
 //! | `unknown-1007` | N | F36 | the N-th order is live, its answer is 408 with -1007 |
 //! | `listen-key-expire` | N | F43 | the listen key expires with the N-th private event |
+//! | `drop-private` | N | F42 | the next N private events are not sent |
 
 use std::str::FromStr;
 
@@ -70,9 +71,11 @@ pub enum FaultKind {
     Unknown1007,
     /// F43.
     ListenKeyExpire,
+    /// F42.
+    DropPrivate,
 }
 
-const NAMES: [(&str, FaultKind); 17] = [
+const NAMES: [(&str, FaultKind); 18] = [
     ("drop-depth", FaultKind::DropDepth),
     ("gap", FaultKind::Gap),
     ("reorder", FaultKind::Reorder),
@@ -90,6 +93,7 @@ const NAMES: [(&str, FaultKind); 17] = [
     ("unknown-503", FaultKind::Unknown503),
     ("unknown-1007", FaultKind::Unknown1007),
     ("listen-key-expire", FaultKind::ListenKeyExpire),
+    ("drop-private", FaultKind::DropPrivate),
 ];
 
 /// A fault as written: `NAME:ARG`. Without an argument it is 1.
@@ -353,6 +357,18 @@ impl Faults {
         SnapshotFate::Normal
     }
 
+    /// True when this private event is not sent.
+    pub fn drops_private_event(&mut self) -> bool {
+        let mut all = self.active.iter_mut();
+        let Some(fault) = all.find(|one| one.spec.kind == FaultKind::DropPrivate) else {
+            return false;
+        };
+        fault.spec.argument -= 1;
+        self.injected += 1;
+        self.active.retain(|fault| fault.spec.argument != 0);
+        true
+    }
+
     /// True when the listen key expires with this private event.
     pub fn on_private_event(&mut self) -> bool {
         self.due(|kind| kind == FaultKind::ListenKeyExpire)
@@ -447,6 +463,14 @@ mod tests {
             }
         }
         sent
+    }
+
+    #[test]
+    fn private_events_are_dropped_as_many_as_were_said() {
+        let mut faults = Faults::from_specs(&["drop-private:2".parse().unwrap()]);
+        let fates: Vec<bool> = (0..4).map(|_| faults.drops_private_event()).collect();
+        assert_eq!(fates, [true, true, false, false]);
+        assert_eq!(faults.injected(), 2);
     }
 
     #[test]

@@ -49,6 +49,8 @@ fn start_log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A full disk under the log ends nobody: the complaint about it would panic.
+        .log_internal_errors(false)
         .with_ansi(!plain)
         .init();
 }

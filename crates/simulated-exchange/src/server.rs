@@ -8,6 +8,7 @@ pub mod control_api;
 pub mod http;
 pub mod stream_socket;
 pub mod tls;
+mod truth;
 
 use std::io;
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@
 
 use market::{
     BalanceReport, Instrument, MarginReport, Money, OpenOrderReport, OrderTerms, OrderUpdate,
-    PositionReport, Price, Quantity,
+    PositionReport, Price, Quantity, TradeReport,
 };
 
 /// Highest price, in ticks.
@@ -55,6 +55,15 @@ pub(crate) fn is_update(update: &OrderUpdate) -> bool {
 /// Whether an order can have these terms.
 pub(crate) fn are_terms(terms: OrderTerms) -> bool {
     is_quantity(terms.quantity) && (0..=TICKS_MAX).contains(&terms.price.0)
+}
+
+/// Whether the listed trade can be one.
+pub(crate) fn is_listed(report: &TradeReport) -> bool {
+    let tick_lots = i128::from(report.price.0) * i128::from(report.quantity.0);
+    is_price(report.price)
+        && report.quantity.0 > 0
+        && is_quantity(report.quantity)
+        && tick_lots <= TICK_LOTS_MAX
 }
 
 /// Whether the listed order can exist.

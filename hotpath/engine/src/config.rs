@@ -34,6 +34,8 @@ pub struct EngineConfig {
     pub orders: OrdersConfig,
     /// ACTIVE at once after reconciliation, or HALTED until the operator's `start`.
     pub start_active: bool,
+    /// What the first start on an account does when it has positions or orders.
+    pub first_start: FirstStart,
     /// The asset that profits and fees are counted in.
     pub quote_asset: Asset,
 }
@@ -198,6 +200,8 @@ pub struct OrdersConfig {
     /// A resting order that is wanted otherwise is amended where the market has a request for it
     /// (futures), and cancelled and placed anew elsewhere.
     pub amend: bool,
+    /// What happens to open orders of others.
+    pub external_orders: ExternalOrders,
 }
 
 /// What happens to own open orders that a start finds.
@@ -207,6 +211,26 @@ pub enum OpenOrdersAtStart {
     Cancel,
     /// They go on under the engine's care.
     Adopt,
+}
+
+/// What the first start on an account does when it has positions or orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstStart {
+    /// HALTED until a person has decided.
+    Refuse,
+    /// They are ours from now on.
+    Adopt,
+    /// They are left to their owner: positions are an opening that is not ours.
+    Ignore,
+}
+
+/// What happens to open orders of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExternalOrders {
+    /// They are shown and left alone.
+    Ignore,
+    /// They are cancelled.
+    Cancel,
 }
 
 impl EngineConfig {
@@ -222,6 +246,7 @@ impl EngineConfig {
             fees: FeeConfig::default(),
             orders: OrdersConfig::default(),
             start_active: true,
+            first_start: FirstStart::Refuse,
             quote_asset: Asset::new(b"USDT").expect("four ASCII bytes"),
         }
     }
@@ -311,6 +336,7 @@ impl Default for OrdersConfig {
             reply_timeout_ns: 3_000_000_000,
             open_orders_at_start: OpenOrdersAtStart::Cancel,
             amend: true,
+            external_orders: ExternalOrders::Ignore,
         }
     }
 }

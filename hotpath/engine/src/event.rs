@@ -9,6 +9,10 @@ use market::account::{
     PositionReport, VenueReport,
 };
 use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
+use market::reconciliation::{
+    AccountConfigChange, AlgoOrderReport, ElsewhereReport, InstrumentMemory, SetupReport,
+    TradeReport,
+};
 use market::record::KillStep;
 use market::{
     ClientOrderId, CodecError, InstrumentId, Market, MonoNs, Price, Quantity, Reader, Side,
@@ -100,6 +104,22 @@ pub enum Input<'a> {
     Liquidation(LiquidationReport),
     /// Whether the exchange takes requests.
     Venue(VenueReport),
+    /// One trade of the account, listed between ReconcileBegin and ReconcileEnd.
+    ListedTrade(TradeReport),
+    /// All trades of an instrument that were asked for have been listed.
+    TradesListed(InstrumentId),
+    /// What an earlier start knew of an instrument: among the first inputs of a start that has it.
+    Remember(InstrumentMemory),
+    /// No earlier start knew this account: the first input of such a start.
+    FirstStart,
+    /// One open conditional order at the exchange.
+    AlgoOrder(AlgoOrderReport),
+    /// What the account has beside our instruments.
+    Elsewhere(ElsewhereReport),
+    /// How an instrument is set up at the exchange.
+    Setup(SetupReport),
+    /// Somebody changed how the account is set up.
+    AccountConfig(AccountConfigChange),
 }
 
 wire_struct! {
@@ -194,6 +214,7 @@ macro_rules! input_codec {
                 Input::ReconcileBegin => writer.u8(40),
                 Input::ReconcileEnd => writer.u8(41),
                 Input::Time => writer.u8(42),
+                Input::FirstStart => writer.u8(67),
                 Input::JournalLevel(level) => { writer.u8(43)?; writer.u16(*level) }
                 Input::Depth(depth) => {
                     writer.u8(1)?;
@@ -218,6 +239,7 @@ macro_rules! input_codec {
                 40 => Input::ReconcileBegin,
                 41 => Input::ReconcileEnd,
                 42 => Input::Time,
+                67 => Input::FirstStart,
                 43 => Input::JournalLevel(reader.u16()?),
                 1 => {
                     let header = DepthHeader::decode(reader)?;
@@ -263,6 +285,13 @@ input_codec! {
     23 => CancelInstrument,
     24 => CancelOrder,
     25 => KillStep,
+    60 => ListedTrade,
+    61 => TradesListed,
+    62 => Remember,
+    63 => AlgoOrder,
+    64 => Elsewhere,
+    65 => Setup,
+    66 => AccountConfig,
 }
 
 impl<'a> Event<'a> {

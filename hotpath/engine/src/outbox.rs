@@ -5,7 +5,10 @@
 
 use crate::approved::Approved;
 use market::record::{RECORD_BYTES_MAX, Record};
-use market::{AmendOrder, CancelOrder, InstrumentId, NewOrder, NonAction, StrategyId, wire_union};
+use market::{
+    AmendOrder, CancelOrder, InstrumentId, NewOrder, NonAction, StrategyId, TradesWanted,
+    wire_union,
+};
 
 /// Most requests of one step.
 pub const REQUESTS_MAX: usize = 128;
@@ -26,6 +29,21 @@ wire_union! {
         Reconcile(InstrumentId) = 5,
         /// Change price and quantity of a resting order, as risk has approved.
         Amend(Approved<AmendOrder>) = 6,
+        /// The next reconciliation lists these trades, too.
+        Trades(TradesWanted) = 20,
+        /// Read again how the instrument is set up at the exchange.
+        VerifySetup(InstrumentId) = 21,
+    }
+}
+
+impl Request {
+    /// True for what the cold path does: no order waits for it.
+    #[must_use]
+    pub const fn is_cold(&self) -> bool {
+        matches!(
+            self,
+            Self::Snapshot(_) | Self::Reconcile(_) | Self::Trades(_) | Self::VerifySetup(_)
+        )
     }
 }
 

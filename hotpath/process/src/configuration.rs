@@ -7,8 +7,8 @@ use binance::rest::ExchangeInfo;
 use engine::EngineConfig;
 use engine::book::BookConfig;
 use engine::config::{
-    FeeConfig, Frequency, OpenOrdersAtStart, OrdersConfig, RiskConfig, SignalConfig,
-    StrategyConfig, StrategyParameters,
+    ExternalOrders, FeeConfig, FirstStart, Frequency, OpenOrdersAtStart, OrdersConfig, RiskConfig,
+    SignalConfig, StrategyConfig, StrategyParameters,
 };
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
@@ -90,9 +90,18 @@ pub fn engine_config(
                 settings::OpenOrdersAtStart::Adopt => OpenOrdersAtStart::Adopt,
             },
             amend: settings.orders.amend,
+            external_orders: match settings.hot_path.external_orders {
+                settings::ExternalOrders::Ignore => ExternalOrders::Ignore,
+                settings::ExternalOrders::Cancel => ExternalOrders::Cancel,
+            },
             ..OrdersConfig::default()
         },
         start_active: settings.hot_path.start_active,
+        first_start: match settings.hot_path.first_start {
+            settings::FirstStart::Refuse => FirstStart::Refuse,
+            settings::FirstStart::Adopt => FirstStart::Adopt,
+            settings::FirstStart::Ignore => FirstStart::Ignore,
+        },
         ..EngineConfig::new(instruments)
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! The pinned thread owns one, whichever way its bytes come and go.
 
+use crate::account_file::{AccountMemory, AccountStart};
+use crate::account_log::NOTES_MAX;
 use crate::allocation;
 use crate::breaker_file::BreakerState;
 use crate::latency::way::TriggerStream;
@@ -22,9 +24,10 @@ use ipc::{
     Segment,
 };
 use market::page::PAGE_BYTES_MAX;
+use market::record::Record;
 use market::{
-    Breaker, ExchangeOrderId, InstrumentId, Level, MonoNs, NewOrder, OrderReply, OrderState,
-    Quantity, ReplyOutcome, RequestKind, TradingState, UtcNs, Wire,
+    Breaker, ExchangeOrderId, InstrumentId, Level, Market, MonoNs, NewOrder, OrderReply,
+    OrderState, Quantity, ReplyOutcome, RequestKind, TradingState, UtcNs, Wire,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -46,6 +49,10 @@ pub struct CheckpointQueues {
     pub done: ArrayQueue<(u64, Vec<u8>)>,
     /// What the breakers remember, when it changed: the newest counts.
     pub breakers: ArrayQueue<BreakerState>,
+    /// What is known of the account, when it changed: the newest counts.
+    pub account: ArrayQueue<AccountMemory>,
+    /// Records that become lines of the log.
+    pub notes: ArrayQueue<Record>,
 }
 
 impl Default for CheckpointQueues {
@@ -54,6 +61,8 @@ impl Default for CheckpointQueues {
             wanted: ArrayQueue::new(1),
             done: ArrayQueue::new(1),
             breakers: ArrayQueue::new(1),
+            account: ArrayQueue::new(1),
+            notes: ArrayQueue::new(NOTES_MAX),
         }
     }
 }
@@ -96,6 +105,14 @@ pub struct HostCells {
     pub busy_turns: Counter,
     /// 1 for each breaker that is latched, by its number.
     pub breakers: Vec<Counter>,
+    /// Open orders of others, by market.
+    pub orders_external: Vec<Counter>,
+    /// 1 while a position differs and nothing explains it.
+    pub mismatches_open: Counter,
+    /// Fills that were fetched because nobody had told them.
+    pub fills_recovered: Counter,
+    /// Fills that were booked at the limit price.
+    pub fills_synthetic: Counter,
     /// Event times that were ahead of the exchange's clock.
     pub events_ahead: Counter,
     /// Clock samples that did not fit to the one before.
@@ -150,6 +167,10 @@ struct State {
     /// What the cold thread was given to keep last, and when.
     remembered: BreakerState,
     remembered_at: MonoNs,
+    /// What is told of the account before anything happens.
+    account: AccountStart,
+    /// Of the engine's memory that was handed over last.
+    memory_version: u64,
     stopping_since: Option<MonoNs>,
     /// The engine was killed when the latches were compared last.
     was_killed: bool,
@@ -171,6 +192,8 @@ impl EngineHost {
                 last_upkeep: MonoNs(0),
                 remembered: BreakerState::default(),
                 remembered_at: MonoNs(0),
+                account: AccountStart::Untold,
+                memory_version: 0,
                 stopping_since: None,
                 was_killed: false,
                 held_back: VecDeque::with_capacity(orders_max),
@@ -221,6 +244,26 @@ impl EngineHost {
             self.take_at(now, Input::Cooldown(cooldown), outlet);
         }
         self.state.remembered = state;
+    }
+
+    /// What a start is told of its account.
+    #[must_use]
+    pub fn with_account(mut self, account: AccountStart) -> Self {
+        self.state.account = account;
+        self
+    }
+
+    /// What earlier starts knew of the account comes before anything happens to it.
+    pub fn resume_account(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
+        match self.state.account {
+            AccountStart::Untold => {}
+            AccountStart::First => self.take_at(now, Input::FirstStart, outlet),
+            AccountStart::Known(memory) => {
+                for one in memory.instruments.into_iter().flatten() {
+                    self.take_at(now, Input::Remember(one), outlet);
+                }
+            }
+        }
     }
 
     /// Steps one input at `now`; it has no way worth telling.
@@ -394,6 +437,7 @@ impl EngineHost {
         if std::mem::take(&mut self.state.dirty) {
             self.state.show(now);
             self.state.hand_over_breakers(now);
+            self.state.hand_over_account();
         }
         let state = &mut self.state;
         if let Some(mut buffer) = state.parts.checkpoints.wanted.pop() {
@@ -534,6 +578,18 @@ impl State {
         }
     }
 
+    /// Gives the cold thread what is known of the account, when both sides agreed anew.
+    fn hand_over_account(&mut self) {
+        let version = self.parts.engine.memory_version();
+        if version == self.memory_version {
+            return;
+        }
+        if let Some(memory) = AccountMemory::of(&self.parts.engine) {
+            self.memory_version = version;
+            self.parts.checkpoints.account.force_push(memory);
+        }
+    }
+
     /// Rewrites the pages that changed, and the gauges.
     fn show(&mut self, now: MonoNs) {
         let mut bytes = [0; PAGE_BYTES_MAX];
@@ -558,6 +614,13 @@ impl State {
         for (breaker, cell) in Breaker::ALL.iter().zip(&cells.breakers) {
             cell.set(u64::from(tripped & breaker.bit() != 0));
         }
+        for (market, cell) in Market::ALL.iter().zip(&cells.orders_external) {
+            cell.set(u64::from(engine.external_orders(*market)));
+        }
+        cells.mismatches_open.set(u64::from(engine.has_mismatch()));
+        let counters = engine.order_counters();
+        cells.fills_recovered.set(counters.recovered_fills);
+        cells.fills_synthetic.set(counters.synthetic_fills);
         cells.events_ahead.set(engine.events_ahead());
         cells.clock_steps.set(engine.clock_steps());
     }

@@ -113,13 +113,11 @@ pub struct Rings {
 
 impl Outlet for Rings {
     fn send(&mut self, request: &Request, stamps: &Stamps, _: &TickClock) {
-        match request {
-            Request::Place(_) | Request::Amend(_) | Request::Cancel(_) | Request::Query(_) => {
-                push(&mut self.orders, request, stamps);
-                self.orders_cells.meet(self.orders.depth());
-            }
-            Request::Snapshot(_) | Request::Reconcile(_) => push(&mut self.cold, request, stamps),
+        if request.is_cold() {
+            return push(&mut self.cold, request, stamps);
         }
+        push(&mut self.orders, request, stamps);
+        self.orders_cells.meet(self.orders.depth());
     }
 }
 
@@ -151,6 +149,7 @@ impl EngineThread {
     pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
         self.behaviour.guard();
         self.host.resume_breakers(self.host.now(), &mut self.rings);
+        self.host.resume_account(self.host.now(), &mut self.rings);
         self.host.resume_latch(self.host.now(), &mut self.rings);
         loop {
             let now = self.host.now();

@@ -3,6 +3,7 @@
 //! In: errors of the parts. Out: one sentence for the operator and a code of the conventions.
 //! Never: a code that makes systemd restart what only a change of the configuration can heal.
 
+use crate::account_file::AccountFileError;
 use crate::allocation;
 use crate::breaker_file::BreakerFileError;
 use crate::gateway::socket::SocketError;
@@ -33,6 +34,9 @@ pub enum Failure {
     /// What the breakers remember.
     #[error(transparent)]
     Breakers(#[from] BreakerFileError),
+    /// What is known of the account.
+    #[error(transparent)]
+    Account(#[from] AccountFileError),
     /// The segment.
     #[error(transparent)]
     Segment(#[from] SegmentError),
@@ -67,7 +71,9 @@ impl Failure {
             Self::Settings(_)
             | Self::Configuration(_)
             | Self::Pinning(_)
+            | Self::Account(AccountFileError::Damaged { .. } | AccountFileError::Foreign { .. })
             | Self::Breakers(BreakerFileError::Damaged { .. }) => 78,
+            Self::State(StateError::Foreign { .. } | StateError::OtherBuild(_)) => 78,
             Self::Exchange(_) => 69,
             Self::Broken(_) => BROKEN,
             Self::State(StateError::Locked(_)) => 75,

@@ -3,16 +3,17 @@
 //! In: signals, the engine's cold requests, heartbeats, the clock. Out: commands and clock samples
 //! for the engine, wishes for the cold shells, checkpoints on disk. Never: anything urgent.
 
-use crate::breaker_file::BreakerFile;
+use crate::account_log;
 use crate::clock;
+use crate::disk_thread::DiskThread;
 use crate::engine_host::CheckpointQueues;
 use crate::gateway::cold::Wish;
 use crate::gateway::inbox::Inbox;
+use crate::gateway::socket::Dialer;
 use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
-use crate::state_directory::write_durably;
 use crate::wire_check::{Finding, WireCheck};
 use engine::event::Command;
 use engine::{Input, Request};
@@ -60,8 +61,10 @@ pub struct Housekeeping {
     pub segment: Arc<Segment>,
     /// Checkpoint buffers.
     pub checkpoints: Arc<CheckpointQueues>,
-    /// Where what the breakers remember is kept.
-    pub breaker_file: BreakerFile,
+    /// Keeps what outlives a restart.
+    pub disk: DiskThread,
+    /// Knows the silences that the exchange wants.
+    pub dialer: Dialer,
     /// Where checkpoints go.
     pub folder: PathBuf,
     /// Time between them.
@@ -102,6 +105,7 @@ impl Housekeeping {
     ) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut silences = Vec::new();
         let mut stopping = false;
         let now = clock::monotonic();
         let mut times = Times {
@@ -144,9 +148,12 @@ impl Housekeeping {
                 }
             }
             self.look_after_checkpoints(now, &mut times.checkpoint);
-            self.keep_breakers();
+            self.keep(now, &mut silences);
+            self.write_notes();
         }
+        self.write_notes();
         self.latency.visit();
+        self.disk.finish();
         Ok(())
     }
 
@@ -171,6 +178,8 @@ impl Housekeeping {
             let (instrument, wish) = match request {
                 Request::Snapshot(instrument) => (instrument, Wish::Snapshot(instrument)),
                 Request::Reconcile(instrument) => (instrument, Wish::Reconcile),
+                Request::Trades(wanted) => (wanted.instrument, Wish::Trades(wanted)),
+                Request::VerifySetup(instrument) => (instrument, Wish::Setup),
                 Request::Place(_) | Request::Amend(_) | Request::Cancel(_) | Request::Query(_) => {
                     continue;
                 }
@@ -215,9 +224,9 @@ impl Housekeeping {
     fn look_after_checkpoints(&mut self, now: MonoNs, last: &mut MonoNs) {
         if let Some((sequence, buffer)) = self.checkpoints.done.pop() {
             let path = self.folder.join(format!("checkpoint-{sequence}.bin"));
-            if let Err(error) = write_durably(&path, &buffer) {
-                tracing::warn!(%error, "checkpoint not written");
-            }
+            self.disk.keep_checkpoint(path, buffer);
+        }
+        if let Some(buffer) = self.disk.written_checkpoint() {
             self.buffer = Some(buffer);
         }
         if now.since(*last) >= self.checkpoint_interval_ns
@@ -229,12 +238,26 @@ impl Housekeeping {
         }
     }
 
-    /// A memory that cannot be kept is tried again with the next change, and at the end.
-    fn keep_breakers(&self) {
-        if let Some(state) = self.checkpoints.breakers.pop()
-            && let Err(error) = self.breaker_file.write(&state)
-        {
-            tracing::error!(%error, "what the breakers remember is not kept");
+    /// What has changed of the things that outlive a restart.
+    fn keep(&mut self, now: MonoNs, told: &mut Vec<(String, MonoNs)>) {
+        if let Some(state) = self.checkpoints.breakers.pop() {
+            self.disk.keep_breakers(state);
+        }
+        if let Some(memory) = self.checkpoints.account.pop() {
+            self.disk.keep_account(memory);
+        }
+        // A ban outlives the process that was told of it.
+        let silences = self.dialer.silences(now);
+        if !silences.is_empty() && silences != *told {
+            told.clone_from(&silences);
+            self.disk.keep_silences(silences, now, clock::utc());
+        }
+        self.disk.pass_on();
+    }
+
+    fn write_notes(&self) {
+        while let Some(record) = self.checkpoints.notes.pop() {
+            account_log::write(&record, &self.instruments);
         }
     }
 

@@ -11,6 +11,8 @@
 //! | [`gateway`] | tokio shells around the session machines of `binance` |
 //! | [`hot_socket`] | WebSockets that the pinned thread reads and writes itself |
 //! | [`housekeeping`] | signals, clock samples, checkpoints, control's heartbeat |
+//! | [`account_file`], [`breaker_file`], [`silence_file`] | what outlives a restart |
+//! | [`account_log`] | what reconciliation finds, as lines of the log |
 //! | [`kill`], [`operator_socket`] | latch, sweep and countdown; the operator's verbs |
 //! | [`flatten`] | the emergency binary's: the same sweep with both processes dead |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
@@ -19,10 +21,13 @@
 //! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
 //! | [`clock`], [`tick_clock`] | time of the kernel and of the processor |
 
+pub mod account_file;
+pub mod account_log;
 pub mod allocation;
 pub mod breaker_file;
 pub mod clock;
 pub mod configuration;
+pub mod disk_thread;
 pub mod engine_host;
 pub mod engine_thread;
 pub mod failure;
@@ -42,9 +47,11 @@ pub mod process;
 pub mod recorder;
 pub mod replay;
 pub mod server_clock;
+pub mod silence_file;
 pub mod start_file;
 pub mod startup;
 pub mod state_directory;
+pub mod state_identity;
 pub mod telemetry;
 pub mod tick_clock;
 pub mod wire_check;

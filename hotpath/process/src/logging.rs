@@ -13,6 +13,8 @@ pub fn start() {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A full disk under the log ends nobody: the complaint about it would panic.
+        .log_internal_errors(false)
         .with_ansi(!plain);
     // The journal stamps lines itself; its native fields come with a later issue.
     if systemd_journal_logger::connected_to_journal() {

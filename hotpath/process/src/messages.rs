@@ -159,7 +159,10 @@ pub fn instrument_of(request: &Request) -> InstrumentId {
         Request::Place(order) => order.get().instrument,
         Request::Amend(amend) => amend.get().order.instrument,
         Request::Cancel(order) | Request::Query(order) => order.instrument,
-        Request::Snapshot(instrument) | Request::Reconcile(instrument) => *instrument,
+        Request::Snapshot(instrument)
+        | Request::Reconcile(instrument)
+        | Request::VerifySetup(instrument) => *instrument,
+        Request::Trades(wanted) => wanted.instrument,
     }
 }
 

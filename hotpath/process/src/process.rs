@@ -14,8 +14,10 @@
 //! main thread   --cold ring----> engine thread
 //! ```
 
+use crate::account_file::AccountMemory;
 use crate::allocation;
 use crate::breaker_file::BreakerState;
+use crate::disk_thread::{DiskThread, Files};
 use crate::engine_host::{CheckpointQueues, EngineHost, Leftover};
 use crate::engine_thread::{Behaviour, EngineThread, Inlets, Rings};
 use crate::failure::Failure;
@@ -80,6 +82,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let segment = Arc::clone(&start.segment);
     let folder = start.folder.clone();
     let breaker_file = start.breaker_file.clone();
+    let account_file = start.account_file.clone();
     let running = Running::launch(start, engine, options)?;
     segment.set_hotpath_state(HotpathState::Running);
     let (leftover, lock) = running.until_stopped(&runtime)?;
@@ -88,6 +91,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let name = format!("checkpoint-{}.bin", leftover.last_sequence);
     write_durably(&folder.join(name), &last)?;
     breaker_file.write(&BreakerState::of(&leftover.engine))?;
+    if let Some(memory) = AccountMemory::of(&leftover.engine) {
+        account_file.write(&memory)?;
+    }
     segment.set_hotpath_state(HotpathState::StoppedCleanly);
     tracing::info!(inputs = leftover.last_sequence, "stopped");
     drop(lock);
@@ -174,7 +180,12 @@ impl Running {
                 clock,
                 segment,
                 checkpoints,
-                breaker_file: start.breaker_file,
+                disk: DiskThread::start(Files {
+                    breakers: start.breaker_file,
+                    account: start.account_file,
+                    silences: start.silence_file,
+                })?,
+                dialer: start.dialer,
                 folder: start.folder,
                 checkpoint_interval_ns: hot_path.checkpoint_minutes * 60 * SECOND_NS,
                 control_grace_ns: hot_path.control_grace_s * SECOND_NS,

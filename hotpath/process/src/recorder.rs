@@ -5,6 +5,8 @@
 //! made the engine reduce long before. An intent that found none is remembered until the next
 //! step, so that its order is held back (I25).
 
+use crate::account_log::is_note;
+use crate::engine_host::CheckpointQueues;
 use crate::telemetry::EngineCells;
 use crate::tick_clock::{TickClock, Ticks};
 use engine::event::{JOURNAL_FULL_PERMILLE, JOURNAL_HIGH_PERMILLE};
@@ -13,6 +15,7 @@ use engine::{Observer, Stage};
 use ipc::JournalProducer;
 use market::record::{RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RECORD_VERSION, Record, RecordHeader};
 use market::{ClientOrderId, InstrumentId, MonoNs, NonAction, StrategyId, UtcNs, Wire};
+use std::sync::Arc;
 
 /// Slots of the largest record; a slot holds 56 bytes.
 const RECORD_SLOTS_MAX: usize = RECORD_BYTES_MAX.div_ceil(56);
@@ -46,6 +49,8 @@ pub struct Recorder {
     /// UTC minus monotonic time; none before the first clock sample.
     utc_offset_ns: Option<i64>,
     clock: Option<TickClock>,
+    /// Where records go that become lines of the log.
+    notes: Option<Arc<CheckpointQueues>>,
     stamps: StepStamps,
     /// Room for one record with its header.
     entry: [u8; RECORD_BYTES_MAX],
@@ -66,6 +71,7 @@ impl Recorder {
             lost_intents: Vec::with_capacity(REQUESTS_MAX),
             utc_offset_ns: None,
             clock: None,
+            notes: None,
             stamps: StepStamps::default(),
             entry: [0; RECORD_BYTES_MAX],
         }
@@ -75,6 +81,13 @@ impl Recorder {
     #[must_use]
     pub fn with_clock(mut self, clock: TickClock) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Hands records that become lines of the log to the cold thread.
+    #[must_use]
+    pub fn with_notes(mut self, queues: Arc<CheckpointQueues>) -> Self {
+        self.notes = Some(queues);
         self
     }
 
@@ -169,6 +182,10 @@ impl Observer for Recorder {
             }
         }
         self.cells.count(record);
+        if let Some(queues) = self.notes.as_ref().filter(|_| is_note(record)) {
+            // Without room the journal has it all the same.
+            let _ = queues.notes.push(*record);
+        }
     }
 
     fn non_action(&mut self, _: StrategyId, _: InstrumentId, reason: NonAction) {

@@ -2,25 +2,29 @@
 //!
 //! In: the command line. Out: a [`Start`]. Never: an order; the epoch is durable when this ends.
 
+use crate::account_file::{AccountFile, AccountStart};
 use crate::breaker_file::{BreakerFile, BreakerState};
 use crate::configuration::{engine_config, instruments};
 use crate::failure::Failure;
-use crate::gateway::rest::RestClient;
+use crate::gateway::rest::{RestClient, remaining};
 use crate::gateway::socket::Dialer;
 use crate::kill::latch_file::{LatchFile, LatchNote};
+use crate::silence_file::SilenceFile;
 use crate::start_file;
 use crate::state_directory::{StateDirectory, write_durably};
+use crate::state_identity;
 use crate::{clock, pinning};
 use binance::rest::{ExchangeInfo, exchange_info, parse_exchange_info};
 use binance::session::{HttpRequest, SECOND_NS};
 use binance::sign::{Credentials, Signer};
 use engine::Engine;
 use ipc::{InstanceLock, Segment, SegmentLayout};
-use market::{Breaker, Instrument, Market};
+use market::{Breaker, Instrument, Market, MonoNs};
 use settings::{Ceilings, Settings, VenueSettings};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The command line.
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ pub struct Options {
 
 /// Everything settled.
 pub struct Start {
+    /// When the process began with it.
+    pub began: MonoNs,
     /// As checked.
     pub settings: Settings,
     /// Key and secret.
@@ -63,6 +69,12 @@ pub struct Start {
     pub breaker_file: BreakerFile,
     /// What they remember of an earlier start.
     pub remembered: Option<BreakerState>,
+    /// Where what is known of the account is kept.
+    pub account_file: AccountFile,
+    /// What was known of it.
+    pub account_start: AccountStart,
+    /// Where the silences that the exchange wants are kept.
+    pub silence_file: SilenceFile,
     /// Name of the account.
     pub account: String,
     /// Its state.
@@ -85,6 +97,7 @@ impl Start {
         options: &Options,
         runtime: &tokio::runtime::Runtime,
     ) -> Result<(Self, Engine), Failure> {
+        let began = clock::monotonic();
         let (text, settings) = read_settings(options)?;
         let account = &options
             .account
@@ -97,19 +110,15 @@ impl Start {
         let credentials = credentials(&settings, &options.config)?;
         let state = StateDirectory::open(&options.state_dir, account)?;
         let lock = state.lock()?;
-        let venue = &settings.venue;
-        let urls = [
-            venue.usdm_rest_url.as_str(),
-            &venue.usdm_stream_url,
-            &venue.usdm_ws_api_url,
-            &venue.spot_rest_url,
-            &venue.spot_stream_url,
-            &venue.spot_ws_api_url,
-        ];
-        let dialer = Dialer::new(venue.ca_file.as_deref(), &urls)?;
+        let mode = mode_word(settings.mode);
+        state_identity::claim(&options.state_dir, account, mode)?;
+        state.refuse_foreign_segments(&identity(mode, account))?;
+        let (dialer, silence_file) = dialer(&settings.venue, &options.state_dir, account)?;
         let listed = ask_exchange(&settings, &dialer, runtime)?;
         let table = instruments(&settings, &listed).map_err(Failure::Configuration)?;
         let (breaker_file, remembered) = breakers(&settings, &options.state_dir, account, &table)?;
+        let (account_file, account_start) =
+            known_account(&settings, &options.state_dir, account, &table)?;
         let epoch = state.next_epoch()?;
         let generation = state.next_generation()?;
         let config = engine_config(&settings, table.clone(), epoch);
@@ -132,6 +141,7 @@ impl Start {
             "start"
         );
         let start = Self {
+            began,
             settings,
             credentials,
             dialer,
@@ -143,6 +153,9 @@ impl Start {
             weight_limits: weight_limits(&listed),
             breaker_file,
             remembered,
+            account_file,
+            account_start,
+            silence_file,
             account: account.clone(),
             state,
             epoch,
@@ -208,6 +221,7 @@ fn ask_exchange(
             deadline: clock::monotonic().after(20 * SECOND_NS),
         };
         let local = tokio::task::LocalSet::new();
+        wait_out_silence(dialer, rest_url, runtime);
         let response = local
             .block_on(runtime, rest.send(&request))
             .ok_or_else(|| {
@@ -223,6 +237,68 @@ fn ask_exchange(
         listed.push((market, info));
     }
     Ok(listed)
+}
+
+/// Who opens sockets, with the silences that an earlier start was told of.
+fn dialer(
+    venue: &VenueSettings,
+    state_dir: &Path,
+    account: &str,
+) -> Result<(Dialer, SilenceFile), Failure> {
+    let urls = [
+        venue.usdm_rest_url.as_str(),
+        &venue.usdm_stream_url,
+        &venue.usdm_ws_api_url,
+        &venue.spot_rest_url,
+        &venue.spot_stream_url,
+        &venue.spot_ws_api_url,
+    ];
+    let dialer = Dialer::new(venue.ca_file.as_deref(), &urls)?;
+    let mut silence_file = SilenceFile::new(state_dir, account);
+    for (host, until) in silence_file.read(clock::monotonic(), clock::utc()) {
+        tracing::error!(host, "API_BANNED: an earlier start was told to be silent");
+        dialer.hold(&host, until);
+    }
+    Ok((dialer, silence_file))
+}
+
+/// A ban that an earlier start was told of is waited for: an exit would only start the next one.
+fn wait_out_silence(dialer: &Dialer, rest_url: &str, runtime: &tokio::runtime::Runtime) {
+    let Ok(uri) = rest_url.parse() else { return };
+    let silence = dialer.silence_of(&uri);
+    while let Some(until) = silence.until(clock::monotonic()) {
+        let left = remaining(until);
+        tracing::warn!(
+            seconds = left.as_secs(),
+            "API_BANNED: nothing is sent before its end"
+        );
+        let pause = left.min(Duration::from_secs(60));
+        runtime.block_on(async { tokio::time::sleep(pause).await });
+    }
+}
+
+/// What earlier starts knew of the account, and where it is kept.
+fn known_account(
+    settings: &Settings,
+    state_dir: &Path,
+    account: &str,
+    table: &[Instrument],
+) -> Result<(AccountFile, AccountStart), Failure> {
+    let venue = match settings.mode {
+        settings::Mode::Paper => "the simulated exchange".to_string(),
+        settings::Mode::Testnet | settings::Mode::Live => {
+            let urls = markets(settings).into_iter();
+            let urls = urls.map(|market| self::urls(&settings.venue, market).0);
+            urls.collect::<Vec<_>>().join(" and ")
+        }
+    };
+    let mode = mode_word(settings.mode);
+    let file = AccountFile::new(state_dir, account, &venue, mode, table);
+    let start = file.read()?;
+    if start == AccountStart::First {
+        tracing::info!(account, mode, "no earlier start knows this account");
+    }
+    Ok((file, start))
 }
 
 fn weight_limits(listed: &[(Market, ExchangeInfo)]) -> Vec<(Market, u32)> {
@@ -313,6 +389,11 @@ fn breakers(
     Ok((file, remembered))
 }
 
+/// Whose a segment is, as control reads it, too.
+fn identity(mode: &str, account: &str) -> String {
+    format!("{mode} binance {account}")
+}
+
 /// What bounds the limits for this life of the process. A file that was named has to be there.
 fn ceilings(named: Option<&Path>) -> Result<Ceilings, Failure> {
     let usual = Path::new("/etc/fulcrum/ceilings.toml");
@@ -325,10 +406,11 @@ fn ceilings(named: Option<&Path>) -> Result<Ceilings, Failure> {
 fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayout {
     let mode = mode_word(settings.mode);
     SegmentLayout {
+        journal_slots: usize::try_from(settings.hot_path.journal_slots).unwrap_or(usize::MAX),
         instrument_pages: instruments,
         counters: 4_096,
         histograms: HISTOGRAMS_FIXED + instruments * HISTOGRAMS_PER_INSTRUMENT,
-        identity: format!("{mode} binance {account}"),
+        identity: identity(mode, account),
         ..SegmentLayout::default()
     }
 }

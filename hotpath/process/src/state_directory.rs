@@ -3,7 +3,7 @@
 //! In: a directory and an account. Out: the one right to run (I30), the number of this start, an
 //! epoch that no order has used before (I2). Never: an order id before its epoch is on disk.
 
-use ipc::{HotpathState, InstanceLock, LockError, Segment, list_generations};
+use ipc::{HotpathState, InstanceLock, LockError, Segment, SegmentError, list_generations};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,22 @@ pub enum StateError {
     /// The epoch file does not hold a number.
     #[error("{0} does not hold a number; restore it, or write a number above the last used one")]
     BadEpoch(String),
+    /// It was written for another mode or account.
+    #[error("{path}: this state is of {found}, and we are {ours}; use another --state-dir")]
+    Foreign {
+        /// Which file says so.
+        path: String,
+        /// Whose it is.
+        found: String,
+        /// Who we are.
+        ours: String,
+    },
+    /// A segment that only another build reads: its journal may not be in the ledger yet.
+    #[error(
+        "{0}; without that build remove the file: what it holds and the ledger does not is then \
+         lost, and only the exchange knows it"
+    )]
+    OtherBuild(SegmentError),
 }
 
 /// Paths of one account's state.
@@ -95,6 +111,32 @@ impl StateDirectory {
             }
         }
         Ok(highest + 1)
+    }
+
+    /// Segments that lie here are of this mode and account, and of a build that we understand: what
+    /// they hold goes into our ledger, and their latch is ours.
+    ///
+    /// # Errors
+    /// [`StateError::Foreign`], [`StateError::OtherBuild`].
+    pub fn refuse_foreign_segments(&self, identity: &str) -> Result<(), StateError> {
+        let run = self.run();
+        let found = list_generations(&run).map_err(|source| failed(&run, source))?;
+        for one in found {
+            match Segment::open(&one.path) {
+                Ok(segment) if segment.layout().identity != identity => {
+                    return Err(StateError::Foreign {
+                        path: one.path.display().to_string(),
+                        found: segment.layout().identity.clone(),
+                        ours: identity.to_string(),
+                    });
+                }
+                Err(error) if error.is_of_another_build() => {
+                    return Err(StateError::OtherBuild(error));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The segment whose kill latch a new start takes over: the newest one in which a hot path got
@@ -195,6 +237,29 @@ mod tests {
         assert_eq!(state.next_generation().unwrap(), 5);
         fs::create_dir_all(state.input_log(11)).unwrap();
         assert_eq!(state.next_generation().unwrap(), 12);
+    }
+
+    #[test]
+    fn segments_of_another_account_mode_or_build_stop_the_start() {
+        let state = directory("foreign");
+        let ours = "paper binance default";
+        assert!(state.refuse_foreign_segments(ours).is_ok());
+        let layout = ipc::SegmentLayout {
+            identity: ours.to_string(),
+            ..ipc::SegmentLayout::default()
+        };
+        Segment::create(&state.segment(1), &layout, 1, 1, 1).unwrap();
+        assert!(state.refuse_foreign_segments(ours).is_ok());
+        for others in ["live binance default", "paper binance other"] {
+            let refused = state.refuse_foreign_segments(others).unwrap_err();
+            assert!(refused.to_string().contains(ours), "{refused}");
+        }
+        let mut bytes = fs::read(state.segment(1)).unwrap();
+        // The second word is the hash of the layout.
+        bytes[8] ^= 1;
+        fs::write(state.segment(1), bytes).unwrap();
+        let refused = state.refuse_foreign_segments(ours).unwrap_err();
+        assert!(matches!(refused, StateError::OtherBuild(_)), "{refused}");
     }
 
     fn ran(state: &StateDirectory, generation: u64) -> Segment {

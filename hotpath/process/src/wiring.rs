@@ -19,15 +19,17 @@ use crate::kill::keeper::KillKeeper;
 use crate::kill::wiring::emergency_shell;
 use crate::latency::way_log::WayLog;
 use crate::operator_socket::exchange_view::Lists;
+use crate::operator_socket::milestones::Milestones;
 use crate::operator_socket::verbs::Operator;
 use crate::recorder::Recorder;
 use crate::server_clock::ServerClock;
 use crate::startup::{Start, urls};
 use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
+use binance::rest::MarginType;
 use binance::session::{
-    Governor, MarketRoute, MarketSession, OrderSession, OrderSessionSettings, Reconciler,
-    SECOND_NS, ServerTime, SnapshotQueue, UserSession,
+    AccountSetup, Governor, LeverageWish, MarketRoute, MarketSession, OrderSession,
+    OrderSessionSettings, Reconciler, SECOND_NS, ServerTime, SetupWish, SnapshotQueue, UserSession,
 };
 use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};
@@ -73,6 +75,13 @@ pub fn host_cells(telemetry: Telemetry<'_>) -> Result<HostCells, RegisterError> 
             .iter()
             .map(|one| telemetry.counter(&format!("breaker_tripped{{breaker=\"{one}\"}}")))
             .collect::<Result<_, _>>()?,
+        orders_external: Market::ALL
+            .iter()
+            .map(|one| telemetry.counter(&format!("orders_external{{market=\"{one}\"}}")))
+            .collect::<Result<_, _>>()?,
+        mismatches_open: telemetry.counter("reconcile_mismatches_open{kind=\"position\"}")?,
+        fills_recovered: telemetry.counter("fills_recovered_total")?,
+        fills_synthetic: telemetry.counter("fills_synthetic_total")?,
         events_ahead: telemetry.counter("market_events_ahead_total")?,
         clock_steps: telemetry.counter("server_clock_steps_total")?,
     })
@@ -122,7 +131,11 @@ pub fn host(
     let pages = pages.map(|index| segment.instrument_page_writer(index));
     Ok(EngineHost::new(HostParts {
         engine,
-        outbox: Outbox::new(recorder(start, telemetry)?.with_clock(clock.clone())),
+        outbox: Outbox::new(
+            recorder(start, telemetry)?
+                .with_clock(clock.clone())
+                .with_notes(Arc::clone(checkpoints)),
+        ),
         logs: InputLogs {
             kept: segment.input_log_producer()?,
             market: segment.market_log_producer()?,
@@ -137,7 +150,8 @@ pub fn host(
         remembered: start.remembered,
         clock: clock.clone(),
         ways,
-    }))
+    })
+    .with_account(start.account_start))
 }
 
 /// The reading end of a ring with its figures.
@@ -255,6 +269,8 @@ pub fn order_parts(
 ) -> Result<OrderParts, RegisterError> {
     let venue = &start.settings.venue;
     let (_, _, ws_api_url) = urls(venue, market);
+    let silence = ws_api_url.parse().map(|uri| start.dialer.silence_of(&uri));
+    let silence = silence.unwrap_or_default();
     Ok(OrderParts {
         session: OrderSession::new(OrderSessionSettings {
             market,
@@ -262,7 +278,8 @@ pub fn order_parts(
             recv_window_ms: u32::try_from(venue.recv_window_ms).unwrap_or(1_000),
             reply_timeout_ns: REPLY_TIMEOUT_NS,
             seed: ORDERS_SEED,
-        }),
+        })
+        .with_silence(silence),
         url: ws_api_url.to_string(),
         stream: StreamCells::new(telemetry, market, "orders")?,
         latency: LatencyCells::new(telemetry, market, &start.instruments)?,
@@ -311,6 +328,26 @@ pub struct ColdParts {
     pub desks: Vec<Rc<Desk>>,
 }
 
+/// What sets the futures account up; nothing on spot, which has neither modes nor leverage.
+fn account_setup(start: &Start, market: Market) -> AccountSetup {
+    let cap = u32::try_from(start.settings.risk.leverage_max.0 / market::units::ONE);
+    let cap = cap.unwrap_or(u32::MAX).max(1);
+    let table = start.instruments.iter().zip(&start.settings.setups);
+    let wishes = table.filter(|(one, _)| one.market == market && market == Market::UsdM);
+    let wishes = wishes.map(|(one, setup)| SetupWish {
+        instrument: one.id,
+        margin_type: match setup.margin_type {
+            settings::MarginType::Leave => None,
+            settings::MarginType::Crossed => Some(MarginType::Crossed),
+            settings::MarginType::Isolated => Some(MarginType::Isolated),
+        },
+        leverage: setup
+            .leverage
+            .map_or(LeverageWish::AtMost(cap), LeverageWish::Exactly),
+    });
+    AccountSetup::new(wishes.collect(), start.credentials.clone(), 24)
+}
+
 /// The cold path's parts; they stay on the calling thread.
 ///
 /// # Errors
@@ -336,6 +373,7 @@ pub fn cold_parts(
             time: ServerTime::new(*market),
             snapshots: SnapshotQueue::new(*market, start.instruments.len(), 21),
             reconciler: Reconciler::new(*market, start.credentials.clone(), 22),
+            setup: account_setup(start, *market),
             governor: Governor::new(*weight_limit),
             emergency,
             rest: Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?),
@@ -381,5 +419,7 @@ pub fn operator(start: &Start, cold: &ColdParts, clock: &ServerClock) -> Rc<Oper
         challenge: RefCell::default(),
         lists: Lists::default(),
         ticket: Cell::new(0),
+        milestones: Milestones::since(start.began),
+        drill: Cell::new(0),
     })
 }

@@ -12,7 +12,8 @@ use binance::decode::DecodeError;
 use binance::session::{LinkAction, MarketEvents, MarketSession, Silence};
 use engine::event::{Command, StreamChange, StreamKind};
 use engine::{Input, Request};
-use hotpath::engine_host::EngineHost;
+use hotpath::account_file::AccountMemory;
+use hotpath::engine_host::{CheckpointQueues, EngineHost};
 use hotpath::messages::Stamps;
 use ipc::{JournalConsumer, Segment};
 use market::{InstrumentId, Instruments, Market, MonoNs};
@@ -51,6 +52,8 @@ pub struct Appliance {
     pub segment: Arc<Segment>,
     /// Ends that a reader has beside the journal.
     pub readers: [JournalConsumer; 2],
+    /// Where the host leaves what is to be kept.
+    checkpoints: Arc<CheckpointQueues>,
     /// What each market's REST wants of everybody, as the shell's client keeps it.
     silences: [Silence; 2],
     next_clock: u64,
@@ -59,6 +62,11 @@ pub struct Appliance {
 }
 
 impl Appliance {
+    /// What is known of the account, when it changed since the last look: what the disk has.
+    pub fn take_account(&self) -> Option<AccountMemory> {
+        self.checkpoints.account.pop()
+    }
+
     /// Starts a life.
     #[must_use]
     pub fn start(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Self {
@@ -72,13 +80,15 @@ impl Appliance {
             life: birth.life,
             segment: parts.segment,
             readers: parts.readers,
-            silences: Default::default(),
+            checkpoints: parts.checkpoints,
+            silences: birth.silences.rest.clone(),
             next_clock: 0,
             last_upkeep: 0,
             numbers: 0,
         };
         let now = MonoNs(birth.now);
         one.desk.now = now;
+        one.host.resume_account(now, &mut one.desk);
         one.host.resume_latch(now, &mut one.desk);
         one.settle();
         one
@@ -542,6 +552,8 @@ impl Appliance {
             let cold = cold.expect("every market has its cold side");
             match request {
                 Request::Snapshot(id) => cold.snapshots.want(id, now.mono),
+                Request::Trades(wanted) => cold.reconciler.want_trades(wanted),
+                Request::VerifySetup(_) => cold.setup.want(now.mono),
                 _ => cold.reconciler.want(now.mono),
             }
         }

@@ -10,15 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use binance::session::{
-    Governor, ListenKey, MarketRoute, MarketSession, OrderSession, OrderSessionSettings,
-    PrivateStream, Reconciler, ServerTime, SnapshotQueue,
+    AccountSetup, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession, OrderSession,
+    OrderSessionSettings, PrivateStream, Reconciler, ServerTime, SetupWish, Silence, SnapshotQueue,
 };
 use binance::sign::{Credentials, Signer};
 use engine::config::{Frequency, OrdersConfig, RiskConfig, StrategyConfig, StrategyParameters};
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
 use engine::{Engine, EngineConfig, Outbox};
-use hotpath::engine_host::{EngineHost, HostParts, InputLogs, Pages};
+use hotpath::account_file::AccountStart;
+use hotpath::engine_host::{CheckpointQueues, EngineHost, HostParts, InputLogs, Pages};
 use hotpath::latency::way_log::way_log;
 use hotpath::recorder::Recorder;
 use hotpath::server_clock::ServerClock;
@@ -41,6 +42,15 @@ pub const JOURNAL_SLOTS: usize = 1 << 11;
 /// Slots of the logs of inputs; nobody reads them here.
 const LOG_SLOTS: usize = 1 << 8;
 
+/// What the file of silences brings over a death.
+#[derive(Clone, Debug, Default)]
+pub struct Silences {
+    /// By market.
+    pub rest: [Silence; 2],
+    /// By market.
+    pub orders: [Silence; 2],
+}
+
 /// What a life begins with.
 #[derive(Clone, Debug)]
 pub struct Birth {
@@ -54,6 +64,10 @@ pub struct Birth {
     pub instruments: Vec<Instrument>,
     /// A life before was killed.
     pub latched: bool,
+    /// What each market's REST and order connection want of everybody, over deaths.
+    pub silences: Silences,
+    /// What earlier lives knew of the account.
+    pub account: AccountStart,
     /// What its own wall clock is wrong by, before the exchange was asked.
     pub clock_error_ns: i64,
 }
@@ -74,6 +88,8 @@ pub struct Parts {
     pub segment: Arc<Segment>,
     /// Ends of the input logs.
     pub readers: [JournalConsumer; 2],
+    /// Where the host leaves what is to be kept.
+    pub checkpoints: Arc<CheckpointQueues>,
 }
 
 /// The markets of a table.
@@ -102,6 +118,8 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
         },
         ..OrdersConfig::default()
     };
+    // Others may have been here before us; a person would have said so.
+    config.first_start = engine::config::FirstStart::Adopt;
     config.risk = RiskConfig {
         daily_loss_max: Money::from_whole(5_000),
         drawdown_max: Money::from_whole(8_000),
@@ -217,7 +235,9 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
         segment.latch_kill();
     }
     let (journal_in, journal) = heap_journal(JOURNAL_SLOTS);
-    let (host, readers) = host(config, &segment, journal_in);
+    let checkpoints = Arc::new(CheckpointQueues::default());
+    let (host, readers) = host(config, &segment, journal_in, &checkpoints);
+    let host = host.with_account(birth.account);
     let utc = START_UTC_NS + birth.now as i64 + birth.clock_error_ns;
     let clock = ServerClock::new(MonoNs(birth.now), UtcNs(utc));
     let mut parts = Parts {
@@ -239,6 +259,7 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
         cold: Vec::new(),
         segment,
         readers,
+        checkpoints,
     };
     for market in markets_of(&birth.instruments) {
         add_market(&mut parts, market, birth);
@@ -250,6 +271,7 @@ fn host(
     config: EngineConfig,
     segment: &Arc<Segment>,
     journal: ipc::JournalProducer,
+    checkpoints: &Arc<CheckpointQueues>,
 ) -> (EngineHost, [JournalConsumer; 2]) {
     let telemetry = Telemetry(segment);
     let names: Vec<String> = config
@@ -274,7 +296,7 @@ fn host(
         },
         outbox: Outbox::new(Recorder::new(journal, cells, 1)),
         cells: host_cells(telemetry).expect("cells are left"),
-        checkpoints: Arc::default(),
+        checkpoints: Arc::clone(checkpoints),
         clock: TickClock::of_kernel().0,
         ways: way_log(64, dropped).0,
         engine: Engine::new(config),
@@ -282,6 +304,18 @@ fn host(
         remembered: None,
     });
     (host, [inputs, events])
+}
+
+/// Leverage within the cap of the limits, for futures alone.
+fn setups(market: Market, birth: &Birth) -> Vec<SetupWish> {
+    let table = birth.instruments.iter();
+    let futures = table.filter(|one| one.market == market && market == Market::UsdM);
+    let wishes = futures.map(|one| SetupWish {
+        instrument: one.id,
+        margin_type: None,
+        leverage: LeverageWish::AtMost(20),
+    });
+    wishes.collect()
 }
 
 fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
@@ -294,7 +328,8 @@ fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
             recv_window_ms: 1_000,
             reply_timeout_ns: 2 * SECOND,
             seed: seed.wrapping_add(12),
-        }),
+        })
+        .with_silence(birth.silences.orders[market as usize].clone()),
         wire: Wire::new(place(Role::Orders)),
     });
     if market == Market::UsdM {
@@ -328,6 +363,7 @@ fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
         time: ServerTime::new(market),
         snapshots: SnapshotQueue::new(market, birth.instruments.len(), seed.wrapping_add(21)),
         reconciler: Reconciler::new(market, credentials(), seed.wrapping_add(22)),
+        setup: AccountSetup::new(setups(market, birth), credentials(), seed.wrapping_add(24)),
         governor: Governor::new(weight),
         instruments: birth.instruments.clone(),
         numbers: 0,

@@ -160,9 +160,7 @@ impl Checker {
         self.differs_since = vec![None; count];
         self.book_usable = vec![false; count];
         self.continuity = vec![Continuity::default(); count];
-        // A fresh process does not know of a silence that the one before was told of: it asks, and
-        // is told again. This is an open point of docs/simulation.md.
-        self.silence.clear();
+        self.keep_silences(birth);
         self.hash.word(u64::from(birth.life));
     }
 

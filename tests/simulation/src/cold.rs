@@ -6,16 +6,16 @@
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    Governor, HttpReply, HttpRequest, Now, ReconcileEvents, Reconciler, ServerTime, SnapshotEvents,
-    SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpReply, HttpRequest, Now, ReconcileEvents, Reconciler, ServerTime,
+    SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::SnapshotBegin;
 use hotpath::server_clock::ServerClock;
 use market::account::{LiquidationReport, MarginReport};
 use market::{
-    BalanceReport, Instrument, InstrumentId, Instruments, Level, Market, MonoNs, OpenOrderReport,
-    PositionReport, Side, UpdateId,
+    AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level,
+    Market, MonoNs, OpenOrderReport, PositionReport, SetupReport, Side, TradeReport, UpdateId,
 };
 
 use crate::network::{Owner, RestCall, RestReply};
@@ -39,6 +39,8 @@ pub struct Cold {
     pub snapshots: SnapshotQueue,
     /// Its reconciliation.
     pub reconciler: Reconciler,
+    /// How its account is set up.
+    pub setup: AccountSetup,
     /// Its weight.
     pub governor: Governor,
     /// The table.
@@ -66,7 +68,12 @@ impl Cold {
             self.time.next_deadline(),
             earliest(
                 self.snapshots.next_deadline(),
-                self.reconciler.next_deadline(),
+                earliest(
+                    self.setup.next_deadline(),
+                    self.reconciler
+                        .next_deadline()
+                        .filter(|_| self.setup.is_settled()),
+                ),
             ),
         )
     }
@@ -83,8 +90,16 @@ impl Cold {
         let governor = &mut self.governor;
         let time = self.time.poll(now, governor);
         let snapshot = self.snapshots.poll(now, governor, instruments);
-        let account = self.reconciler.poll(now, governor, &mut Told(events));
-        let asked: [(Owner, Option<HttpRequest>); 3] = [
+        let setup = self.setup.poll(now, governor, instruments);
+        // As the shell does: a start knows how the account is set up before it agrees.
+        let account = if self.setup.is_settled() {
+            let told = &mut Told(events);
+            self.reconciler.poll(now, governor, instruments, told)
+        } else {
+            None
+        };
+        let asked: [(Owner, Option<HttpRequest>); 4] = [
+            (Owner::Setup, setup),
             (Owner::Time, time),
             (Owner::Snapshot, snapshot),
             (Owner::Reconcile, account),
@@ -137,6 +152,10 @@ impl Cold {
                 self.reconciler
                     .on_reply(outcome, now.mono, &instruments, &mut told);
             }
+            Owner::Setup => {
+                self.setup
+                    .on_reply(outcome, now.mono, &instruments, &mut told);
+            }
             Owner::Key => {}
         }
     }
@@ -169,9 +188,33 @@ impl SnapshotEvents for Told<'_> {
     }
 }
 
+impl SetupEvents for Told<'_> {
+    fn setup(&mut self, report: SetupReport) {
+        self.input(Input::Setup(report));
+    }
+
+    fn told(&mut self, _: String) {}
+}
+
 impl ReconcileEvents for Told<'_> {
     fn begin(&mut self) {
         self.input(Input::ReconcileBegin);
+    }
+
+    fn trade(&mut self, trade: TradeReport) {
+        self.input(Input::ListedTrade(trade));
+    }
+
+    fn trades_listed(&mut self, instrument: InstrumentId) {
+        self.input(Input::TradesListed(instrument));
+    }
+
+    fn algo_order(&mut self, order: AlgoOrderReport) {
+        self.input(Input::AlgoOrder(order));
+    }
+
+    fn elsewhere(&mut self, report: ElsewhereReport) {
+        self.input(Input::Elsewhere(report));
     }
 
     fn open_order(&mut self, order: OpenOrderReport) {

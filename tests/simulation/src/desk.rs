@@ -20,8 +20,8 @@ use hotpath::tick_clock::TickClock;
 use ipc::JournalConsumer;
 use market::record::JournalRecord;
 use market::{
-    BalanceReport, Instrument, Instruments, Market, MonoNs, OrderReply, OrderUpdate,
-    PositionReport, Wire as _,
+    AccountConfigChange, BalanceReport, Instrument, Instruments, Market, MonoNs, OrderReply,
+    OrderUpdate, PositionReport, Wire as _,
 };
 use websocket::{FrameReader, Opcode, frame_bytes, write_frame};
 
@@ -229,7 +229,7 @@ impl Outlet for Desk {
         if self.death.dead {
             return;
         }
-        if matches!(request, Request::Snapshot(_) | Request::Reconcile(_)) {
+        if request.is_cold() {
             self.cold.push(*request);
             return;
         }
@@ -257,7 +257,10 @@ impl Outlet for Desk {
             }
             Request::Cancel(order) => session.cancel(order, instrument, now, out, sink),
             Request::Query(order) => session.query(order, instrument, now, out, sink),
-            Request::Snapshot(_) | Request::Reconcile(_) => false,
+            Request::Snapshot(_)
+            | Request::Reconcile(_)
+            | Request::Trades(_)
+            | Request::VerifySetup(_) => false,
         };
         if wanted && !self.write_order(index, &frame) {
             self.lost(index);
@@ -294,6 +297,10 @@ impl UserEvents for Sink<'_> {
 
     fn balance(&mut self, balance: BalanceReport) {
         self.0.push_back(Input::Balance(balance));
+    }
+
+    fn account_config(&mut self, change: AccountConfigChange) {
+        self.0.push_back(Input::AccountConfig(change));
     }
 
     fn stream(&mut self, market: Market, up: bool) {

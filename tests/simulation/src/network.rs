@@ -59,6 +59,8 @@ pub enum Owner {
     Reconcile,
     /// The listen key.
     Key,
+    /// How the account is set up.
+    Setup,
 }
 
 /// A REST call on its way, or its answer.

@@ -139,6 +139,8 @@ struct Person {
     flattening: bool,
     patience_ns: u64,
     since: Option<u64>,
+    /// Of the life that was looked at last.
+    life: u32,
 }
 
 /// How long a person of phase one looks on.
@@ -150,6 +152,7 @@ impl Person {
             flattening: false,
             patience_ns,
             since: None,
+            life: 0,
         }
     }
 
@@ -157,6 +160,11 @@ impl Person {
         let Some(appliance) = &mut world.appliance else {
             return;
         };
+        // A flatten that a process was told of dies with it: the next one is told anew.
+        if std::mem::replace(&mut self.life, appliance.life) != appliance.life {
+            self.flattening = false;
+            self.since = None;
+        }
         let engine = appliance.host.engine();
         let page = engine.account_page();
         let (state, reason) = engine.trading_state();

@@ -10,10 +10,11 @@ use binance::rest;
 use engine::Engine;
 use engine::event::Command;
 use engine::orders::{Evidence, Verdict, verdict};
+use hotpath::account_file::AccountStart;
 use market::{Instrument, InstrumentId, Market, OrderState, TradingState};
 
 use crate::appliance::Appliance;
-use crate::birth::Birth;
+use crate::birth::{Birth, Silences};
 use crate::checker::Checker;
 use crate::desk::{Effect, roles};
 use crate::faults::{Adversary, Scheduled};
@@ -69,6 +70,10 @@ pub struct World {
     pub lives: u32,
     /// A kill was latched in the segment of the last life.
     pub latched: bool,
+    /// What the exchange forbids, over deaths.
+    pub silences: Silences,
+    /// What the disk has of the account.
+    pub account: AccountStart,
     /// Who makes it hard.
     pub adversary: Adversary,
     /// Pairs of the order tables of lives that have ended.
@@ -111,6 +116,8 @@ impl World {
             seed,
             lives: 0,
             latched: false,
+            silences: Silences::default(),
+            account: AccountStart::First,
             adversary: Adversary::new(schedule),
             pairs: vec![0; PAIRS],
             drifted_at: 0,
@@ -132,6 +139,8 @@ impl World {
             now: self.now,
             instruments: self.listed(),
             latched: self.latched,
+            silences: self.silences.clone(),
+            account: self.account,
             clock_error_ns: 0,
         };
         let checker = Rc::clone(&self.checker);
@@ -501,6 +510,10 @@ impl World {
         };
         let life = appliance.life;
         let dead = appliance.desk.death.dead;
+        // What was handed over in the step of its death is not on the disk.
+        if !dead && let Some(memory) = appliance.take_account() {
+            self.account = AccountStart::Known(memory);
+        }
         for effect in std::mem::take(&mut appliance.desk.effects) {
             match effect {
                 Effect::Dial {

@@ -8,11 +8,12 @@ use super::configuration::{Addresses, text};
 use super::cores::off_the_last_core;
 use super::{MarketChoice, Options, summary};
 use crate::process::{Failure, Running, cargo, root, run as run_to_end, target_dir, write};
+use ports::free_port;
 use serde_json::json;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -84,7 +85,7 @@ impl<'a> Demo<'a> {
             MarketChoice::Spot => format!("{}/api/v3", addresses.spot_http),
         };
         let symbols = account::symbols(&base)?;
-        let ports = (free_port()?, free_port()?);
+        let ports = (free_port(), free_port());
         let toml = text(options, &state_dir, &addresses, &symbols, ports);
         write(&state_dir.join("fulcrum.toml"), &toml)?;
         let hot_path = start_hot_path(options, &state_dir)?;
@@ -369,16 +370,4 @@ fn log(state_dir: &Path, name: &str) -> Result<std::fs::File, Failure> {
         .append(true)
         .open(&path)
         .map_err(|source| Failure::File { path, source })
-}
-
-/// A free port below those that the kernel gives to outgoing connections (32,768 and up): whoever
-/// connects meanwhile cannot take it from the process that is told it.
-fn free_port() -> Result<u16, Failure> {
-    static CALLS: AtomicU32 = AtomicU32::new(0);
-    // Relaxed: only that two calls differ counts.
-    let first = std::process::id().wrapping_mul(97) + CALLS.fetch_add(1, Ordering::Relaxed) * 13;
-    let mut ports = (0..12_000).map(|step| 20_000 + (first.wrapping_add(step) % 12_000) as u16);
-    ports
-        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .ok_or_else(|| Failure::Said("no free port from 20000 to 31999 on 127.0.0.1".to_string()))
 }

@@ -6,7 +6,7 @@
 use crate::orders::Stamp;
 use crate::params::Params;
 use crate::sign::Credentials;
-use market::{CancelOrder, Instrument, Market, NewOrder};
+use market::{CancelOrder, Instrument, Market, NewOrder, TradeId, UtcMs};
 
 /// HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,11 +258,23 @@ pub fn listen_key(action: ListenKeyAction) -> Call {
     call
 }
 
-/// Own trades of one instrument from a trade id on (inclusive), at most 1,000.
+/// Rows of one page of own trades.
+pub const TRADES_PAGE: usize = 1_000;
+
+/// Where a list of own trades begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TradesFrom {
+    /// With this trade.
+    Trade(TradeId),
+    /// With the first trade of this moment or after; the exchange takes no id beside it.
+    Time(UtcMs),
+}
+
+/// Own trades of one instrument, oldest first, at most [`TRADES_PAGE`].
 #[must_use]
 pub fn user_trades(
     instrument: &Instrument,
-    from_id: Option<u64>,
+    from: TradesFrom,
     credentials: &Credentials,
     stamp: Stamp,
 ) -> Call {
@@ -272,10 +284,12 @@ pub fn user_trades(
         Market::Spot => 20,
     };
     let mut params = symbol(instrument);
-    params.integer("limit", 1000);
-    if let Some(from_id) = from_id.and_then(|id| i64::try_from(id).ok()) {
-        params.integer("fromId", from_id);
-    }
+    params.integer("limit", TRADES_PAGE as i64);
+    let (key, value) = match from {
+        TradesFrom::Trade(id) => ("fromId", i64::try_from(id.0).unwrap_or(i64::MAX)),
+        TradesFrom::Time(since) => ("startTime", since.0),
+    };
+    params.integer(key, value);
     Call::signed(Method::Get, path, weight, params, credentials, stamp)
 }
 

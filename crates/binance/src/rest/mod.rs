@@ -8,14 +8,16 @@ mod call;
 mod emergency;
 mod exchange_info;
 mod order;
+mod setup;
 
 pub use account::{
     AccountState, Balances, Positions, parse_account, parse_balances, parse_listen_key,
     parse_positions,
 };
 pub use call::{
-    Call, ListenKeyAction, Method, account, balances, cancel_all, cancel_order, depth,
-    exchange_info, listen_key, open_orders, place_order, positions, query_order, time, user_trades,
+    Call, ListenKeyAction, Method, TRADES_PAGE, TradesFrom, account, balances, cancel_all,
+    cancel_order, depth, exchange_info, listen_key, open_orders, place_order, positions,
+    query_order, time, user_trades,
 };
 pub use emergency::{
     HeldPosition, Leg, ListedAlgoOrder, ListedOrder, Lots, cancel_algo_order, cancel_algo_orders,
@@ -28,6 +30,10 @@ pub use exchange_info::{
 pub use order::{
     Failure, OpenOrders, UserTrade, parse_failure, parse_open_orders, parse_order,
     parse_user_trades,
+};
+pub use setup::{
+    MarginType, SymbolConfig, parse_position_mode, parse_symbol_config, position_mode,
+    set_leverage, set_margin_type, set_one_way, symbol_config,
 };
 
 /// Why an answer is not what it should be.

@@ -8,6 +8,7 @@
 //! sleeps until `next_deadline()` or until bytes arrive, and hands them in. A tokio shell, a
 //! pinned thread and a simulated network drive the same machines.
 
+mod account_setup;
 mod backoff;
 mod deadman;
 mod governor;
@@ -25,6 +26,7 @@ mod sweep;
 mod time;
 mod user_session;
 
+pub use account_setup::{AccountSetup, LeverageWish, SetupEvents, SetupWish};
 pub use backoff::Backoff;
 pub use deadman::Deadman;
 pub use governor::Governor;

@@ -11,7 +11,8 @@
 use super::governor::SILENCE_S_MAX;
 use super::private_stream::take_private_frame;
 use super::{
-    CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, UserEvents,
+    CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, Silence,
+    UserEvents,
 };
 use crate::decode::DecodeError;
 use crate::orders::{
@@ -103,6 +104,10 @@ pub struct OrderSession {
     oldest: u64,
     heard: MonoNs,
     silent_until: MonoNs,
+    /// The same, for the next life of the process to know.
+    silence: Silence,
+    /// What an earlier life was told: not even a connection is opened before.
+    held_until: MonoNs,
     /// A time stamp was refused since the shell last asked.
     clock_refused: bool,
 }
@@ -133,6 +138,8 @@ impl OrderSession {
             oldest: 1,
             heard: MonoNs(0),
             silent_until: MonoNs(0),
+            silence: Silence::default(),
+            held_until: MonoNs(0),
             clock_refused: false,
             settings,
         }
@@ -155,6 +162,9 @@ impl OrderSession {
         now: Now,
         events: &mut (impl OrderEvents + UserEvents),
     ) -> Option<LinkAction> {
+        if now.mono < self.held_until {
+            return None;
+        }
         let was_ready = self.is_ready();
         let action = self
             .link
@@ -169,7 +179,7 @@ impl OrderSession {
     /// When `poll` has to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> MonoNs {
-        let mut deadline = self.link.next_deadline();
+        let mut deadline = self.link.next_deadline().max(self.held_until);
         for step in [self.logon, self.private] {
             match step {
                 Step::Waiting { deadline: answer } => deadline = deadline.min(answer),
@@ -182,6 +192,16 @@ impl OrderSession {
             Some(first) => deadline.min(first.written.after(self.settings.reply_timeout_ns)),
             None => deadline,
         }
+    }
+
+    /// Shares what the exchange forbids with whoever keeps it for the next life, and keeps to what
+    /// was forbidden to an earlier one.
+    #[must_use]
+    pub fn with_silence(mut self, silence: Silence) -> Self {
+        self.silent_until = silence.until(MonoNs(0)).unwrap_or(MonoNs(0));
+        self.held_until = self.silent_until;
+        self.silence = silence;
+        self
     }
 
     /// The connection is open; `due_frame` follows.
@@ -446,6 +466,7 @@ impl OrderSession {
             .unwrap_or(if status == 418 { 120_000 } else { 10_000 });
         let until = now.mono.after(wait_ms.saturating_mul(MILLISECOND_NS));
         self.silent_until = self.silent_until.max(until);
+        self.silence.hold(until);
     }
 
     /// A sequence for a request that may go out now, or its verdict.

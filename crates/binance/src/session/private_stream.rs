@@ -7,7 +7,9 @@
 use super::{CloseReason, Link, LinkAction, LinkSettings, SECOND_NS};
 use crate::decode::DecodeError;
 use crate::user_data::{UserMessage, decode_user_message};
-use market::{BalanceReport, Instruments, Market, MonoNs, OrderUpdate, PositionReport};
+use market::{
+    AccountConfigChange, BalanceReport, Instruments, Market, MonoNs, OrderUpdate, PositionReport,
+};
 
 /// Takes what the private stream brings.
 pub trait UserEvents {
@@ -17,6 +19,8 @@ pub trait UserEvents {
     fn position(&mut self, position: PositionReport);
     /// A balance changed.
     fn balance(&mut self, balance: BalanceReport);
+    /// Somebody changed how the account is set up. One who does not care leaves it.
+    fn account_config(&mut self, _: AccountConfigChange) {}
     /// The stream went up or down.
     fn stream(&mut self, market: Market, up: bool);
     /// A frame could not be read.
@@ -131,6 +135,17 @@ pub(super) fn take_private_frame(
         }
         Ok(UserMessage::ListenKeyExpired) => return Some(CloseReason::KeyExpired),
         Ok(UserMessage::Terminated) => return Some(CloseReason::ServerShutdown),
+        Ok(UserMessage::Leverage {
+            instrument: Some(instrument),
+            ..
+        }) => events.account_config(AccountConfigChange {
+            market,
+            instrument: Some(instrument),
+        }),
+        Ok(UserMessage::MultiAssetMode(_)) => events.account_config(AccountConfigChange {
+            market,
+            instrument: None,
+        }),
         // None of these changes an order, a position or a balance.
         Ok(_) => {}
         Err(error @ (DecodeError::UnknownSymbol | DecodeError::OtherMarket)) => {

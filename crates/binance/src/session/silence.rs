@@ -21,9 +21,14 @@ impl Silence {
     pub fn on_reply(&self, reply: &HttpReply<'_>, now: MonoNs) {
         if let Some(seconds) = silence_s(reply) {
             let until = now.after(u64::from(seconds) * SECOND_NS);
-            // Relaxed: one number by itself.
-            self.0.fetch_max(until.0, Ordering::Relaxed);
+            self.hold(until);
         }
+    }
+
+    /// Nothing may be sent before `until`, whoever said so, in this life or in an earlier one.
+    pub fn hold(&self, until: MonoNs) {
+        // Relaxed: one number by itself.
+        self.0.fetch_max(until.0, Ordering::Relaxed);
     }
 
     /// The end of the silence, while it lasts.

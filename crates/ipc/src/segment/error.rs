@@ -113,3 +113,18 @@ pub enum SegmentError {
         source: RingError,
     },
 }
+
+impl SegmentError {
+    /// True when a build with another memory layout made the file: it may hold what only that
+    /// build can read.
+    #[must_use]
+    pub const fn is_of_another_build(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged {
+                damage: Damage::OtherLayout { .. },
+                ..
+            }
+        )
+    }
+}

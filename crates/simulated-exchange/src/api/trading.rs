@@ -247,7 +247,7 @@ pub fn user_trades(call: &mut Call<'_>) -> Answer {
         .filter(|fill| order_id.is_none_or(|id| fill.order_id.0 == id))
         .filter(|fill| (start..=end).contains(&fill.time.0))
         .collect();
-    trim(&mut fills, limit, from > 0);
+    trim(&mut fills, limit, from > 0 || start > 0);
     let mut out = Vec::new();
     let mut json = JsonText::new(&mut out);
     json.open_array();

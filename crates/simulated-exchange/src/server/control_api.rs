@@ -14,6 +14,7 @@ use matching::spot::base_amount;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::truth;
 use crate::api::algo;
 use crate::assembly::opening_base;
 use crate::exchange::{Exchange, Shared};
@@ -32,6 +33,8 @@ pub fn router(shared: Shared) -> Router {
         .route("/sim/v1/wire-to-wire", post(wire_to_wire))
         .route("/sim/v1/fault", post(fault))
         .route("/sim/v1/stats", get(stats))
+        .route("/sim/v1/history", get(truth::history))
+        .route("/sim/v1/clock", post(truth::clock))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
 }

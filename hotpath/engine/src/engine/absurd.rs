@@ -33,6 +33,7 @@ impl Engine {
                 let sane = instrument.is_none_or(|one| bounds::is_position(report, one));
                 (sane, Some(report.instrument))
             }
+            Input::ListedTrade(report) => (bounds::is_listed(report), Some(report.instrument)),
             Input::Balance(report) => (bounds::is_wallet(report), None),
             Input::Margin(report) => (bounds::is_margin(report), None),
             _ => (true, None),

@@ -6,8 +6,10 @@
 use super::core::{Engine, FOREIGN};
 use super::emit::Emit;
 use super::fees::fee_in_quote;
+use super::reconcile::SLOT_ADOPTED;
+use super::trades::Traded;
 use crate::bounds;
-use crate::orders::Evidence;
+use crate::orders::{Evidence, Order};
 use crate::outbox::{Observer, Request};
 use crate::position::ClosedTrade;
 use crate::strategy::Purpose;
@@ -36,6 +38,11 @@ impl Engine {
             let ours = self.orders.is_ours(&update.client_order_id);
             self.orders.counters.forgotten += u64::from(ours);
             self.orders.counters.foreign += u64::from(!ours && update.execution == Execution::New);
+            if ours && !update.state.is_final() {
+                // An order of an earlier start was under way longer than that start's end and this
+                // one's first look: only another look adopts or cancels it.
+                self.doubt(self.config.instruments[index].market);
+            }
         }
         if let Some(slot) = found
             && !self.orders.get(slot).state.is_final()
@@ -48,7 +55,10 @@ impl Engine {
             self.take_terms(slot, terms, emit);
         }
         if is_trade(update) {
-            self.take_trade(index, found, update, emit);
+            let by_venue = update.order_type == OrderType::Liquidation
+                || update.execution == Execution::Liquidation;
+            let traded = Traded::told(update, by_venue);
+            self.take_trade(index, found, &traded, emit);
         }
         let Some(slot) = found else {
             return;
@@ -110,18 +120,28 @@ impl Engine {
         changed
     }
 
-    /// A trade of the private stream: ours, or one that moves the account all the same (I15).
-    fn take_trade<O: Observer>(
+    /// A trade: ours, or one that moves the account all the same (I15). True when it was booked.
+    pub(super) fn take_trade<O: Observer>(
         &mut self,
         index: usize,
         slot: Option<u16>,
-        update: &OrderUpdate,
+        traded: &Traded,
         emit: &mut Emit<'_, O>,
-    ) {
-        let lots = update.last_quantity;
-        if !self.instruments[index].fills.insert(update.trade_id) {
+    ) -> bool {
+        let mut lots = traded.quantity;
+        let state = &mut self.instruments[index];
+        if !state.fills.insert(traded.trade_id) {
             self.orders.counters.duplicate_fills += 1;
-            return;
+            return false;
+        }
+        let seen = &mut state.facts.trades.seen;
+        *seen = (*seen).max(traded.trade_id);
+        if slot.is_none() && !traded.by_venue {
+            lots = self.move_opening(index, traded.side, lots, emit);
+            if lots.is_zero() {
+                self.check_mismatch(index);
+                return true;
+            }
         }
         if let Some(slot) = slot {
             let order = self.orders.get_mut(slot);
@@ -129,61 +149,65 @@ impl Engine {
                 // Reconciliation booked this quantity without its trade already.
                 order.synthetic -= lots;
                 self.orders.counters.late_fills += 1;
-                return;
+                return false;
             }
             if !self.orders.fill(slot, lots, self.facts.now) {
-                return;
+                return false;
             }
         }
         let fill = Fill {
-            client_order_id: update.client_order_id,
-            instrument: update.instrument,
+            client_order_id: traded.client_order_id,
+            instrument: traded.instrument,
             strategy: FOREIGN,
-            side: update.side,
-            trade_id: update.trade_id,
-            price: update.last_price,
+            side: traded.side,
+            trade_id: traded.trade_id,
+            price: traded.price,
             quantity: lots,
-            fee: fee_in_quote(update, &self.config.instruments[index], &self.config),
+            fee: fee_in_quote(traded, &self.config.instruments[index], &self.config),
             realized: Money::ZERO,
-            liquidity: update.liquidity,
-            transaction_time: update.transaction_time,
+            liquidity: traded.liquidity,
+            transaction_time: traded.time,
         };
+        let last_fill_at = self.instruments[index].facts.last_fill_at;
         self.book_fill(index, slot, fill, emit);
-        self.pay_in_kind(index, slot, update);
-        let made_by_venue = update.order_type == OrderType::Liquidation
-            || update.execution == Execution::Liquidation;
+        if traded.listed {
+            // The positions of this run are younger than its lists.
+            self.instruments[index].facts.last_fill_at = last_fill_at;
+        }
+        self.pay_in_kind(index, slot, traded);
         if slot.is_none() {
-            let reason = if made_by_venue {
+            let reason = if traded.by_venue {
                 ExitReason::Venue
             } else {
                 ExitReason::Operator
             };
             self.take_from_strategies(index, &fill, reason, emit);
         }
+        true
     }
 
     /// A spot buy pays its fee in what was bought: less than the filled quantity can be sold.
-    fn pay_in_kind(&mut self, index: usize, slot: Option<u16>, update: &OrderUpdate) {
+    fn pay_in_kind(&mut self, index: usize, slot: Option<u16>, traded: &Traded) {
         let instrument = &self.config.instruments[index];
         let symbol = instrument.symbol.as_bytes();
         let base = symbol.strip_suffix(self.config.quote_asset.as_bytes());
-        let in_kind = base == Some(update.commission_asset.as_bytes());
-        if instrument.market != Market::Spot || !in_kind || update.commission.0 <= 0 {
+        let in_kind = base == Some(traded.commission_asset.as_bytes());
+        if instrument.market != Market::Spot || !in_kind || traded.commission.0 <= 0 {
             return;
         }
-        let fee_e8 = update.commission.0;
+        let fee_e8 = traded.commission.0;
         let scale = 10i128.pow(u32::from(instrument.lot.decimals));
         let lot = i128::from(instrument.lot.mantissa) * i128::from(market::units::ONE);
         let lot_e8 = i64::try_from(lot / scale).unwrap_or(i64::MAX);
         let account = &mut self.instruments[index].position;
         let before = bounds::amount(instrument, account.realized_tick_lots);
-        account.pay_in_kind(fee_e8, lot_e8, update.last_price);
+        account.pay_in_kind(fee_e8, lot_e8, traded.price);
         let after = bounds::amount(instrument, account.realized_tick_lots);
         self.facts.net_realized += after - before;
         if let Some(slot) = slot {
             let owner = usize::from(self.orders.get(slot).assignment);
             let position = &mut self.assignments[owner].position;
-            position.pay_in_kind(fee_e8, lot_e8, update.last_price);
+            position.pay_in_kind(fee_e8, lot_e8, traded.price);
         }
     }
 
@@ -209,7 +233,7 @@ impl Engine {
         self.facts.net_realized += fill.realized - fill.fee;
         let owner = slot.map(|slot| *self.orders.get(slot));
         if let Some(order) = owner {
-            fill.strategy = self.assignments[usize::from(order.assignment)].strategy;
+            fill.strategy = self.assignments[self.owner_of(&order)].strategy;
         }
         emit.record(Record::Fill(fill));
         if let Some(order) = owner {
@@ -217,11 +241,21 @@ impl Engine {
                 self.watch_execution(usize::from(order.assignment), fill.side, emit);
             }
             let reason = order.purpose.exit_reason();
-            self.book_strategy_fill(usize::from(order.assignment), &fill, reason, emit);
+            self.book_strategy_fill(self.owner_of(&order), &fill, reason, emit);
         }
         self.record_position(index, emit);
         self.check_mismatch(index);
         self.touch(instrument.id);
+    }
+
+    /// Whose a fill is: an order of an earlier life belongs to the only strategy that there is, as
+    /// the position does that its start found; where several trade, nobody claims it.
+    fn owner_of(&self, order: &Order) -> usize {
+        let here = &self.by_instrument[usize::from(order.new.instrument.0)];
+        match here[..] {
+            [only, _] if order.slot == SLOT_ADOPTED => usize::from(only),
+            _ => usize::from(order.assignment),
+        }
     }
 
     fn book_strategy_fill<O: Observer>(
@@ -313,6 +347,7 @@ impl Engine {
             return;
         }
         self.orders.get_mut(slot).synthetic += lots;
+        self.orders.counters.synthetic_fills += 1;
         let fill = Fill {
             client_order_id: order.new.client_order_id,
             instrument: order.new.instrument,
@@ -350,7 +385,8 @@ impl Engine {
         let futures = self.config.instruments[index].market == Market::UsdM;
         let state = &mut self.instruments[index];
         let theirs = state.facts.exchange_quantity;
-        let differs = theirs.is_some_and(|theirs| theirs != state.position.quantity);
+        let whole = state.position.quantity + state.facts.opening;
+        let differs = theirs.is_some_and(|theirs| theirs != whole);
         if !differs || !futures {
             state.facts.mismatch_at = Default::default();
         } else if state.facts.mismatch_at.0 == 0 {

@@ -13,10 +13,10 @@ use crate::hash::RollingHash;
 use market::{CodecError, Reader, Wire, Writer};
 
 const MAGIC: [u8; 8] = *b"FULCRCKP";
-const VERSION: u16 = 9;
+const VERSION: u16 = 10;
 const HEADER_BYTES: usize = 8 + 2 + 8 + 8;
 /// Room for everything but books and orders, which come with their own lengths.
-const PART_BYTES_MAX: usize = 8_192;
+const PART_BYTES_MAX: usize = 16_384;
 /// Most bytes of one saved order.
 const ORDER_BYTES_MAX: usize = 256;
 
@@ -126,6 +126,10 @@ impl Engine {
             self.links.iter().try_for_each(|link| link.encode(writer))?;
             self.throttle.save(writer)
         });
+        put(out, 2 * PART_BYTES_MAX, |writer| {
+            let mut windows = self.externals.iter();
+            windows.try_for_each(|one| one.encode(writer))
+        });
         for one in &self.instruments {
             put(out, PART_BYTES_MAX, |writer| {
                 one.facts.encode(writer)?;
@@ -161,6 +165,9 @@ impl Engine {
             *link = Wire::decode(&mut reader)?;
         }
         self.throttle.load(&mut reader)?;
+        for window in &mut self.externals {
+            *window = Wire::decode(&mut reader)?;
+        }
         at += body.len() - reader.remaining();
         for one in &mut self.instruments {
             let mut reader = Reader::new(&body[at..]);

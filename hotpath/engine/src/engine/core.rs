@@ -9,7 +9,7 @@ use super::links::{Link, ReconcileRun};
 use crate::config::{EngineConfig, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use crate::event::{Command, Event, Input};
 use crate::hash::RollingHash;
-use crate::orders::{NEVER, OrderCounters, OrderTable};
+use crate::orders::{FillWindow, NEVER, OrderCounters, OrderTable};
 use crate::outbox::{Observer, Outbox, Stage};
 use crate::planner::Plan;
 use crate::risk::{Breakers, Throttle, Trading};
@@ -48,6 +48,8 @@ pub struct Engine {
     /// By market.
     pub(super) links: [Link; 2],
     pub(super) run: ReconcileRun,
+    /// Ids of orders that are not the engine's and were shown: ordinary ones, conditional ones.
+    pub(super) externals: [FillWindow; 2],
     pub(super) facts: EngineFacts,
     pub(super) hash: RollingHash,
     /// Room for one strategy's wishes; empty between uses.
@@ -104,6 +106,12 @@ wire_struct! {
         pub clock_steps: u64,
         /// No entry before, after such a sample.
         pub clock_doubted_until: MonoNs,
+        /// No earlier start knew this account.
+        pub first_start: bool,
+        /// Grows with what has to outlive the process.
+        pub memory_version: u64,
+        /// When orders of others were cancelled last.
+        pub externals_cancelled_at: MonoNs,
     }
 }
 
@@ -144,6 +152,7 @@ impl Engine {
             breakers: Breakers::default(),
             links: [Market::UsdM, Market::Spot].map(|market| Link::new(market, has(market))),
             run: ReconcileRun::default(),
+            externals: Default::default(),
             facts: EngineFacts {
                 sequence: 0,
                 now: MonoNs(0),
@@ -165,6 +174,9 @@ impl Engine {
                 events_ahead: 0,
                 clock_steps: 0,
                 clock_doubted_until: MonoNs(0),
+                first_start: false,
+                memory_version: 0,
+                externals_cancelled_at: MonoNs(0),
             },
             hash: RollingHash::default(),
             desired: DesiredOrders::new(),
@@ -241,6 +253,18 @@ impl Engine {
         (self.trading.state, self.trading.reason)
     }
 
+    /// True once every market agreed with the exchange in this life.
+    #[must_use]
+    pub const fn has_reconciled(&self) -> bool {
+        self.trading.reconciled
+    }
+
+    /// True while a position differs from the exchange's and nothing has explained it.
+    #[must_use]
+    pub const fn has_mismatch(&self) -> bool {
+        self.trading.mismatch
+    }
+
     /// The order table, for a look.
     #[must_use]
     pub fn orders(&self) -> &OrderTable {
@@ -297,9 +321,6 @@ impl Engine {
             Input::OrderUpdate(update) => self.take_update(update, emit),
             Input::Position(report) => self.take_position(report),
             Input::Balance(report) => self.take_balance(report, emit),
-            Input::ReconcileBegin => self.begin_reconcile(),
-            Input::OpenOrder(report) => self.take_open_order(report, emit),
-            Input::ReconcileEnd => self.end_reconcile(emit),
             Input::Command(command) => self.take_command(*command),
             Input::CancelInstrument(id) => self.want_cancels(|one| one.new.instrument == *id),
             Input::CancelOrder(id) => self.want_cancels(|one| one.new.client_order_id == *id),
@@ -312,6 +333,25 @@ impl Engine {
             Input::Margin(report) => self.take_margin(report, emit),
             Input::Liquidation(report) => self.take_liquidation(report),
             Input::Venue(report) => self.take_venue(report),
+            _ => self.take_reconciliation(input, emit),
+        }
+    }
+
+    /// What a look at the account brings, and what there was before the first.
+    fn take_reconciliation<O: Observer>(&mut self, input: &Input<'_>, emit: &mut Emit<'_, O>) {
+        match input {
+            Input::ReconcileBegin => self.begin_reconcile(),
+            Input::OpenOrder(report) => self.take_open_order(report, emit),
+            Input::AlgoOrder(report) => self.take_algo_order(report, emit),
+            Input::Elsewhere(report) => self.take_elsewhere(report),
+            Input::ListedTrade(report) => self.take_listed_trade(report, emit),
+            Input::TradesListed(id) => self.take_trades_listed(*id, emit),
+            Input::ReconcileEnd => self.end_reconcile(emit),
+            Input::FirstStart => self.facts.first_start = true,
+            Input::Remember(memory) => self.remember_instrument(memory, emit),
+            Input::Setup(report) => self.take_setup(report, emit),
+            Input::AccountConfig(change) => self.take_account_config(change, emit),
+            _ => {}
         }
     }
 

@@ -48,6 +48,7 @@ impl Engine {
         let order = *self.orders.get(slot);
         let missing = order.told > order.filled;
         if missing && now.since(order.unsettled_since) >= MISSING_FILL_NS {
+            self.want_trades(usize::from(order.new.instrument.0));
             self.doubt(self.market_of(&order));
         }
         let asked = order.pending != PendingRequest::None;
@@ -95,6 +96,8 @@ impl Engine {
         }
         for index in bits(doubted) {
             self.trading.mismatch = true;
+            self.tell_difference(index, emit);
+            self.want_trades(index);
             self.incident(Breaker::MismatchRate, About::of(index), emit);
             self.doubt(self.config.instruments[index].market);
         }

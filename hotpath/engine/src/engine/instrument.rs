@@ -2,12 +2,15 @@
 //!
 //! In: its events. Out: its book, flow, position and plain facts. Never: another instrument's.
 
+use super::trades::TradeFacts;
 use crate::book::{Book, BookConfig};
 use crate::bounds;
 use crate::orders::{FillWindow, NEVER};
 use crate::position::Position;
 use crate::signal::{OrderFlow, Top};
-use market::{BookState, Instrument, Money, MonoNs, Price, Quantity, UtcMs, wire_struct};
+use market::{
+    BookState, Instrument, Money, MonoNs, Price, Quantity, SetupFault, UtcMs, wire_struct,
+};
 
 /// Age at which a mark price no longer counts; its stream tells one a second.
 const MARK_STALE_NS: u64 = 3_000_000_000;
@@ -69,6 +72,14 @@ wire_struct! {
         pub orders_sent: u64,
         /// Fills since start.
         pub fills: u64,
+        /// What reconciliation knows of its trades.
+        pub trades: TradeFacts,
+        /// The part of the exchange's position that is not ours, signed lots.
+        pub opening: Quantity,
+        /// A difference with the exchange stands in the journal as open.
+        pub difference_told: bool,
+        /// What keeps it from being traded, of how it is set up at the exchange.
+        pub setup: Option<SetupFault>,
     }
 }
 

@@ -9,6 +9,7 @@ use super::exposure::ToldMargin;
 use crate::event::{StreamChange, StreamKind};
 use crate::orders::NEVER;
 use crate::outbox::{Observer, Request};
+use market::record::FirstStartFate;
 use market::{BookReason, DenialCode, Market, Money, MonoNs, Quantity, VenueReport, wire_struct};
 
 /// A reconciliation that does not come back is asked for again.
@@ -44,6 +45,10 @@ wire_struct! {
         pub margin: Option<ToldMargin>,
         /// Whether the exchange takes requests, as last told.
         pub venue: VenueReport,
+        /// What a first start found and did; `None` before, and where it is none.
+        pub first_start: Option<FirstStartFate>,
+        /// Open orders of others, as last listed.
+        pub external_orders: u32,
     }
 }
 
@@ -63,6 +68,16 @@ wire_struct! {
         pub cancelled: u32,
         /// Orders of others.
         pub foreign: u32,
+        /// Orders of ours, where nothing may be touched.
+        pub own: u32,
+        /// Conditional orders.
+        pub algo_orders: u32,
+        /// Orders of both kinds beside the table.
+        pub orders_elsewhere: u32,
+        /// Cancels of others' orders are due again.
+        pub cancel_again: bool,
+        /// Positions beside the table.
+        pub positions_elsewhere: u32,
         /// Wallet, once told.
         pub wallet: Option<Money>,
     }
@@ -87,6 +102,8 @@ impl Link {
                 banned_until: MonoNs(0),
                 maintenance: false,
             },
+            first_start: None,
+            external_orders: 0,
         }
     }
 
@@ -126,6 +143,7 @@ impl Engine {
                 if self.run.market == Some(change.market) {
                     self.run = Default::default();
                 }
+                self.want_trades_at_stake(change.market);
             }
         }
         let link = &mut self.links[change.market as usize];
@@ -187,6 +205,7 @@ impl Engine {
                 self.schedule(later);
                 continue;
             }
+            self.ask_trades(market, emit);
             let first = self
                 .config
                 .instruments

@@ -2,8 +2,8 @@
 //!
 //! In: [`crate::Event`]s. Out: what [`crate::Outbox`] holds. Never: two events at once.
 //!
-//! `core` holds the state and the order of a step; `absurd` refuses, `market_data`, `answers`, `account`,
-//! `links` and `reconcile` take the inputs; `clock`, `exposure` and `breakers` keep what risk asks for; `decide`
+//! `core` holds the state and the order of a step; `absurd` refuses, `market_data`, `answers`, `account`, `links` and
+//! `reconcile` take the inputs, `trades` and `externals` what reconciliation brings besides; `clock`, `exposure` and `breakers` keep what risk asks for; `decide`
 //! runs strategies, planner and risk; `deadlines`, `pages` and `checkpoint` do what their names say.
 
 mod absurd;
@@ -19,6 +19,7 @@ mod deadlines;
 mod decide;
 mod emit;
 mod exposure;
+mod externals;
 mod fees;
 mod instrument;
 mod links;
@@ -28,6 +29,7 @@ mod place;
 mod reconcile;
 #[cfg(test)]
 mod tests;
+mod trades;
 
 pub use self::checkpoint::CheckpointError;
 pub use self::core::{ACCOUNT_DESK, Engine, FOREIGN};

@@ -3,7 +3,9 @@
 //! In: the state. Out: plain copies for shared memory. Never: a decision.
 
 use super::core::Engine;
+use super::reconcile::SLOT_ADOPTED;
 use crate::bounds;
+use crate::orders::Order;
 use crate::signal::Top;
 use market::page::{AccountPage, InstrumentPage};
 use market::units::{ONE, round_div_saturating};
@@ -20,7 +22,7 @@ impl Engine {
         let instrument = self.config.instruments[index];
         let state = &self.instruments[index];
         let top: Option<Top> = state.top();
-        let here = |one: &&crate::orders::Order| one.new.instrument == id;
+        let here = |one: &&Order| one.new.instrument == id;
         let live = || self.orders.live_orders().filter(here);
         let strategies = self.by_instrument[index]
             .iter()
@@ -96,7 +98,15 @@ impl Engine {
             market_stream_up: used().all(|link| link.market_up),
             user_stream_up: used().all(|link| link.user_up),
             reconciled: used().all(|link| link.reconciled),
+            orders_inherited: self.inherited().count() as u32,
         }
+    }
+
+    /// Orders of earlier starts that are to go and are not gone yet.
+    fn inherited(&self) -> impl Iterator<Item = &Order> {
+        let going = |one: &&Order| one.slot == SLOT_ADOPTED && one.cancel_wanted;
+        let live = self.orders.live_orders();
+        live.filter(going).filter(|one| !one.state.is_final())
     }
 
     /// UTC by the last clock sample and the time since; 0 before the first.

@@ -163,6 +163,7 @@ impl Engine {
             reason: self.trading.reason,
             streams: self.links[instrument.market as usize].ready(),
             venue: [false, true].map(|reducing| self.venue_takes(instrument.market, reducing)),
+            may_enter: self.may_enter(usize::from(new.instrument.0), new.side),
             latched_off: self.is_latched_off(new.strategy),
             cooling_down: self.is_cooling_down(usize::from(new.instrument.0)),
             worth: worst_notional(new, instrument, top, mark, new.quantity),

@@ -7,21 +7,29 @@
 use super::core::Engine;
 use super::emit::Emit;
 use super::exposure::reserve_of;
-use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS};
+use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS, ReconcileRun};
+use super::trades::LISTED_IN_NS;
 use crate::bounds;
 use crate::config::OpenOrdersAtStart;
 use crate::orders::{Evidence, NEVER, Order};
 use crate::outbox::{Observer, Request};
 use crate::strategy::Purpose;
-use market::record::{Adopted, Reconciled, Record};
+use market::record::{Adopted, Difference, DifferenceFate, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
-    Certainty, Instrument, IntentId, Market, Money, MonoNs, NewOrder, OpenOrderReport, OrderState,
-    OrderTerms, PendingRequest, Quantity,
+    Certainty, Instrument, InstrumentId, IntentId, Market, Money, MonoNs, NewOrder,
+    OpenOrderReport, OrderState, OrderTerms, PendingRequest, Quantity,
 };
 
 /// The slot of orders that no strategy wants: adopted ones.
-const SLOT_ADOPTED: u8 = u8::MAX;
+pub(super) const SLOT_ADOPTED: u8 = u8::MAX;
+
+/// A refused first start looks again: the account may have been emptied.
+const REFUSED_LOOK_NS: u64 = 5_000_000_000;
+
+/// Pause while the exchange has not listed yet what would explain a difference: each look costs
+/// weight.
+const RECONCILE_LISTED_NS: u64 = 700_000_000;
 
 /// Pause before a look that only confirms is repeated.
 const RECONCILE_CALM_NS: u64 = 10_000_000_000;
@@ -31,8 +39,14 @@ impl Engine {
         let Some(market) = self.run.market else {
             return;
         };
-        self.run.begun = true;
-        (self.run.adopted, self.run.cancelled, self.run.foreign) = (0, 0, 0);
+        self.run = ReconcileRun {
+            market: Some(market),
+            requested_at: self.run.requested_at,
+            begun: true,
+            cancel_again: self.cancels_again(),
+            ..ReconcileRun::default()
+        };
+        self.begin_listing(market);
         for index in 0..self.orders.live().len() {
             let slot = self.orders.live()[index];
             self.orders.get_mut(slot).listed = false;
@@ -57,10 +71,14 @@ impl Engine {
         if let Some(slot) = self.orders.find(&report.client_order_id) {
             self.take_listed(slot, report, emit);
         } else if self.orders.is_ours(&report.client_order_id) {
-            self.adopt_order(report, emit);
+            let market = self.config.instruments[usize::from(report.instrument.0)].market;
+            if self.is_only_looking(market) {
+                self.run.own += 1;
+            } else {
+                self.adopt_order(report, emit);
+            }
         } else {
-            self.run.foreign += 1;
-            self.orders.counters.foreign += 1;
+            self.take_external(report, emit);
         }
     }
 
@@ -156,8 +174,16 @@ impl Engine {
         let Some(market) = self.run.market.filter(|_| self.run.begun) else {
             return;
         };
+        self.links[market as usize].external_orders = self.run.foreign;
+        let may_begin = self.pass_first_start(market, emit);
         let run = self.run;
         self.run = Default::default();
+        if !may_begin {
+            let again = self.facts.now.after(REFUSED_LOOK_NS);
+            self.links[market as usize].ask_at = again;
+            self.schedule(again);
+            return;
+        }
         self.doubt_unlisted(market, run.requested_at, emit);
         self.book_missing_fills(market, run.requested_at, emit);
         let clear = self.orders_are_clear(market);
@@ -165,8 +191,10 @@ impl Engine {
             Some(differences) => differences,
             None => {
                 // A look without need can wait until the fills under way have settled.
-                let pause = match self.links[market as usize].reconciled {
+                let calm = self.links[market as usize].reconciled && !self.wants_trades(market);
+                let pause = match calm {
                     true => RECONCILE_CALM_NS,
+                    false if self.has_differed(market) => RECONCILE_LISTED_NS,
                     false => RECONCILE_AGAIN_NS,
                 };
                 let again = self.facts.now.after(pause);
@@ -185,9 +213,16 @@ impl Engine {
             self.links[market as usize].wallet_known = true;
         }
         let link = &mut self.links[market as usize];
+        let is_first = !link.ever_reconciled;
         link.reconciled = true;
         link.ever_reconciled = true;
         link.ask_at = self.facts.now.after(RECONCILE_INTERVAL_NS);
+        if self.wants_trades(market) {
+            let again = self.facts.now.after(RECONCILE_AGAIN_NS);
+            self.links[market as usize].ask_at = again;
+            self.schedule(again);
+        }
+        self.agree_on_all(market, is_first, run.requested_at, emit);
         self.trading.mismatch = false;
         self.breakers.judged = None;
         self.settle_margin(market);
@@ -227,7 +262,8 @@ impl Engine {
         }
     }
 
-    /// Fills that were told of and did not come in their time will not come any more.
+    /// Fills that were told of and did not come in their time. Their trades are fetched; what the
+    /// exchange does not list in time is booked without.
     fn book_missing_fills<O: Observer>(
         &mut self,
         market: Market,
@@ -238,8 +274,15 @@ impl Engine {
             let slot = self.orders.live()[index];
             let order = self.orders.get(slot);
             let overdue = order.unsettled_since < requested_at;
-            if overdue && self.market_of(order) == market {
+            if !overdue || self.market_of(order) != market {
+                continue;
+            }
+            let index = usize::from(order.new.instrument.0);
+            let waited_ns = self.facts.now.since(order.unsettled_since);
+            if waited_ns >= LISTED_IN_NS || !self.instruments[index].facts.trades.known {
                 self.book_missing_fill(slot, emit);
+            } else {
+                self.want_trades(index);
             }
         }
     }
@@ -266,12 +309,16 @@ impl Engine {
                 state.facts.exchange_quantity = Some(Quantity::ZERO);
             }
             state.facts.mismatch_at = MonoNs(0);
-            if state.facts.exchange_quantity == Some(state.position.quantity) {
+            let whole = state.position.quantity + state.facts.opening;
+            if state.facts.exchange_quantity == Some(whole) {
                 continue;
             }
             let last_fill_at = state.facts.last_fill_at;
             let moving = last_fill_at != MonoNs(0) && last_fill_at >= requested_at;
             if !clear || moving {
+                return None;
+            }
+            if self.waits_for_trades(index, emit) {
                 return None;
             }
             differences += 1;
@@ -280,22 +327,108 @@ impl Engine {
         Some(differences)
     }
 
+    /// True where a difference is older than this look: its trades were asked for in vain.
+    fn has_differed(&self, market: Market) -> bool {
+        let now = self.facts.now;
+        let mut all = self.instruments.iter().zip(&self.config.instruments);
+        all.any(|(state, one)| {
+            let since = state.facts.trades.differs_since;
+            one.market == market && since.is_some_and(|since| since < now)
+        })
+    }
+
+    /// A difference that trades may still explain: REDUCING meanwhile. False once the exchange has
+    /// had its time to list them, or where there is no place to begin.
+    fn waits_for_trades<O: Observer>(&mut self, index: usize, emit: &mut Emit<'_, O>) -> bool {
+        let now = self.facts.now;
+        let trades = &mut self.instruments[index].facts.trades;
+        let since = *trades.differs_since.get_or_insert(now);
+        if !trades.known || now.since(since) >= LISTED_IN_NS {
+            return false;
+        }
+        self.trading.mismatch = true;
+        self.tell_difference(index, emit);
+        self.want_trades(index);
+        true
+    }
+
+    /// A difference that is there for longer than fills take stands in the journal.
+    pub(super) fn tell_difference<O: Observer>(&mut self, index: usize, emit: &mut Emit<'_, O>) {
+        if !std::mem::replace(&mut self.instruments[index].facts.difference_told, true) {
+            self.record_difference(index, DifferenceFate::Open, emit);
+        }
+    }
+
+    fn record_difference<O: Observer>(
+        &self,
+        index: usize,
+        fate: DifferenceFate,
+        emit: &mut Emit<'_, O>,
+    ) {
+        let theirs = self.instruments[index].facts.exchange_quantity;
+        emit.record(Record::Difference(Difference {
+            instrument: InstrumentId(index as u16),
+            fate,
+            ours: self.whole_position(index),
+            theirs: theirs.unwrap_or_default(),
+        }));
+    }
+
+    /// Both sides say the same of every instrument of a market.
+    fn agree_on_all<O: Observer>(
+        &mut self,
+        market: Market,
+        is_first: bool,
+        requested_at: MonoNs,
+        emit: &mut Emit<'_, O>,
+    ) {
+        for index in 0..self.instruments.len() {
+            if self.config.instruments[index].market != market {
+                continue;
+            }
+            let facts = &mut self.instruments[index].facts;
+            let recovered = facts.trades.recovered > 0;
+            if std::mem::take(&mut facts.difference_told) {
+                let fate = match recovered {
+                    true => DifferenceFate::Explained,
+                    false => DifferenceFate::Gone,
+                };
+                self.record_difference(index, fate, emit);
+            }
+            // What an earlier start held, and the trades since, have no strategy yet.
+            let held = self.instruments[index].position.quantity;
+            if is_first && market == Market::UsdM && held != self.claimed(index) {
+                self.hand_over(index);
+            }
+            self.agree(index, requested_at);
+        }
+    }
+
     fn adopt_position<O: Observer>(&mut self, index: usize, emit: &mut Emit<'_, O>) {
         let now = self.facts.now;
         let instrument = self.config.instruments[index];
         let state = &mut self.instruments[index];
-        let theirs = state.facts.exchange_quantity.unwrap_or_default();
+        let theirs = state.facts.exchange_quantity.unwrap_or_default() - state.facts.opening;
         let cost = cost_of(&instrument, theirs, state.facts.exchange_entry_e8);
         state.position.adopt(theirs, cost, now);
         state.facts.valued = false;
-        // A single strategy takes the position over, with its exits; several would fight for it.
-        let strategies = self.by_instrument[index].len() - 1;
-        if strategies == 1 {
-            let only = usize::from(self.by_instrument[index][0]);
-            self.assignments[only].position.adopt(theirs, cost, now);
-        }
+        state.facts.difference_told = false;
+        self.hand_over(index);
         self.value_position(index, emit);
         self.record_position(index, emit);
+        self.record_difference(index, DifferenceFate::Adopted, emit);
+    }
+
+    /// A single strategy takes the position over, with its exits; several would fight for it.
+    fn hand_over(&mut self, index: usize) {
+        let now = self.facts.now;
+        let strategies = self.by_instrument[index].len() - 1;
+        if strategies == 1 {
+            let position = &self.instruments[index].position;
+            let (held, cost) = (position.quantity, position.cost_tick_lots);
+            let only = usize::from(self.by_instrument[index][0]);
+            self.assignments[only].position.adopt(held, cost, now);
+        }
     }
 
     /// What spot positions of ours have cost: it has left the wallet, but not the account.

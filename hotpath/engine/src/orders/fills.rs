@@ -5,14 +5,16 @@
 
 use market::{CodecError, Reader, TradeId, Wire, Writer};
 
-// Trade ids that are remembered for each instrument.
-const FILL_WINDOW: usize = 256;
+// Trade ids that are remembered for each instrument: an order of a thousand slices, told again.
+const FILL_WINDOW: usize = 1_024;
 
 /// The last trade ids of one instrument.
 #[derive(Clone, Debug)]
 pub struct FillWindow {
     ids: [TradeId; FILL_WINDOW],
     next: usize,
+    /// The highest id that has left the window.
+    floor: TradeId,
 }
 
 impl Default for FillWindow {
@@ -20,6 +22,7 @@ impl Default for FillWindow {
         Self {
             ids: [TradeId(0); FILL_WINDOW],
             next: 0,
+            floor: TradeId(0),
         }
     }
 }
@@ -33,15 +36,29 @@ impl FillWindow {
         if self.ids.contains(&id) {
             return false;
         }
+        self.floor = self.floor.max(self.ids[self.next]);
         self.ids[self.next] = id;
         self.next = (self.next + 1) % FILL_WINDOW;
         true
+    }
+
+    /// True when `id` is in the window.
+    #[must_use]
+    pub fn contains(&self, id: TradeId) -> bool {
+        id != TradeId(0) && self.ids.contains(&id)
+    }
+
+    /// Whether an id up to this one was booked is not known any more: it counts as booked.
+    #[must_use]
+    pub const fn floor(&self) -> TradeId {
+        self.floor
     }
 }
 
 impl Wire for FillWindow {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
         (self.next as u64).encode(writer)?;
+        self.floor.encode(writer)?;
         self.ids.iter().try_for_each(|id| id.encode(writer))
     }
 
@@ -50,11 +67,12 @@ impl Wire for FillWindow {
         if next >= FILL_WINDOW {
             return Err(CodecError::TooLong);
         }
+        let floor = TradeId::decode(reader)?;
         let mut ids = [TradeId(0); FILL_WINDOW];
         for id in &mut ids {
             *id = TradeId::decode(reader)?;
         }
-        Ok(Self { ids, next })
+        Ok(Self { ids, next, floor })
     }
 }
 
@@ -68,9 +86,12 @@ mod tests {
         assert!(window.insert(TradeId(7)));
         assert!(!window.insert(TradeId(7)));
         assert!(window.insert(TradeId(0)) && window.insert(TradeId(0)));
+        assert_eq!(window.floor(), TradeId(0));
         for id in 100..100 + FILL_WINDOW as u64 {
             assert!(window.insert(TradeId(id)));
         }
+        assert!(!window.contains(TradeId(7)) && window.contains(TradeId(100)));
+        assert_eq!(window.floor(), TradeId(7), "a list may not bring it again");
         assert!(window.insert(TradeId(7)), "it left the window");
     }
 }

@@ -11,8 +11,8 @@ use super::order::{Amending, NEVER, Order};
 use super::transitions::{Evidence, PairCounts, Verdict, verdict};
 use crate::config::OrdersConfig;
 use market::{
-    Certainty, ClientOrderId, CodecError, Market, MonoNs, OrderState, PendingRequest, Quantity,
-    Reader, WANTED_WINDOW_MS, Wire, Writer, wire_struct,
+    Certainty, ClientOrderId, CodecError, ExchangeOrderId, InstrumentId, Market, MonoNs,
+    OrderState, PendingRequest, Quantity, Reader, WANTED_WINDOW_MS, Wire, Writer, wire_struct,
 };
 
 /// Time from an unresolved reply to the first query: the user stream may answer meanwhile.
@@ -48,6 +48,10 @@ wire_struct! {
         pub forgotten: u64,
         /// Orders at the exchange that are not ours.
         pub foreign: u64,
+        /// Trades that were fetched because nobody had told them.
+        pub recovered_fills: u64,
+        /// Fills that were booked at the limit price: the exchange did not list their trade.
+        pub synthetic_fills: u64,
     }
 }
 
@@ -139,6 +143,24 @@ impl OrderTable {
         }
         // Ids of an earlier life are only there while adopted, and those are few.
         (0..self.slots.len() as u16).find(|slot| holds(*slot))
+    }
+
+    /// Slot of the order with this id of the exchange. A walk: for lists, not for the stream.
+    #[must_use]
+    pub fn find_by_exchange(&self, instrument: InstrumentId, id: ExchangeOrderId) -> Option<u16> {
+        let holds = |one: &Order| one.new.instrument == instrument && one.exchange_order_id == id;
+        let found = self
+            .slots
+            .iter()
+            .position(|slot| slot.as_ref().is_some_and(holds));
+        found.filter(|_| id.0 != 0).map(|slot| slot as u16)
+    }
+
+    /// True while a live order of the instrument has no id of the exchange yet.
+    #[must_use]
+    pub fn awaits_exchange_id(&self, instrument: InstrumentId) -> bool {
+        let mut live = self.live_orders();
+        live.any(|one| one.new.instrument == instrument && one.exchange_order_id.0 == 0)
     }
 
     /// True when the id has our prefix and form, of whatever epoch.
@@ -279,12 +301,10 @@ impl OrderTable {
             if order.unsettled_since == NEVER {
                 order.unsettled_since = now;
             }
-            // Other news of the order does not put the look for its fills off.
-            let due = order.unsettled_since.after(MISSING_FILL_NS);
-            if due < order.wake {
-                order.wake = due;
-                self.schedule(due);
-            }
+            // Every word about the order sets its wake anew, and the fill is missing still.
+            let due = order.unsettled_since.after(MISSING_FILL_NS).max(now);
+            order.wake = order.wake.min(due);
+            self.schedule(due);
         }
         if self.get(slot).is_settled() {
             self.live.retain(|one| *one != slot);

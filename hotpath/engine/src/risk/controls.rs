@@ -61,6 +61,8 @@ pub struct RiskView<'a> {
     pub streams: Result<(), DenialCode>,
     /// Whether the exchange takes an order that opens, and one that reduces.
     pub venue: [Result<(), DenialCode>; 2],
+    /// Its set-up at the exchange is right, and nobody else's position is traded against.
+    pub may_enter: bool,
     /// The strategy is latched off.
     pub latched_off: bool,
     /// The instrument rests after a stop.
@@ -140,6 +142,9 @@ fn pass(
     if reducing {
         throttle.take_reserved(view.now);
         return Ok(());
+    }
+    if !view.may_enter {
+        return Err(DenialCode::InstrumentNotTradable);
     }
     view.streams?;
     if !view.clock_safe {

@@ -85,6 +85,7 @@ fn good() -> Case {
             reason: StateReason::Reconciled,
             streams: Ok(()),
             venue: [Ok(()); 2],
+            may_enter: true,
             latched_off: false,
             cooling_down: false,
             worth: Money::ZERO,

@@ -34,6 +34,8 @@ wire_struct! {
         pub mismatch: bool,
         /// A position is held that no strategy claims, so that nothing watches it.
         pub unclaimed: bool,
+        /// A first start found an account that is in use, and the policy is to refuse it.
+        pub refused: bool,
         /// As last told.
         pub state: TradingState,
         /// As last told.
@@ -58,6 +60,7 @@ impl Trading {
             journal_full: false,
             mismatch: false,
             unclaimed: false,
+            refused: false,
             state: TradingState::Halted,
             reason: StateReason::Startup,
         }
@@ -161,6 +164,7 @@ impl Trading {
         let breaker = tripped.find_map(|one| one.state_reason());
         let flags = [
             (self.killed, TradingState::Killed, StateReason::Operator),
+            (self.refused, TradingState::Halted, StateReason::FirstStart),
             (!self.reconciled, TradingState::Halted, StateReason::Startup),
             (self.stopped, TradingState::Halted, StateReason::Stopping),
             (
@@ -197,7 +201,7 @@ impl Trading {
         }
         // Free again: the reason is whatever held it before.
         let reason = match self.reason {
-            StateReason::Startup => StateReason::Reconciled,
+            StateReason::Startup | StateReason::FirstStart => StateReason::Reconciled,
             StateReason::NotArmed | StateReason::Stopping => StateReason::Operator,
             other => other,
         };

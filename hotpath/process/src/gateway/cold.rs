@@ -12,15 +12,16 @@ use crate::telemetry::Telemetry;
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    Governor, HttpReply, HttpRequest, ReconcileEvents, Reconciler, ServerTime, SnapshotEvents,
-    SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpReply, HttpRequest, ReconcileEvents, Reconciler, ServerTime,
+    SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::{SnapshotBegin, SnapshotLevels};
 use ipc::{Counter, RegisterError};
 use market::{
-    BalanceReport, Instrument, InstrumentId, Instruments, Level, LiquidationReport, MarginReport,
-    Market, MonoNs, OpenOrderReport, PositionReport, Side, UpdateId, VenueReport,
+    AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level,
+    LiquidationReport, MarginReport, Market, MonoNs, OpenOrderReport, PositionReport, SetupReport,
+    Side, TradeReport, TradesWanted, UpdateId, VenueReport,
 };
 use std::cell::RefCell;
 use std::future::Future;
@@ -45,7 +46,7 @@ pub struct RestCells {
 
 const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
 
-const ENDPOINTS: [&str; 12] = [
+const ENDPOINTS: [&str; 18] = [
     "/fapi/v1/allOpenOrders",
     "/fapi/v1/openAlgoOrders",
     "/fapi/v1/algoOpenOrders",
@@ -55,6 +56,12 @@ const ENDPOINTS: [&str; 12] = [
     "/fapi/v1/openOrders",
     "/fapi/v3/positionRisk",
     "/fapi/v3/balance",
+    "/fapi/v1/userTrades",
+    "/fapi/v1/positionSide/dual",
+    "/fapi/v1/symbolConfig",
+    "/fapi/v1/marginType",
+    "/fapi/v1/leverage",
+    "/api/v3/myTrades",
     "/api/v3/time",
     "/api/v3/depth",
     "/api/v3/openOrders",
@@ -119,6 +126,8 @@ pub struct ColdShell {
     pub snapshots: SnapshotQueue,
     /// Its reconciliation.
     pub reconciler: Reconciler,
+    /// How its account is set up.
+    pub setup: AccountSetup,
     /// Its weight.
     pub governor: Governor,
     /// Its kill, its countdowns.
@@ -150,6 +159,10 @@ pub enum Wish {
     Reconcile,
     /// The exchange's time, anew.
     Time,
+    /// Trades with the next state of the account.
+    Trades(TradesWanted),
+    /// How the account is set up, anew.
+    Setup,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +170,7 @@ enum Owner {
     Time,
     Snapshot,
     Reconcile,
+    Setup,
 }
 
 /// A call that has ended.
@@ -170,6 +184,7 @@ struct Calls {
     time: Option<(&'static str, Call)>,
     snapshot: Option<(&'static str, Call)>,
     reconcile: Option<(&'static str, Call)>,
+    setup: Option<(&'static str, Call)>,
 }
 
 impl ColdShell {
@@ -205,6 +220,8 @@ impl ColdShell {
                 Wish::Snapshot(instrument) => self.snapshots.want(instrument, now),
                 Wish::Reconcile => self.reconciler.want(now),
                 Wish::Time => self.time.doubt(now),
+                Wish::Trades(wanted) => self.reconciler.want_trades(wanted),
+                Wish::Setup => self.setup.want(now),
             }
         }
     }
@@ -223,7 +240,15 @@ impl ColdShell {
         if let Some(request) = self.snapshots.poll(now, &mut self.governor, &instruments) {
             calls.snapshot = Some(start(&self.rest, request));
         }
-        if let Some(request) = self.reconciler.poll(now, &mut self.governor, &mut sink) {
+        if let Some(request) = self.setup.poll(now, &mut self.governor, &instruments) {
+            calls.setup = Some(start(&self.rest, request));
+        }
+        // A start knows how the account is set up before it agrees with the exchange.
+        if !self.setup.is_settled() {
+            return;
+        }
+        let (governor, reconciler) = (&mut self.governor, &mut self.reconciler);
+        if let Some(request) = reconciler.poll(now, governor, &instruments, &mut sink) {
             calls.reconcile = Some(start(&self.rest, request));
         }
     }
@@ -232,7 +257,10 @@ impl ColdShell {
         let deadlines = [
             self.time.next_deadline(),
             self.snapshots.next_deadline(),
-            self.reconciler.next_deadline(),
+            self.reconciler
+                .next_deadline()
+                .filter(|_| self.setup.is_settled()),
+            self.setup.next_deadline(),
             self.emergency.next_deadline(),
         ];
         let deadline = deadlines.into_iter().fold(None, earliest);
@@ -246,6 +274,9 @@ impl ColdShell {
             }
             (endpoint, response) = finish(&mut calls.reconcile) => {
                 Some(Ended::Cold(Owner::Reconcile, endpoint, response))
+            }
+            (endpoint, response) = finish(&mut calls.setup) => {
+                Some(Ended::Cold(Owner::Setup, endpoint, response))
             }
             done = self.emergency.done() => Some(Ended::Emergency(done)),
             () = self.wake.notified() => None,
@@ -297,6 +328,10 @@ impl ColdShell {
             }
             Owner::Snapshot => {
                 self.snapshots
+                    .on_reply(outcome, now.mono, &instruments, &mut sink);
+            }
+            Owner::Setup => {
+                self.setup
                     .on_reply(outcome, now.mono, &instruments, &mut sink);
             }
             Owner::Reconcile => {
@@ -371,9 +406,42 @@ impl SnapshotEvents for Sink<'_> {
     }
 }
 
+impl SetupEvents for Sink<'_> {
+    fn setup(&mut self, report: SetupReport) {
+        self.0.deliver(Input::Setup(report));
+    }
+
+    fn told(&mut self, text: String) {
+        tracing::warn!("{text}");
+    }
+}
+
 impl ReconcileEvents for Sink<'_> {
     fn begin(&mut self) {
         self.0.deliver(Input::ReconcileBegin);
+    }
+
+    fn trade(&mut self, trade: TradeReport) {
+        self.0.deliver(Input::ListedTrade(trade));
+    }
+
+    fn trades_listed(&mut self, instrument: InstrumentId) {
+        self.0.deliver(Input::TradesListed(instrument));
+    }
+
+    fn algo_order(&mut self, order: AlgoOrderReport) {
+        self.0.deliver(Input::AlgoOrder(order));
+    }
+
+    fn elsewhere(&mut self, report: ElsewhereReport) {
+        self.0.deliver(Input::Elsewhere(report));
+    }
+
+    fn incomplete(&mut self, why: String) {
+        tracing::warn!(
+            why,
+            "a part of the reconciliation is missing, it will be tried again"
+        );
     }
 
     fn open_order(&mut self, order: OpenOrderReport) {
@@ -398,7 +466,6 @@ impl ReconcileEvents for Sink<'_> {
 
     fn end(&mut self) {
         self.1.reconciled.add(1);
-        tracing::info!("RECONCILED");
         self.0.deliver(Input::ReconcileEnd);
     }
 

@@ -127,7 +127,10 @@ pub(crate) fn encode(
         }
         Request::Cancel(order) => session.cancel(order, instrument, now, frame, sink),
         Request::Query(order) => session.query(order, instrument, now, frame, sink),
-        Request::Snapshot(_) | Request::Reconcile(_) => false,
+        Request::Snapshot(_)
+        | Request::Reconcile(_)
+        | Request::Trades(_)
+        | Request::VerifySetup(_) => false,
     }
 }
 

@@ -10,7 +10,7 @@ use binance::DecodeError;
 use binance::session::{NOT_SENT, OrderEvents, UserEvents};
 use engine::Input;
 use engine::event::{StreamChange, StreamKind};
-use market::{BalanceReport, Market, OrderReply, OrderUpdate, PositionReport};
+use market::{AccountConfigChange, BalanceReport, Market, OrderReply, OrderUpdate, PositionReport};
 
 /// Takes inputs that must not be lost.
 pub trait Deliver {
@@ -63,6 +63,10 @@ impl<D: Deliver, M> UserEvents for PrivateSink<'_, D, M> {
 
     fn balance(&mut self, balance: BalanceReport) {
         self.inbox.deliver(Input::Balance(balance));
+    }
+
+    fn account_config(&mut self, change: AccountConfigChange) {
+        self.inbox.deliver(Input::AccountConfig(change));
     }
 
     fn stream(&mut self, market: Market, up: bool) {

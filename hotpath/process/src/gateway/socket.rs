@@ -5,6 +5,7 @@
 
 use binance::session::Silence;
 use hyper::Uri;
+use market::MonoNs;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -119,6 +120,27 @@ impl Dialer {
         let host = uri.authority().map_or("", |one| one.as_str());
         let mut silences = self.silences.lock().expect("nobody panics while asking");
         silences.entry(host.to_string()).or_default().clone()
+    }
+
+    /// The silences that hold at `now`, by host.
+    ///
+    /// # Panics
+    /// As [`Self::silence_of`].
+    #[must_use]
+    pub fn silences(&self, now: MonoNs) -> Vec<(String, MonoNs)> {
+        let silences = self.silences.lock().expect("nobody panics while asking");
+        let held = silences.iter();
+        held.filter_map(|(host, one)| Some((host.clone(), one.until(now)?)))
+            .collect()
+    }
+
+    /// A silence that an earlier life was told of.
+    ///
+    /// # Panics
+    /// As [`Self::silence_of`].
+    pub fn hold(&self, host: &str, until: MonoNs) {
+        let mut silences = self.silences.lock().expect("nobody panics while asking");
+        silences.entry(host.to_string()).or_default().hold(until);
     }
 
     /// What encrypted connections are made with, for those that make them without tokio.

@@ -166,7 +166,7 @@ impl Desk {
 impl Outlet for Desk {
     #[inline]
     fn send(&mut self, request: &Request, stamps: &Stamps, clock: &TickClock) {
-        if matches!(request, Request::Snapshot(_) | Request::Reconcile(_)) {
+        if request.is_cold() {
             return push(&mut self.cold, request, stamps);
         }
         let instrument = Instruments(&self.instruments).get(instrument_of(request));

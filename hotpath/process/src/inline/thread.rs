@@ -79,6 +79,7 @@ impl InlineThread {
         self.behaviour.guard();
         let (mut busy, mut late) = (true, false);
         self.host.resume_breakers(self.host.now(), &mut self.desk);
+        self.host.resume_account(self.host.now(), &mut self.desk);
         self.host.resume_latch(self.host.now(), &mut self.desk);
         loop {
             let began = self.host.clock().now();

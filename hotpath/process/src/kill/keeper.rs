@@ -256,6 +256,8 @@ impl KillKeeper {
             since_utc_ms: latched.note.since_utc_ms,
             verified: self.is_verified(),
             sweeps: self.desks.iter().map(sweep).collect(),
+            // Who began one knows.
+            drill: false,
         }
     }
 

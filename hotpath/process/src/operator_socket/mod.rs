@@ -5,7 +5,9 @@
 //! the cold thread. Rights go by the mode of the socket and its folder, not by who the peer says
 //! it is.
 
+mod drill;
 pub mod exchange_view;
+pub mod milestones;
 pub mod page_view;
 pub mod reset;
 pub mod server;

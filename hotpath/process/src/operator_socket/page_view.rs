@@ -3,6 +3,8 @@
 //! In: pages, settings. Out: lines of replies. Never: a question to the engine's thread or to the
 //! exchange.
 
+use super::milestones::Milestones;
+use crate::account_log::FIRST_START_ADVICE;
 use crate::clock;
 use crate::kill::keeper::account_page;
 use crate::kill::shell::read_page;
@@ -10,7 +12,7 @@ use ipc::Segment;
 use market::decimal::{TEXT_MAX, write_decimal};
 use market::page::{InstrumentPage, PAGE_BYTES_MAX};
 use market::units::ONE;
-use market::{Instrument, Money, MonoNs, Price, Quantity, Step};
+use market::{Instrument, Money, MonoNs, Price, Quantity, StateReason, Step};
 use operator::{KillLine, LimitLine, PositionLine, StatusReply};
 use settings::{LIMITS, Mode, Settings};
 
@@ -21,6 +23,7 @@ pub fn status(
     settings: &Settings,
     account: &str,
     started: MonoNs,
+    milestones: &Milestones,
     kill: KillLine,
 ) -> Option<StatusReply> {
     let page = account_page(segment)?;
@@ -37,12 +40,19 @@ pub fn status(
         generation: segment.generation(),
         state: page.trading_state.to_string(),
         reason: page.reason.to_string(),
+        advice: match page.reason {
+            StateReason::FirstStart => FIRST_START_ADVICE.to_string(),
+            _ => String::new(),
+        },
         reconciled: page.reconciled,
         market_stream_up: page.market_stream_up,
         user_stream_up: page.user_stream_up,
         control_alive: clock::monotonic().since(beat) <= grace_ns,
         orders_open: page.orders_open,
         orders_unknown: page.unknown_now,
+        orders_inherited: page.orders_inherited,
+        safe_after_ms: milestones.safe_after_ms(),
+        ready_after_ms: milestones.ready_after_ms(),
         equity_usdt: money(page.equity),
         unrealized_usdt: money(page.unrealized),
         realized_usdt: money(page.realized),

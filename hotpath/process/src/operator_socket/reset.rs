@@ -53,12 +53,20 @@ impl Operator {
     }
 
     /// Clears the latch.
-    pub(super) async fn reset(&self, nonce: &str, signature: &str) -> Result<Reply, Refusal> {
+    pub(super) async fn reset(
+        &self,
+        nonce: &str,
+        signature: &str,
+        drill: bool,
+    ) -> Result<Reply, Refusal> {
         // Read first: a kill that comes while this goes on makes it another, and holds.
         let word = self.keeper.borrow().word();
         let kill = self.keeper.borrow().line();
         if word == 0 || !kill.latched {
             return Err(not_killed());
+        }
+        if drill {
+            self.check_drill(word)?;
         }
         self.check_signature(nonce, signature, kill.since_utc_ms)?;
         self.check_orders().await?;
@@ -83,6 +91,9 @@ impl Operator {
             return Err(Refusal::new(ErrorCode::ResetFailed, message));
         }
         self.tell(Input::Command(Command::Reset));
+        if drill {
+            self.end_drill(&kill);
+        }
         tracing::warn!("KILL: reset by the operator's signature; HALTED until a start");
         Ok(Reply::Reset {
             note: "HALTED; `fulcrum start` trades again".to_string(),

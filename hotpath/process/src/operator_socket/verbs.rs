@@ -4,6 +4,7 @@
 //! verb that leads out of KILLED but a signed reset, a kill that is refused.
 
 use super::exchange_view::{self, Lists};
+use super::milestones::Milestones;
 use super::page_view;
 use super::reset::Challenge;
 use crate::clock;
@@ -14,7 +15,7 @@ use engine::Input;
 use engine::event::Command;
 use ipc::Segment;
 use market::{ClientOrderId, Instrument, MonoNs};
-use operator::{ErrorCode, Refusal, Reply, Request, StopPolicy};
+use operator::{ErrorCode, KillLine, Refusal, Reply, Request, StopPolicy};
 use settings::Settings;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -53,6 +54,10 @@ pub struct Operator {
     pub lists: Lists,
     /// Grows with each verb that changes the state.
     pub ticket: Cell<u64>,
+    /// How far this start is.
+    pub milestones: Milestones,
+    /// The latch of a drill, until it is another one; 0 without.
+    pub drill: Cell<u64>,
 }
 
 impl Operator {
@@ -111,9 +116,17 @@ impl Operator {
             Request::Kill {
                 keep_positions,
                 reason,
-            } => Ok(self.kill(keep_positions, reason).await),
+            } => {
+                self.drill.set(0);
+                Ok(self.kill(keep_positions, reason).await)
+            }
+            Request::Drill => self.begin_drill().await,
             Request::Challenge => self.challenge(),
-            Request::Reset { nonce, signature } => self.reset(&nonce, &signature).await,
+            Request::Reset {
+                nonce,
+                signature,
+                drill,
+            } => self.reset(&nonce, &signature, drill).await,
         }
     }
 
@@ -132,9 +145,13 @@ impl Operator {
     }
 
     fn status(&self) -> Result<Reply, Refusal> {
-        let kill = self.keeper.borrow().line();
+        let kill = KillLine {
+            drill: self.is_drill(),
+            ..self.keeper.borrow().line()
+        };
         let (settings, account) = (&self.settings, &self.account);
-        let status = page_view::status(&self.segment, settings, account, self.started, kill);
+        let (started, milestones) = (self.started, &self.milestones);
+        let status = page_view::status(&self.segment, settings, account, started, milestones, kill);
         let status = status.ok_or_else(|| {
             Refusal::new(
                 ErrorCode::ExchangeUnavailable,
@@ -150,7 +167,7 @@ impl Operator {
         Ok(accepted(note))
     }
 
-    fn refuse_while_killed(&self) -> Result<(), Refusal> {
+    pub(super) fn refuse_while_killed(&self) -> Result<(), Refusal> {
         if self.segment.kill_latched() {
             let message = "KILLED: only `fulcrum reset` with the operator's key leads out";
             return Err(Refusal::new(ErrorCode::KillLatched, message));
@@ -169,7 +186,7 @@ impl Operator {
     }
 
     /// Latch and cancels at once; then, for a moment, the disk's word is waited for.
-    async fn kill(&self, keep_positions: bool, reason: Option<String>) -> Reply {
+    pub(super) async fn kill(&self, keep_positions: bool, reason: Option<String>) -> Reply {
         let reason = reason.unwrap_or_else(|| "operator".to_string());
         let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
         let begun = clock::monotonic();
@@ -191,8 +208,9 @@ impl Operator {
         Reply::Killed(line)
     }
 
-    /// Looks after the kill, and journals what it did.
+    /// Looks after the kill, and journals what it did; sees how far the start is.
     pub fn keep(&self, now: MonoNs) {
+        self.milestones.look(&self.segment, now);
         let mut keeper = self.keeper.borrow_mut();
         keeper.look(now, &mut |step| {
             self.tell_if_there_is_room(Input::KillStep(step));

@@ -3,11 +3,12 @@
 //! In: frames of the box as text, texts of the exchange as the box gets them. Out: violations.
 //! Never: the product's encoder or decoder.
 
-use market::{ClientOrderId, Market, UtcMs};
+use market::{ClientOrderId, Market, MonoNs, UtcMs};
 use serde_json::Value;
 
 use super::Checker;
 use super::market_data::number;
+use crate::birth::Birth;
 use crate::network::{MS, Place, RestCall, Role, SECOND};
 
 /// Where a limit holds.
@@ -182,6 +183,22 @@ impl Checker {
             }
         }
         self.on_book_text(place, text)
+    }
+
+    /// A fresh process knows of the silences that the disk kept: those that the one before heard.
+    pub(super) fn keep_silences(&mut self, birth: &Birth) {
+        self.silence.clear();
+        for market in [Market::UsdM, Market::Spot] {
+            let held = [
+                (Channel::Rest(market), &birth.silences.rest),
+                (Channel::Orders(market), &birth.silences.orders),
+            ];
+            for (channel, silences) in held {
+                let until = silences[market as usize].until(MonoNs(birth.now));
+                self.silence
+                    .insert(channel, until.map_or(0, |until| until.0));
+            }
+        }
     }
 
     fn silent(&mut self, channel: Channel, wait_ns: u64) {

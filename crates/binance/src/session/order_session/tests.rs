@@ -714,3 +714,28 @@ fn a_query_tells_price_quantity_and_when_they_changed() {
     assert_eq!(told.terms, Some(terms));
     assert_eq!(told.cumulative_quantity, Quantity(1));
 }
+
+#[test]
+fn what_an_earlier_life_was_told_holds_before_the_first_connection() {
+    let silence = Silence::default();
+    silence.hold(now(400).mono);
+    let mut session = session(Signer::hmac(b"s")).with_silence(silence.clone());
+    let mut seen = Seen::default();
+    assert_eq!(session.poll(now(399), &mut seen), None);
+    assert_eq!(session.next_deadline(), now(400).mono);
+    assert_eq!(session.poll(now(400), &mut seen), Some(LinkAction::Connect));
+    session.on_connected(now(401), &mut seen);
+    place(&mut session, &mut seen, "a", 401);
+    let until = now(9_000).server.0;
+    let limited = format!(
+        r#"{{"id":"p1","status":429,"error":{{"code":-1003,"msg":"x","data":{{"serverTime":1,"retryAfter":{until}}}}}}}"#
+    );
+    let table = [instrument()];
+    session.on_frame(
+        limited.as_bytes(),
+        now(402),
+        &Instruments(&table),
+        &mut seen,
+    );
+    assert_eq!(silence.until(now(402).mono), Some(now(9_000).mono));
+}

@@ -88,6 +88,8 @@ fn a_list_with_an_absurd_position_is_void() {
     rig.pass_ms(10_000);
     assert_eq!(rig.take(), [Request::Reconcile(ID)], "asked again");
     rig.reconcile(&[], &[position(3, 50_000)]);
+    rig.pass_ms(300);
+    rig.reconcile_until_adopted(&[position(3, 50_000)]);
     assert_eq!(rig.position(), 3);
     assert_eq!(rig.engine.absurd_inputs(), 2);
 }

@@ -13,5 +13,6 @@ mod collar;
 mod exposure;
 mod orders;
 mod properties;
+mod reconcile;
 mod rig;
 mod strategies;

@@ -180,13 +180,30 @@ fn fills_that_never_come_are_booked_by_reconciliation_and_not_twice() {
         19,
     );
     rig.pass_ms(1_001);
-    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
-    rig.reconcile(&[], &[position(19, 50_000)]);
+    rig.reconcile_until_adopted(&[position(19, 50_000)]);
     assert_eq!(rig.position(), 19);
+    assert_eq!(rig.engine.order_counters().synthetic_fills, 1);
     rig.place_one();
     rig.fill_all(&order, 500_001);
     assert_eq!(rig.position(), 19);
     assert_eq!(rig.engine.order_counters().late_fills, 1);
+}
+
+#[test]
+fn a_fill_is_missed_in_its_time_whatever_else_is_told_of_the_order() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    let told = |rig: &mut Rig, request, state| {
+        rig.reply(&order, request, ReplyOutcome::Confirmed, state, 5);
+    };
+    // The private stream is dead and nobody knows: only replies tell.
+    told(&mut rig, RequestKind::Query, OrderState::PartiallyFilled);
+    rig.pass_ms(400);
+    told(&mut rig, RequestKind::Cancel, OrderState::Canceled);
+    rig.pass_ms(601);
+    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
+    rig.reconcile(&[], &[position(5, 50_000)]);
+    assert_eq!(rig.position(), 5);
 }
 
 #[test]

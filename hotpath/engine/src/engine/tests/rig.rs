@@ -17,7 +17,7 @@ use market::{
     BalanceReport, BookTicker, ClientOrderId, DepthUpdate, ExchangeOrderId, Filters, Instrument,
     InstrumentId, InstrumentStatus, IntentId, Level, Liquidity, MarkPrice, Market, Money, MonoNs,
     NewOrder, NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, Step, StrategyId,
-    Symbol, TimeInForce, Trade, TradeId, UpdateId, UtcMs, UtcNs,
+    Symbol, TimeInForce, Trade, TradeId, TradeReport, UpdateId, UtcMs, UtcNs,
 };
 use std::collections::BTreeMap;
 
@@ -265,6 +265,55 @@ impl Rig {
             event_time: UtcMs(1),
         }));
         self.send(Input::ReconcileEnd);
+    }
+
+    /// A whole look with the trades of the instrument, as the exchange lists them.
+    pub(super) fn reconcile_listing(
+        &mut self,
+        trades: &[TradeReport],
+        orders: &[OpenOrderReport],
+        positions: &[PositionReport],
+    ) {
+        self.clock();
+        self.send(Input::ReconcileBegin);
+        for trade in trades {
+            self.send(Input::ListedTrade(*trade));
+        }
+        self.send(Input::TradesListed(ID));
+        for order in orders {
+            self.send(Input::OpenOrder(*order));
+        }
+        for position in positions {
+            self.send(Input::Position(*position));
+        }
+        self.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").unwrap(),
+            wallet: WALLET,
+            event_time: UtcMs(1),
+        }));
+        self.send(Input::ReconcileEnd);
+    }
+
+    /// Answers each look with a list that has no trades, until the exchange's word is taken.
+    pub(super) fn reconcile_until_adopted(&mut self, positions: &[PositionReport]) {
+        let begun = self.time;
+        for _ in 0..20 {
+            let asked = self.take();
+            let trades = |one: &Request| matches!(one, Request::Trades(_));
+            if asked.contains(&Request::Reconcile(ID)) {
+                assert!(asked.iter().any(trades), "{asked:?}");
+                self.reconcile_listing(&[], &[], positions);
+            }
+            let differs = positions
+                .iter()
+                .any(|one| one.quantity.0 != self.position());
+            if !differs {
+                assert!(self.time - begun >= 1_900 * MS, "it had no time");
+                return;
+            }
+            self.pass_ms(300);
+        }
+        panic!("never adopted");
     }
 
     pub(super) fn sync(&mut self) {
