@@ -47,9 +47,9 @@ fn instrument() -> Instrument {
     Instrument {
         id: ID,
         market: Market::UsdM,
-        symbol: Symbol::new(b"BTCUSDT").unwrap(),
-        tick: Step::from_text(b"0.10").unwrap(),
-        lot: Step::from_text(b"0.001").unwrap(),
+        symbol: Symbol::new(b"BTCUSDT").expect("as the exchange writes it"),
+        tick: Step::from_text(b"0.10").expect("as the exchange writes it"),
+        lot: Step::from_text(b"0.001").expect("as the exchange writes it"),
         price_decimals: 2,
         quantity_decimals: 3,
         status: InstrumentStatus::Trading,
@@ -110,7 +110,7 @@ impl World {
         self.send(Input::Clock(UtcNs(utc)));
         self.send(Input::ReconcileBegin);
         self.send(Input::Balance(BalanceReport {
-            asset: Asset::new(b"USDT").unwrap(),
+            asset: Asset::new(b"USDT").expect("as the exchange writes it"),
             wallet: Money::from_whole(100_000),
             event_time: UtcMs(1),
         }));
@@ -166,7 +166,7 @@ impl World {
 
     /// A reply to the placing of `order`, as the WebSocket API writes it.
     fn reply(&mut self, order: &NewOrder, text: &str) {
-        let reply = decode_reply(text.as_bytes()).unwrap();
+        let reply = decode_reply(text.as_bytes()).expect("as the exchange writes it");
         let reply = reply.order_reply(RequestKind::Place, order.client_order_id, &self.table[0]);
         self.send(Input::OrderReply(reply));
     }
@@ -190,7 +190,11 @@ impl World {
     }
 
     fn look(&self, order: &NewOrder) -> Order {
-        let slot = self.engine.orders().find(&order.client_order_id).unwrap();
+        let slot = self
+            .engine
+            .orders()
+            .find(&order.client_order_id)
+            .expect("as the exchange writes it");
         *self.engine.orders().get(slot)
     }
 
@@ -377,7 +381,7 @@ fn a_reduce_only_order_that_the_exchange_trims_is_what_it_says_and_then_ends() {
     // Our own request comes too late, and says so.
     let text =
         r#"{"id":"a2","status":400,"error":{"code":-5027,"msg":"No need to modify the order."}}"#;
-    let reply = decode_reply(text.as_bytes()).unwrap();
+    let reply = decode_reply(text.as_bytes()).expect("as the exchange writes it");
     let id_of = target.client_order_id;
     world.send(Input::OrderReply(reply.order_reply(
         RequestKind::Amend,
@@ -471,7 +475,7 @@ fn an_amendment_told_by_the_exchange_is_the_order_from_then_on() {
     let text = format!(
         r#"{{"id":"a2","status":200,"result":{{"orderId":77,"symbol":"BTCUSDT","pair":"BTCUSDT","status":"NEW","clientOrderId":"{id}","price":"50000.10","avgPrice":"0.00000","origQty":"0.020","executedQty":"0.000","cumQty":"0.000","cumQuote":"0.00000","timeInForce":"GTX","type":"LIMIT","reduceOnly":false,"closePosition":false,"side":"BUY","positionSide":"BOTH","stopPrice":"0","workingType":"CONTRACT_PRICE","priceProtect":false,"origType":"LIMIT","priceMatch":"NONE","selfTradePreventionMode":"EXPIRE_MAKER","goodTillDate":0,"updateTime":1764165000300}}}}"#
     );
-    let reply = decode_reply(text.as_bytes()).unwrap();
+    let reply = decode_reply(text.as_bytes()).expect("as the exchange writes it");
     let reply = reply.order_reply(RequestKind::Amend, id, &world.table[0]);
     world.send(Input::OrderReply(reply));
     let now = world.look(&order);

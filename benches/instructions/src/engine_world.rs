@@ -60,6 +60,8 @@ impl EngineWorld {
         config.risk.event_age_max_ns = u64::MAX;
         config.risk.clock_age_max_ns = u64::MAX;
         config.risk.clock_step_max_ns = u64::MAX;
+        // What is counted is the way of an order: repriced by a cancel and a new one.
+        config.orders.amend = false;
         config.strategies.push(StrategyConfig {
             name: "imbalance".to_string(),
             instruments: vec![stream.instrument.id],
@@ -177,6 +179,7 @@ fn answer(request: &Request) -> Option<OrderReply> {
         state,
         cumulative_quantity: Quantity(0),
         error_code: 0,
+        terms: None,
     })
 }
 

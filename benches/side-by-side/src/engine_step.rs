@@ -104,6 +104,8 @@ impl<'a> World<'a> {
         config.risk.event_age_max_ns = u64::MAX;
         config.risk.clock_age_max_ns = u64::MAX;
         config.risk.clock_step_max_ns = u64::MAX;
+        // What is counted is the way of an order: repriced by a cancel and a new one.
+        config.orders.amend = false;
         // Whatever this exchange refuses, the run goes on.
         config.risk.rejects.window_ns = 0;
         config.strategies.push(StrategyConfig {

@@ -111,11 +111,14 @@ fn an_intent_is_not_yet_an_order_that_was_sent() {
         trigger: Trigger { kind, id: 1 },
     }));
     let intents = ("intents_total{strategy=\"imbalance\"}".to_string(), 1);
-    assert_eq!(moved(&segment), std::slice::from_ref(&intents));
+    let decided = ("orders_decided_total".to_string(), 1);
+    let mut found = moved(&segment);
+    found.sort();
+    assert_eq!(found, [intents.clone(), decided.clone()]);
     sent.count(&order(0));
     let place = "market=\"usdm\",symbol=\"BTCUSDT\",side=\"SELL\",type=\"MARKET\"";
     let orders = (format!("orders_sent_total{{{place}}}"), 1);
     let mut found = moved(&segment);
     found.sort();
-    assert_eq!(found, [intents, orders]);
+    assert_eq!(found, [intents, decided, orders]);
 }
