@@ -65,7 +65,7 @@ fn open_order(id: &str, side: Side) -> OpenOrderReport {
 }
 
 #[test]
-fn while_there_is_a_position_the_exchange_is_asked_every_minute() {
+fn the_exchange_is_asked_every_minute_with_a_position_and_without() {
     let asked = |rig: &mut Rig| {
         let requests = rig.take();
         requests
@@ -74,8 +74,10 @@ fn while_there_is_a_position_the_exchange_is_asked_every_minute() {
             .count()
     };
     let mut rig = rig();
-    rig.pass_ms(130_000);
-    assert_eq!(asked(&mut rig), 0, "there is nothing to compare");
+    rig.pass_ms(59_000);
+    assert_eq!(asked(&mut rig), 0);
+    rig.pass_ms(2_000);
+    assert_eq!(asked(&mut rig), 1, "somebody else may have traded");
     let mut rig = self::rig();
     let target = long(&mut rig);
     rig.pass_ms(59_000);
