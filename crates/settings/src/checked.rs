@@ -273,6 +273,25 @@ impl Settings {
     }
 }
 
+fn check_fees(mut section: Section<'_>, problems: &mut Vec<Problem>) -> FeeSettings {
+    let fees = FeeSettings {
+        maker: Rate(section.decimal("maker_ratio", "0.0002", ("0", "0.01"), problems)),
+        taker: Rate(section.decimal("taker_ratio", "0.0005", ("0", "0.01"), problems)),
+    };
+    section.finish(problems);
+    fees
+}
+
+fn check_control(mut section: Section<'_>, problems: &mut Vec<Problem>) -> ControlSettings {
+    let (metrics, api) = ("127.0.0.1:9464", "127.0.0.1:8080");
+    let control = ControlSettings {
+        metrics_listen: listen(&mut section, "metrics_listen", metrics, problems),
+        api_listen: listen(&mut section, "api_listen", api, problems),
+    };
+    section.finish(problems);
+    control
+}
+
 fn check_root(
     text: &str,
     mut root: Section<'_>,
@@ -302,28 +321,10 @@ fn check_root(
     }
     let risk_section = root.section("risk", problems);
     let risk = RiskSettings::check(risk_section, ceilings, problems);
-    let mut fee_section = root.section("fees", problems);
-    let fees = FeeSettings {
-        maker: Rate(fee_section.decimal("maker_ratio", "0.0002", ("0", "0.01"), problems)),
-        taker: Rate(fee_section.decimal("taker_ratio", "0.0005", ("0", "0.01"), problems)),
-    };
-    fee_section.finish(problems);
-    let mut control_section = root.section("control", problems);
-    let control = ControlSettings {
-        metrics_listen: listen(
-            &mut control_section,
-            "metrics_listen",
-            "127.0.0.1:9464",
-            problems,
-        ),
-        api_listen: listen(
-            &mut control_section,
-            "api_listen",
-            "127.0.0.1:8080",
-            problems,
-        ),
-    };
-    control_section.finish(problems);
+    let fee_section = root.section("fees", problems);
+    let fees = check_fees(fee_section, problems);
+    let control_section = root.section("control", problems);
+    let control = check_control(control_section, problems);
     let mut orders_section = root.section("orders", problems);
     let orders = OrderSettings {
         amend: orders_section.flag("amend", true, problems),

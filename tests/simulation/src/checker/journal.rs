@@ -5,7 +5,9 @@
 
 use engine::event::StreamKind;
 use ipc::journal::Cursor;
-use market::record::{AmendIntent, Denial, Fill, Intent, JournalRecord, OrderChange, Record};
+use market::record::{
+    AmendIntent, Denial, Fill, Intent, JournalRecord, OrderChange, PositionRecord, Record,
+};
 use market::{
     BookState, ClientOrderId, DenialCode, Instrument, Market, NewOrder, OrderState, RequestKind,
     TradingState, WANTED_WINDOW_MS,
@@ -67,23 +69,7 @@ impl Checker {
                 }
                 self.state = change.to;
             }
-            Record::Position(position) => {
-                let index = usize::from(position.instrument.0);
-                let from_fill = self.last_fill.take() == Some(position.instrument);
-                let ours = self.positions[index];
-                // On spot a fee in what was bought makes the position smaller than its fills.
-                let futures = self.instruments[index].market == Market::UsdM;
-                if futures && from_fill && !self.holed && ours != position.quantity.0 {
-                    let text = format!("after a fill {}, ours {ours}", position.quantity.0);
-                    self.broken("I11", text);
-                }
-                self.flats[index].unclear |= !from_fill;
-                // What a statement of the exchange put there was true some time.
-                if futures && !from_fill && !self.holed {
-                    self.adopted.push((index, position.quantity.0));
-                }
-                self.positions[index] = position.quantity.0;
-            }
+            Record::Position(position) => self.on_position(&position),
             Record::KillStep(step) => self.on_kill_step(&step),
             Record::Reconciled(_) => self.reconciled = true,
             Record::BookState(change) => {
@@ -102,6 +88,24 @@ impl Checker {
             }
             _ => {}
         }
+    }
+
+    fn on_position(&mut self, position: &PositionRecord) {
+        let index = usize::from(position.instrument.0);
+        let from_fill = self.last_fill.take() == Some(position.instrument);
+        let ours = self.positions[index];
+        // On spot a fee in what was bought makes the position smaller than its fills.
+        let futures = self.instruments[index].market == Market::UsdM;
+        if futures && from_fill && !self.holed && ours != position.quantity.0 {
+            let text = format!("after a fill {}, ours {ours}", position.quantity.0);
+            self.broken("I11", text);
+        }
+        self.flats[index].unclear |= !from_fill;
+        // What a statement of the exchange put there was true some time.
+        if futures && !from_fill && !self.holed {
+            self.adopted.push((index, position.quantity.0));
+        }
+        self.positions[index] = position.quantity.0;
     }
 
     fn on_intent(&mut self, intent: &Intent) {
