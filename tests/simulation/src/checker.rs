@@ -137,6 +137,8 @@ pub struct Checker {
     fills_fresh: Vec<Fill>,
     /// What the exchange's positions were of late, by instrument.
     truths: Vec<VecDeque<(u64, i64)>>,
+    /// When this life began.
+    born_at: u64,
     /// Positions that were adopted since the last look.
     adopted: Vec<(usize, i64)>,
     /// Where the comparison of profits began, by instrument.
@@ -187,6 +189,7 @@ impl Checker {
             booked: Money::ZERO,
             fills_fresh: Vec::new(),
             truths: Vec::new(),
+            born_at: 0,
             adopted: Vec::new(),
             flats: Vec::new(),
         }
@@ -218,6 +221,7 @@ impl Checker {
         self.booked = Money::ZERO;
         self.fills_fresh.clear();
         self.adopted.clear();
+        self.born_at = birth.now;
         self.truths.resize(count, VecDeque::new());
         // What is held at a start was opened by another life.
         let unclear = Flat {

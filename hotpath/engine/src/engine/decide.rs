@@ -62,8 +62,13 @@ impl Engine {
             return;
         }
         // A kill that keeps positions leaves nobody an order to work with either.
-        let kept = self.trading.state == TradingState::Killed && !self.trading.flattening;
-        if self.trading.state == TradingState::Halted || kept {
+        let killed = self.trading.state == TradingState::Killed;
+        let kept = killed && !self.trading.flattening;
+        // What a start remembers is not what is held: nothing goes out before the first look (I23).
+        // Whoever swept the account meanwhile asked for its positions.
+        let market = self.config.instruments[usize::from(instrument.0)].market;
+        let early = killed && !self.links[market as usize].ever_reconciled;
+        if self.trading.state == TradingState::Halted || kept || early {
             if !one.is_desk() {
                 emit.non_action(strategy, instrument, NonAction::NotActive);
             }
@@ -81,7 +86,6 @@ impl Engine {
         let pauses = &mut self.assignments[usize::from(assignment)].pauses;
         pauses.wake = pauses.wake.min(wake);
         self.schedule(wake);
-        let market = self.config.instruments[usize::from(instrument.0)].market;
         let rules = PlanRules {
             exchange_trims_exits: market == Market::UsdM,
             amends: self.config.orders.amend && market == Market::UsdM,

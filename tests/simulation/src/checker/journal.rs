@@ -101,8 +101,10 @@ impl Checker {
             self.broken("I11", text);
         }
         self.flats[index].unclear |= !from_fill;
-        // What a statement of the exchange put there was true some time.
-        if futures && !from_fill && !self.holed {
+        // What a statement of the exchange put there was true some time. What a start remembers is as
+        // old as its last agreement; the trades since follow.
+        let remembered = self.now == self.born_at;
+        if futures && !from_fill && !remembered && !self.holed {
             self.adopted.push((index, position.quantity.0));
         }
         self.positions[index] = position.quantity.0;
