@@ -254,6 +254,12 @@ fn dialer(
         &venue.spot_ws_api_url,
     ];
     let dialer = Dialer::new(venue.ca_file.as_deref(), &urls)?;
+    for market in [Market::UsdM, Market::Spot] {
+        let (rest_url, _, ws_api_url) = self::urls(venue, market);
+        if let (Ok(rest), Ok(ws_api)) = (rest_url.parse(), ws_api_url.parse()) {
+            dialer.join_silences(&rest, &ws_api);
+        }
+    }
     let mut silence_file = SilenceFile::new(state_dir, account);
     for (host, until) in silence_file.read(clock::monotonic(), clock::utc()) {
         tracing::error!(host, "API_BANNED: an earlier start was told to be silent");

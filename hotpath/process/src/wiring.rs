@@ -417,16 +417,17 @@ pub fn cold_parts(
         let wake = Rc::new(Notify::new());
         let part = (*market, *weight_limit);
         let emergency = emergency_shell(start, telemetry, part, &wake, clock)?;
+        let rest = Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?);
         desks.push(Rc::clone(&emergency.desk));
         let shell = ColdShell {
             time: ServerTime::new(*market),
             snapshots: SnapshotQueue::new(*market, start.instruments.len(), 21),
             reconciler: Reconciler::new(*market, start.credentials.clone(), 22),
             setup: account_setup(start, *market),
-            governor: Governor::new(*weight_limit),
+            governor: Governor::new(*weight_limit).sharing(rest.silence()),
             emergency,
             protection: protection_shell(start, telemetry, *market, clock)?,
-            rest: Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?),
+            rest,
             instruments: Arc::clone(&start.instruments),
             inbox: Rc::clone(&inbox),
             clock: clock.clone(),

@@ -1,4 +1,4 @@
-//! What is due: replies that did not come, queries, missing fills, stale books, pauses.
+//! What is due: replies and ends that did not come, queries, missing fills, stale books, pauses.
 //!
 //! In: the time. Out: queries, doubts, instruments to decide on; the next deadline. Never: a
 //! request sent again because its answer is late (I3).
@@ -53,7 +53,12 @@ impl Engine {
         }
         let asked = order.pending != PendingRequest::None;
         let doubtful = asked || order.certainty == Certainty::Unknown;
-        if order.state.is_final() || !doubtful {
+        if !doubtful && order.is_to_end_by_itself() {
+            if emit.has_room(1) {
+                emit.request(Request::Query(self.cancel_of(slot)));
+            }
+            self.orders.queried(slot, now);
+        } else if order.state.is_final() || !doubtful {
             let again = if missing {
                 now.after(MISSING_FILL_NS)
             } else {

@@ -13,8 +13,8 @@ use crate::telemetry::Telemetry;
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    AccountSetup, Governor, HttpReply, HttpRequest, ReconcileEvents, Reconciler, ServerTime,
-    SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpRequest, Now, ReconcileEvents, Reconciler, ServerTime, SetupEvents,
+    SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::{SnapshotBegin, SnapshotLevels};
@@ -237,6 +237,8 @@ impl ColdShell {
 
     fn poll(&mut self, calls: &mut Calls) {
         let now = self.clock.now();
+        // The order connection may have been told of a silence, or one has ended.
+        self.tell_venue(self.venue.maintenance, now);
         // First: its cancels wait for no snapshot.
         self.emergency.poll(now, &mut self.governor, &self.rest);
         if let Some(protection) = &mut self.protection {
@@ -318,10 +320,6 @@ impl ColdShell {
         };
         self.governor.on_reply(&reply, now);
         self.cells.used_weight.set(u64::from(self.governor.used()));
-        let banned = self.governor.blocked_until(now.mono).map_or(0, |until| {
-            (now.server.0.unsigned_abs() + until.since(now.mono) / 1_000_000) / 1_000
-        });
-        self.cells.banned.set(banned);
         if reply.status != 200 && parse_failure(reply.status, reply.body).class == ErrorClass::Clock
         {
             self.clock.refuse();
@@ -331,15 +329,18 @@ impl ColdShell {
     fn reply(&mut self, owner: Owner, response: Option<&Response>) {
         let now = self.clock.now();
         let outcome = response.map(Response::as_reply);
+        if let Some(reply) = &outcome {
+            // The time is asked for again every second until it is answered, so that maintenance
+            // ends by itself.
+            let maintenance = match reply.status {
+                503 => true,
+                200 => false,
+                _ => self.venue.maintenance,
+            };
+            self.tell_venue(maintenance, now);
+        }
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now.mono;
-        if let Some(reply) = &outcome {
-            let venue = self.venue_after(reply, now.mono);
-            if venue != self.venue {
-                self.venue = venue;
-                inbox.deliver(Input::Venue(venue));
-            }
-        }
         let mut sink = Sink(&mut inbox, &self.cells);
         let instruments = Instruments(&self.instruments);
         match owner {
@@ -368,21 +369,28 @@ impl ColdShell {
 }
 
 impl ColdShell {
-    /// What the engine is to know of the exchange after a reply. The time is asked for again every
-    /// second until it is answered, so that maintenance ends by itself.
-    fn venue_after(&self, reply: &HttpReply<'_>, now: MonoNs) -> VenueReport {
-        let blocked = self.governor.blocked_until(now).unwrap_or(MonoNs(0));
-        let banned = self.governor.is_banned();
-        VenueReport {
-            silent_until: blocked,
-            banned_until: if banned { blocked } else { MonoNs(0) },
-            maintenance: match reply.status {
-                503 => true,
-                200 => false,
-                _ => self.venue.maintenance,
-            },
+    /// Tells the engine, and whoever looks at the cells, whether the exchange takes requests: what
+    /// replies say, here or on the order connection.
+    fn tell_venue(&mut self, maintenance: bool, now: Now) {
+        let until = self.governor.blocked_until(now.mono);
+        let banned_until = self.governor.banned_until(now.mono);
+        let venue = VenueReport {
+            silent_until: until.unwrap_or(MonoNs(0)),
+            banned_until: banned_until.unwrap_or(MonoNs(0)),
+            maintenance,
             ..self.venue
+        };
+        if venue == self.venue {
+            return;
         }
+        self.venue = venue;
+        let banned = until.map_or(0, |until| {
+            (now.server.0.unsigned_abs() + until.since(now.mono) / 1_000_000) / 1_000
+        });
+        self.cells.banned.set(banned);
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = now.mono;
+        inbox.deliver(Input::Venue(venue));
     }
 }
 

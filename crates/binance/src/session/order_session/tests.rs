@@ -3,6 +3,7 @@
 //! In: tables of bytes and times. Out: verdicts. Never: a socket.
 
 use super::*;
+use crate::session::{Governor, HttpReply};
 use crate::sign::Signer;
 use market::{
     BalanceReport, Filters, InstrumentStatus, IntentId, OrderType, OrderUpdate, PositionReport,
@@ -171,7 +172,7 @@ fn a_request_without_answer_is_unresolved_once_and_a_late_answer_is_evidence() {
         None,
         "the connection has answered"
     );
-    assert_eq!(session.poll(now(9_000), &mut seen), None);
+    assert_eq!(session.poll(now(9_000), &mut seen), Some(LinkAction::Ping));
     answer(
         &mut session,
         &mut seen,
@@ -203,13 +204,23 @@ fn a_connection_that_answers_nothing_is_dropped() {
 }
 
 #[test]
-fn a_connection_without_even_a_ping_is_half_open_before_an_order_finds_out() {
+fn a_connection_that_does_not_answer_a_ping_is_dropped_before_an_order_finds_out() {
     let (mut session, mut seen) = connected();
     session.on_alive(now(150_000).mono);
-    assert_eq!(session.poll(now(349_000), &mut seen), None);
-    let close = LinkAction::Close(CloseReason::Silent);
-    assert_eq!(session.poll(now(350_000), &mut seen), Some(close));
+    assert_eq!(session.next_deadline(), now(153_000).mono);
+    assert_eq!(session.poll(now(152_999), &mut seen), None);
+    let ping = Some(LinkAction::Ping);
+    assert_eq!(session.poll(now(153_000), &mut seen), ping);
+    session.on_alive(now(153_050).mono);
+    assert_eq!(session.poll(now(156_049), &mut seen), None);
+    assert_eq!(session.poll(now(156_050), &mut seen), ping);
+    // An order that is sent meanwhile is unresolved, not lost.
+    place(&mut session, &mut seen, "fuA", 157_000);
+    assert_eq!(session.poll(now(159_049), &mut seen), None);
+    let close = LinkAction::Close(CloseReason::Unanswered);
+    assert_eq!(session.poll(now(159_050), &mut seen), Some(close));
     assert!(!session.is_ready());
+    assert_eq!(seen.0, ["down", "PLACE UNRESOLVED fuA 0"]);
 }
 
 #[test]
@@ -356,15 +367,68 @@ fn a_log_on_over_a_new_connection_waits_for_retry_after_too() {
     let table = [instrument()];
     let refused = session.on_frame(frame.as_bytes(), now(2), &Instruments(&table), &mut seen);
     assert_eq!(refused, Some(LinkAction::Close(CloseReason::LogonFailed)));
-    let connect = session.poll(now(2_000), &mut seen);
+    // The exchange counts a connection, too.
+    assert_eq!(session.next_deadline(), now(60_000).mono);
+    assert_eq!(session.poll(now(59_999), &mut seen), None);
+    let connect = session.poll(now(60_000), &mut seen);
     assert_eq!(connect, Some(LinkAction::Connect));
-    session.on_connected(now(2_000), &mut seen);
-    let due = session.next_deadline();
-    assert!(due > now(2_000).mono && due <= now(60_000).mono);
-    let at = |mono| Now { mono, ..now(2_000) };
-    let early = at(MonoNs(due.0 - 1));
-    assert!(!session.due_frame(early, &mut Vec::new()));
-    assert!(session.due_frame(at(due), &mut Vec::new()));
+    session.on_connected(now(60_001), &mut seen);
+    assert!(session.due_frame(now(60_001), &mut Vec::new()));
+}
+
+#[test]
+fn a_connection_that_was_under_way_when_the_silence_began_waits_with_its_log_on() {
+    let silence = Silence::default();
+    let mut session = session(Signer::ed25519(&[7; 32])).with_silence(silence.clone());
+    let mut seen = Seen::default();
+    session.poll(now(1), &mut seen);
+    silence.hear(now(5_000).mono, false);
+    session.on_connected(now(2), &mut seen);
+    assert!(!session.due_frame(now(4_999), &mut Vec::new()));
+    assert_eq!(
+        session.next_deadline(),
+        now(3_002).mono,
+        "a ping is no request"
+    );
+    session.on_alive(now(4_000).mono);
+    assert_eq!(session.next_deadline(), now(5_000).mono);
+    assert!(session.due_frame(now(5_000), &mut Vec::new()));
+}
+
+#[test]
+fn what_rest_is_told_silences_orders_to_the_second_and_what_orders_are_told_silences_rest() {
+    let silence = Silence::default();
+    let mut governor = Governor::new(2_400).sharing(silence.clone());
+    let mut session = session(Signer::hmac(b"s")).with_silence(silence);
+    let mut seen = Seen::default();
+    session.poll(now(1), &mut seen);
+    session.on_connected(now(1), &mut seen);
+    let too_many = HttpReply {
+        status: 429,
+        retry_after_s: Some(7),
+        used_weight: None,
+        body: b"",
+    };
+    governor.on_reply(&too_many, now(1_000));
+    assert_eq!(place(&mut session, &mut seen, "fuA", 7_999), "");
+    assert_ne!(place(&mut session, &mut seen, "fuB", 8_000), "");
+    let until = now(60_000).server.0;
+    let frame = format!(
+        r#"{{"id":"p1","status":418,"error":{{"code":-1003,"msg":"x","data":{{"serverTime":1,"retryAfter":{until}}}}}}}"#
+    );
+    answer(&mut session, &mut seen, &frame, 8_100);
+    assert_eq!(governor.admit(1, now(59_999)), Err(now(60_000).mono));
+    assert_eq!(
+        governor.banned_until(now(59_999).mono),
+        Some(now(60_000).mono)
+    );
+    assert_eq!(governor.admit(1, now(60_000)), Ok(()));
+    let expected = [
+        "up",
+        "PLACE REJECTED fuA 1",
+        "PLACE REJECTED fuB -1003 timed",
+    ];
+    assert_eq!(seen.0, expected);
 }
 
 #[test]
