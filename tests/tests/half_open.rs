@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 use tests::fault_proxy::{Fault, Line};
-use tests::rig::{Plan, Rig};
-use tests::{TURN, target, wait_for};
+use tests::rig::Rig;
+use tests::wait_for;
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -38,19 +38,9 @@ fn reconciliations(rig: &Rig) -> f64 {
 
 #[test]
 fn a_half_open_private_stream_and_order_connection_are_replaced_within_seconds() {
-    let _turn = TURN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
     for io in ["inline", "threads"] {
-        let mut rig = Rig::set_up(&Plan {
-            state_dir: target()
-                .join("fulcrum/tests")
-                .join(format!("half-open-{io}")),
-            market: vec!["--generate", "--symbols", "BTCUSDT", "--seed", "7"],
-            traded: vec!["BTCUSDT"],
-            lines: format!("[hot_path]\nhot_io = \"{io}\"\nengine_wait = \"yield\"\n"),
-            proxied: true,
-        });
+        let lines = format!("[hot_path]\nhot_io = \"{io}\"\nengine_wait = \"yield\"\n");
+        let mut rig = Rig::proxied(&format!("half-open-{io}"), "BTCUSDT", &lines);
         rig.start_hot_path();
         rig.start_control();
         let streams = [("private", Line::Private), ("orders", Line::Orders)];
