@@ -50,6 +50,7 @@ impl Facts<'_> {
             | Record::TradesRecovered(_)
             | Record::FirstStart(_)
             | Record::Setup(_)
+            | Record::Listing(_)
             | Record::Opening(_) => self.account_note(),
             Record::AmendIntent(one) => self.amend_intent(one),
             Record::Amended(one) => self.amended(one),
@@ -101,6 +102,12 @@ impl Facts<'_> {
                 ("SETUP", fault, Some(one.instrument))
             }
             Record::Opening(one) => ("OPENING", "", Some(one.instrument)),
+            Record::Listing(one) => {
+                let fault = one
+                    .fault
+                    .map_or(one.status.as_str(), |fault| fault.as_str());
+                ("LISTING", fault, Some(one.instrument))
+            }
             _ => return Ok(()),
         };
         self.transaction

@@ -4,7 +4,7 @@
 //! trade or order it is; the engine knows its orders.
 
 use crate::ids::{Asset, ClientOrderId, ExchangeOrderId, InstrumentId, TradeId};
-use crate::instrument::Market;
+use crate::instrument::{Filters, InstrumentStatus, Market};
 use crate::order::{Liquidity, Side};
 use crate::units::{Money, Price, Quantity, UtcMs};
 use crate::{wire_enum, wire_struct};
@@ -114,6 +114,31 @@ wire_enum! {
         MarginType = "MARGIN_TYPE",
         /// The leverage is another one, or above the cap, and cannot be changed.
         Leverage = "LEVERAGE",
+    }
+}
+
+wire_enum! {
+    /// Why an instrument cannot be traded for the rest of this life, of how it is listed.
+    pub enum ListingFault {
+        /// Its tick or lot is another one: all books, orders and positions count in the old.
+        GridChanged = "GRID_CHANGED",
+        /// It is not listed any more.
+        Gone = "DELISTED",
+    }
+}
+
+wire_struct! {
+    /// How the exchange lists an instrument now.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ListingReport {
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// Whether it takes orders.
+        pub status: InstrumentStatus,
+        /// What an order must satisfy; those known last where there is a fault.
+        pub filters: Filters,
+        /// What keeps it from being traded until the next start; `None` for nothing.
+        pub fault: Option<ListingFault>,
     }
 }
 

@@ -10,8 +10,8 @@ use market::account::{
 };
 use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
 use market::reconciliation::{
-    AccountConfigChange, AlgoOrderReport, ElsewhereReport, InstrumentMemory, SetupReport,
-    TradeReport,
+    AccountConfigChange, AlgoOrderReport, ElsewhereReport, InstrumentMemory, ListingReport,
+    SetupReport, TradeReport,
 };
 use market::record::{KillStep, ProtectionStep};
 use market::{
@@ -122,6 +122,8 @@ pub enum Input<'a> {
     Setup(SetupReport),
     /// Somebody changed how the account is set up.
     AccountConfig(AccountConfigChange),
+    /// The exchange lists an instrument otherwise than before.
+    Listing(ListingReport),
 }
 
 wire_struct! {
@@ -295,6 +297,7 @@ input_codec! {
     64 => Elsewhere,
     65 => Setup,
     66 => AccountConfig,
+    68 => Listing,
 }
 
 impl<'a> Event<'a> {

@@ -29,7 +29,7 @@ use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
 use binance::rest::MarginType;
 use binance::session::{
-    AccountSetup, Feed, Governor, LeverageWish, MarketRoute, MarketSession, OrderSession,
+    AccountSetup, Feed, Governor, LeverageWish, Listings, MarketRoute, MarketSession, OrderSession,
     OrderSessionSettings, PRIVATE_CONNECTIONS, Reconciler, SECOND_NS, ServerTime, SetupWish,
     SnapshotQueue, UserSession,
 };
@@ -324,7 +324,8 @@ pub fn order_parts(
             reply_timeout_ns: REPLY_TIMEOUT_NS,
             seed: ORDERS_SEED,
         })
-        .with_silence(silence),
+        .with_silence(silence)
+        .with_listing_doubt(start.listing_doubts[market as usize].clone()),
         url: ws_api_url.to_string(),
         stream: StreamCells::new(telemetry, market, "orders")?,
         latency: LatencyCells::new(telemetry, market, &start.instruments)?,
@@ -424,6 +425,12 @@ pub fn cold_parts(
             snapshots: SnapshotQueue::new(*market, start.instruments.len(), 21),
             reconciler: Reconciler::new(*market, start.credentials.clone(), 22),
             setup: account_setup(start, *market),
+            listings: Listings::new(
+                *market,
+                &Instruments(&start.instruments),
+                start.listing_doubts[*market as usize].clone(),
+                crate::clock::monotonic(),
+            ),
             governor: Governor::new(*weight_limit).sharing(rest.silence()),
             emergency,
             protection: protection_shell(start, telemetry, *market, clock)?,

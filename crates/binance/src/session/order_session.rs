@@ -12,8 +12,8 @@ use super::governor::SILENCE_S_MAX;
 use super::link::PING_AFTER_NS;
 use super::private_stream::take_private_frame;
 use super::{
-    CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, Silence,
-    UserEvents,
+    CloseReason, Link, LinkAction, LinkSettings, ListingDoubt, MILLISECOND_NS, Now, SECOND_NS,
+    Silence, UserEvents,
 };
 use crate::decode::DecodeError;
 use crate::orders::{
@@ -106,6 +106,8 @@ pub struct OrderSession {
     silence: Silence,
     /// A time stamp was refused since the shell last asked.
     clock_refused: bool,
+    /// Raised when an order is refused for what the exchange lists.
+    listing_doubt: ListingDoubt,
 }
 
 impl OrderSession {
@@ -136,6 +138,7 @@ impl OrderSession {
             heard: MonoNs(0),
             silence: Silence::default(),
             clock_refused: false,
+            listing_doubt: ListingDoubt::default(),
             settings,
         }
     }
@@ -196,6 +199,13 @@ impl OrderSession {
     #[must_use]
     pub fn with_silence(mut self, silence: Silence) -> Self {
         self.silence = silence;
+        self
+    }
+
+    /// Tells whoever watches the listings of refusals for filters and status.
+    #[must_use]
+    pub fn with_listing_doubt(mut self, doubt: ListingDoubt) -> Self {
+        self.listing_doubt = doubt;
         self
     }
 
@@ -372,7 +382,11 @@ impl OrderSession {
         let retry_after_ms = reply.error.and_then(|one| one.retry_after_ms);
         self.note_silence(reply.status, retry_after_ms, now);
         let code = reply.error.map_or(0, |one| one.code);
-        self.clock_refused |= classify_code(code) == ErrorClass::Clock;
+        match classify_code(code) {
+            ErrorClass::Clock => self.clock_refused = true,
+            ErrorClass::Filter | ErrorClass::Instrument => self.listing_doubt.raise(),
+            _ => {}
+        }
         let ReplyId::Ours(RequestId { kind, sequence }) = reply.id else {
             events.unreadable();
             return None;

@@ -13,16 +13,16 @@ use crate::telemetry::Telemetry;
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    AccountSetup, Governor, HttpRequest, Now, ReconcileEvents, Reconciler, ServerTime, SetupEvents,
-    SnapshotEvents, SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpRequest, ListingEvents, Listings, Now, ReconcileEvents, Reconciler,
+    ServerTime, SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::{SnapshotBegin, SnapshotLevels};
 use ipc::{Counter, RegisterError};
 use market::{
     AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level,
-    LiquidationReport, MarginReport, Market, MonoNs, OpenOrderReport, PositionReport, SetupReport,
-    Side, TradeReport, TradesWanted, UpdateId, VenueReport,
+    LiquidationReport, ListingReport, MarginReport, Market, MonoNs, OpenOrderReport,
+    PositionReport, SetupReport, Side, TradeReport, TradesWanted, UpdateId, VenueReport,
 };
 use std::cell::RefCell;
 use std::future::Future;
@@ -47,13 +47,14 @@ pub struct RestCells {
 
 const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
 
-const ENDPOINTS: [&str; 19] = [
+const ENDPOINTS: [&str; 21] = [
     "/fapi/v1/algoOrder",
     "/fapi/v1/allOpenOrders",
     "/fapi/v1/openAlgoOrders",
     "/fapi/v1/algoOpenOrders",
     "/fapi/v1/countdownCancelAll",
     "/fapi/v1/time",
+    "/fapi/v1/exchangeInfo",
     "/fapi/v1/depth",
     "/fapi/v1/openOrders",
     "/fapi/v3/positionRisk",
@@ -65,6 +66,7 @@ const ENDPOINTS: [&str; 19] = [
     "/fapi/v1/leverage",
     "/api/v3/myTrades",
     "/api/v3/time",
+    "/api/v3/exchangeInfo",
     "/api/v3/depth",
     "/api/v3/openOrders",
 ];
@@ -130,6 +132,8 @@ pub struct ColdShell {
     pub reconciler: Reconciler,
     /// How its account is set up.
     pub setup: AccountSetup,
+    /// How its instruments are listed.
+    pub listings: Listings,
     /// Its weight.
     pub governor: Governor,
     /// Its kill, its countdowns.
@@ -175,6 +179,7 @@ enum Owner {
     Snapshot,
     Reconcile,
     Setup,
+    Listings,
 }
 
 /// A call that has ended.
@@ -190,6 +195,7 @@ struct Calls {
     snapshot: Option<(&'static str, Call)>,
     reconcile: Option<(&'static str, Call)>,
     setup: Option<(&'static str, Call)>,
+    listings: Option<(&'static str, Call)>,
 }
 
 impl ColdShell {
@@ -257,6 +263,9 @@ impl ColdShell {
         if let Some(request) = self.setup.poll(now, &mut self.governor, &instruments) {
             calls.setup = Some(start(&self.rest, request));
         }
+        if let Some(request) = self.listings.poll(now, &mut self.governor) {
+            calls.listings = Some(start(&self.rest, request));
+        }
         // A start knows how the account is set up before it agrees with the exchange.
         if !self.setup.is_settled() {
             return;
@@ -275,6 +284,7 @@ impl ColdShell {
                 .next_deadline()
                 .filter(|_| self.setup.is_settled()),
             self.setup.next_deadline(),
+            self.listings.next_deadline(),
             self.emergency.next_deadline(),
             self.protection
                 .as_ref()
@@ -294,6 +304,9 @@ impl ColdShell {
             }
             (endpoint, response) = finish(&mut calls.setup) => {
                 Some(Ended::Cold(Owner::Setup, endpoint, response))
+            }
+            (endpoint, response) = finish(&mut calls.listings) => {
+                Some(Ended::Cold(Owner::Listings, endpoint, response))
             }
             done = self.emergency.done() => Some(Ended::Emergency(done)),
             done = protected(&mut self.protection) => Some(Ended::Protection(done)),
@@ -358,6 +371,10 @@ impl ColdShell {
             }
             Owner::Setup => {
                 self.setup
+                    .on_reply(outcome, now.mono, &instruments, &mut sink);
+            }
+            Owner::Listings => {
+                self.listings
                     .on_reply(outcome, now.mono, &instruments, &mut sink);
             }
             Owner::Reconcile => {
@@ -454,6 +471,19 @@ impl SetupEvents for Sink<'_> {
 
     fn told(&mut self, text: String) {
         tracing::warn!("{text}");
+    }
+}
+
+impl ListingEvents for Sink<'_> {
+    fn listing(&mut self, report: ListingReport) {
+        self.0.deliver(Input::Listing(report));
+    }
+
+    fn failed(&mut self, why: String) {
+        tracing::warn!(
+            why,
+            "the list of instruments could not be read, it will be tried again"
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: tables of bytes and times. Out: verdicts. Never: a socket.
 
 use super::*;
-use crate::session::{Governor, HttpReply};
+use crate::session::{Governor, HttpReply, Listings};
 use crate::sign::Signer;
 use market::{
     BalanceReport, Filters, InstrumentStatus, IntentId, OrderType, OrderUpdate, PositionReport,
@@ -314,6 +314,22 @@ fn a_refused_time_stamp_is_told_to_the_shell_once() {
         let id = format!("p{}", session.next_sequence - 1);
         answer(&mut session, &mut seen, &refusal(&id, 400, code), 20);
         assert!(session.take_clock_refused() && !session.take_clock_refused());
+    }
+}
+
+#[test]
+fn a_refusal_for_filters_or_status_has_the_listings_looked_at() {
+    for (code, expected) in [(-4014, true), (-1111, true), (-4140, true), (-2019, false)] {
+        let doubt = ListingDoubt::default();
+        let (mut session, mut seen) = connected();
+        session.listing_doubt = doubt.clone();
+        place(&mut session, &mut seen, "fuA", 10);
+        answer(&mut session, &mut seen, &refusal("p1", 400, code), 20);
+        let table = [instrument()];
+        let begun = now(0).mono;
+        let mut listings = Listings::new(Market::UsdM, &Instruments(&table), doubt, begun);
+        let asked = listings.poll(now(30), &mut Governor::new(2_400));
+        assert_eq!(asked.is_some(), expected, "{code}");
     }
 }
 
