@@ -76,7 +76,7 @@ fn where_only_cancels_are_taken_an_exit_waits() {
     assert_eq!(rig.placed(), []);
     assert_eq!(denials(&rig), [DenialCode::InstrumentNotTradable]);
     rig.send(listed(InstrumentStatus::Trading));
-    rig.pass_ms(60_000);
+    rig.pass_ms(2_000);
     rig.book(500_000, 41, 10);
     assert!(rig.place_one().reduce_only);
 }
@@ -139,7 +139,9 @@ fn another_grid_cancels_what_rests_and_opens_nothing() {
     rig.pass_ms(1_000);
     rig.book(500_000, 41, 10);
     assert_eq!(rig.placed(), []);
-    assert_eq!(denials(&rig), [DenialCode::InstrumentNotTradable]);
+    let refused = denials(&rig);
+    assert!(!refused.is_empty());
+    assert!(refused.iter().all(|one| *one == DenialCode::InstrumentNotTradable));
     let told = rig.outbox.observer.records.iter();
     let told = told.filter(|one| matches!(one, Record::Listing(_)));
     assert_eq!(told.count(), 1);
