@@ -52,6 +52,7 @@ impl Facts<'_> {
             | Record::Setup(_)
             | Record::Listing(_)
             | Record::Opening(_) => self.account_note(),
+            Record::Income(one) => self.income(one),
             Record::AmendIntent(one) => self.amend_intent(one),
             Record::Amended(one) => self.amended(one),
             Record::Protection(one) => self.protection(one),

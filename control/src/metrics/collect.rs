@@ -355,6 +355,21 @@ impl Page {
             &position,
             totals.position_differences,
         );
+        let incomes = &totals.incomes;
+        let income = [("kind", "income")];
+        self.counter("reconcile_mismatches", &income, incomes.differences);
+        for (kind, sum) in &incomes.by_kind {
+            self.gauge("income_usdt", &[("kind", kind)], as_float(*sum));
+        }
+        let funding = incomes.by_kind.get("FUNDING_FEE").copied();
+        let paid = -as_float(funding.unwrap_or_default());
+        self.gauge(
+            "funding_paid_usdt",
+            &[],
+            if paid == 0.0 { 0.0 } else { paid },
+        );
+        let unexplained = as_float(incomes.difference);
+        self.gauge("income_difference_usdt", &[], unexplained);
         if totals.reconciled_utc_ns > 0 {
             let seconds = totals.reconciled_utc_ns as f64 / 1e9;
             self.gauge("reconcile_last_success_timestamp_seconds", &[], seconds);

@@ -3,7 +3,7 @@
 //! In: what decoders read, what the engine found. Out: plain values. Never: a verdict on whose
 //! trade or order it is; the engine knows its orders.
 
-use crate::ids::{Asset, ClientOrderId, ExchangeOrderId, InstrumentId, TradeId};
+use crate::ids::{Asset, ClientOrderId, ExchangeOrderId, InstrumentId, Symbol, TradeId};
 use crate::instrument::{Filters, InstrumentStatus, Market};
 use crate::order::{Liquidity, Side};
 use crate::units::{Money, Price, Quantity, UtcMs};
@@ -114,6 +114,45 @@ wire_enum! {
         MarginType = "MARGIN_TYPE",
         /// The leverage is another one, or above the cap, and cannot be changed.
         Leverage = "LEVERAGE",
+    }
+}
+
+wire_enum! {
+    /// What moved the wallet, in the exchange's words.
+    pub enum IncomeKind {
+        /// Realised profit of one trade.
+        RealizedPnl = "REALIZED_PNL",
+        /// The fee of one trade.
+        Commission = "COMMISSION",
+        /// Funding of a position.
+        FundingFee = "FUNDING_FEE",
+        /// To or from another wallet.
+        Transfer = "TRANSFER",
+        /// Settled by the insurance fund.
+        InsuranceClear = "INSURANCE_CLEAR",
+        /// Any other.
+        Other = "OTHER",
+    }
+}
+
+wire_struct! {
+    /// One movement of the wallet, as the exchange's income list has it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct IncomeReport {
+        /// What it was.
+        pub kind: IncomeKind,
+        /// Of which symbol, of our table or not; `None` for none.
+        pub symbol: Option<Symbol>,
+        /// In which asset.
+        pub asset: Asset,
+        /// How much; negative when it left.
+        pub amount: Money,
+        /// When.
+        pub time: UtcMs,
+        /// Unique within kind and symbol.
+        pub transaction_id: u64,
+        /// The trade behind it; 0 for none.
+        pub trade_id: TradeId,
     }
 }
 

@@ -15,8 +15,8 @@ use crate::reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, StateReason, TradingState,
 };
 pub use crate::reconciliation::{
-    Difference, DifferenceFate, ExternalOrder, FirstStartFate, FirstStartRecord, ListingReport,
-    OpeningRecord, SetupFault, SetupReport, TradesRecovered,
+    Difference, DifferenceFate, ExternalOrder, FirstStartFate, FirstStartRecord, IncomeReport,
+    ListingReport, OpeningRecord, SetupFault, SetupReport, TradesRecovered,
 };
 use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
@@ -129,6 +129,8 @@ wire_union! {
         Opening(OpeningRecord) = 45,
         /// The exchange lists an instrument otherwise than before.
         Listing(ListingReport) = 46,
+        /// A movement of the wallet, as the exchange lists it.
+        Income(IncomeReport) = 47,
     }
 }
 

@@ -10,8 +10,8 @@ use market::account::{
 };
 use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
 use market::reconciliation::{
-    AccountConfigChange, AlgoOrderReport, ElsewhereReport, InstrumentMemory, ListingReport,
-    SetupReport, TradeReport,
+    AccountConfigChange, AlgoOrderReport, ElsewhereReport, IncomeReport, InstrumentMemory,
+    ListingReport, SetupReport, TradeReport,
 };
 use market::record::{KillStep, ProtectionStep};
 use market::{
@@ -124,6 +124,8 @@ pub enum Input<'a> {
     AccountConfig(AccountConfigChange),
     /// The exchange lists an instrument otherwise than before.
     Listing(ListingReport),
+    /// A movement of the wallet, as the exchange lists it; it is only journalled.
+    Income(IncomeReport),
 }
 
 wire_struct! {
@@ -298,6 +300,7 @@ input_codec! {
     65 => Setup,
     66 => AccountConfig,
     68 => Listing,
+    69 => Income,
 }
 
 impl<'a> Event<'a> {

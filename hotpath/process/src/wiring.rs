@@ -29,9 +29,9 @@ use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
 use binance::rest::MarginType;
 use binance::session::{
-    AccountSetup, Feed, Governor, LeverageWish, Listings, MarketRoute, MarketSession, OrderSession,
-    OrderSessionSettings, PRIVATE_CONNECTIONS, Reconciler, SECOND_NS, ServerTime, SetupWish,
-    SnapshotQueue, UserSession,
+    AccountSetup, Feed, Governor, Income, LeverageWish, Listings, MarketRoute, MarketSession,
+    OrderSession, OrderSessionSettings, PRIVATE_CONNECTIONS, Reconciler, SECOND_NS, ServerTime,
+    SetupWish, SnapshotQueue, UserSession,
 };
 use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};
@@ -425,6 +425,8 @@ pub fn cold_parts(
             snapshots: SnapshotQueue::new(*market, start.instruments.len(), 21),
             reconciler: Reconciler::new(*market, start.credentials.clone(), 22),
             setup: account_setup(start, *market),
+            income: (*market == Market::UsdM)
+                .then(|| Income::new(start.credentials.clone(), crate::clock::monotonic())),
             listings: Listings::new(
                 *market,
                 &Instruments(&start.instruments),

@@ -13,16 +13,17 @@ use crate::telemetry::Telemetry;
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    AccountSetup, Governor, HttpRequest, ListingEvents, Listings, Now, ReconcileEvents, Reconciler,
-    ServerTime, SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpRequest, Income, IncomeEvents, ListingEvents, Listings, Now,
+    ReconcileEvents, Reconciler, ServerTime, SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::{SnapshotBegin, SnapshotLevels};
 use ipc::{Counter, RegisterError};
 use market::{
-    AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level,
-    LiquidationReport, ListingReport, MarginReport, Market, MonoNs, OpenOrderReport,
-    PositionReport, SetupReport, Side, TradeReport, TradesWanted, UpdateId, VenueReport,
+    AlgoOrderReport, BalanceReport, ElsewhereReport, IncomeReport, Instrument, InstrumentId,
+    Instruments, Level, LiquidationReport, ListingReport, MarginReport, Market, MonoNs,
+    OpenOrderReport, PositionReport, SetupReport, Side, TradeReport, TradesWanted, UpdateId,
+    VenueReport,
 };
 use std::cell::RefCell;
 use std::future::Future;
@@ -47,7 +48,7 @@ pub struct RestCells {
 
 const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
 
-const ENDPOINTS: [&str; 21] = [
+const ENDPOINTS: [&str; 22] = [
     "/fapi/v1/algoOrder",
     "/fapi/v1/allOpenOrders",
     "/fapi/v1/openAlgoOrders",
@@ -55,6 +56,7 @@ const ENDPOINTS: [&str; 21] = [
     "/fapi/v1/countdownCancelAll",
     "/fapi/v1/time",
     "/fapi/v1/exchangeInfo",
+    "/fapi/v1/income",
     "/fapi/v1/depth",
     "/fapi/v1/openOrders",
     "/fapi/v3/positionRisk",
@@ -134,6 +136,8 @@ pub struct ColdShell {
     pub setup: AccountSetup,
     /// How its instruments are listed.
     pub listings: Listings,
+    /// What moved its wallet; none on spot, which has no such list.
+    pub income: Option<Income>,
     /// Its weight.
     pub governor: Governor,
     /// Its kill, its countdowns.
@@ -180,6 +184,7 @@ enum Owner {
     Reconcile,
     Setup,
     Listings,
+    Income,
 }
 
 /// A call that has ended.
@@ -196,6 +201,7 @@ struct Calls {
     reconcile: Option<(&'static str, Call)>,
     setup: Option<(&'static str, Call)>,
     listings: Option<(&'static str, Call)>,
+    income: Option<(&'static str, Call)>,
 }
 
 impl ColdShell {
@@ -274,6 +280,11 @@ impl ColdShell {
         if let Some(request) = reconciler.poll(now, governor, &instruments, &mut sink) {
             calls.reconcile = Some(start(&self.rest, request));
         }
+        // Last: nothing waits for it.
+        let income = self.income.as_mut();
+        if let Some(request) = income.and_then(|one| one.poll(now, &mut self.governor)) {
+            calls.income = Some(start(&self.rest, request));
+        }
     }
 
     async fn wait(&mut self, calls: &mut Calls) -> Option<Ended> {
@@ -285,6 +296,10 @@ impl ColdShell {
                 .filter(|_| self.setup.is_settled()),
             self.setup.next_deadline(),
             self.listings.next_deadline(),
+            self.income
+                .as_ref()
+                .and_then(Income::next_deadline)
+                .filter(|_| self.setup.is_settled()),
             self.emergency.next_deadline(),
             self.protection
                 .as_ref()
@@ -307,6 +322,9 @@ impl ColdShell {
             }
             (endpoint, response) = finish(&mut calls.listings) => {
                 Some(Ended::Cold(Owner::Listings, endpoint, response))
+            }
+            (endpoint, response) = finish(&mut calls.income) => {
+                Some(Ended::Cold(Owner::Income, endpoint, response))
             }
             done = self.emergency.done() => Some(Ended::Emergency(done)),
             done = protected(&mut self.protection) => Some(Ended::Protection(done)),
@@ -376,6 +394,11 @@ impl ColdShell {
             Owner::Listings => {
                 self.listings
                     .on_reply(outcome, now.mono, &instruments, &mut sink);
+            }
+            Owner::Income => {
+                if let Some(income) = &mut self.income {
+                    income.on_reply(outcome, now.mono, &mut sink);
+                }
             }
             Owner::Reconcile => {
                 self.reconciler
@@ -484,6 +507,16 @@ impl ListingEvents for Sink<'_> {
             why,
             "the list of instruments could not be read, it will be tried again"
         );
+    }
+}
+
+impl IncomeEvents for Sink<'_> {
+    fn income(&mut self, report: IncomeReport) {
+        self.0.deliver(Input::Income(report));
+    }
+
+    fn income_failed(&mut self, why: String) {
+        tracing::warn!(why, "the income could not be read, it will be tried again");
     }
 }
 

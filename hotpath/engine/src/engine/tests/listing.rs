@@ -141,7 +141,11 @@ fn another_grid_cancels_what_rests_and_opens_nothing() {
     assert_eq!(rig.placed(), []);
     let refused = denials(&rig);
     assert!(!refused.is_empty());
-    assert!(refused.iter().all(|one| *one == DenialCode::InstrumentNotTradable));
+    assert!(
+        refused
+            .iter()
+            .all(|one| *one == DenialCode::InstrumentNotTradable)
+    );
     let told = rig.outbox.observer.records.iter();
     let told = told.filter(|one| matches!(one, Record::Listing(_)));
     assert_eq!(told.count(), 1);
