@@ -60,7 +60,7 @@ pub fn parse_income(body: &[u8]) -> Result<Vec<IncomeReport>, RestError> {
         };
         Ok(IncomeReport {
             kind: IncomeKind::from_word(&one.income_type).unwrap_or(IncomeKind::Other),
-            symbol: Symbol::new(one.symbol.as_bytes()),
+            symbol: Symbol::new(one.symbol.as_bytes()).filter(|one| !one.as_bytes().is_empty()),
             asset: asset.ok_or_else(|| bad_value("asset", &one.asset))?,
             amount: signed_money("income", &one.income)?,
             time: UtcMs(one.time),

@@ -382,9 +382,12 @@ impl OrderSession {
         let retry_after_ms = reply.error.and_then(|one| one.retry_after_ms);
         self.note_silence(reply.status, retry_after_ms, now);
         let code = reply.error.map_or(0, |one| one.code);
+        let message = reply.error.map_or(&b""[..], |one| one.message);
         match classify_code(code) {
             ErrorClass::Clock => self.clock_refused = true,
             ErrorClass::Filter | ErrorClass::Instrument => self.listing_doubt.raise(),
+            // Spot says so of a halt.
+            ErrorClass::Rejected if message == b"Market is closed." => self.listing_doubt.raise(),
             _ => {}
         }
         let ReplyId::Ours(RequestId { kind, sequence }) = reply.id else {
