@@ -196,11 +196,13 @@ impl World {
             }
             _ => {
                 let lasts = fault.lasts(5_000, 150_000);
-                self.adversary.no_commit_until = now + lasts;
+                // One that is shorter does not end one that is longer.
+                let until = |already: &mut u64| *already = (now + lasts).max(*already);
+                until(&mut self.adversary.no_commit_until);
                 let mut disk = self.disk.borrow_mut();
                 match fault.kind(2) {
-                    0 => disk.refuses_until = now + lasts,
-                    _ => disk.slow_until = now + lasts,
+                    0 => until(&mut disk.refuses_until),
+                    _ => until(&mut disk.slow_until),
                 }
                 drop(disk);
                 self.adversary
