@@ -143,6 +143,8 @@ pub struct Checker {
     adopted: Vec<(usize, i64)>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
+    /// Orders that are told to have filled more than was booked, since when.
+    untold: BTreeMap<ClientOrderId, u64>,
 }
 
 impl Checker {
@@ -192,6 +194,7 @@ impl Checker {
             born_at: 0,
             adopted: Vec::new(),
             flats: Vec::new(),
+            untold: BTreeMap::new(),
         }
     }
 
@@ -229,6 +232,7 @@ impl Checker {
             ..Flat::default()
         };
         self.flats = vec![unclear; count];
+        self.untold.clear();
         self.keep_silences(birth);
         self.hash.word(u64::from(birth.life));
     }
