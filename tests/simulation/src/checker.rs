@@ -21,7 +21,7 @@ use market::{
     TradeId, TradingState,
 };
 
-use market::record::{Fill, JournalRecord};
+use market::record::{Fill, JournalRecord, TradingStateChange};
 
 pub use kill::Moment;
 
@@ -67,6 +67,9 @@ pub struct Shadow {
     /// Amendments that were decided and are not written yet.
     pub amendments: VecDeque<NewOrder>,
 }
+
+/// Changes of the trading state that are kept.
+pub(crate) const STATES_MAX: usize = 200;
 
 /// Records that a failure shows.
 const RECENT: usize = 24;
@@ -143,6 +146,8 @@ pub struct Checker {
     adopted: Vec<(usize, i64)>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
+    /// Trading states, for people.
+    pub states: Vec<(u64, TradingStateChange)>,
     /// Orders that are told to have filled more than was booked, since when.
     untold: BTreeMap<ClientOrderId, u64>,
 }
@@ -194,6 +199,7 @@ impl Checker {
             born_at: 0,
             adopted: Vec::new(),
             flats: Vec::new(),
+            states: Vec::new(),
             untold: BTreeMap::new(),
         }
     }
