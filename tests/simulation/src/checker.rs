@@ -21,7 +21,7 @@ use market::{
     TradeId, TradingState,
 };
 
-use market::record::{Fill, JournalRecord};
+use market::record::{Fill, JournalRecord, TradingStateChange};
 
 pub use kill::Moment;
 
@@ -67,6 +67,9 @@ pub struct Shadow {
     /// Amendments that were decided and are not written yet.
     pub amendments: VecDeque<NewOrder>,
 }
+
+/// Changes of the trading state that are kept.
+pub(crate) const STATES_MAX: usize = 200;
 
 /// Records that a failure shows.
 const RECENT: usize = 24;
@@ -143,6 +146,10 @@ pub struct Checker {
     adopted: Vec<(usize, i64)>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
+    /// Trading states, for people.
+    pub states: Vec<(u64, TradingStateChange)>,
+    /// Orders that are told to have filled more than was booked, since when.
+    untold: BTreeMap<ClientOrderId, u64>,
 }
 
 impl Checker {
@@ -192,6 +199,8 @@ impl Checker {
             born_at: 0,
             adopted: Vec::new(),
             flats: Vec::new(),
+            states: Vec::new(),
+            untold: BTreeMap::new(),
         }
     }
 
@@ -229,6 +238,7 @@ impl Checker {
             ..Flat::default()
         };
         self.flats = vec![unclear; count];
+        self.untold.clear();
         self.keep_silences(birth);
         self.hash.word(u64::from(birth.life));
     }

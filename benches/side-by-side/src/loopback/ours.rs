@@ -9,6 +9,7 @@ use super::world::{Logs, account, hmac, host, market_session, order_session, seg
 use super::{Session, Written};
 use crate::input::Input;
 use crate::rings::pin;
+use binance::session::{Feed, MarketRoute};
 use engine::event::{LEVELS_MAX, SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
 use engine::{Event, Input as EngineInput, Request};
 use hotpath::engine_thread::{Behaviour, Inlet};
@@ -18,7 +19,7 @@ use hotpath::gateway::stream_cells::StreamCells;
 use hotpath::hot_socket::{HotDialer, HotOptions, HotSocket};
 use hotpath::inline::desk::{Desk, OrderSlot};
 use hotpath::inline::dialing::{Dialed, Dialing, Wanted};
-use hotpath::inline::market::MarketSlot;
+use hotpath::inline::market::{MarketFeed, MarketSlot};
 use hotpath::inline::thread::{InlineThread, Reading};
 use hotpath::inline::wire::Wire;
 use hotpath::latency::stall::{STALL_NS, StallDetector};
@@ -124,10 +125,15 @@ fn parts<'a>(
             order_ways,
         ),
         privates: Vec::new(),
-        markets: vec![MarketSlot::new(
-            market_session(input),
-            Wire::new(MARKET, &dialing, cells("public")?),
-        )],
+        markets: vec![MarketFeed {
+            feed: Feed::new(MarketRoute::Public, 1, 1),
+            slots: vec![MarketSlot::new(
+                0,
+                market_session(input),
+                Wire::new(MARKET, &dialing, cells("public")?),
+                None,
+            )],
+        }],
         dialing: Arc::clone(&dialing),
         reading: Reading::new(instruments),
         stalls: StallDetector::new(telemetry, "engine", clock, STALL_NS).map_err(text)?,
