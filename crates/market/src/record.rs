@@ -22,9 +22,9 @@ use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
 
 /// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
-/// 3 drills of the kill, amendments, protective stops and what reconciliation finds: what an earlier
-/// version wrote is read as it was.
-pub const RECORD_VERSION: u16 = 3;
+/// 3 drills of the kill, amendments, protective stops and what reconciliation finds, version 4 listings
+/// and income: what an earlier version wrote is read as it was.
+pub const RECORD_VERSION: u16 = 4;
 
 /// Most bytes of one encoded record with its header.
 pub const RECORD_BYTES_MAX: usize = 512;

@@ -27,7 +27,7 @@ pub(super) const UNKNOWN_MARGIN_NS: u64 = 2_000_000_000;
 pub(super) const NOT_FOUND_ANSWERS: u8 = 2;
 /// An order that cannot rest and is accepted ends within milliseconds. When its end has not been told
 /// for this long, the private stream may be dead: the exchange is asked.
-const ENDLESS_NS: u64 = 1_000_000_000;
+pub(super) const ENDLESS_NS: u64 = 1_000_000_000;
 /// How long fills may follow the news of an order's end before they count as missing.
 pub(crate) const MISSING_FILL_NS: u64 = 1_000_000_000;
 
