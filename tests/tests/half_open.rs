@@ -32,6 +32,11 @@ fn connected(rig: &Rig, stream: &str) -> bool {
     figure(rig, &name) == 1.0
 }
 
+fn incomes(rig: &Rig) -> f64 {
+    let name = "api_responses_total{endpoint=\"/fapi/v1/income\",market=\"usdm\",status=\"2xx\"}";
+    figure(rig, name)
+}
+
 fn reconciliations(rig: &Rig) -> f64 {
     figure(rig, "reconcile_runs_total{market=\"usdm\",result=\"ok\"}")
 }
@@ -47,6 +52,12 @@ fn a_half_open_private_stream_and_order_connection_are_replaced_within_seconds()
         wait_for("both are up and the account is known", SOON, || {
             streams.iter().all(|(stream, _)| connected(&rig, stream)) && reconciliations(&rig) > 0.0
         });
+        // The first look at the income comes ten seconds after the start: until then nothing but pings
+        // and their answers has passed.
+        wait_for("ten quiet seconds", SOON, || incomes(&rig) > 0.0);
+        for (stream, _) in streams {
+            assert_eq!(given_up(&rig, stream), 0.0, "{io}: {stream} lives");
+        }
         for (stream, line) in streams {
             let before = reconciliations(&rig);
             let proxy = rig.proxy.as_ref().expect("the plan wanted one");
