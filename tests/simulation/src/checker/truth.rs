@@ -147,7 +147,7 @@ impl Checker {
             return;
         }
         let life = self.life;
-        let waits = |one: &Shadow| one.life == life && one.told > one.filled;
+        let waits = |one: &Shadow| waits_for_fills(one, life);
         self.untold
             .retain(|id, _| self.orders.get(id).is_some_and(waits));
         for (id, shadow) in &self.orders {
@@ -180,6 +180,18 @@ impl Checker {
                 all.push(format!("position {index}: ours {ours}, theirs {theirs:?}"));
             }
         }
+        let mut unbooked: Vec<&str> = self
+            .orders
+            .values()
+            .filter(|one| !self.holed && waits_for_fills(one, self.life))
+            .map(|one| one.order.client_order_id.as_str())
+            .collect();
+        unbooked.sort_unstable();
+        all.extend(
+            unbooked
+                .iter()
+                .map(|id| format!("fills of {id} are not booked")),
+        );
         let theirs: BTreeSet<String> = [Market::UsdM, Market::Spot]
             .iter()
             .flat_map(|market| exchange.floor(*market).venue.orders())
@@ -242,4 +254,9 @@ impl Checker {
             self.broken("I6", text);
         }
     }
+}
+
+/// True for an order of this life that was told to have filled more than is booked.
+fn waits_for_fills(one: &Shadow, life: u32) -> bool {
+    one.life == life && one.told > one.filled
 }
