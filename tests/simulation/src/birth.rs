@@ -42,6 +42,7 @@ use crate::desk::{Desk, MarketSlot, OrderSlot, PrivateSlot, Wire};
 use crate::disk::Disk;
 use crate::emergency::Emergency;
 use crate::network::{MS, Place, Role, SECOND};
+use crate::protection::Protection;
 use crate::random::Random;
 use crate::venue::{API_KEY, API_SECRET, START_UTC_NS};
 
@@ -439,6 +440,7 @@ fn cold_side(market: Market, birth: &Birth) -> Cold {
         setup: AccountSetup::new(setups(market, birth), credentials(), seed.wrapping_add(24)),
         governor: Governor::new(weight),
         emergency: Emergency::new(market, instruments, credentials(), countdown, life),
+        protection: Protection::new(market, instruments, credentials(), (birth.seed, life)),
         venue: VenueReport {
             market,
             silent_until: MonoNs(0),

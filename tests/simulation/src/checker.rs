@@ -8,6 +8,7 @@ mod journal;
 mod kill;
 mod market_data;
 mod money;
+mod stops;
 mod truth;
 mod wire;
 
@@ -29,6 +30,7 @@ use crate::birth::Birth;
 use kill::Killed;
 use market_data::Continuity;
 use money::Flat;
+use stops::Stops;
 
 /// One broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub struct Shadow {
     pub not_found: Vec<u64>,
     /// Most that it may fill: its quantity, or what an amendment has made of it (F32).
     pub quantity_most: i64,
+    /// Somebody else has changed it (F32): it is what the exchange says.
+    pub outside: bool,
     /// Amendments that were decided and are not written yet.
     pub amendments: VecDeque<NewOrder>,
 }
@@ -143,6 +147,8 @@ pub struct Checker {
     adopted: Vec<(usize, i64)>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
+    /// Protective stops.
+    stops: Stops,
 }
 
 impl Checker {
@@ -192,6 +198,7 @@ impl Checker {
             born_at: 0,
             adopted: Vec::new(),
             flats: Vec::new(),
+            stops: Stops::default(),
         }
     }
 
@@ -229,6 +236,8 @@ impl Checker {
             ..Flat::default()
         };
         self.flats = vec![unclear; count];
+        let settings = crate::protection::stop_settings(birth.seed, birth.life);
+        self.stops.on_birth(settings, count);
         self.keep_silences(birth);
         self.hash.word(u64::from(birth.life));
     }
@@ -336,6 +345,7 @@ impl Checker {
     pub fn on_amended(&mut self, id: &ClientOrderId, quantity: Quantity) {
         if let Some(shadow) = self.orders.get_mut(id) {
             shadow.quantity_most = shadow.quantity_most.max(quantity.0);
+            shadow.outside = true;
         }
     }
 

@@ -9,11 +9,13 @@ mod frames;
 mod host;
 mod orders;
 mod places;
+mod stops;
 
 pub use catalogue::{CATALOGUE, FAULTS_MAX, FaultInfo};
 pub use frames::Piece;
 pub use orders::{Asked, Fate, Forged};
 pub use places::CallFate;
+pub(crate) use stops::stop_of;
 
 use crate::network::{ConnectionId, MS, Place, Role, SECOND};
 use crate::random::Random;
@@ -106,6 +108,17 @@ pub struct Held {
     pub text: Vec<u8>,
 }
 
+/// An order as it was.
+#[derive(Clone, Debug)]
+pub struct Stale {
+    /// Its name.
+    pub name: String,
+    /// Until when nobody is told that it has changed.
+    pub until: u64,
+    /// What a query tells.
+    pub result: serde_json::Value,
+}
+
 /// Who does all this.
 #[derive(Default)]
 pub struct Adversary {
@@ -125,6 +138,12 @@ pub struct Adversary {
     pub private_traps: Vec<Trap>,
     /// Wait for a REST call.
     pub rest_traps: Vec<Trap>,
+    /// Positions have stops at the exchange.
+    pub has_stops: bool,
+    /// Wait for a call about a stop.
+    pub stop_traps: Vec<Trap>,
+    /// The stop that queries do not find, and until when.
+    pub stop_lagging: Option<(String, u64)>,
     /// Hold now.
     pub conditions: Vec<Condition>,
     /// Texts held back.
@@ -133,6 +152,8 @@ pub struct Adversary {
     pub half_open: Vec<ConnectionId>,
     /// The order that queries do not find, and until when.
     pub lagging: Option<(String, u64)>,
+    /// The order that queries know as it was before an amendment.
+    pub stale: Option<Stale>,
     /// The order whose NEW is told after its successor.
     pub new_after: Option<String>,
     /// The appliance does nothing before.
@@ -184,7 +205,9 @@ impl Adversary {
     #[must_use]
     pub fn is_calm(&self, now: u64) -> bool {
         let stopped = self.stalled_until > now || self.no_commit_until > now;
-        let lags = self.lagging.as_ref().is_some_and(|(_, until)| *until > now);
+        let lags = self.lagging.as_ref().is_some_and(|(_, until)| *until > now)
+            || self.stale.as_ref().is_some_and(|one| one.until > now)
+            || self.stop_lagging.as_ref().is_some_and(|(_, until)| *until > now);
         // Those of snapshots and of the listen key meet no kill.
         let mut traps = self.rest_traps.iter();
         let trapped = traps.any(|one| !matches!(one.fault.number, 6 | 43));

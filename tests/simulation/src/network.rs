@@ -65,6 +65,8 @@ pub enum Owner {
     Sweep(u64),
     /// The exchange's countdown, with the place of its symbol.
     Deadman(usize),
+    /// A protective stop, with the number of its request.
+    Protect(u64),
 }
 
 /// A REST call on its way, or its answer.

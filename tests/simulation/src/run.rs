@@ -174,11 +174,23 @@ fn recover(world: &mut World, mut person: Person) -> u64 {
     let silent = world.checker.borrow().silent_until();
     let killed = world.commanded() == TradingState::Killed;
     let until = begun.max(if killed { silent } else { 0 }) + RECOVERY_NS;
-    let mut left = what_is_left(world);
-    while !left.is_empty() && world.next_at() <= until && world.checker.borrow().is_sound() {
+    let stops_until = until + world.checker.borrow().stops_patience_ns();
+    let mut settled = None;
+    let mut left;
+    loop {
+        left = what_is_left(world);
+        if left.is_empty() {
+            settled.get_or_insert(world.now);
+            left = world.checker.borrow().stops_left(&world.venue.exchange);
+        }
+        // What nobody told of a stop comes with the next list.
+        let until = settled.map_or(until, |_| stops_until);
+        let over = left.is_empty() || world.next_at() > until;
+        if over || !world.checker.borrow().is_sound() {
+            break;
+        }
         world.step();
         person.look(world);
-        left = what_is_left(world);
     }
     let now = world.now;
     let mut checker = world.checker.borrow_mut();
@@ -187,8 +199,9 @@ fn recover(world: &mut World, mut person: Person) -> u64 {
             checker.broken("PHASE2", what);
         }
         checker.compare_fills(&world.venue.exchange, now);
+        checker.compare_stop_fills(&world.venue.exchange);
     }
-    now - begun
+    settled.unwrap_or(now) - begun
 }
 
 /// What is not well yet.

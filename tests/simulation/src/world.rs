@@ -140,7 +140,10 @@ impl World {
             deliveries: 0,
             silences: Silences::default(),
             account: AccountStart::First,
-            adversary: Adversary::new(schedule),
+            adversary: Adversary {
+                has_stops: crate::protection::stop_settings(seed, 1).is_some(),
+                ..Adversary::new(schedule)
+            },
             pairs: vec![0; PAIRS],
             drifted_at: 0,
             pipes: std::collections::BTreeMap::new(),
@@ -257,6 +260,7 @@ impl World {
         checker.check_levels(engine);
         checker.check_signals(engine);
         checker.check_reserved(engine);
+        checker.check_reserved_truth(exchange, engine, self.now);
         checker.check_trades(exchange);
         if self.adversary.stalled_until <= self.now {
             let moment = Moment {
@@ -270,6 +274,7 @@ impl World {
             checker.check_durable(durable, on_disk, &moment);
             checker.check_kill(exchange, engine, &moment);
             checker.check_countdown(exchange, &moment);
+            checker.check_stops(exchange, engine, &moment);
         }
     }
 

@@ -194,6 +194,7 @@ impl Checker {
         let target = call.request.call.target();
         self.hash.bytes(target.as_bytes());
         self.check_silence(Channel::Rest(call.market), call.request.call.path);
+        self.on_stop_call(call);
     }
 
     /// The status of a REST answer, as the box hears it.

@@ -30,6 +30,12 @@ impl Adversary {
             // What a query does not find yet was not told either.
             return vec![Piece::Text(text.to_vec(), *until - now)];
         }
+        if let Some(one) = &self.stale
+            && now < one.until
+            && contains(text, one.name.as_bytes())
+        {
+            return vec![Piece::Text(text.to_vec(), one.until - now)];
+        }
         let is_new = contains(text, br#""x":"NEW""#);
         if is_new
             && self
@@ -128,6 +134,7 @@ impl World {
             32 => self.amend_from_outside(fault),
             45 => self.forced_order(fault),
             46 => self.funding(fault),
+            49 if self.adversary.has_stops && fault.draws[0] % 4 != 0 => self.stop_fault(fault),
             47 | 49 => self.order_from_outside(fault),
             48 => self.leverage(fault),
             50 => self.balance_moves(fault),
@@ -479,6 +486,9 @@ impl World {
                     .venue
                     .end_now(now, id, state, expiry, &mut floor.outputs);
             }
+        }
+        if self.adversary.has_stops {
+            self.cancel_conditionals();
         }
         self.venue.settle();
         self.collect();

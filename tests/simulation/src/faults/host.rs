@@ -4,7 +4,7 @@
 //! death before the next life.
 
 use super::{Adversary, Condition, Scheduled};
-use crate::death::POINTS;
+use crate::death::point_of;
 use crate::network::{MS, SECOND};
 use crate::world::World;
 
@@ -50,6 +50,9 @@ impl World {
         adversary.private_traps.clear();
         adversary.rest_traps.clear();
         adversary.lagging = None;
+        adversary.stale = None;
+        adversary.stop_traps.clear();
+        adversary.stop_lagging = None;
         adversary.no_commit_until = 0;
         self.disk.borrow_mut().heal();
         adversary.drift_ppm = 0;
@@ -107,10 +110,16 @@ impl World {
                     adversary.set_frame_trap(*fault);
                 }
             }
+            25..=27 | 29 | 30 | 35 | 36 | 40 | 41
+                if adversary.has_stops && fault.draws[2].is_multiple_of(3) =>
+            {
+                adversary.set_stop_trap(*fault);
+            }
             35 | 36 | 40 if fault.draws[0].is_multiple_of(4) => adversary.set_rest_trap(*fault),
             25..=31 | 33..=38 | 40 | 41 => adversary.set_order_trap(*fault),
             42 => adversary.set_private_trap(*fault),
             43 => self.key(fault),
+            32 if fault.draws[1].is_multiple_of(3) => adversary.set_order_trap(*fault),
             32 | 45..=52 => self.account_fault(fault),
             55..=58 => self.host_fault(fault),
             _ => {}
@@ -182,7 +191,7 @@ impl World {
                     .fire(now, 57, format!("SIGSTOP for {} ms", lasts / MS));
             }
             57 => {
-                let point = POINTS[(fault.draws[0] % POINTS.len() as u64) as usize];
+                let point = point_of(fault.draws[0], self.adversary.has_stops);
                 if let Some(appliance) = &mut self.appliance
                     && !appliance.desk.death.is_planned()
                 {

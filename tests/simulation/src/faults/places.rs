@@ -16,6 +16,16 @@ pub enum CallFate {
     Answer(RestReply),
     /// Not answered.
     Silence,
+    /// Handled, not answered.
+    LoseAnswer,
+    /// Handled; answered with this.
+    DoneBut(RestReply),
+    /// Handled; answered so much later.
+    Late(u64),
+    /// Handled, not answered; then its stop triggers.
+    TriggerAfter,
+    /// Its stop triggers, then it is handled.
+    TriggerFirst,
 }
 
 impl Adversary {
@@ -62,6 +72,11 @@ impl Adversary {
                 _ => reply(503, None, "Service Unavailable."),
             });
         }
+        if matches!(call.owner, Owner::Protect(_))
+            && let Some(fate) = self.stop_fate(now, call)
+        {
+            return fate;
+        }
         let fits = |one: &Scheduled| match one.number {
             6 => call.owner == Owner::Snapshot,
             43 => call.owner == Owner::Key,
@@ -95,7 +110,7 @@ impl Adversary {
 
 const TOO_MANY: &str = r#"{"code":-1003,"msg":"Way too many requests."}"#;
 
-fn reply(status: u16, retry_after_s: Option<u32>, body: &str) -> RestReply {
+pub(super) fn reply(status: u16, retry_after_s: Option<u32>, body: &str) -> RestReply {
     RestReply {
         status,
         retry_after_s,
