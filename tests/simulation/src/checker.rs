@@ -28,7 +28,7 @@ pub use kill::Moment;
 
 use crate::birth::Birth;
 use kill::Killed;
-use market_data::Continuity;
+use market_data::{Continuity, Routes};
 use money::Flat;
 use stops::Stops;
 
@@ -115,6 +115,7 @@ pub struct Checker {
     holed: bool,
     now: u64,
     continuity: Vec<Continuity>,
+    routes: Routes,
     silence: HashMap<wire::Channel, u64>,
     sent_at: VecDeque<u64>,
     last_cursor: Option<ipc::journal::Cursor>,
@@ -180,6 +181,7 @@ impl Checker {
             holed: false,
             now: 0,
             continuity: Vec::new(),
+            routes: Routes::default(),
             silence: HashMap::new(),
             sent_at: VecDeque::new(),
             last_cursor: None,
@@ -220,6 +222,7 @@ impl Checker {
         self.differs_since = vec![None; count];
         self.book_usable = vec![false; count];
         self.continuity = vec![Continuity::default(); count];
+        self.routes.on_birth(count);
         self.depth_at = vec![0; count];
         self.streams_up.clear();
         self.queries.clear();

@@ -37,6 +37,8 @@ pub struct Place {
     pub market: Market,
     /// What for.
     pub role: Role,
+    /// Which of several; 0 where there is one.
+    pub number: u8,
 }
 
 /// How a connection ends.

@@ -267,6 +267,7 @@ impl World {
             return;
         }
         let pieces = if is_market_data(place) {
+            self.checker.borrow_mut().on_published(text);
             self.adversary.market_text(self.now, id, place, text)
         } else {
             self.adversary.private_text(self.now, id, text)

@@ -17,10 +17,11 @@ pub use lives::Commanded;
 use crate::appliance::Appliance;
 use crate::birth::Silences;
 use crate::checker::{Checker, Moment};
+use crate::birth::{connections_of, day_ns};
 use crate::desk::roles;
 use crate::disk::Disk;
 use crate::faults::{Adversary, Scheduled};
-use crate::network::{ConnectionId, MS, Network, Place, server_frame};
+use crate::network::{ConnectionId, Ending, MS, Network, Place, server_frame};
 use crate::pairs::PAIRS;
 use crate::random::Random;
 use crate::venue::VenueSide;
@@ -101,6 +102,8 @@ pub struct World {
 
 /// Between two looks at the exchange's books.
 const TRUTH_NS: u64 = 250 * MS;
+/// What a process that stood still has waiting is handled within this time.
+const STILL_NS: u64 = 1_000 * MS;
 /// Between two commits of control.
 const COMMIT_NS: u64 = 50 * MS;
 
@@ -162,10 +165,13 @@ impl World {
         for market in [Market::UsdM, Market::Spot] {
             let listed = self.venue.exchange.floor(market).venue.instruments();
             if !listed.is_empty() {
-                places.extend(roles(market).iter().map(|role| Place {
-                    market,
-                    role: *role,
-                }));
+                for role in roles(market) {
+                    places.extend((0..connections_of(*role, self.seed)).map(|number| Place {
+                        market,
+                        role: *role,
+                        number,
+                    }));
+                }
             }
         }
         places
@@ -222,6 +228,7 @@ impl World {
         self.upkeep();
         if self.next_truth <= self.now {
             self.next_truth = self.now + TRUTH_NS;
+            self.end_old_connections();
             self.look_at_truth();
         }
         self.check_refused();
@@ -232,6 +239,23 @@ impl World {
         let true_ns = crate::venue::START_UTC_NS + self.now as i64;
         let error_ns = self.venue.clock_error_ns;
         self.venue.exchange.clock.set_ns(true_ns + error_ns);
+    }
+
+    /// The exchange ends a connection of market data after its day; whoever has two of a route has
+    /// replaced it before.
+    fn end_old_connections(&mut self) {
+        let Some(day_ns) = day_ns(self.seed) else {
+            return;
+        };
+        for id in self.venue.older_than(day_ns, self.now) {
+            self.end_from_venue(id, Ending::Clean);
+            let place = self.venue.place_of(id);
+            self.adversary.fire(self.now, 15, format!("{place:?} is old"));
+            if self.now - self.calm_since > day_ns / 2 {
+                let mut checker = self.checker.borrow_mut();
+                checker.broken("FEED", format!("{place:?} was not replaced in its day"));
+            }
+        }
     }
 
     fn check_refused(&mut self) {
@@ -258,6 +282,9 @@ impl World {
         let exchange = &self.venue.exchange;
         checker.watch_positions(exchange, engine, self.now);
         checker.check_levels(engine);
+        if self.adversary.stalled_until + STILL_NS <= self.now {
+            checker.check_held(self.now);
+        }
         checker.check_signals(engine);
         checker.check_reserved(engine);
         checker.check_reserved_truth(exchange, engine, self.now);

@@ -214,8 +214,8 @@ impl Checker {
         }
     }
 
-    /// A text as the box gets it. True when it shows a gap of a book.
-    pub fn on_box_text(&mut self, place: Place, text: &[u8], now: u64, server: UtcMs) -> bool {
+    /// A text as the box gets it.
+    pub fn on_box_text(&mut self, place: Place, text: &[u8], now: u64, server: UtcMs) {
         self.now = now;
         self.hash.word(now);
         self.hash.bytes(text);
@@ -230,7 +230,7 @@ impl Checker {
                 self.silent(Channel::Orders(place.market), wait_ms * MS);
             }
         }
-        self.on_book_text(place, text)
+        self.on_market_text(place, text);
     }
 
     /// A fresh process knows of the silences that the disk kept: those that the one before heard.

@@ -33,7 +33,7 @@ impl World {
         self.adversary.conditions = left;
         for condition in ended {
             match condition.fault.number {
-                18 | 53 | 54 => self.place_heals(&condition),
+                14 | 18 | 53 | 54 => self.place_heals(&condition),
                 50..=52 => self.account_heals(&condition),
                 12 => self.release_burst(),
                 _ => {}
@@ -143,7 +143,7 @@ impl World {
             .copied()
             .filter(|one| super::is_market_data(*one));
         let of_books: Vec<_> = of_books.collect();
-        let place = super::place_of(fault, &of_books);
+        let place = self.open_place(super::place_of(fault, &of_books));
         let lasts = match fault.number {
             10 => fault.lasts(1_000, 40_000),
             11 => fault.lasts(1_000, 20_000),
