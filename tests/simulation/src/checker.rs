@@ -150,6 +150,8 @@ pub struct Checker {
     flats: Vec<Flat>,
     /// Protective stops.
     stops: Stops,
+    /// Orders that are told to have filled more than was booked, since when.
+    untold: BTreeMap<ClientOrderId, u64>,
 }
 
 impl Checker {
@@ -201,6 +203,7 @@ impl Checker {
             adopted: Vec::new(),
             flats: Vec::new(),
             stops: Stops::default(),
+            untold: BTreeMap::new(),
         }
     }
 
@@ -241,6 +244,7 @@ impl Checker {
         self.flats = vec![unclear; count];
         let settings = crate::protection::stop_settings(birth.seed, birth.life);
         self.stops.on_birth(settings, count);
+        self.untold.clear();
         self.keep_silences(birth);
         self.hash.word(u64::from(birth.life));
     }

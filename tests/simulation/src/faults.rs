@@ -19,6 +19,7 @@ pub(crate) use stops::stop_of;
 
 use crate::network::{ConnectionId, MS, Place, Role, SECOND};
 use crate::random::Random;
+use market::UtcMs;
 
 /// One fault at its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,17 @@ pub struct Stale {
     pub result: serde_json::Value,
 }
 
+/// Trades that are not listed yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unlisted {
+    /// Those since this time of the exchange.
+    pub since: UtcMs,
+    /// They are listed from then on.
+    pub until: u64,
+    /// One was asked for already.
+    pub met: bool,
+}
+
 /// Who does all this.
 #[derive(Default)]
 pub struct Adversary {
@@ -138,6 +150,8 @@ pub struct Adversary {
     pub private_traps: Vec<Trap>,
     /// Wait for a REST call.
     pub rest_traps: Vec<Trap>,
+    /// Faults that met an amendment.
+    pub on_amendments: u64,
     /// Positions have stops at the exchange.
     pub has_stops: bool,
     /// Wait for a call about a stop.
@@ -154,6 +168,8 @@ pub struct Adversary {
     pub lagging: Option<(String, u64)>,
     /// The order that queries know as it was before an amendment.
     pub stale: Option<Stale>,
+    /// The list of trades that lags.
+    pub unlisted: Option<Unlisted>,
     /// The order whose NEW is told after its successor.
     pub new_after: Option<String>,
     /// The appliance does nothing before.

@@ -265,6 +265,8 @@ impl Person {
 
     /// Looks, and does what there is to do.
     pub fn look(&mut self, world: &mut World) {
+        // Somebody else has resumed meanwhile: it is to be said again.
+        self.flattening &= world.commanded() != TradingState::Active;
         let Some(appliance) = &mut world.appliance else {
             return;
         };

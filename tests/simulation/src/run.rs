@@ -12,7 +12,7 @@ use market::record::JournalRecord;
 use crate::checker::Violation;
 use crate::faults::schedule;
 use crate::network::SECOND;
-use crate::pairs::add_pairs;
+use crate::pairs::{add_feeds, add_pairs};
 use crate::person::{PATIENCE_NS, Person, Script};
 use crate::world::World;
 
@@ -60,6 +60,13 @@ pub struct Outcome {
     pub history: Vec<(u64, u8, String)>,
     /// The last records of the journal, of a run that went wrong.
     pub records: Vec<JournalRecord>,
+    /// What happened to protective stops, by act.
+    pub stop_steps: Vec<u64>,
+    /// What came over market connections: first copies, second ones, gaps of one that another has
+    /// filled, gaps, unreadable ones that did not matter.
+    pub feed: Vec<u64>,
+    /// Faults that met an amendment.
+    pub amendment_faults: u64,
     /// Lives of the process.
     pub lives: u32,
     /// From the end of the faults until all was well.
@@ -246,8 +253,10 @@ fn what_is_left(world: &World) -> Vec<String> {
 fn verdict(world: &World, plan: &Plan) -> Outcome {
     let exchange = &world.venue.exchange;
     let mut pairs = world.pairs.clone();
+    let mut feed = world.feed.clone();
     if let Some(appliance) = &world.appliance {
         add_pairs(&mut pairs, appliance.host.engine());
+        add_feeds(&mut feed, appliance);
     }
     let mut outcome = Outcome {
         seed: plan.seed,
@@ -256,6 +265,8 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         fired: world.adversary.fired.clone(),
         history: world.adversary.history.clone(),
         lives: world.lives,
+        amendment_faults: world.adversary.on_amendments,
+        feed,
         pairs,
         rare: rare_things(),
         ..Outcome::default()
@@ -264,6 +275,7 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
     if let Ok(checker) = world.checker.try_borrow() {
         outcome.violations.clone_from(&checker.violations);
         outcome.orders = checker.orders_written;
+        outcome.stop_steps = checker.stop_steps();
         outcome.steps = checker.step;
         outcome.hash = checker.hash.value();
         if !checker.is_sound() {

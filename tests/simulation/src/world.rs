@@ -22,7 +22,7 @@ use crate::desk::roles;
 use crate::disk::Disk;
 use crate::faults::{Adversary, Scheduled};
 use crate::network::{ConnectionId, Ending, MS, Network, Place, server_frame};
-use crate::pairs::PAIRS;
+use crate::pairs::{FEED_FIGURES, PAIRS};
 use crate::random::Random;
 use crate::venue::VenueSide;
 
@@ -89,6 +89,8 @@ pub struct World {
     pub adversary: Adversary,
     /// Pairs of the order tables of lives that have ended.
     pub pairs: Vec<u64>,
+    /// What market connections of lives that have ended brought.
+    pub feed: Vec<u64>,
     pipes: std::collections::BTreeMap<ConnectionId, Pipe>,
     venue_next: Option<u64>,
     drifted_at: u64,
@@ -148,12 +150,14 @@ impl World {
                 ..Adversary::new(schedule)
             },
             pairs: vec![0; PAIRS],
+            feed: vec![0; FEED_FIGURES],
             drifted_at: 0,
             pipes: std::collections::BTreeMap::new(),
             venue_next: Some(0),
             next_truth: 0,
             commit_at: 0,
         };
+        world.before_us();
         world.start_life();
         world
     }
@@ -281,6 +285,7 @@ impl World {
         let engine = appliance.host.engine();
         let exchange = &self.venue.exchange;
         checker.watch_positions(exchange, engine, self.now);
+        checker.watch_fills(self.now, self.calm_since.max(self.born_at));
         checker.check_levels(engine);
         if self.adversary.stalled_until + STILL_NS <= self.now {
             checker.check_held(self.now);

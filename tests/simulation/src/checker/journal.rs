@@ -205,7 +205,8 @@ impl Checker {
         let spot_sell = !futures && order.side == market::Side::Sell;
         match self.state {
             TradingState::Active => {}
-            TradingState::Reducing | TradingState::Killed if reduces || spot_sell => {}
+            TradingState::Reducing | TradingState::Killed if reduces || spot_sell || self.holed => {
+            }
             state => self.broken("I19", format!("{order:?} while {state}, position {held}")),
         }
         // What is kept by a kill is nobody's to work with.
@@ -225,6 +226,10 @@ impl Checker {
         let notional = instrument.notional(order.price, order.quantity);
         if notional > risk.order_notional_max {
             self.broken("I17", format!("{order:?} is worth {notional:?}"));
+        }
+        // Where records were lost, what is held and open is known to the engine alone.
+        if self.holed {
+            return;
         }
         let worst = held * order.side.sign() + open + order.quantity.0;
         let worth = instrument.notional(order.price, market::Quantity(worst));

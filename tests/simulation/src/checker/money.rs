@@ -100,7 +100,8 @@ impl Checker {
         let flat = &mut self.flats[usize::from(fill.instrument.0)];
         flat.ours += fill.realized;
         flat.fills += 1;
-        flat.unclear |= fill.trade_id.0 == 0;
+        // One that was made before both were flat was under way then: it belongs to no such time.
+        flat.unclear |= fill.trade_id.0 <= flat.trade;
         if fill.trade_id.0 != 0 {
             self.fills_fresh.push(*fill);
         }

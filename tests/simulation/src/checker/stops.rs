@@ -48,6 +48,8 @@ pub(super) struct Stops {
     trades_since: Option<u64>,
     /// The last fill was a stop's, of this instrument.
     by_stop: Option<InstrumentId>,
+    /// Steps by act, of all lives.
+    steps: [u64; ProtectionAct::ALL.len()],
 }
 
 impl Stops {
@@ -113,6 +115,8 @@ impl Checker {
     /// A step of the machine, from the journal.
     pub(super) fn on_protection(&mut self, step: &ProtectionStep) {
         let id = step.client_algo_id;
+        let act = ProtectionAct::ALL.iter().position(|one| *one == step.act);
+        self.stops.steps[act.expect("one of all")] += 1;
         match step.act {
             ProtectionAct::Placed | ProtectionAct::Replaced | ProtectionAct::Adopted => {
                 self.stops.claimed.push(id);
@@ -196,6 +200,12 @@ impl Checker {
         truths
             .filter_map(|(index, held)| self.stop_wrong(exchange, index, held?))
             .collect()
+    }
+
+    /// What happened to stops, by act.
+    #[must_use]
+    pub fn stop_steps(&self) -> Vec<u64> {
+        self.stops.steps.to_vec()
     }
 
     /// For how long phase two waits for stops.

@@ -9,11 +9,14 @@ use engine::Engine;
 use market::{Market, OrderState};
 use simulated_exchange::exchange::Exchange;
 
-use super::Checker;
+use super::{Checker, Shadow};
 use crate::network::SECOND;
 
 /// A position may differ for this long: a reconciliation comes every minute.
 const DIFFERENCE_NS_MAX: u64 = 75 * SECOND;
+
+/// What was told is booked within this time, in a calm world.
+const BOOKED_NS: u64 = 12 * SECOND;
 
 /// A statement of the account may be as old as this when it is taken.
 const STATEMENT_NS: u64 = 60 * SECOND;
@@ -108,6 +111,38 @@ impl Checker {
                 self.broken("I11", text);
             }
         }
+    }
+
+    /// What an order was told to have filled is booked within a time in which everybody answers,
+    /// whether the exchange lists its trades or not.
+    pub fn watch_fills(&mut self, now: u64, calm_since: u64) {
+        self.now = now;
+        if self.holed {
+            self.untold.clear();
+            return;
+        }
+        let life = self.life;
+        let waits = |one: &Shadow| one.life == life && one.told > one.filled;
+        self.untold
+            .retain(|id, _| self.orders.get(id).is_some_and(waits));
+        for (id, shadow) in &self.orders {
+            if waits(shadow) {
+                self.untold.entry(*id).or_insert(now);
+            }
+        }
+        let late = |since: &u64| now - calm_since.max(*since) > BOOKED_NS;
+        let Some((id, since)) = self.untold.iter().find(|(_, since)| late(since)) else {
+            return;
+        };
+        let (id, waited_s) = (*id, (now - since) / SECOND);
+        let one = &self.orders[&id];
+        let text = format!(
+            "{} is told to have filled {}, and {} are booked after {waited_s} s",
+            id.as_str(),
+            one.told,
+            one.filled
+        );
+        self.broken("I6", text);
     }
 
     /// Everything that must agree once the world is quiet. Empty when it does.

@@ -162,6 +162,7 @@ impl Adversary {
             Asked::Amend => self.fate_of_amendment(&fault, now),
             _ => self.fate_of(&fault, now),
         };
+        self.on_amendments += u64::from(asked == Asked::Amend);
         let number = fault.number;
         if !matches!(number, 26 | 28 | 30 | 32 | 34) {
             self.fire(now, number, format!("{asked:?} {name}: {fate:?}"));
