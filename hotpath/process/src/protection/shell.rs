@@ -210,3 +210,6 @@ impl ProtectEvents for Notes<'_> {
         self.1.refuse();
     }
 }
+
+#[cfg(test)]
+mod tests;

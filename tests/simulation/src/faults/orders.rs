@@ -281,8 +281,9 @@ impl Adversary {
                 half: fault.kind(2) == 0,
             },
             34 => Fate::Expires(fault.kind(2)),
-            // Shorter than the window in which an amendment could still take effect.
-            41 => Fate::Stale(fault.lasts(300, 2_500)),
+            // Longer than the box waits for an answer, shorter than the window in which an
+            // amendment could still take effect.
+            41 => Fate::Stale(fault.lasts(2_100, 2_900)),
             _ => self.fate_of(fault, now),
         }
     }

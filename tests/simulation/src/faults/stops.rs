@@ -87,9 +87,10 @@ impl Adversary {
             (36, _) => CallFate::Silence,
             (40, 0) => CallFate::Answer(answer(400, LATE)),
             (40, _) => CallFate::Answer(answer(401, KEY)),
-            // It lives, and for a while no query finds it.
+            // It lives, and for a while no query finds it: longer than the box waits for an answer,
+            // shorter than it takes to be sure.
             _ => {
-                self.stop_lagging = Some((name.to_owned(), now + fault.lasts(300, 2_500)));
+                self.stop_lagging = Some((name.to_owned(), now + fault.lasts(3_200, 5_800)));
                 CallFate::LoseAnswer
             }
         }
