@@ -22,7 +22,7 @@ use market::{
     TradeId, TradingState,
 };
 
-use market::record::{Fill, JournalRecord};
+use market::record::{Fill, JournalRecord, TradingStateChange};
 
 pub use kill::Moment;
 
@@ -71,6 +71,9 @@ pub struct Shadow {
     /// Amendments that were decided and are not written yet.
     pub amendments: VecDeque<NewOrder>,
 }
+
+/// Changes of the trading state that are kept.
+pub(crate) const STATES_MAX: usize = 200;
 
 /// Records that a failure shows.
 const RECENT: usize = 24;
@@ -150,6 +153,8 @@ pub struct Checker {
     flats: Vec<Flat>,
     /// Protective stops.
     stops: Stops,
+    /// Trading states, for people.
+    pub states: Vec<(u64, TradingStateChange)>,
     /// Orders that are told to have filled more than was booked, since when.
     untold: BTreeMap<ClientOrderId, u64>,
 }
@@ -203,6 +208,7 @@ impl Checker {
             adopted: Vec::new(),
             flats: Vec::new(),
             stops: Stops::default(),
+            states: Vec::new(),
             untold: BTreeMap::new(),
         }
     }

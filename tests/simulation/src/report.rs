@@ -49,6 +49,13 @@ impl Report {
         self.outcomes.iter().filter(|one| one.has_failed())
     }
 
+    /// Runs whose story is told: those that went wrong, or `all`.
+    pub fn told(&self, all: bool) -> impl Iterator<Item = &Outcome> {
+        self.outcomes
+            .iter()
+            .filter(move |one| all || one.has_failed())
+    }
+
     /// How often each number fired.
     #[must_use]
     pub fn fired(&self) -> Vec<u64> {
@@ -108,6 +115,10 @@ impl Report {
         let pairs = self.pairs();
         let possible = possible_pairs();
         let entered = possible.iter().filter(|(place, ..)| pairs[*place] > 0);
+        let least = self
+            .outcomes
+            .iter()
+            .min_by_key(|one| (one.orders, one.seed));
         let violations: usize = self.outcomes.iter().map(|one| one.violations.len()).sum();
         let panics = self.outcomes.iter().filter(|one| one.panic.is_some());
         let recovery = self.outcomes.iter().map(|one| one.recovery_ns).max();
@@ -124,7 +135,8 @@ impl Report {
             "buggify": rare,
             "state_event_pairs": { "entered": entered.count(), "possible": possible.len() },
             "orders": self.outcomes.iter().map(|one| one.orders).sum::<u64>(),
-            "orders_least": self.outcomes.iter().map(|one| one.orders).min(),
+            "orders_least": least.map(|one| one.orders),
+            "orders_least_seed": least.map(|one| one.seed),
             "fills": self.outcomes.iter().map(|one| one.fills).sum::<u64>(),
             "stops": stops,
             "market_messages": feed,
@@ -177,7 +189,7 @@ fn sum<'a>(all: impl Iterator<Item = &'a Vec<u64>>, length: usize) -> Vec<u64> {
     })
 }
 
-/// The story of a run that went wrong; `whole` with all faults of its history.
+/// The story of a run; `whole` with all faults of its history.
 #[must_use]
 pub fn story(outcome: &Outcome, whole: bool) -> String {
     let mut out = String::new();
@@ -201,6 +213,15 @@ pub fn story(outcome: &Outcome, whole: bool) -> String {
     let _ = writeln!(out, "  faults before ({skipped} older ones left out):");
     for (at, number, what) in &outcome.history[skipped..] {
         let _ = writeln!(out, "    {:>9} s  F{number:<2} {what}", seconds(*at));
+    }
+    let _ = writeln!(out, "  trading states:");
+    for (at, change) in &outcome.states {
+        let (to, reason) = (change.to, change.reason);
+        let _ = writeln!(out, "    {:>9} s  {to} ({reason})", seconds(*at));
+    }
+    let _ = writeln!(out, "  denials: {:?}", outcome.denials);
+    if outcome.records.is_empty() {
+        return out;
     }
     let _ = writeln!(out, "  the journal's last records:");
     for record in &outcome.records {

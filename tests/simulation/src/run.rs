@@ -4,10 +4,11 @@
 //! caught and told.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use market::TradingState;
-use market::record::JournalRecord;
+use market::record::{JournalRecord, TradingStateChange};
 
 use crate::checker::Violation;
 use crate::faults::schedule;
@@ -67,6 +68,10 @@ pub struct Outcome {
     pub feed: Vec<u64>,
     /// Faults that met an amendment.
     pub amendment_faults: u64,
+    /// Trading states as they came.
+    pub states: Vec<(u64, TradingStateChange)>,
+    /// Why orders were denied, and how often.
+    pub denials: BTreeMap<&'static str, u64>,
     /// Lives of the process.
     pub lives: u32,
     /// From the end of the faults until all was well.
@@ -278,6 +283,8 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         outcome.stop_steps = checker.stop_steps();
         outcome.steps = checker.step;
         outcome.hash = checker.hash.value();
+        outcome.states.clone_from(&checker.states);
+        outcome.denials.clone_from(&checker.denials);
         if !checker.is_sound() {
             outcome.records = checker.recent.iter().copied().collect();
         }

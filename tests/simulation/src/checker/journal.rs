@@ -59,6 +59,9 @@ impl Checker {
             Record::OrderChange(change) => self.on_change(&change),
             Record::Fill(fill) => self.on_fill(&fill),
             Record::TradingState(change) => {
+                if self.states.len() < super::STATES_MAX {
+                    self.states.push((self.now, change));
+                }
                 // Only a signed reset leads out, and it takes the kill off before.
                 if change.from == TradingState::Killed && self.kill.is_some() {
                     self.broken("I22", format!("KILLED became {}", change.to));
