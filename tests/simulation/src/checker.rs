@@ -94,6 +94,8 @@ pub struct Checker {
     pub refused_fresh: Vec<ClientOrderId>,
     /// Orders written.
     pub orders_written: u64,
+    /// Amendments written.
+    pub amendments_written: u64,
     /// Trading state by the journal.
     pub state: TradingState,
     /// Position by instrument, from fills and adoptions.
@@ -171,6 +173,7 @@ impl Checker {
             refused: HashSet::new(),
             refused_fresh: Vec::new(),
             orders_written: 0,
+            amendments_written: 0,
             state: TradingState::Halted,
             positions: Vec::new(),
             instruments: Vec::new(),

@@ -109,6 +109,36 @@ pub struct Held {
     pub text: Vec<u8>,
 }
 
+/// What one of two connections of a route is like: its texts go over a relay that loses some and
+/// takes its time.
+#[derive(Clone, Debug, Default)]
+pub struct Relayed {
+    /// Of a thousand texts.
+    pub loss_permille: u64,
+    /// Longer than the other one's way.
+    pub lag_ns: u64,
+    random: Option<Random>,
+}
+
+impl Relayed {
+    /// As the seed has it, where it has two connections.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed, 9);
+        Self {
+            loss_permille: random.below(30),
+            lag_ns: random.below(250) * MS,
+            random: Some(random),
+        }
+    }
+
+    /// True for a text that is lost.
+    pub(crate) fn loses(&mut self) -> bool {
+        let loss = self.loss_permille;
+        self.random.as_mut().is_some_and(|one| one.chance(loss))
+    }
+}
+
 /// An order as it was.
 #[derive(Clone, Debug)]
 pub struct Stale {
@@ -150,6 +180,10 @@ pub struct Adversary {
     pub private_traps: Vec<Trap>,
     /// Wait for a REST call.
     pub rest_traps: Vec<Trap>,
+    /// What the connections of a route are like.
+    pub relayed: Relayed,
+    /// Wait for an amendment.
+    pub amend_traps: Vec<Trap>,
     /// Faults that met an amendment.
     pub on_amendments: u64,
     /// Positions have stops at the exchange.

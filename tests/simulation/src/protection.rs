@@ -27,14 +27,14 @@ const PROTECTED_PERMILLE: u64 = 400;
 pub fn stop_settings(seed: u64, life: u32) -> Option<ProtectSettings> {
     let mut random = Random::new(seed, 6);
     // Nearer than the settings allow, so that the market comes there.
-    let distance_bps = random.between(5, 35) as i64;
+    let distance_bps = random.between(3, 14) as i64;
     let settings = ProtectSettings {
         distance_bps,
         trigger: match random.chance(500) {
             true => TriggerPrice::Mark,
             false => TriggerPrice::Last,
         },
-        replace_above_bps: random.between(1, 4) as i64,
+        replace_above_bps: random.between(1, 2) as i64,
         check_every_ns: random.between(10, 20) * SECOND,
         epoch: life,
     };

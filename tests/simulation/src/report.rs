@@ -140,6 +140,7 @@ impl Report {
             "fills": self.outcomes.iter().map(|one| one.fills).sum::<u64>(),
             "stops": stops,
             "market_messages": feed,
+            "amendments": self.outcomes.iter().map(|one| one.amendments).sum::<u64>(),
             "amendment_faults": self.outcomes.iter().map(|one| one.amendment_faults).sum::<u64>(),
             "lives": self.outcomes.iter().map(|one| u64::from(one.lives)).sum::<u64>(),
             "recovery_seconds_most": recovery.map_or(0.0, |ns| ns as f64 / SECOND as f64),

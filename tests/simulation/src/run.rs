@@ -66,6 +66,8 @@ pub struct Outcome {
     /// What came over market connections: first copies, second ones, gaps of one that another has
     /// filled, gaps, unreadable ones that did not matter.
     pub feed: Vec<u64>,
+    /// Amendments written.
+    pub amendments: u64,
     /// Faults that met an amendment.
     pub amendment_faults: u64,
     /// Trading states as they came.
@@ -281,6 +283,7 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         outcome.violations.clone_from(&checker.violations);
         outcome.orders = checker.orders_written;
         outcome.stop_steps = checker.stop_steps();
+        outcome.amendments = checker.amendments_written;
         outcome.steps = checker.step;
         outcome.hash = checker.hash.value();
         outcome.states.clone_from(&checker.states);

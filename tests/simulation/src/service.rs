@@ -268,28 +268,35 @@ impl World {
         }
         let pieces = if is_market_data(place) {
             self.checker.borrow_mut().on_published(text);
+            // Either may lose a text, never both by the same chance.
+            if self.adversary.relayed.loses() {
+                return;
+            }
             self.adversary.market_text(self.now, id, place, text)
         } else {
             self.adversary.private_text(self.now, id, text)
         };
+        // One of several is behind the others.
+        let behind = place.number == 1 && is_market_data(place);
+        let lag_ns = if behind { self.adversary.relayed.lag_ns } else { 0 };
         for piece in pieces {
-            self.send_piece(id, piece);
+            self.send_piece(id, lag_ns, piece);
         }
     }
 
-    fn send_piece(&mut self, id: ConnectionId, piece: Piece) {
+    fn send_piece(&mut self, id: ConnectionId, lag_ns: u64, piece: Piece) {
         match piece {
-            Piece::Text(text, 0) => self.send_text(id, &text, 0),
+            Piece::Text(text, 0) => self.send_text(id, &text, lag_ns),
             Piece::Text(text, delay) => {
                 self.network
                     .send(self.now + delay, Delivery::Late(id, text));
             }
-            Piece::Raw(bytes) => self.send_to_box(id, bytes, 0),
+            Piece::Raw(bytes) => self.send_to_box(id, bytes, lag_ns),
             Piece::ByteByByte(text) => {
                 let mut frame = Vec::new();
                 server_frame(1, true, &text, &mut frame);
                 for byte in frame {
-                    self.send_to_box(id, vec![byte], 0);
+                    self.send_to_box(id, vec![byte], lag_ns);
                 }
             }
             Piece::End => self.end_from_venue(id, Ending::Clean),

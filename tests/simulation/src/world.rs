@@ -20,8 +20,8 @@ use crate::checker::{Checker, Moment};
 use crate::birth::{connections_of, day_ns};
 use crate::desk::roles;
 use crate::disk::Disk;
-use crate::faults::{Adversary, Scheduled};
-use crate::network::{ConnectionId, Ending, MS, Network, Place, server_frame};
+use crate::faults::{Adversary, Relayed, Scheduled};
+use crate::network::{ConnectionId, Ending, MS, Network, Place, Role, server_frame};
 use crate::pairs::{FEED_FIGURES, PAIRS};
 use crate::random::Random;
 use crate::venue::VenueSide;
@@ -147,6 +147,10 @@ impl World {
             account: AccountStart::First,
             adversary: Adversary {
                 has_stops: crate::protection::stop_settings(seed, 1).is_some(),
+                relayed: match connections_of(Role::Books, seed) {
+                    1 => Relayed::default(),
+                    _ => Relayed::new(seed),
+                },
                 ..Adversary::new(schedule)
             },
             pairs: vec![0; PAIRS],

@@ -149,6 +149,7 @@ impl Checker {
     /// An amendment leaves: it was decided and journalled, as written, and never sent before (I3,
     /// I16, I25).
     fn on_amend(&mut self, market: Market, params: &Value, server: UtcMs) {
+        self.amendments_written += 1;
         self.count_message();
         let name = params["origClientOrderId"].as_str().unwrap_or_default();
         let shadow = ClientOrderId::new(name.as_bytes()).and_then(|id| self.orders.get_mut(&id));

@@ -4,7 +4,7 @@
 //! death before the next life.
 
 use super::account::MISSING;
-use super::{Adversary, Condition, Scheduled, Unlisted};
+use super::{Adversary, Condition, Relayed, Scheduled, Unlisted};
 use crate::death::point_of;
 use crate::network::{MS, SECOND};
 use crate::world::World;
@@ -47,6 +47,8 @@ impl World {
         let adversary = &mut self.adversary;
         adversary.come = adversary.schedule.len();
         adversary.order_traps.clear();
+        adversary.amend_traps.clear();
+        adversary.relayed = Relayed::default();
         adversary.frame_traps.clear();
         adversary.private_traps.clear();
         adversary.rest_traps.clear();
@@ -134,7 +136,7 @@ impl World {
             25..=31 | 33..=38 | 40 | 41 => adversary.set_order_trap(*fault),
             42 => adversary.set_private_trap(*fault),
             43 => self.key(fault),
-            32 if fault.draws[1].is_multiple_of(3) => adversary.set_order_trap(*fault),
+            25..=41 if fault.draws[1] >> 40 & 3 == 0 && adversary.set_amend_trap(*fault) => {}
             32 | 45..=52 => self.account_fault(fault),
             55..=58 => self.host_fault(fault),
             _ => {}

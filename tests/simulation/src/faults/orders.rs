@@ -137,6 +137,14 @@ impl Adversary {
         self.order_traps.push(Trap { fault, left });
     }
 
+    /// Sets a trap for an amendment alone; false for faults that none shows.
+    pub(super) fn set_amend_trap(&mut self, fault: Scheduled) -> bool {
+        if of_amend(&fault) {
+            self.amend_traps.push(Trap { fault, left: 1 });
+        }
+        of_amend(&fault)
+    }
+
     /// The fate of a request.
     pub fn fate(&mut self, now: u64, asked: Asked, name: &str) -> Fate {
         if let Some(fate) = self.standing_fate(now, asked, name) {
@@ -146,7 +154,8 @@ impl Adversary {
             Asked::Place => Self::spring(&mut self.order_traps, |one| {
                 !of_cancel(one) && one.number != 32
             }),
-            Asked::Amend => Self::spring(&mut self.order_traps, of_amend),
+            Asked::Amend => Self::spring(&mut self.amend_traps, of_amend)
+                .or_else(|| Self::spring(&mut self.order_traps, of_amend)),
             Asked::Cancel => Self::spring(&mut self.order_traps, |one| {
                 of_cancel(one) || matches!(one.number, 25 | 35 | 36 | 37 | 38 | 40)
             }),

@@ -101,8 +101,8 @@ impl World {
     /// F49, where positions have stops: one of ours triggers, is cancelled by somebody, or lies
     /// where no position is.
     pub(super) fn stop_fault(&mut self, fault: &Scheduled) -> Option<String> {
-        let kind = fault.draws[1] % 3;
-        if kind == 2 {
+        let kind = fault.draws[1] % 4;
+        if kind == 3 {
             return self.orphan(fault);
         }
         let ours = |one: &&Conditional| one.request.client_id.is_protective_stop();
@@ -114,7 +114,7 @@ impl World {
             return None;
         };
         let name = one.request.client_id;
-        if kind == 0 {
+        if kind < 2 {
             self.trigger_stop(name.as_str());
             return Some(format!("{} triggers", name.as_str()));
         }
