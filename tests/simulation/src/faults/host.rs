@@ -114,6 +114,7 @@ impl World {
                     adversary.set_frame_trap(*fault);
                 }
             }
+            25..=41 if fault.draws[1] >> 40 & 3 == 0 && adversary.set_amend_trap(*fault) => {}
             25..=27 | 29 | 30 | 35 | 36 | 40 | 41
                 if adversary.has_stops && fault.draws[2].is_multiple_of(3) =>
             {
@@ -136,7 +137,6 @@ impl World {
             25..=31 | 33..=38 | 40 | 41 => adversary.set_order_trap(*fault),
             42 => adversary.set_private_trap(*fault),
             43 => self.key(fault),
-            25..=41 if fault.draws[1] >> 40 & 3 == 0 && adversary.set_amend_trap(*fault) => {}
             32 | 45..=52 => self.account_fault(fault),
             55..=58 => self.host_fault(fault),
             _ => {}
