@@ -81,6 +81,9 @@ const REMEMBERED: usize = 512;
 /// A difference waits for so long for what another connection may bring.
 const PATIENCE_NS: u64 = 300 * MS;
 
+/// So many can wait at least; what a burst brings beyond that may be left out.
+const ROOM: usize = 12;
+
 /// And is handled within this time after.
 const HANDLED_NS: u64 = 700 * MS;
 
@@ -273,6 +276,9 @@ impl Checker {
         if live.len() < 2 {
             return;
         }
+        if self.waiting(market) > ROOM {
+            return;
+        }
         let between = self.routes.raw[index].range(before + 1..=raw.joins);
         let mut fillers = between.filter(|(_, one)| one.intact && one.joins <= before);
         if let Some((id, filler)) = fillers.next() {
@@ -289,6 +295,17 @@ impl Checker {
             let text = format!("instrument {index}: {last} goes on after {before}: {own:?}");
             self.routes.suspects.push((market, text));
         }
+    }
+
+    /// Differences of a market that were brought and have not gone on.
+    fn waiting(&self, market: Market) -> usize {
+        let here = |index: &usize| self.instruments[*index].market == market;
+        let newer = |index: usize| {
+            let passed = self.continuity[index].last.unwrap_or(u64::MAX - 1);
+            self.routes.raw[index].range(passed + 1..).count()
+        };
+        let all = (0..self.instruments.len()).filter(here);
+        all.map(newer).sum()
     }
 
     /// The end of an event: what went on too early did so because a connection ended, or it was
