@@ -59,6 +59,8 @@ struct Raw {
     at: u64,
     /// As the exchange published it.
     intact: bool,
+    /// There may have been no room for it to wait.
+    crowded: bool,
 }
 
 /// One connection's part of a book.
@@ -193,6 +195,7 @@ impl Checker {
             Market::Spot => first.saturating_sub(1),
         };
         let intact = self.routes.published.contains(&hash_of(text));
+        let crowded = self.waiting(place.market) >= ROOM;
         let passed = self.continuity[index].last.unwrap_or(0);
         let own = &mut self.routes.own[index][usize::from(place.number)];
         own.unsure = !intact;
@@ -208,6 +211,7 @@ impl Checker {
             joins,
             at,
             intact,
+            crowded,
         });
         if raw.len() > REMEMBERED {
             raw.pop_first();
@@ -276,11 +280,8 @@ impl Checker {
         if live.len() < 2 {
             return;
         }
-        if self.waiting(market) > ROOM {
-            return;
-        }
         let between = self.routes.raw[index].range(before + 1..=raw.joins);
-        let mut fillers = between.filter(|(_, one)| one.intact && one.joins <= before);
+        let mut fillers = between.filter(|(_, one)| one.intact && !one.crowded && one.joins <= before);
         if let Some((id, filler)) = fillers.next() {
             let text = format!("instrument {index}: {last} goes on after {before} without {id}");
             return self.broken("FEED", format!("{text}: {filler:?}"));
