@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use binance::session::{
-    AccountSetup, Feed, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession, OrderSession,
-    OrderSessionSettings, PrivateStream, Reconciler, ServerTime, SetupWish, Silence, SnapshotQueue,
+    AccountSetup, Feed, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession,
+    OrderSession, OrderSessionSettings, PrivateStream, Reconciler, ServerTime, SetupWish, Silence,
+    SnapshotQueue,
 };
 use binance::sign::{Credentials, Signer};
 use engine::config::{Frequency, OrdersConfig, RiskConfig, StrategyConfig, StrategyParameters};

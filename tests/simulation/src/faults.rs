@@ -257,7 +257,10 @@ impl Adversary {
         let stopped = self.stalled_until > now || self.no_commit_until > now;
         let lags = self.lagging.as_ref().is_some_and(|(_, until)| *until > now)
             || self.stale.as_ref().is_some_and(|one| one.until > now)
-            || self.stop_lagging.as_ref().is_some_and(|(_, until)| *until > now);
+            || self
+                .stop_lagging
+                .as_ref()
+                .is_some_and(|(_, until)| *until > now);
         // Those of snapshots and of the listen key meet no kill.
         let mut traps = self.rest_traps.iter();
         let trapped = traps.any(|one| !matches!(one.fault.number, 6 | 43));

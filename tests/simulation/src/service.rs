@@ -80,7 +80,10 @@ impl World {
         let mut answer = self.venue.request(id, text);
         let terms = |one: &matching::Order| (one.request.price, one.request.quantity);
         let is_new = match request.asked {
-            Asked::Amend => was.map(|one| terms(&one)) != self.order_of(request).map(|one| terms(&one)),
+            Asked::Amend => {
+                let is = self.order_of(request);
+                was.as_ref().map(terms) != is.as_ref().map(terms)
+            }
             _ => self.accepted() != before,
         };
         if is_new && request.asked == Asked::Place {
@@ -90,26 +93,10 @@ impl World {
         if request.asked == Asked::Query {
             answer = self.as_it_was(request, answer);
         }
+        if self.is_lost(request, fate, is_new, was.as_ref()) {
+            return;
+        }
         match fate {
-            Fate::LoseAnswer => return,
-            Fate::FillAndLoseAnswer => {
-                if is_new {
-                    self.fill(request, 1, 26);
-                }
-                return;
-            }
-            Fate::Lags(lasts) => {
-                if is_new {
-                    self.adversary.lagging = Some((request.name.clone(), self.now + lasts));
-                }
-                return;
-            }
-            Fate::Stale(lasts) => {
-                if let Some(was) = was.filter(|_| is_new) {
-                    self.keep_stale(request, &was, *lasts);
-                }
-                return;
-            }
             Fate::Doubled(delay) => {
                 if let Some(answer) = &answer {
                     let again = Delivery::Late(id, answer.clone());
@@ -151,6 +138,31 @@ impl World {
         }
     }
 
+    /// True for a fate that no answer has; what it does besides is done.
+    fn is_lost(
+        &mut self,
+        request: &Request,
+        fate: &Fate,
+        is_new: bool,
+        was: Option<&matching::Order>,
+    ) -> bool {
+        match fate {
+            Fate::LoseAnswer => {}
+            Fate::FillAndLoseAnswer if is_new => self.fill(request, 1, 26),
+            Fate::Lags(lasts) if is_new => {
+                self.adversary.lagging = Some((request.name.clone(), self.now + lasts));
+            }
+            Fate::Stale(lasts) if is_new => {
+                if let Some(was) = was {
+                    self.keep_stale(request, was, *lasts);
+                }
+            }
+            Fate::FillAndLoseAnswer | Fate::Lags(_) | Fate::Stale(_) => {}
+            _ => return false,
+        }
+        true
+    }
+
     /// The order that a request is about, as the core has it.
     fn order_of(&self, request: &Request) -> Option<matching::Order> {
         let name = ClientOrderId::new(request.name.as_bytes())?;
@@ -160,7 +172,12 @@ impl World {
 
     /// F41 of an amendment: queries and private events tell of the order before it.
     fn keep_stale(&mut self, request: &Request, was: &matching::Order, lasts: u64) {
-        let instruments = self.venue.exchange.floor(request.market).venue.instruments();
+        let instruments = self
+            .venue
+            .exchange
+            .floor(request.market)
+            .venue
+            .instruments();
         let instrument = &instruments[usize::from(was.request.instrument.0)];
         let mut text = Vec::new();
         let mut json = JsonText::new(&mut text);
@@ -278,7 +295,11 @@ impl World {
         };
         // One of several is behind the others.
         let behind = place.number == 1 && is_market_data(place);
-        let lag_ns = if behind { self.adversary.relayed.lag_ns } else { 0 };
+        let lag_ns = if behind {
+            self.adversary.relayed.lag_ns
+        } else {
+            0
+        };
         for piece in pieces {
             self.send_piece(id, lag_ns, piece);
         }

@@ -16,8 +16,8 @@ pub use lives::Commanded;
 
 use crate::appliance::Appliance;
 use crate::birth::Silences;
-use crate::checker::{Checker, Moment};
 use crate::birth::{connections_of, day_ns};
+use crate::checker::{Checker, Moment};
 use crate::desk::roles;
 use crate::disk::Disk;
 use crate::faults::{Adversary, Relayed, Scheduled};
@@ -258,7 +258,8 @@ impl World {
         for id in self.venue.older_than(day_ns, self.now) {
             self.end_from_venue(id, Ending::Clean);
             let place = self.venue.place_of(id);
-            self.adversary.fire(self.now, 15, format!("{place:?} is old"));
+            self.adversary
+                .fire(self.now, 15, format!("{place:?} is old"));
             if self.now - self.calm_since > day_ns / 2 {
                 let mut checker = self.checker.borrow_mut();
                 checker.broken("FEED", format!("{place:?} was not replaced in its day"));

@@ -109,10 +109,7 @@ impl Watch {
 impl ProtectionShell {
     /// Looks at the positions and starts the calls that are due.
     pub fn poll(&mut self, now: Now, governor: &mut Governor, client: &Rc<RestClient>) {
-        if self
-            .watch
-            .look(&mut self.machine, &self.segment, now.mono)
-        {
+        if self.watch.look(&mut self.machine, &self.segment, now.mono) {
             self.show(now.mono);
         }
         while let Some((number, request)) = self.machine.poll(now, governor) {

@@ -11,8 +11,8 @@ use binance::rest::TriggerPrice;
 use binance::session::{ProtectSettings, Protector, SECOND_NS};
 use futures_util::stream::FuturesUnordered;
 use ipc::RegisterError;
-use market::record::ProtectionAct;
 use market::Market;
+use market::record::ProtectionAct;
 use settings::StopTrigger;
 use std::sync::Arc;
 

@@ -281,7 +281,8 @@ impl Checker {
             return;
         }
         let between = self.routes.raw[index].range(before + 1..=raw.joins);
-        let mut fillers = between.filter(|(_, one)| one.intact && !one.crowded && one.joins <= before);
+        let mut fillers =
+            between.filter(|(_, one)| one.intact && !one.crowded && one.joins <= before);
         if let Some((id, filler)) = fillers.next() {
             let text = format!("instrument {index}: {last} goes on after {before} without {id}");
             return self.broken("FEED", format!("{text}: {filler:?}"));

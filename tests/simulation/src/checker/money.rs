@@ -78,9 +78,8 @@ impl Checker {
         for listed in venue.instruments() {
             for order in venue.open_orders(listed.id) {
                 let shadow = self.orders.get(&order.request.client_order_id);
-                let known = |one: &&Shadow| {
-                    one.life == self.life && !one.outside && !one.state.is_final()
-                };
+                let known =
+                    |one: &&Shadow| one.life == self.life && !one.outside && !one.state.is_final();
                 if shadow.is_some_and(|one| known(&one)) && !order.request.reduce_only {
                     let worth = listed.notional(order.request.price, order.remaining());
                     rests += i128::from(worth.0);

@@ -244,7 +244,10 @@ impl Checker {
         };
         let right: Vec<_> = here.iter().filter(is_ours).filter(fits).collect();
         // The exchange takes one such stop a direction, whosever it is.
-        let others = here.iter().filter(|one| !is_ours(one)).any(|one| fits(&one));
+        let others = here
+            .iter()
+            .filter(|one| !is_ours(one))
+            .any(|one| fits(&one));
         if ours != right.len() || right.len() > 1 {
             return Some(format!("{symbol}: {ours} stops at {held} lots"));
         }

@@ -173,7 +173,9 @@ impl Checker {
         let untold = |one: &&Shadow| one.life == self.life && one.told > one.filled;
         let untold = self.orders.values().filter(untold).count();
         if untold > 0 && !self.holed {
-            all.push(format!("fills of {untold} orders were told and are not booked"));
+            all.push(format!(
+                "fills of {untold} orders were told and are not booked"
+            ));
         }
         for id in theirs.difference(&ours) {
             all.push(format!("{id} is open at the exchange and not with us"));

@@ -21,7 +21,8 @@ const REFUSALS: [&str; 5] = [
     r#"{"code":-2019,"msg":"Margin is insufficient."}"#,
 ];
 
-const UNKNOWN: &str = r#"{"code":-1000,"msg":"Unknown error, please check your request or try again later."}"#;
+const UNKNOWN: &str =
+    r#"{"code":-1000,"msg":"Unknown error, please check your request or try again later."}"#;
 const TIMEOUT: &str = r#"{"code":-1007,"msg":"Timeout waiting for response from backend server. Send status unknown."}"#;
 const LATE: &str =
     r#"{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}"#;
