@@ -31,6 +31,7 @@ use kill::Killed;
 use market_data::{Continuity, Routes};
 use money::Flat;
 use stops::Stops;
+use truth::{Statement, Truth};
 
 /// One broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,11 +147,15 @@ pub struct Checker {
     /// Fills not yet compared with the exchange's.
     fills_fresh: Vec<Fill>,
     /// What the exchange's positions were of late, by instrument.
-    truths: Vec<VecDeque<(u64, i64)>>,
+    truths: Vec<VecDeque<Truth>>,
+    /// The newest trade of futures that is in them.
+    newest_trade: u64,
+    /// The newest trade of each instrument that was booked.
+    booked_to: Vec<u64>,
     /// When this life began.
     born_at: u64,
     /// Positions that were adopted since the last look.
-    adopted: Vec<(usize, i64)>,
+    adopted: Vec<Statement>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
     /// Protective stops.
@@ -207,6 +212,8 @@ impl Checker {
             booked: Money::ZERO,
             fills_fresh: Vec::new(),
             truths: Vec::new(),
+            newest_trade: 0,
+            booked_to: Vec::new(),
             born_at: 0,
             adopted: Vec::new(),
             flats: Vec::new(),
@@ -245,6 +252,7 @@ impl Checker {
         self.adopted.clear();
         self.born_at = birth.now;
         self.truths.resize(count, VecDeque::new());
+        self.booked_to = vec![0; count];
         // What is held at a start was opened by another life.
         let unclear = Flat {
             unclear: true,

@@ -158,7 +158,7 @@ fn rare_things() -> Vec<u64> {
 }
 
 fn play(world: &mut World, plan: &Plan) -> u64 {
-    let mut person = Person::new(PATIENCE_NS);
+    let mut person = Person::new(plan.seed, PATIENCE_NS);
     let mut script = Script::new(plan.seed, plan.duration_ns);
     while world.now < plan.duration_ns && world.checker.borrow().is_sound() {
         world.wake_at = script.next_at();

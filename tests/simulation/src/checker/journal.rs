@@ -113,7 +113,11 @@ impl Checker {
         // old as its last agreement; the trades since follow.
         let remembered = self.now == self.born_at;
         if futures && !from_fill && !remembered && !self.holed {
-            self.adopted.push((index, position.quantity.0));
+            self.adopted.push(super::Statement {
+                index,
+                lots: position.quantity.0,
+                booked_to: self.booked_to[index],
+            });
         }
         self.positions[index] = position.quantity.0;
     }

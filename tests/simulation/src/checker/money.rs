@@ -96,7 +96,9 @@ impl Checker {
     /// Keeps a fill for the comparison with the exchange's.
     pub(super) fn keep_fill(&mut self, fill: &Fill) {
         self.booked = self.booked + fill.realized - fill.fee;
-        let flat = &mut self.flats[usize::from(fill.instrument.0)];
+        let index = usize::from(fill.instrument.0);
+        self.booked_to[index] = self.booked_to[index].max(fill.trade_id.0);
+        let flat = &mut self.flats[index];
         flat.ours += fill.realized;
         flat.fills += 1;
         // One that was made before both were flat was under way then: it belongs to no such time.
