@@ -59,6 +59,8 @@ pub struct Shadow {
     pub filled: i64,
     /// Largest quantity that it was told to have filled.
     pub told: i64,
+    /// Its fate was not known when the journal spoke of it last.
+    pub doubtful: bool,
     /// Its frame was written.
     pub written: bool,
     /// When it was decided.
