@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use binance::session::Silence;
+use binance::session::{Feed, Silence};
 use engine::event::Command;
 use engine::{Engine, Input};
 use hotpath::account_file::AccountMemory;
@@ -47,6 +47,8 @@ pub struct Appliance {
     pub privates: Vec<PrivateSlot>,
     /// Market data.
     pub markets: Vec<MarketSlot>,
+    /// What makes one stream of several connections, by route.
+    pub feeds: Vec<Feed>,
     /// Cold work, one a market.
     pub cold: Vec<Cold>,
     /// Which life it is.
@@ -79,6 +81,7 @@ impl Appliance {
             desk: parts.desk,
             privates: parts.privates,
             markets: parts.markets,
+            feeds: parts.feeds,
             cold: parts.cold,
             life: birth.life,
             segment: parts.segment,
@@ -122,7 +125,9 @@ impl Appliance {
             }
         }
         for slot in &self.markets {
-            next = next.min(slot.session.next_deadline().0);
+            let number = usize::from(slot.wire.place.number);
+            let due = self.feeds[slot.feed].next_deadline(number, &slot.session);
+            next = next.min(due.map_or(u64::MAX, |due| due.0));
         }
         for one in &self.cold {
             if let Some(due) = one.next_deadline() {

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use binance::session::{
-    AccountSetup, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession, OrderSession,
-    OrderSessionSettings, PrivateStream, Reconciler, ServerTime, SetupWish, Silence, SnapshotQueue,
+    AccountSetup, Feed, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession,
+    OrderSession, OrderSessionSettings, PrivateStream, Reconciler, ServerTime, SetupWish, Silence,
+    SnapshotQueue,
 };
 use binance::sign::{Credentials, Signer};
 use engine::config::{Frequency, OrdersConfig, RiskConfig, StrategyConfig, StrategyParameters};
@@ -42,6 +43,7 @@ use crate::desk::{Desk, MarketSlot, OrderSlot, PrivateSlot, Wire};
 use crate::disk::Disk;
 use crate::emergency::Emergency;
 use crate::network::{MS, Place, Role, SECOND};
+use crate::protection::Protection;
 use crate::random::Random;
 use crate::venue::{API_KEY, API_SECRET, START_UTC_NS};
 
@@ -90,6 +92,8 @@ pub struct Parts {
     pub privates: Vec<PrivateSlot>,
     /// Market data.
     pub markets: Vec<MarketSlot>,
+    /// What makes one stream of several, by route.
+    pub feeds: Vec<Feed>,
     /// Cold work.
     pub cold: Vec<Cold>,
     /// The segment.
@@ -313,6 +317,7 @@ pub fn born(birth: &Birth, checker: Rc<RefCell<Checker>>) -> Parts {
         },
         privates: Vec::new(),
         markets: Vec::new(),
+        feeds: Vec::new(),
         cold,
         segment,
         guard: Guard {
@@ -384,7 +389,11 @@ fn setups(market: Market, birth: &Birth) -> Vec<SetupWish> {
 
 fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
     let seed = birth.seed.wrapping_add(u64::from(birth.life) << 32);
-    let place = |role| Place { market, role };
+    let place = |role| Place {
+        market,
+        role,
+        number: 0,
+    };
     parts.desk.slots.push(OrderSlot {
         session: OrderSession::new(OrderSessionSettings {
             market,
@@ -411,14 +420,55 @@ fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
         } else {
             Role::Trades
         };
+        let connections = connections_of(role, birth.seed);
+        let feed = parts.feeds.len();
         let table = Instruments(&birth.instruments);
-        let session = MarketSession::new(*route, "ws://exchange", &table, 100, seed);
-        parts.markets.push(MarketSlot {
-            session,
-            wire: Wire::new(place(role)),
-        });
+        let count = birth.instruments.len();
+        parts
+            .feeds
+            .push(Feed::new(*route, usize::from(connections), count));
+        // One more than are wanted rests.
+        for number in 0..=connections {
+            let seed = seed.wrapping_add(u64::from(number) << 8);
+            let session = MarketSession::relieved(*route, "ws://exchange", &table, 100, seed);
+            let session = match day_ns(birth.seed) {
+                Some(day_ns) => session.aging(day_ns - OLD_BEFORE_NS, seed),
+                None => session,
+            };
+            let place = Place {
+                number,
+                ..place(role)
+            };
+            parts.markets.push(MarketSlot {
+                feed,
+                session,
+                wire: Wire::new(place),
+            });
+        }
     }
 }
+
+/// How many connections of a role work at a time.
+#[must_use]
+pub fn connections_of(role: Role, seed: u64) -> u8 {
+    let doubled = Random::new(seed, 7).chance(DOUBLED_PERMILLE);
+    1 + u8::from(doubled && matches!(role, Role::Books | Role::Trades))
+}
+
+/// After what time the exchange ends a connection of market data, in seeds that do not wait a day
+/// for it.
+#[must_use]
+pub fn day_ns(seed: u64) -> Option<u64> {
+    let mut random = Random::new(seed, 8);
+    let day_ns = random.between(80, 240) * SECOND;
+    random.chance(300).then_some(day_ns)
+}
+
+/// In so many of a thousand seeds market data comes over two connections of each route.
+const DOUBLED_PERMILLE: u64 = 400;
+
+/// A connection is replaced so long before its day ends: the half hour that the product leaves.
+const OLD_BEFORE_NS: u64 = 30 * SECOND;
 
 /// The cold machines of a market.
 fn cold_side(market: Market, birth: &Birth) -> Cold {
@@ -437,6 +487,7 @@ fn cold_side(market: Market, birth: &Birth) -> Cold {
         setup: AccountSetup::new(setups(market, birth), credentials(), seed.wrapping_add(24)),
         governor: Governor::new(weight).sharing(birth.silences.by_market[market as usize].clone()),
         emergency: Emergency::new(market, instruments, credentials(), countdown, life),
+        protection: Protection::new(market, instruments, credentials(), (birth.seed, life)),
         venue: VenueReport {
             market,
             silent_until: MonoNs(0),

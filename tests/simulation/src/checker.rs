@@ -8,6 +8,7 @@ mod journal;
 mod kill;
 mod market_data;
 mod money;
+mod stops;
 mod truth;
 mod wire;
 
@@ -27,8 +28,9 @@ pub use kill::Moment;
 
 use crate::birth::Birth;
 use kill::Killed;
-use market_data::Continuity;
+use market_data::{Continuity, Routes};
 use money::Flat;
+use stops::Stops;
 use truth::{Statement, Truth};
 
 /// One broken invariant.
@@ -67,6 +69,8 @@ pub struct Shadow {
     pub not_found: Vec<u64>,
     /// Most that it may fill: its quantity, or what an amendment has made of it (F32).
     pub quantity_most: i64,
+    /// Somebody else has changed it (F32): it is what the exchange says.
+    pub outside: bool,
     /// Amendments that were decided and are not written yet.
     pub amendments: VecDeque<NewOrder>,
 }
@@ -93,6 +97,8 @@ pub struct Checker {
     pub refused_fresh: Vec<ClientOrderId>,
     /// Orders written.
     pub orders_written: u64,
+    /// Amendments written.
+    pub amendments_written: u64,
     /// Trading state by the journal.
     pub state: TradingState,
     /// Position by instrument, from fills and adoptions.
@@ -117,6 +123,7 @@ pub struct Checker {
     holed: bool,
     now: u64,
     continuity: Vec<Continuity>,
+    routes: Routes,
     silence: HashMap<market::Market, u64>,
     sent_at: VecDeque<u64>,
     last_cursor: Option<ipc::journal::Cursor>,
@@ -153,6 +160,8 @@ pub struct Checker {
     adopted: Vec<Statement>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
+    /// Protective stops.
+    stops: Stops,
     /// Trading states, for people.
     pub states: Vec<(u64, TradingStateChange)>,
     /// Orders that are told to have filled more than was booked, since when.
@@ -171,6 +180,7 @@ impl Checker {
             refused: HashSet::new(),
             refused_fresh: Vec::new(),
             orders_written: 0,
+            amendments_written: 0,
             state: TradingState::Halted,
             positions: Vec::new(),
             instruments: Vec::new(),
@@ -188,6 +198,7 @@ impl Checker {
             holed: false,
             now: 0,
             continuity: Vec::new(),
+            routes: Routes::default(),
             silence: HashMap::new(),
             sent_at: VecDeque::new(),
             last_cursor: None,
@@ -208,6 +219,7 @@ impl Checker {
             born_at: 0,
             adopted: Vec::new(),
             flats: Vec::new(),
+            stops: Stops::default(),
             states: Vec::new(),
             untold: BTreeMap::new(),
         }
@@ -231,6 +243,7 @@ impl Checker {
         self.differs_since = vec![None; count];
         self.book_usable = vec![false; count];
         self.continuity = vec![Continuity::default(); count];
+        self.routes.on_birth(count);
         self.depth_at = vec![0; count];
         self.streams_up.clear();
         self.queries.clear();
@@ -248,6 +261,8 @@ impl Checker {
             ..Flat::default()
         };
         self.flats = vec![unclear; count];
+        let settings = crate::protection::stop_settings(birth.seed, birth.life);
+        self.stops.on_birth(settings, count);
         self.untold.clear();
         self.keep_silences(birth);
         self.hash.word(u64::from(birth.life));
@@ -356,6 +371,7 @@ impl Checker {
     pub fn on_amended(&mut self, id: &ClientOrderId, quantity: Quantity) {
         if let Some(shadow) = self.orders.get_mut(id) {
             shadow.quantity_most = shadow.quantity_most.max(quantity.0);
+            shadow.outside = true;
         }
     }
 

@@ -22,6 +22,7 @@ use market::{
 
 use crate::emergency::Emergency;
 use crate::network::{Owner, RestCall, RestReply};
+use crate::protection::Protection;
 
 /// What the engine is to be told.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Cold {
     pub governor: Governor,
     /// Its kill, its countdowns.
     pub emergency: Emergency,
+    /// Its protective stops; none for spot, and in seeds without them.
+    pub protection: Option<Protection>,
     /// What the engine was told of the exchange last.
     pub venue: VenueReport,
     /// The table.
@@ -79,6 +82,7 @@ impl Cold {
                 .next_deadline()
                 .filter(|_| self.setup.is_settled()),
             self.emergency.next_deadline(),
+            self.protection.as_ref().and_then(Protection::next_deadline),
         ];
         deadlines.into_iter().fold(None, earliest)
     }
@@ -94,6 +98,9 @@ impl Cold {
     ) {
         let governor = &mut self.governor;
         let mut asked = self.emergency.poll(now, segment, governor);
+        if let Some(protection) = &mut self.protection {
+            asked.extend(protection.poll(now, segment, governor));
+        }
         let time = self.time.poll(now, governor);
         let snapshot = self.snapshots.poll(now, governor, instruments);
         let setup = self.setup.poll(now, governor, instruments);
@@ -167,6 +174,11 @@ impl Cold {
                     .swept(number, outcome, now.mono, clock, told.0);
             }
             Owner::Deadman(place) => self.emergency.counted(place, outcome, now.mono),
+            Owner::Protect(number) => {
+                if let Some(protection) = &mut self.protection {
+                    protection.replied(number, outcome, now.mono, clock, told.0);
+                }
+            }
             Owner::Key => {}
         }
     }

@@ -22,10 +22,12 @@ pub enum DeathPoint {
     AtRest,
     /// A market event was stepped.
     AfterMarket,
+    /// A request about a protective stop has left, its answer is not there.
+    AfterStop,
 }
 
 /// All of them, in the order in which a fault's parameter counts them.
-pub const POINTS: [DeathPoint; 8] = [
+const POINTS: [DeathPoint; 9] = [
     DeathPoint::BeforeWrite,
     DeathPoint::AfterWrite,
     DeathPoint::BeforeReply,
@@ -34,7 +36,15 @@ pub const POINTS: [DeathPoint; 8] = [
     DeathPoint::InSnapshot,
     DeathPoint::AtRest,
     DeathPoint::AfterMarket,
+    DeathPoint::AfterStop,
 ];
+
+/// The point that a draw picks; the last one is passed where there are stops alone.
+#[must_use]
+pub const fn point_of(draw: u64, has_stops: bool) -> DeathPoint {
+    let count = POINTS.len() as u64 - !has_stops as u64;
+    POINTS[(draw % count) as usize]
+}
 
 /// How this life ends.
 #[derive(Clone, Copy, Debug, Default)]

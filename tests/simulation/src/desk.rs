@@ -137,6 +137,8 @@ pub struct PrivateSlot {
 
 /// A market connection.
 pub struct MarketSlot {
+    /// Which of the feeds it brings to.
+    pub feed: usize,
     /// Its machine.
     pub session: MarketSession,
     /// Its socket.

@@ -9,11 +9,13 @@ mod frames;
 mod host;
 mod orders;
 mod places;
+mod stops;
 
 pub use catalogue::{CATALOGUE, FAULTS_MAX, FaultInfo};
 pub use frames::Piece;
 pub use orders::{Asked, Fate, Forged};
 pub use places::CallFate;
+pub(crate) use stops::stop_of;
 
 use crate::network::{ConnectionId, MS, Place, Role, SECOND};
 use crate::random::Random;
@@ -107,6 +109,47 @@ pub struct Held {
     pub text: Vec<u8>,
 }
 
+/// What one of two connections of a route is like: its texts go over a relay that loses some and
+/// takes its time.
+#[derive(Clone, Debug, Default)]
+pub struct Relayed {
+    /// Of a thousand texts.
+    pub loss_permille: u64,
+    /// Longer than the other one's way.
+    pub lag_ns: u64,
+    random: Option<Random>,
+}
+
+impl Relayed {
+    /// As the seed has it, where it has two connections.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed, 9);
+        Self {
+            loss_permille: random.below(30),
+            lag_ns: random.below(250) * MS,
+            random: Some(random),
+        }
+    }
+
+    /// True for a text that is lost.
+    pub(crate) fn loses(&mut self) -> bool {
+        let loss = self.loss_permille;
+        self.random.as_mut().is_some_and(|one| one.chance(loss))
+    }
+}
+
+/// An order as it was.
+#[derive(Clone, Debug)]
+pub struct Stale {
+    /// Its name.
+    pub name: String,
+    /// Until when nobody is told that it has changed.
+    pub until: u64,
+    /// What a query tells.
+    pub result: serde_json::Value,
+}
+
 /// Trades that are not listed yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Unlisted {
@@ -137,6 +180,18 @@ pub struct Adversary {
     pub private_traps: Vec<Trap>,
     /// Wait for a REST call.
     pub rest_traps: Vec<Trap>,
+    /// What the connections of a route are like.
+    pub relayed: Relayed,
+    /// Wait for an amendment.
+    pub amend_traps: Vec<Trap>,
+    /// Faults that met an amendment.
+    pub on_amendments: u64,
+    /// Positions have stops at the exchange.
+    pub has_stops: bool,
+    /// Wait for a call about a stop.
+    pub stop_traps: Vec<Trap>,
+    /// The stop that queries do not find, and until when.
+    pub stop_lagging: Option<(String, u64)>,
     /// Hold now.
     pub conditions: Vec<Condition>,
     /// Texts held back.
@@ -145,6 +200,8 @@ pub struct Adversary {
     pub half_open: Vec<ConnectionId>,
     /// The order that queries do not find, and until when.
     pub lagging: Option<(String, u64)>,
+    /// The order that queries know as it was before an amendment.
+    pub stale: Option<Stale>,
     /// The list of trades that lags.
     pub unlisted: Option<Unlisted>,
     /// The order whose NEW is told after its successor.
@@ -198,7 +255,12 @@ impl Adversary {
     #[must_use]
     pub fn is_calm(&self, now: u64) -> bool {
         let stopped = self.stalled_until > now || self.no_commit_until > now;
-        let lags = self.lagging.as_ref().is_some_and(|(_, until)| *until > now);
+        let lags = self.lagging.as_ref().is_some_and(|(_, until)| *until > now)
+            || self.stale.as_ref().is_some_and(|one| one.until > now)
+            || self
+                .stop_lagging
+                .as_ref()
+                .is_some_and(|(_, until)| *until > now);
         // Those of snapshots and of the listen key meet no kill.
         let mut traps = self.rest_traps.iter();
         let trapped = traps.any(|one| !matches!(one.fault.number, 6 | 43));

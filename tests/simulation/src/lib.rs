@@ -20,6 +20,7 @@ pub mod faults;
 pub mod network;
 pub mod pairs;
 pub mod person;
+pub mod protection;
 pub mod random;
 pub mod report;
 pub mod run;

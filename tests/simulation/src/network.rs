@@ -37,6 +37,8 @@ pub struct Place {
     pub market: Market,
     /// What for.
     pub role: Role,
+    /// Which of several; 0 where there is one.
+    pub number: u8,
 }
 
 /// How a connection ends.
@@ -65,6 +67,8 @@ pub enum Owner {
     Sweep(u64),
     /// The exchange's countdown, with the place of its symbol.
     Deadman(usize),
+    /// A protective stop, with the number of its request.
+    Protect(u64),
 }
 
 /// A REST call on its way, or its answer.

@@ -6,7 +6,7 @@
 use engine::event::Command;
 use market::{Breaker, InstrumentId, Market, StateReason, TradingState};
 
-use crate::death::POINTS;
+use crate::death::point_of;
 use crate::faults::Scheduled;
 use crate::network::{MS, SECOND};
 use crate::random::Random;
@@ -208,7 +208,7 @@ impl Script {
 }
 
 fn plan_death(world: &mut World, word: u64, power_cut: bool) {
-    let point = POINTS[(word % POINTS.len() as u64) as usize];
+    let point = point_of(word, world.adversary.has_stops);
     let Some(appliance) = &mut world.appliance else {
         return;
     };

@@ -7,15 +7,20 @@ use std::fmt::Write as _;
 
 use engine::hash::RollingHash;
 use market::buggify::{POINTS, Point};
+use market::record::ProtectionAct;
 use serde_json::{Map, Value, json};
 
 use crate::faults::{CATALOGUE, FAULTS_MAX};
 use crate::network::{MS, SECOND};
-use crate::pairs::{PAIRS, possible_pairs};
+use crate::pairs::{FEED_FIGURES, PAIRS, possible_pairs};
 use crate::run::Outcome;
 
 /// Faults of the history that a failure shows.
 const STORY_LINES: usize = 12;
+/// What can happen to a protective stop.
+const ACTS: usize = ProtectionAct::ALL.len();
+/// What becomes of messages of market connections.
+const FEED_WORDS: [&str; FEED_FIGURES] = ["first", "second", "filled", "missed", "spared"];
 /// Characters of a record that a failure shows.
 const STORY_COLUMNS: usize = 240;
 
@@ -95,6 +100,18 @@ impl Report {
             .zip(self.rare())
             .map(|(point, count)| (point.as_str().to_owned(), json!(count)))
             .collect();
+        let steps = sum(self.outcomes.iter().map(|one| &one.stop_steps), ACTS);
+        let stops: Map<String, Value> = ProtectionAct::ALL
+            .iter()
+            .zip(steps)
+            .map(|(act, count)| (act.to_string(), json!(count)))
+            .collect();
+        let brought = sum(self.outcomes.iter().map(|one| &one.feed), FEED_FIGURES);
+        let feed: Map<String, Value> = FEED_WORDS
+            .iter()
+            .zip(brought)
+            .map(|(word, count)| ((*word).to_owned(), json!(count)))
+            .collect();
         let pairs = self.pairs();
         let possible = possible_pairs();
         let entered = possible.iter().filter(|(place, ..)| pairs[*place] > 0);
@@ -121,6 +138,10 @@ impl Report {
             "orders_least": least.map(|one| one.orders),
             "orders_least_seed": least.map(|one| one.seed),
             "fills": self.outcomes.iter().map(|one| one.fills).sum::<u64>(),
+            "stops": stops,
+            "market_messages": feed,
+            "amendments": self.outcomes.iter().map(|one| one.amendments).sum::<u64>(),
+            "amendment_faults": self.outcomes.iter().map(|one| one.amendment_faults).sum::<u64>(),
             "lives": self.outcomes.iter().map(|one| u64::from(one.lives)).sum::<u64>(),
             "recovery_seconds_most": recovery.map_or(0.0, |ns| ns as f64 / SECOND as f64),
             "simulated_hours": self.hours(),

@@ -13,7 +13,7 @@ use market::record::{JournalRecord, TradingStateChange};
 use crate::checker::Violation;
 use crate::faults::schedule;
 use crate::network::SECOND;
-use crate::pairs::add_pairs;
+use crate::pairs::{add_feeds, add_pairs};
 use crate::person::{PATIENCE_NS, Person, Script};
 use crate::world::World;
 
@@ -61,6 +61,15 @@ pub struct Outcome {
     pub history: Vec<(u64, u8, String)>,
     /// The last records of the journal, of a run that went wrong.
     pub records: Vec<JournalRecord>,
+    /// What happened to protective stops, by act.
+    pub stop_steps: Vec<u64>,
+    /// What came over market connections: first copies, second ones, gaps of one that another has
+    /// filled, gaps, unreadable ones that did not matter.
+    pub feed: Vec<u64>,
+    /// Amendments written.
+    pub amendments: u64,
+    /// Faults that met an amendment.
+    pub amendment_faults: u64,
     /// Trading states as they came.
     pub states: Vec<(u64, TradingStateChange)>,
     /// Why orders were denied, and how often.
@@ -179,11 +188,23 @@ fn recover(world: &mut World, mut person: Person) -> u64 {
     let silent = world.checker.borrow().silent_until();
     let killed = world.commanded() == TradingState::Killed;
     let until = begun.max(if killed { silent } else { 0 }) + RECOVERY_NS;
-    let mut left = what_is_left(world);
-    while !left.is_empty() && world.next_at() <= until && world.checker.borrow().is_sound() {
+    let stops_until = until + world.checker.borrow().stops_patience_ns();
+    let mut settled = None;
+    let mut left;
+    loop {
+        left = what_is_left(world);
+        if left.is_empty() {
+            settled.get_or_insert(world.now);
+            left = world.checker.borrow().stops_left(&world.venue.exchange);
+        }
+        // What nobody told of a stop comes with the next list.
+        let until = settled.map_or(until, |_| stops_until);
+        let over = left.is_empty() || world.next_at() > until;
+        if over || !world.checker.borrow().is_sound() {
+            break;
+        }
         world.step();
         person.look(world);
-        left = what_is_left(world);
     }
     let now = world.now;
     let mut checker = world.checker.borrow_mut();
@@ -192,8 +213,9 @@ fn recover(world: &mut World, mut person: Person) -> u64 {
             checker.broken("PHASE2", what);
         }
         checker.compare_fills(&world.venue.exchange, now);
+        checker.compare_stop_fills(&world.venue.exchange);
     }
-    now - begun
+    settled.unwrap_or(now) - begun
 }
 
 /// What is not well yet.
@@ -238,8 +260,10 @@ fn what_is_left(world: &World) -> Vec<String> {
 fn verdict(world: &World, plan: &Plan) -> Outcome {
     let exchange = &world.venue.exchange;
     let mut pairs = world.pairs.clone();
+    let mut feed = world.feed.clone();
     if let Some(appliance) = &world.appliance {
         add_pairs(&mut pairs, appliance.host.engine());
+        add_feeds(&mut feed, appliance);
     }
     let mut outcome = Outcome {
         seed: plan.seed,
@@ -248,6 +272,8 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         fired: world.adversary.fired.clone(),
         history: world.adversary.history.clone(),
         lives: world.lives,
+        amendment_faults: world.adversary.on_amendments,
+        feed,
         pairs,
         rare: rare_things(),
         ..Outcome::default()
@@ -256,6 +282,8 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
     if let Ok(checker) = world.checker.try_borrow() {
         outcome.violations.clone_from(&checker.violations);
         outcome.orders = checker.orders_written;
+        outcome.stop_steps = checker.stop_steps();
+        outcome.amendments = checker.amendments_written;
         outcome.steps = checker.step;
         outcome.hash = checker.hash.value();
         outcome.states.clone_from(&checker.states);

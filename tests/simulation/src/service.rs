@@ -3,12 +3,14 @@
 //! In: requests and calls that have arrived, texts that the core sends. Out: bytes for the box, or
 //! none. Never: an answer that the core did not give, unless a fault says so.
 
+use binance::encode::JsonText;
 use market::{ClientOrderId, Market, OrderState, Quantity};
 use matching::Expiry;
 use serde_json::Value;
+use simulated_exchange::api::order_object;
 use simulated_exchange::streams::hub::Outgoing;
 
-use crate::faults::{Asked, CallFate, Fate, Piece, is_market_data};
+use crate::faults::{Asked, CallFate, Fate, Piece, Stale, is_market_data, stop_of};
 use crate::network::{ConnectionId, Delivery, Ending, Place, RestCall, RestReply, server_frame};
 use crate::world::World;
 
@@ -29,6 +31,7 @@ fn read(market: Market, text: &str) -> Request {
         Some("order.place") => Asked::Place,
         Some("order.cancel") => Asked::Cancel,
         Some("order.status") => Asked::Query,
+        Some("order.modify") => Asked::Amend,
         _ => Asked::Other,
     };
     let names = ["newClientOrderId", "origClientOrderId"];
@@ -68,33 +71,43 @@ impl World {
 
     /// The core handles it; its answer has the fate that it has.
     fn handle(&mut self, id: ConnectionId, request: &Request, text: &str, fate: &Fate) {
-        if *fate == Fate::FillFirst {
-            self.fill(request, 1, 30);
+        match fate {
+            Fate::FillFirst => self.fill(request, 1, 30),
+            Fate::FillBefore { half } => self.fill_before(request, *half),
+            _ => {}
         }
-        let before = self.accepted();
-        let answer = self.venue.request(id, text);
-        let is_new = self.accepted() != before;
-        if is_new {
+        let (before, was) = (self.accepted(), self.order_of(request));
+        let mut answer = self.venue.request(id, text);
+        let terms = |one: &matching::Order| (one.request.price, one.request.quantity);
+        let is_new = match request.asked {
+            Asked::Amend => {
+                let is = self.order_of(request);
+                was.as_ref().map(terms) != is.as_ref().map(terms)
+            }
+            _ => self.accepted() != before,
+        };
+        if is_new && request.asked == Asked::Place {
             let mut checker = self.checker.borrow_mut();
             checker.on_accepted(&request.name, self.now);
         }
+        if request.asked == Asked::Query {
+            answer = self.as_it_was(request, answer);
+        }
+        if self.is_lost(request, fate, is_new, was.as_ref()) {
+            return;
+        }
         match fate {
-            Fate::LoseAnswer => return,
-            Fate::FillAndLoseAnswer => {
-                if is_new {
-                    self.fill(request, 1, 26);
+            Fate::Doubled(delay) => {
+                if let Some(answer) = &answer {
+                    let again = Delivery::Late(id, answer.clone());
+                    self.network.send(self.now + delay, again);
                 }
-                return;
-            }
-            Fate::Lags(lasts) => {
-                if is_new {
-                    self.adversary.lagging = Some((request.name.clone(), self.now + lasts));
-                }
-                return;
             }
             Fate::Late(delay) => {
-                // The word that it exists comes after what it met, too.
-                self.adversary.new_after = Some(request.name.clone());
+                if request.asked == Asked::Place {
+                    // The word that it exists comes after what it met, too.
+                    self.adversary.new_after = Some(request.name.clone());
+                }
                 if let Some(answer) = answer {
                     self.network
                         .send(self.now + delay, Delivery::Late(id, answer));
@@ -125,17 +138,93 @@ impl World {
         }
     }
 
+    /// True for a fate that no answer has; what it does besides is done.
+    fn is_lost(
+        &mut self,
+        request: &Request,
+        fate: &Fate,
+        is_new: bool,
+        was: Option<&matching::Order>,
+    ) -> bool {
+        match fate {
+            Fate::LoseAnswer => {}
+            Fate::FillAndLoseAnswer if is_new => self.fill(request, 1, 26),
+            Fate::Lags(lasts) if is_new => {
+                self.adversary.lagging = Some((request.name.clone(), self.now + lasts));
+            }
+            Fate::Stale(lasts) if is_new => {
+                if let Some(was) = was {
+                    self.keep_stale(request, was, *lasts);
+                }
+            }
+            Fate::FillAndLoseAnswer | Fate::Lags(_) | Fate::Stale(_) => {}
+            _ => return false,
+        }
+        true
+    }
+
+    /// The order that a request is about, as the core has it.
+    fn order_of(&self, request: &Request) -> Option<matching::Order> {
+        let name = ClientOrderId::new(request.name.as_bytes())?;
+        let floor = self.venue.exchange.floor(request.market);
+        floor.venue.order_by_client(&name).copied()
+    }
+
+    /// F41 of an amendment: queries and private events tell of the order before it.
+    fn keep_stale(&mut self, request: &Request, was: &matching::Order, lasts: u64) {
+        let instruments = self
+            .venue
+            .exchange
+            .floor(request.market)
+            .venue
+            .instruments();
+        let instrument = &instruments[usize::from(was.request.instrument.0)];
+        let mut text = Vec::new();
+        let mut json = JsonText::new(&mut text);
+        order_object::futures(&mut json, instrument, was, 0, order_object::Answer::Query);
+        self.adversary.stale = Some(Stale {
+            name: request.name.clone(),
+            until: self.now + lasts,
+            result: serde_json::from_slice(&text).expect("the core writes JSON"),
+        });
+    }
+
+    /// The answer to a query, as it was before an amendment where that is not known yet.
+    fn as_it_was(&self, request: &Request, answer: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let stale = self.adversary.stale.as_ref();
+        let stale = stale.filter(|one| one.name == request.name && self.now < one.until);
+        let (Some(stale), Some(answer)) = (stale, &answer) else {
+            return answer;
+        };
+        let mut reply: Value = serde_json::from_slice(answer).ok()?;
+        if reply["status"] == 200 {
+            reply["result"] = stale.result.clone();
+        }
+        Some(reply.to_string().into_bytes())
+    }
+
+    /// F32: our amendment meets an order that has just filled, whole or in part.
+    fn fill_before(&mut self, request: &Request, half: bool) {
+        let left = self.order_of(request).map_or(0, |one| one.remaining().0);
+        let lots = if half { left / 2 } else { left };
+        if lots > 0 {
+            self.fill_lots(request, Quantity(lots), 1, 32);
+        }
+    }
+
     fn fill(&mut self, request: &Request, pieces: i64, number: u8) {
-        let Some(name) = ClientOrderId::new(request.name.as_bytes()) else {
-            return;
-        };
+        if let Some(order) = self.order_of(request) {
+            self.fill_lots(request, order.remaining(), pieces, number);
+        }
+    }
+
+    fn fill_lots(&mut self, request: &Request, rest: Quantity, pieces: i64, number: u8) {
         let now = self.venue.exchange.clock.now();
-        let floor = self.venue.exchange.floor_mut(request.market);
-        let order = floor.venue.order_by_client(&name);
-        let Some(order) = order.filter(|one| !one.state.is_final()).copied() else {
+        let order = self.order_of(request);
+        let Some(order) = order.filter(|one| !one.state.is_final()) else {
             return;
         };
-        let rest = order.remaining();
+        let floor = self.venue.exchange.floor_mut(request.market);
         let slices = pieces.min(rest.0);
         floor
             .venue
@@ -195,28 +284,40 @@ impl World {
             return;
         }
         let pieces = if is_market_data(place) {
+            self.checker.borrow_mut().on_published(text);
+            // Either may lose a text, never both by the same chance.
+            if self.adversary.relayed.loses() {
+                return;
+            }
             self.adversary.market_text(self.now, id, place, text)
         } else {
             self.adversary.private_text(self.now, id, text)
         };
+        // One of several is behind the others.
+        let behind = place.number == 1 && is_market_data(place);
+        let lag_ns = if behind {
+            self.adversary.relayed.lag_ns
+        } else {
+            0
+        };
         for piece in pieces {
-            self.send_piece(id, piece);
+            self.send_piece(id, lag_ns, piece);
         }
     }
 
-    fn send_piece(&mut self, id: ConnectionId, piece: Piece) {
+    fn send_piece(&mut self, id: ConnectionId, lag_ns: u64, piece: Piece) {
         match piece {
-            Piece::Text(text, 0) => self.send_text(id, &text, 0),
+            Piece::Text(text, 0) => self.send_text(id, &text, lag_ns),
             Piece::Text(text, delay) => {
                 self.network
                     .send(self.now + delay, Delivery::Late(id, text));
             }
-            Piece::Raw(bytes) => self.send_to_box(id, bytes, 0),
+            Piece::Raw(bytes) => self.send_to_box(id, bytes, lag_ns),
             Piece::ByteByByte(text) => {
                 let mut frame = Vec::new();
                 server_frame(1, true, &text, &mut frame);
                 for byte in frame {
-                    self.send_to_box(id, vec![byte], 0);
+                    self.send_to_box(id, vec![byte], lag_ns);
                 }
             }
             Piece::End => self.end_from_venue(id, Ending::Clean),
@@ -262,6 +363,8 @@ impl World {
     pub(crate) fn call(&mut self, call: RestCall) {
         let fate = self.adversary.call_fate(self.now, &call);
         let old_before = self.venue.exchange.faults.injected();
+        let name = stop_of(&call).unwrap_or_default().to_owned();
+        let mut later_ns = 0;
         let reply: Option<RestReply> = match fate {
             CallFate::Normal => {
                 let mut reply = self.venue.call(&call);
@@ -270,6 +373,27 @@ impl World {
             }
             CallFate::Answer(reply) => Some(reply),
             CallFate::Silence => None,
+            CallFate::LoseAnswer => {
+                self.venue.call(&call);
+                None
+            }
+            CallFate::DoneBut(reply) => {
+                self.venue.call(&call);
+                Some(reply)
+            }
+            CallFate::Late(delay) => {
+                later_ns = delay;
+                Some(self.venue.call(&call))
+            }
+            CallFate::TriggerAfter => {
+                self.venue.call(&call);
+                self.trigger_stop(&name);
+                None
+            }
+            CallFate::TriggerFirst => {
+                self.trigger_stop(&name);
+                Some(self.venue.call(&call))
+            }
         };
         if self.venue.exchange.faults.injected() > old_before {
             self.adversary
@@ -277,7 +401,7 @@ impl World {
         }
         self.collect();
         let deadline = call.request.deadline.0;
-        let at = self.now + self.way();
+        let at = self.now + self.way() + later_ns;
         let (at, reply) = match reply {
             Some(reply) if at <= deadline => (at, Some(reply)),
             _ => (deadline.max(self.now), None),

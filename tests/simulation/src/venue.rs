@@ -48,6 +48,8 @@ pub struct ServerEnd {
     inbound: Vec<u8>,
     /// When the next ping goes out.
     pub ping_at: u64,
+    /// When it was opened.
+    born_at: u64,
 }
 
 /// The exchange and its connections.
@@ -190,6 +192,7 @@ impl VenueSide {
             session,
             inbound: Vec::new(),
             ping_at: now + ping_period(place),
+            born_at: now,
         };
         self.ends.insert(self.next_connection, end);
         Some(self.next_connection)
@@ -205,6 +208,16 @@ impl VenueSide {
     #[must_use]
     pub fn connections(&self, of: impl Fn(Place) -> bool) -> Vec<ConnectionId> {
         let ends = self.ends.iter().filter(|(_, end)| of(end.place));
+        ends.map(|(id, _)| *id).collect()
+    }
+
+    /// Connections of market data that have lived for so long.
+    #[must_use]
+    pub fn older_than(&self, age_ns: u64, now: u64) -> Vec<ConnectionId> {
+        let old = |end: &ServerEnd| {
+            crate::faults::is_market_data(end.place) && now - end.born_at >= age_ns
+        };
+        let ends = self.ends.iter().filter(|(_, end)| old(end));
         ends.map(|(id, _)| *id).collect()
     }
 

@@ -16,12 +16,13 @@ pub use lives::Commanded;
 
 use crate::appliance::Appliance;
 use crate::birth::Silences;
+use crate::birth::{connections_of, day_ns};
 use crate::checker::{Checker, Moment};
 use crate::desk::roles;
 use crate::disk::Disk;
-use crate::faults::{Adversary, Scheduled};
-use crate::network::{ConnectionId, MS, Network, Place, server_frame};
-use crate::pairs::PAIRS;
+use crate::faults::{Adversary, Relayed, Scheduled};
+use crate::network::{ConnectionId, Ending, MS, Network, Place, Role, server_frame};
+use crate::pairs::{FEED_FIGURES, PAIRS};
 use crate::random::Random;
 use crate::venue::VenueSide;
 
@@ -88,6 +89,8 @@ pub struct World {
     pub adversary: Adversary,
     /// Pairs of the order tables of lives that have ended.
     pub pairs: Vec<u64>,
+    /// What market connections of lives that have ended brought.
+    pub feed: Vec<u64>,
     pipes: std::collections::BTreeMap<ConnectionId, Pipe>,
     venue_next: Option<u64>,
     drifted_at: u64,
@@ -101,6 +104,8 @@ pub struct World {
 
 /// Between two looks at the exchange's books.
 const TRUTH_NS: u64 = 250 * MS;
+/// What a process that stood still has waiting is handled within this time.
+const STILL_NS: u64 = 1_000 * MS;
 /// Between two commits of control.
 const COMMIT_NS: u64 = 50 * MS;
 
@@ -140,8 +145,16 @@ impl World {
             deliveries: 0,
             silences: Silences::default(),
             account: AccountStart::First,
-            adversary: Adversary::new(schedule),
+            adversary: Adversary {
+                has_stops: crate::protection::stop_settings(seed, 1).is_some(),
+                relayed: match connections_of(Role::Books, seed) {
+                    1 => Relayed::default(),
+                    _ => Relayed::new(seed),
+                },
+                ..Adversary::new(schedule)
+            },
             pairs: vec![0; PAIRS],
+            feed: vec![0; FEED_FIGURES],
             drifted_at: 0,
             pipes: std::collections::BTreeMap::new(),
             venue_next: Some(0),
@@ -160,10 +173,13 @@ impl World {
         for market in [Market::UsdM, Market::Spot] {
             let listed = self.venue.exchange.floor(market).venue.instruments();
             if !listed.is_empty() {
-                places.extend(roles(market).iter().map(|role| Place {
-                    market,
-                    role: *role,
-                }));
+                for role in roles(market) {
+                    places.extend((0..connections_of(*role, self.seed)).map(|number| Place {
+                        market,
+                        role: *role,
+                        number,
+                    }));
+                }
             }
         }
         places
@@ -220,6 +236,7 @@ impl World {
         self.upkeep();
         if self.next_truth <= self.now {
             self.next_truth = self.now + TRUTH_NS;
+            self.end_old_connections();
             self.look_at_truth();
         }
         self.check_refused();
@@ -230,6 +247,24 @@ impl World {
         let true_ns = crate::venue::START_UTC_NS + self.now as i64;
         let error_ns = self.venue.clock_error_ns;
         self.venue.exchange.clock.set_ns(true_ns + error_ns);
+    }
+
+    /// The exchange ends a connection of market data after its day; whoever has two of a route has
+    /// replaced it before.
+    fn end_old_connections(&mut self) {
+        let Some(day_ns) = day_ns(self.seed) else {
+            return;
+        };
+        for id in self.venue.older_than(day_ns, self.now) {
+            self.end_from_venue(id, Ending::Clean);
+            let place = self.venue.place_of(id);
+            self.adversary
+                .fire(self.now, 15, format!("{place:?} is old"));
+            if self.now - self.calm_since > day_ns / 2 {
+                let mut checker = self.checker.borrow_mut();
+                checker.broken("FEED", format!("{place:?} was not replaced in its day"));
+            }
+        }
     }
 
     fn check_refused(&mut self) {
@@ -257,8 +292,12 @@ impl World {
         checker.watch_positions(exchange, engine, self.now);
         checker.watch_fills(self.now, self.calm_since.max(self.born_at));
         checker.check_levels(engine);
+        if self.adversary.stalled_until + STILL_NS <= self.now {
+            checker.check_held(self.now);
+        }
         checker.check_signals(engine);
         checker.check_reserved(engine);
+        checker.check_reserved_truth(exchange, engine, self.now);
         checker.check_trades(exchange);
         if self.adversary.stalled_until <= self.now {
             let moment = Moment {
@@ -272,6 +311,7 @@ impl World {
             checker.check_durable(durable, on_disk, &moment);
             checker.check_kill(exchange, engine, &moment);
             checker.check_countdown(exchange, &moment);
+            checker.check_stops(exchange, engine, &moment);
         }
     }
 

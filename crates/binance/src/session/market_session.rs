@@ -125,6 +125,20 @@ impl MarketSession {
         }
     }
 
+    /// Counts as old after `age_ns`, for whoever cannot wait a day to see it replaced.
+    #[must_use]
+    pub fn aging(mut self, age_ns: u64, seed: u64) -> Self {
+        self.link = Link::new(LinkSettings {
+            silence_ns: SILENCE_NS,
+            rotate_after_ns: age_ns,
+            overtime_ns: OVERTIME_NS,
+            // Neighbours' rotations lie minutes apart; here they may not.
+            seed: seed & !0xF,
+            ..LinkSettings::default()
+        });
+        self
+    }
+
     fn of_url(route: MarketRoute, url: String, overtime_ns: u64, seed: u64) -> Self {
         Self {
             route,

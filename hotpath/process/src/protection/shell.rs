@@ -45,26 +45,72 @@ pub struct ProtectionCells {
 pub struct ProtectionShell {
     /// Decides.
     pub machine: Protector,
-    /// Numbers of the instruments' pages, in the machine's order.
-    pub pages: Vec<usize>,
+    /// Where it looks.
+    pub watch: Watch,
     /// For the pages.
     pub segment: Arc<Segment>,
     /// The exchange's time.
     pub clock: ServerClock,
     /// Calls under way.
     pub calls: FuturesUnordered<Call>,
-    /// When the pages are looked at next.
-    pub look_at: MonoNs,
     /// Figures.
     pub cells: ProtectionCells,
+}
+
+/// Shows the machine what the pages say.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Numbers of the instruments' pages, in the machine's order.
+    pages: Vec<usize>,
+    /// When they are looked at next.
+    look_at: MonoNs,
+}
+
+impl Watch {
+    /// Looks at these pages, in the order of the machine's instruments.
+    #[must_use]
+    pub const fn new(pages: Vec<usize>) -> Self {
+        Self {
+            pages,
+            look_at: MonoNs(0),
+        }
+    }
+
+    /// When the pages are looked at next.
+    #[must_use]
+    pub const fn next_deadline(&self) -> MonoNs {
+        self.look_at
+    }
+
+    /// Looks when it is time. True when it did.
+    pub fn look(&mut self, machine: &mut Protector, segment: &Segment, now: MonoNs) -> bool {
+        let killed = segment.kill_latched();
+        if killed {
+            // At once: whatever is placed now would be left behind by the sweep.
+            machine.set_ready(false, now);
+        }
+        if self.look_at > now {
+            return false;
+        }
+        self.look_at = now.after(LOOK_NS);
+        let account = account_page(segment);
+        let ready = !killed && account.is_some_and(|page| is_known(&page));
+        machine.set_ready(ready, now);
+        let mut bytes = [0; PAGE_BYTES_MAX];
+        for (place, page) in self.pages.iter().enumerate() {
+            let page = read_page(segment, *page, &mut bytes);
+            let held = page.as_ref().and_then(holding);
+            machine.set_holding(place, held, now);
+        }
+        true
+    }
 }
 
 impl ProtectionShell {
     /// Looks at the positions and starts the calls that are due.
     pub fn poll(&mut self, now: Now, governor: &mut Governor, client: &Rc<RestClient>) {
-        if self.look_at <= now.mono {
-            self.look_at = now.mono.after(LOOK_NS);
-            self.look(now.mono);
+        if self.watch.look(&mut self.machine, &self.segment, now.mono) {
+            self.show(now.mono);
         }
         while let Some((number, request)) = self.machine.poll(now, governor) {
             self.start(client, number, request);
@@ -82,7 +128,8 @@ impl ProtectionShell {
     /// When `poll` may have something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<MonoNs> {
-        earliest(self.machine.next_deadline(), Some(self.look_at))
+        let look = self.watch.next_deadline();
+        earliest(self.machine.next_deadline(), Some(look))
     }
 
     /// Hands a reply to the machine.
@@ -106,20 +153,6 @@ impl ProtectionShell {
             let response = client.send(&request).await;
             (number, endpoint, response)
         }));
-    }
-
-    fn look(&mut self, now: MonoNs) {
-        let account = account_page(&self.segment);
-        let killed = self.segment.kill_latched();
-        let ready = !killed && account.is_some_and(|page| is_known(&page));
-        self.machine.set_ready(ready, now);
-        let mut bytes = [0; PAGE_BYTES_MAX];
-        for (place, page) in self.pages.iter().enumerate() {
-            let page = read_page(&self.segment, *page, &mut bytes);
-            let held = page.as_ref().and_then(holding);
-            self.machine.set_holding(place, held, now);
-        }
-        self.show(now);
     }
 
     fn show(&self, now: MonoNs) {
@@ -174,3 +207,6 @@ impl ProtectEvents for Notes<'_> {
         self.1.refuse();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! In: a [`Start`]. Out: a shell whose machine is at rest; none where stops are switched off or the
 //! market has none. Never: a call.
 
-use super::shell::{ProtectionCells, ProtectionShell};
+use super::shell::{ProtectionCells, ProtectionShell, Watch};
 use crate::server_clock::ServerClock;
 use crate::startup::Start;
 use crate::telemetry::Telemetry;
@@ -11,8 +11,8 @@ use binance::rest::TriggerPrice;
 use binance::session::{ProtectSettings, Protector, SECOND_NS};
 use futures_util::stream::FuturesUnordered;
 use ipc::RegisterError;
+use market::Market;
 use market::record::ProtectionAct;
-use market::{Market, MonoNs};
 use settings::StopTrigger;
 use std::sync::Arc;
 
@@ -53,11 +53,10 @@ pub fn protection_shell(
     let cell = |family: &str| telemetry.counter(&format!("{family}{{market=\"{market}\"}}"));
     Ok(Some(ProtectionShell {
         machine: Protector::new(settings, instruments().copied(), credentials, SEED),
-        pages: instruments().map(|one| usize::from(one.id.0)).collect(),
+        watch: Watch::new(instruments().map(|one| usize::from(one.id.0)).collect()),
         segment: Arc::clone(&start.segment),
         clock: clock.clone(),
         calls: FuturesUnordered::new(),
-        look_at: MonoNs(0),
         cells: ProtectionCells {
             bare: cell("positions_without_stop")?,
             bare_s: cell("position_without_stop_seconds")?,

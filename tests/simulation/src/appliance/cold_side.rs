@@ -93,7 +93,11 @@ impl Appliance {
                 if self.silences[one.market as usize].until(now.mono).is_some() {
                     one.reply(&call, None, now, &self.desk.clock, &mut events);
                 } else {
+                    let of_stop = matches!(call.owner, Owner::Protect(_));
                     calls.push(call);
+                    if of_stop {
+                        self.desk.death.pass(DeathPoint::AfterStop);
+                    }
                 }
             }
             self.cold_events(events);

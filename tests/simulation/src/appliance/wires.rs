@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use binance::StreamMessage;
 use binance::decode::DecodeError;
-use binance::session::{LinkAction, MarketEvents, MarketSession};
+use binance::session::{CloseReason, Feed, LinkAction, MarketEvents, MarketSession};
 use engine::Input;
 use engine::event::{StreamChange, StreamKind};
 use hotpath::engine_host::EngineHost;
@@ -100,15 +100,19 @@ impl Appliance {
 
     pub(super) fn upkeep_markets(&mut self) {
         for index in 0..self.markets.len() {
-            let (action, url) = self.with_market(index, |session, now, _, sink| {
-                (session.poll(now, sink), session.url().to_owned())
+            let (action, url) = self.with_market(index, |feed, number, session, now, _, sink| {
+                let action = feed.poll(number, session, now, sink);
+                (action, session.url().to_owned())
             });
-            let wire = &mut self.markets[index].wire;
             match action {
-                Some(LinkAction::Connect) => wire.ask(target_of(&url), &mut self.desk.effects),
-                Some(LinkAction::Close(_)) => wire.close(&mut self.desk.effects),
+                Some(LinkAction::Connect) => {
+                    let wire = &mut self.markets[index].wire;
+                    wire.ask(target_of(&url), &mut self.desk.effects);
+                }
+                Some(LinkAction::Close(reason)) => self.close_market(index, Some(reason)),
                 Some(LinkAction::Ping) | None => {}
             }
+            self.desk.checker.borrow_mut().judge_merged();
         }
     }
 
@@ -116,7 +120,14 @@ impl Appliance {
     fn with_market<T>(
         &mut self,
         index: usize,
-        act: impl FnOnce(&mut MarketSession, MonoNs, &Instruments<'_>, &mut MarketSink<'_>) -> T,
+        act: impl FnOnce(
+            &mut Feed,
+            usize,
+            &mut MarketSession,
+            MonoNs,
+            &Instruments<'_>,
+            &mut MarketSink<'_>,
+        ) -> T,
     ) -> T {
         let table = Rc::clone(&self.desk.instruments);
         let now = self.desk.now;
@@ -124,8 +135,24 @@ impl Appliance {
             host: &mut self.host,
             desk: &mut self.desk,
         };
-        let session = &mut self.markets[index].session;
-        act(session, now, &Instruments(&table), &mut sink)
+        let slot = &mut self.markets[index];
+        let feed = &mut self.feeds[slot.feed];
+        let number = usize::from(slot.wire.place.number);
+        let table = Instruments(&table);
+        act(feed, number, &mut slot.session, now, &table, &mut sink)
+    }
+
+    /// Drops a market connection, or the attempt at one.
+    fn close_market(&mut self, index: usize, reason: Option<CloseReason>) {
+        let wire = &mut self.markets[index].wire;
+        if wire.connection.is_some() {
+            let mut checker = self.desk.checker.borrow_mut();
+            checker.on_connection(wire.place, false);
+            if let Some(reason) = reason {
+                checker.on_given_up(wire.place, reason);
+            }
+        }
+        wire.close(&mut self.desk.effects);
     }
 
     /// The answer to a wish for a connection. False when nobody wants it any more.
@@ -192,14 +219,16 @@ impl Appliance {
         }
         if let Some(connection) = open {
             self.markets[index].wire.open(connection);
-            self.with_market(index, |session, now, _, sink| {
-                session.on_connected(now, sink);
+            self.desk.checker.borrow_mut().on_connection(place, true);
+            self.with_market(index, |feed, number, session, now, _, sink| {
+                feed.on_connected(number, session, now, sink);
             });
         } else {
-            self.with_market(index, |session, now, _, sink| {
-                session.on_disconnected(now, sink);
+            self.with_market(index, |feed, number, session, now, _, sink| {
+                feed.on_disconnected(number, session, now, sink);
             });
         }
+        self.desk.checker.borrow_mut().judge_merged();
         true
     }
 
@@ -330,22 +359,18 @@ impl Appliance {
             };
             let place = slot.wire.place;
             let now = self.desk.both();
-            let gaps = {
-                let mut checker = self.desk.checker.borrow_mut();
-                checker.on_box_text(place, &text, now.mono.0, now.server)
-            };
-            let action = self.with_market(index, |session, now, instruments, sink| {
-                session.on_frame(&text, now, instruments, sink)
-            });
+            let mut checker = self.desk.checker.borrow_mut();
+            checker.on_box_text(place, &text, now.mono.0, now.server);
+            drop(checker);
+            let action =
+                self.with_market(index, |feed, number, session, now, instruments, sink| {
+                    feed.on_frame(number, session, &text, now, instruments, sink)
+                });
             self.after_step();
-            if gaps {
-                let mut checker = self.desk.checker.borrow_mut();
-                checker.after_gap(self.host.engine(), now.mono.0);
-            }
+            self.desk.checker.borrow_mut().judge_merged();
             self.desk.death.pass(DeathPoint::AfterMarket);
-            if let Some(LinkAction::Close(_)) = action {
-                self.markets[index].wire.close(&mut self.desk.effects);
-                return;
+            if let Some(LinkAction::Close(reason)) = action {
+                return self.close_market(index, Some(reason));
             }
             self.settle();
             if self.desk.death.dead {
@@ -355,10 +380,14 @@ impl Appliance {
     }
 
     fn market_lost(&mut self, index: usize) {
-        self.with_market(index, |session, now, _, sink| {
-            session.on_disconnected(now, sink);
+        // What waited for it goes on by itself now.
+        let place = self.markets[index].wire.place;
+        self.desk.checker.borrow_mut().on_connection(place, false);
+        self.with_market(index, |feed, number, session, now, _, sink| {
+            feed.on_disconnected(number, session, now, sink);
         });
         self.markets[index].wire.close(&mut self.desk.effects);
+        self.desk.checker.borrow_mut().judge_merged();
     }
 
     /// The far end of a connection is gone.
@@ -393,9 +422,21 @@ impl MarketSink<'_> {
             return;
         }
         let now = self.desk.now;
+        let gaps = match &input {
+            Input::Depth(depth) => {
+                let header = &depth.header;
+                let mut checker = self.desk.checker.borrow_mut();
+                checker.on_merged(header.instrument, header.last_update_id.0, now.0)
+            }
+            _ => false,
+        };
         self.host
             .take(now, input, Stamps::default(), &mut *self.desk);
         after_step(self.host, self.desk);
+        if gaps {
+            let mut checker = self.desk.checker.borrow_mut();
+            checker.after_gap(self.host.engine(), now.0);
+        }
     }
 }
 

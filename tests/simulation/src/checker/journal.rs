@@ -75,7 +75,12 @@ impl Checker {
             }
             Record::Position(position) => self.on_position(&position),
             Record::KillStep(step) => self.on_kill_step(&step),
-            Record::Reconciled(_) => self.reconciled = true,
+            Record::Reconciled(_) => {
+                self.reconciled = true;
+                self.stops.on_agreed();
+            }
+            Record::Protection(step) => self.on_protection(&step),
+            Record::TradeClosed(closed) => self.on_trade_closed(&closed),
             Record::BookState(change) => {
                 let usable = change.to == BookState::Synced;
                 if usable && !self.holed {
@@ -159,6 +164,7 @@ impl Checker {
             decided_at: self.now,
             not_found: Vec::new(),
             quantity_most: order.quantity.0,
+            outside: false,
             amendments: VecDeque::new(),
         };
         if self.orders.insert(id, shadow).is_some() {
@@ -380,6 +386,7 @@ impl Checker {
         self.positions[index] += signed(fill.side, fill.quantity);
         self.last_fill = Some(fill.instrument);
         self.keep_fill(fill);
+        self.stops.on_fill(fill);
         if fill.trade_id.0 != 0 && !self.trades.insert((fill.instrument, fill.trade_id)) {
             self.broken("I6", format!("trade {} twice", fill.trade_id.0));
         }

@@ -42,7 +42,7 @@ pub struct Moment {
 #[derive(Clone, Debug)]
 pub(super) struct Killed {
     closes: bool,
-    since: u64,
+    pub(super) since: u64,
     /// Names of what was open at the exchange then.
     found: Vec<String>,
 }

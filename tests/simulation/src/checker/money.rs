@@ -66,6 +66,33 @@ impl Checker {
         }
     }
 
+    /// What really rests at the exchange is reserved too (I12): while the fate of an amendment is
+    /// not known, the larger of both is.
+    pub fn check_reserved_truth(&mut self, exchange: &Exchange, engine: &Engine, now: u64) {
+        self.now = now;
+        if self.holed {
+            return;
+        }
+        let mut rests = 0i128;
+        let venue = &exchange.usdm.venue;
+        for listed in venue.instruments() {
+            for order in venue.open_orders(listed.id) {
+                let shadow = self.orders.get(&order.request.client_order_id);
+                let known =
+                    |one: &&Shadow| one.life == self.life && !one.outside && !one.state.is_final();
+                if shadow.is_some_and(|one| known(&one)) && !order.request.reduce_only {
+                    let worth = listed.notional(order.request.price, order.remaining());
+                    rests += i128::from(worth.0);
+                }
+            }
+        }
+        let reserved = engine.reserved_exposure();
+        if i128::from(reserved.0) < rests {
+            let text = format!("{} reserved, {rests} rest at the exchange", reserved.0);
+            self.broken("I12", text);
+        }
+    }
+
     /// Keeps a fill for the comparison with the exchange's.
     pub(super) fn keep_fill(&mut self, fill: &Fill) {
         self.booked = self.booked + fill.realized - fill.fee;

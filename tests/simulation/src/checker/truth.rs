@@ -68,7 +68,7 @@ impl Checker {
     }
 
     /// The exchange's position of each futures instrument, by our numbers.
-    fn true_positions(&self, exchange: &Exchange) -> Vec<Option<i64>> {
+    pub(super) fn true_positions(&self, exchange: &Exchange) -> Vec<Option<i64>> {
         let venue = &exchange.usdm.venue;
         let place = |symbol: &str| {
             let mut listed = venue.instruments().iter();
@@ -206,6 +206,7 @@ impl Checker {
             .filter(|order| !order.state.is_final())
             .map(|order| order.new.client_order_id.as_str().to_owned())
             .collect();
+        all.extend(terms_apart(exchange, engine));
         for id in theirs.difference(&ours) {
             all.push(format!("{id} is open at the exchange and not with us"));
         }
@@ -254,6 +255,28 @@ impl Checker {
             self.broken("I6", text);
         }
     }
+}
+
+/// Orders that rest at another price or quantity than we think: amendments whose fate was not
+/// found out.
+fn terms_apart(exchange: &Exchange, engine: &Engine) -> Vec<String> {
+    let mut all = Vec::new();
+    for order in engine.orders().live_orders() {
+        let id = order.new.client_order_id;
+        let mut markets = [Market::UsdM, Market::Spot].into_iter();
+        let found = markets.find_map(|market| exchange.floor(market).venue.order_by_client(&id));
+        let open = found.filter(|one| !one.state.is_final() && !order.state.is_final());
+        let Some(truth) = open.map(|one| one.request) else {
+            continue;
+        };
+        let (price, quantity) = (order.new.price, order.new.quantity);
+        if price != truth.price || quantity != truth.quantity {
+            let ours = (price.0, quantity.0);
+            let theirs = (truth.price.0, truth.quantity.0);
+            all.push(format!("{}: ours {ours:?}, theirs {theirs:?}", id.as_str()));
+        }
+    }
+    all
 }
 
 /// True for an order of this life that was told to have filled more than is booked.

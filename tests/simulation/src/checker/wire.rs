@@ -140,6 +140,7 @@ impl Checker {
     /// An amendment leaves: it was decided and journalled, as written, and never sent before (I3,
     /// I16, I25).
     fn on_amend(&mut self, market: Market, params: &Value, server: UtcMs) {
+        self.amendments_written += 1;
         self.count_message();
         let name = params["origClientOrderId"].as_str().unwrap_or_default();
         let shadow = ClientOrderId::new(name.as_bytes()).and_then(|id| self.orders.get_mut(&id));
@@ -185,6 +186,7 @@ impl Checker {
         let target = call.request.call.target();
         self.hash.bytes(target.as_bytes());
         self.check_silence(call.market, call.request.call.path);
+        self.on_stop_call(call);
     }
 
     /// The status of a REST answer, as the box hears it.
@@ -204,8 +206,8 @@ impl Checker {
         }
     }
 
-    /// A text as the box gets it. True when it shows a gap of a book.
-    pub fn on_box_text(&mut self, place: Place, text: &[u8], now: u64, server: UtcMs) -> bool {
+    /// A text as the box gets it.
+    pub fn on_box_text(&mut self, place: Place, text: &[u8], now: u64, server: UtcMs) {
         self.now = now;
         self.hash.word(now);
         self.hash.bytes(text);
@@ -220,7 +222,7 @@ impl Checker {
                 self.silent(place.market, wait_ms * MS);
             }
         }
-        self.on_book_text(place, text)
+        self.on_market_text(place, text);
     }
 
     /// A fresh process knows of the silences that the disk kept: those that the one before heard.

@@ -28,15 +28,21 @@ impl Adversary {
         self.private_traps.push(Trap { fault, left });
     }
 
+    /// Until when nobody is told of the order that a text is about (F41).
+    fn untold_until(&self, text: &[u8]) -> Option<u64> {
+        let lagging = self.lagging.iter().map(|(name, until)| (name, *until));
+        let stale = self.stale.iter().map(|one| (&one.name, one.until));
+        let mut all = lagging.chain(stale);
+        let named = all.find(|(name, _)| contains(text, name.as_bytes()));
+        named.map(|(_, until)| until)
+    }
+
     /// A text of the private stream, or a private event of spot.
     pub fn private_text(&mut self, now: u64, id: ConnectionId, text: &[u8]) -> Vec<Piece> {
         let mut pieces = vec![Piece::Text(text.to_vec(), 0)];
-        if let Some((name, until)) = &self.lagging
-            && now < *until
-            && contains(text, name.as_bytes())
-        {
+        if let Some(until) = self.untold_until(text).filter(|until| now < *until) {
             // What a query does not find yet was not told either.
-            return vec![Piece::Text(text.to_vec(), *until - now)];
+            return vec![Piece::Text(text.to_vec(), until - now)];
         }
         let is_new = contains(text, br#""x":"NEW""#);
         if is_new
@@ -146,6 +152,9 @@ impl World {
             32 => self.amend_from_outside(fault),
             45 => self.forced_order(fault),
             46 => self.funding(fault),
+            49 if self.adversary.has_stops && !fault.draws[0].is_multiple_of(4) => {
+                self.stop_fault(fault)
+            }
             47 | 49 => self.order_from_outside(fault),
             48 => self.leverage(fault),
             50 => self.balance_moves(fault),
@@ -517,6 +526,9 @@ impl World {
                     .venue
                     .end_now(now, id, state, expiry, &mut floor.outputs);
             }
+        }
+        if self.adversary.has_stops {
+            self.cancel_conditionals();
         }
         self.venue.settle();
         self.collect();

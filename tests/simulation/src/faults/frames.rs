@@ -65,6 +65,14 @@ impl Adversary {
             pieces.splice(0..0, plain);
             return pieces;
         };
+        if fault.number == 14 {
+            // It ends as it has said; ten minutes are too long to wait for.
+            self.conditions.push(super::Condition {
+                fault,
+                until: now + fault.lasts(10_000, 30_000),
+                place: Some(place),
+            });
+        }
         let changed = self.change(&fault, now, id, text);
         pieces.splice(0..0, changed);
         pieces

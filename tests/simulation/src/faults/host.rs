@@ -4,8 +4,8 @@
 //! death before the next life.
 
 use super::account::MISSING;
-use super::{Adversary, Condition, Scheduled, Unlisted};
-use crate::death::POINTS;
+use super::{Adversary, Condition, Relayed, Scheduled, Unlisted};
+use crate::death::point_of;
 use crate::network::{MS, SECOND};
 use crate::world::World;
 
@@ -34,7 +34,7 @@ impl World {
         self.adversary.conditions = left;
         for condition in ended {
             match condition.fault.number {
-                18 | 53 | 54 => self.place_heals(&condition),
+                14 | 18 | 53 | 54 => self.place_heals(&condition),
                 50..=52 => self.account_heals(&condition),
                 12 => self.release_burst(),
                 _ => {}
@@ -47,10 +47,15 @@ impl World {
         let adversary = &mut self.adversary;
         adversary.come = adversary.schedule.len();
         adversary.order_traps.clear();
+        adversary.amend_traps.clear();
+        adversary.relayed = Relayed::default();
         adversary.frame_traps.clear();
         adversary.private_traps.clear();
         adversary.rest_traps.clear();
         adversary.lagging = None;
+        adversary.stale = None;
+        adversary.stop_traps.clear();
+        adversary.stop_lagging = None;
         adversary.unlisted = None;
         adversary.no_commit_until = 0;
         self.disk.borrow_mut().heal();
@@ -109,6 +114,12 @@ impl World {
                     adversary.set_frame_trap(*fault);
                 }
             }
+            25..=41 if fault.draws[1] >> 40 & 3 == 0 && adversary.set_amend_trap(*fault) => {}
+            25..=27 | 29 | 30 | 35 | 36 | 40 | 41
+                if adversary.has_stops && fault.draws[2].is_multiple_of(3) =>
+            {
+                adversary.set_stop_trap(*fault);
+            }
             35 | 36 | 40 if fault.draws[0].is_multiple_of(4) => adversary.set_rest_trap(*fault),
             41 if fault.kind(2) == 0 => {
                 adversary.unlisted = Some(Unlisted {
@@ -149,7 +160,7 @@ impl World {
             .copied()
             .filter(|one| super::is_market_data(*one));
         let of_books: Vec<_> = of_books.collect();
-        let place = super::place_of(fault, &of_books);
+        let place = self.open_place(super::place_of(fault, &of_books));
         let lasts = match fault.number {
             10 => fault.lasts(1_000, 40_000),
             11 => fault.lasts(1_000, 20_000),
@@ -197,7 +208,7 @@ impl World {
                     .fire(now, 57, format!("SIGSTOP for {} ms", lasts / MS));
             }
             57 => {
-                let point = POINTS[(fault.draws[0] % POINTS.len() as u64) as usize];
+                let point = point_of(fault.draws[0], self.adversary.has_stops);
                 if let Some(appliance) = &mut self.appliance
                     && !appliance.desk.death.is_planned()
                 {

@@ -13,6 +13,8 @@ pub enum Asked {
     Place,
     /// A cancel.
     Cancel,
+    /// Another price or quantity.
+    Amend,
     /// What became of an order.
     Query,
     /// Log-on, subscription.
@@ -53,6 +55,15 @@ pub enum Fate {
     Swallowed,
     /// The order is filled just before its cancel is handled.
     FillFirst,
+    /// The order is filled just before its amendment is handled, whole or in part.
+    FillBefore {
+        /// A half of what is left.
+        half: bool,
+    },
+    /// Handled; answered twice, the second time later by this.
+    Doubled(u64),
+    /// Handled; lost, and queries tell what was before for so long.
+    Stale(u64),
     /// Handled; then the order fills in so many pieces.
     Slices(i64),
     /// Handled; then the order expires, as this kind.
@@ -91,9 +102,28 @@ const REFUSALS: [(i64, &str); 9] = [
     (-2022, "ReduceOnly Order is rejected."),
 ];
 
+/// Refusals of an amendment (F29).
+const AMEND_REFUSALS: [(i64, &str); 7] = [
+    (-5026, "Exceed maximum modify order limit."),
+    (-2019, "Margin is insufficient."),
+    (-4164, "Order's notional must be no smaller than 50."),
+    (
+        -1111,
+        "Precision is over the maximum defined for this asset.",
+    ),
+    (-4014, "Price not increased by tick size."),
+    (-4016, "Limit price can't be higher than the cap."),
+    (-2022, "ReduceOnly Order is rejected."),
+];
+
 /// Order faults that only a cancel shows.
 const fn of_cancel(fault: &Scheduled) -> bool {
     matches!(fault.number, 30 | 31)
+}
+
+/// Order faults that an amendment shows.
+const fn of_amend(fault: &Scheduled) -> bool {
+    matches!(fault.number, 25..=27 | 29 | 32 | 34..=38 | 40 | 41)
 }
 
 impl Adversary {
@@ -107,13 +137,25 @@ impl Adversary {
         self.order_traps.push(Trap { fault, left });
     }
 
+    /// Sets a trap for an amendment alone; false for faults that none shows.
+    pub(super) fn set_amend_trap(&mut self, fault: Scheduled) -> bool {
+        if of_amend(&fault) {
+            self.amend_traps.push(Trap { fault, left: 1 });
+        }
+        of_amend(&fault)
+    }
+
     /// The fate of a request.
     pub fn fate(&mut self, now: u64, asked: Asked, name: &str) -> Fate {
         if let Some(fate) = self.standing_fate(now, asked, name) {
             return fate;
         }
         let trap = match asked {
-            Asked::Place => Self::spring(&mut self.order_traps, |one| !of_cancel(one)),
+            Asked::Place => Self::spring(&mut self.order_traps, |one| {
+                !of_cancel(one) && one.number != 32
+            }),
+            Asked::Amend => Self::spring(&mut self.amend_traps, of_amend)
+                .or_else(|| Self::spring(&mut self.order_traps, of_amend)),
             Asked::Cancel => Self::spring(&mut self.order_traps, |one| {
                 of_cancel(one) || matches!(one.number, 25 | 35 | 36 | 37 | 38 | 40)
             }),
@@ -125,9 +167,13 @@ impl Adversary {
         let Some(fault) = trap else {
             return Fate::Normal;
         };
-        let fate = self.fate_of(&fault, now);
+        let fate = match asked {
+            Asked::Amend => self.fate_of_amendment(&fault, now),
+            _ => self.fate_of(&fault, now),
+        };
+        self.on_amendments += u64::from(asked == Asked::Amend);
         let number = fault.number;
-        if !matches!(number, 26 | 28 | 30 | 34) {
+        if !matches!(number, 26 | 28 | 30 | 32 | 34) {
             self.fire(now, number, format!("{asked:?} {name}: {fate:?}"));
         }
         fate
@@ -228,6 +274,26 @@ impl Adversary {
             }),
             41 => Fate::Lags(fault.lasts(300, 2_500)),
             _ => Fate::Normal,
+        }
+    }
+
+    /// What an amendment meets otherwise than an order does.
+    fn fate_of_amendment(&mut self, fault: &Scheduled, now: u64) -> Fate {
+        match fault.number {
+            27 if fault.draws[1] % 4 == 3 => Fate::Doubled(fault.lasts(0, 4_000)),
+            29 => {
+                let (code, message) =
+                    AMEND_REFUSALS[fault.kind(AMEND_REFUSALS.len() as u64) as usize];
+                Fate::Refused(forged(400, code, message))
+            }
+            32 => Fate::FillBefore {
+                half: fault.kind(2) == 0,
+            },
+            34 => Fate::Expires(fault.kind(2)),
+            // Longer than the box waits for an answer, shorter than the window in which an
+            // amendment could still take effect.
+            41 => Fate::Stale(fault.lasts(2_100, 2_900)),
+            _ => self.fate_of(fault, now),
         }
     }
 

@@ -16,6 +16,16 @@ pub enum CallFate {
     Answer(RestReply),
     /// Not answered.
     Silence,
+    /// Handled, not answered.
+    LoseAnswer,
+    /// Handled; answered with this.
+    DoneBut(RestReply),
+    /// Handled; answered so much later.
+    Late(u64),
+    /// Handled, not answered; then its stop triggers.
+    TriggerAfter,
+    /// Its stop triggers, then it is handled.
+    TriggerFirst,
 }
 
 impl Adversary {
@@ -62,6 +72,11 @@ impl Adversary {
                 _ => reply(503, None, "Service Unavailable."),
             });
         }
+        if matches!(call.owner, Owner::Protect(_))
+            && let Some(fate) = self.stop_fate(now, call)
+        {
+            return fate;
+        }
         let fits = |one: &Scheduled| match one.number {
             6 => call.owner == Owner::Snapshot,
             43 => call.owner == Owner::Key,
@@ -95,7 +110,7 @@ impl Adversary {
 
 const TOO_MANY: &str = r#"{"code":-1003,"msg":"Way too many requests."}"#;
 
-fn reply(status: u16, retry_after_s: Option<u32>, body: &str) -> RestReply {
+pub(super) fn reply(status: u16, retry_after_s: Option<u32>, body: &str) -> RestReply {
     RestReply {
         status,
         retry_after_s,
@@ -108,7 +123,7 @@ impl World {
     /// Faults of connections.
     pub(super) fn place_fault(&mut self, fault: &Scheduled) {
         let places = self.places();
-        let place = place_of(fault, &places);
+        let place = self.open_place(place_of(fault, &places));
         let now = self.now;
         let condition = |until: u64, place: Option<Place>| Condition {
             fault: *fault,
@@ -172,6 +187,23 @@ impl World {
         }
     }
 
+    /// The place that is open where this one may rest: of several connections the one with that
+    /// number among those that work.
+    pub(super) fn open_place(&self, place: Place) -> Place {
+        let alike = |one: Place| one.market == place.market && one.role == place.role;
+        let ids = self.venue.connections(alike);
+        let mut open: Vec<Place> = ids
+            .into_iter()
+            .filter_map(|id| self.venue.place_of(id))
+            .collect();
+        open.sort_unstable();
+        open.dedup();
+        match open.len() {
+            0 => place,
+            count => open[usize::from(place.number) % count],
+        }
+    }
+
     fn end_place(&mut self, fault: &Scheduled, place: Place, ending: Ending) {
         for id in self.venue.connections(|one| one == place) {
             self.end_from_venue(id, ending);
@@ -190,6 +222,11 @@ impl World {
                 }
             }
             53 => self.cancel_everything(),
+            14 => {
+                for id in self.venue.connections(|one| Some(one) == condition.place) {
+                    self.end_from_venue(id, Ending::Clean);
+                }
+            }
             54 => {
                 for id in self.venue.connections(|one| Some(one) == condition.place) {
                     self.end_from_venue(id, Ending::Reset);

@@ -13,7 +13,7 @@ use super::World;
 use crate::appliance::Appliance;
 use crate::birth::Birth;
 use crate::network::{Owner, RestCall};
-use crate::pairs::add_pairs;
+use crate::pairs::{add_feeds, add_pairs};
 
 /// What a person has said to the process that lives, beside the kill, which outlives it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,6 +114,7 @@ impl World {
             self.checker.borrow_mut().on_power_cut(closes, self.now);
         }
         add_pairs(&mut self.pairs, appliance.host.engine());
+        add_feeds(&mut self.feed, &appliance);
         for id in self.pipes.keys().copied().collect::<Vec<_>>() {
             self.drop_from_box(id);
         }

@@ -95,9 +95,6 @@ impl World {
     fn dialed(&mut self, place: Place, attempt: u64, life: u32, open: Option<ConnectionId>) {
         let taken = match &mut self.appliance {
             Some(appliance) if appliance.life == life => {
-                if open.is_some() && place.role == Role::Books {
-                    self.checker.borrow_mut().on_books_opened(place.market);
-                }
                 appliance.dialed(place, attempt, open, self.now)
             }
             _ => false,
