@@ -98,7 +98,7 @@ impl Ticks {
     #[inline]
     pub(super) fn first(&self, from: i64, end: i64) -> Option<i64> {
         let mut start = first_of_line(from);
-        let mut mask = bits(self.line(start)) & (u64::MAX << (from - start));
+        let mut mask = bits(self.line(start)) & from_tick(from);
         while mask == 0 {
             start += LINE_TICKS as i64;
             if start >= end {
@@ -120,7 +120,7 @@ impl Ticks {
         assert!(!quantities.is_empty());
         let (mut total, mut missing) = (0u64, count);
         let mut start = first_of_line(from);
-        let mut mask = bits(self.line(start)) & (u64::MAX << (from - start));
+        let mut mask = bits(self.line(start)) & from_tick(from);
         loop {
             // No line comes near an overflow.
             let mut lots = 0u64;
@@ -160,6 +160,12 @@ impl Ticks {
 #[inline(always)]
 const fn first_of_line(key: i64) -> i64 {
     key & -(LINE_TICKS as i64)
+}
+
+/// The bits of a line from a key's on.
+#[inline(always)]
+const fn from_tick(key: i64) -> u64 {
+    u64::MAX << (key & (LINE_TICKS as i64 - 1))
 }
 
 /// A bit for each tick of a line, the lowest one for the first.
