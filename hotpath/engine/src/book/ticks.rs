@@ -98,7 +98,14 @@ impl Ticks {
     #[inline]
     pub(super) fn first(&self, from: i64, end: i64) -> Option<i64> {
         let mut start = first_of_line(from);
-        let mut mask = bits(self.line(start)) & from_tick(from);
+        let line = self.line(start);
+        // Where levels stand close, the next one is among eight ticks.
+        let within = (from & (LINE_TICKS as i64 - 1)) as usize;
+        let near = word(line, within / 8) >> (8 * (within % 8));
+        if near != 0 {
+            return Some(from + i64::from(near.trailing_zeros() / 8));
+        }
+        let mut mask = bits(line) & from_tick(from);
         while mask == 0 {
             start += LINE_TICKS as i64;
             if start >= end {
@@ -173,10 +180,16 @@ const fn from_tick(key: i64) -> u64 {
 fn bits(line: &[u8; LINE_TICKS]) -> u64 {
     // The product moves the lowest bits of eight bytes to its highest byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
-    let (words, _) = line.as_chunks::<8>();
     let mut bits = 0;
-    for (at, word) in words.iter().enumerate() {
-        bits |= (u64::from_le_bytes(*word).wrapping_mul(GATHER) >> 56) << (8 * at);
+    for at in 0..LINE_TICKS / 8 {
+        bits |= (word(line, at).wrapping_mul(GATHER) >> 56) << (8 * at);
     }
     bits
+}
+
+/// Eight bytes of a line, the lowest one for the first tick.
+#[inline(always)]
+fn word(line: &[u8; LINE_TICKS], at: usize) -> u64 {
+    let (words, _) = line.as_chunks::<8>();
+    u64::from_le_bytes(words[at])
 }
