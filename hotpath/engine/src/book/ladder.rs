@@ -92,9 +92,9 @@ impl Ladder {
     pub(super) fn apply(&mut self, levels: &[Level]) -> bool {
         let mut sane = true;
         let mut rest = self.write_within(levels);
-        while let Some((level, after)) = rest.split_first() {
-            sane &= self.write_outside(level);
-            rest = self.write_within(after);
+        while !rest.is_empty() {
+            rest = self.write_outside(rest, &mut sane);
+            rest = self.write_within(rest);
         }
         self.tighten();
         sane
@@ -127,15 +127,26 @@ impl Ladder {
         rest
     }
 
-    /// A level that the window does not take: a far one, a better one, or none at all.
+    /// Writes levels that the window does not take: far ones, a better one, or none at all. At
+    /// least the first, and those behind it that it takes no more than that: a side comes in the
+    /// order of its prices, so that far levels come in runs.
     #[cold]
     #[inline(never)]
-    fn write_outside(&mut self, level: &Level) -> bool {
-        let sane = is_sane(level);
-        if sane {
-            self.set(self.key(level.price), level.quantity.0);
+    fn write_outside<'l>(&mut self, levels: &'l [Level], sane: &mut bool) -> &'l [Level] {
+        let mut rest = levels;
+        while let Some((level, after)) = rest.split_first() {
+            if is_sane(level) {
+                self.set(self.key(level.price), level.quantity.0);
+            } else {
+                *sane = false;
+            }
+            rest = after;
+            let next = after.first().map(|next| self.key(next.price));
+            if next.is_none_or(|key| self.in_window(key)) {
+                break;
+            }
         }
-        sane
+        rest
     }
 
     /// Sets one sane level; quantity 0 removes it. [`Ladder::tighten`] must follow.
