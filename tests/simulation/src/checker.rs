@@ -21,7 +21,7 @@ use market::{
     TradeId, TradingState,
 };
 
-use market::record::{Fill, JournalRecord};
+use market::record::{Fill, JournalRecord, TradingStateChange};
 
 pub use kill::Moment;
 
@@ -29,6 +29,7 @@ use crate::birth::Birth;
 use kill::Killed;
 use market_data::Continuity;
 use money::Flat;
+use truth::{Statement, Truth};
 
 /// One broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,9 @@ pub struct Shadow {
     /// Amendments that were decided and are not written yet.
     pub amendments: VecDeque<NewOrder>,
 }
+
+/// Changes of the trading state that are kept.
+pub(crate) const STATES_MAX: usize = 200;
 
 /// Records that a failure shows.
 const RECENT: usize = 24;
@@ -136,13 +140,21 @@ pub struct Checker {
     /// Fills not yet compared with the exchange's.
     fills_fresh: Vec<Fill>,
     /// What the exchange's positions were of late, by instrument.
-    truths: Vec<VecDeque<(u64, i64)>>,
+    truths: Vec<VecDeque<Truth>>,
+    /// The newest trade of futures that is in them.
+    newest_trade: u64,
+    /// The newest trade of each instrument that was booked.
+    booked_to: Vec<u64>,
     /// When this life began.
     born_at: u64,
     /// Positions that were adopted since the last look.
-    adopted: Vec<(usize, i64)>,
+    adopted: Vec<Statement>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
+    /// Trading states, for people.
+    pub states: Vec<(u64, TradingStateChange)>,
+    /// Orders that are told to have filled more than was booked, since when.
+    untold: BTreeMap<ClientOrderId, u64>,
 }
 
 impl Checker {
@@ -189,9 +201,13 @@ impl Checker {
             booked: Money::ZERO,
             fills_fresh: Vec::new(),
             truths: Vec::new(),
+            newest_trade: 0,
+            booked_to: Vec::new(),
             born_at: 0,
             adopted: Vec::new(),
             flats: Vec::new(),
+            states: Vec::new(),
+            untold: BTreeMap::new(),
         }
     }
 
@@ -223,12 +239,14 @@ impl Checker {
         self.adopted.clear();
         self.born_at = birth.now;
         self.truths.resize(count, VecDeque::new());
+        self.booked_to = vec![0; count];
         // What is held at a start was opened by another life.
         let unclear = Flat {
             unclear: true,
             ..Flat::default()
         };
         self.flats = vec![unclear; count];
+        self.untold.clear();
         self.keep_silences(birth);
         self.hash.word(u64::from(birth.life));
     }

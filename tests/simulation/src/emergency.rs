@@ -10,7 +10,7 @@ use binance::session::{
 };
 use binance::sign::Credentials;
 use engine::Input;
-use hotpath::kill::desk::Desk;
+use hotpath::kill::desk::{Desk, Wish};
 use hotpath::kill::shell::read_page;
 use hotpath::server_clock::ServerClock;
 use ipc::Segment;
@@ -78,9 +78,13 @@ impl Emergency {
         governor: &mut Governor,
     ) -> Vec<(Owner, HttpRequest)> {
         let mut calls = Vec::new();
-        if let Some(close_positions) = self.desk.take_sweep() {
-            let symbols = self.watched.iter().map(|(symbol, _)| *symbol);
-            self.sweeper.start(symbols, close_positions);
+        match self.desk.take_wish() {
+            Some(Wish::Sweep { closes }) => {
+                let symbols = self.watched.iter().map(|(symbol, _)| *symbol);
+                self.sweeper.start(symbols, closes);
+            }
+            Some(Wish::Look) => self.sweeper.look_again(),
+            None => {}
         }
         while let Some((number, request)) = self.sweeper.poll(now, governor) {
             calls.push((Owner::Sweep(number), request));

@@ -17,6 +17,7 @@ pub use places::CallFate;
 
 use crate::network::{ConnectionId, MS, Place, Role, SECOND};
 use crate::random::Random;
+use market::UtcMs;
 
 /// One fault at its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,17 @@ pub struct Held {
     pub text: Vec<u8>,
 }
 
+/// Trades that are not listed yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unlisted {
+    /// Those since this time of the exchange.
+    pub since: UtcMs,
+    /// They are listed from then on.
+    pub until: u64,
+    /// One was asked for already.
+    pub met: bool,
+}
+
 /// Who does all this.
 #[derive(Default)]
 pub struct Adversary {
@@ -133,6 +145,8 @@ pub struct Adversary {
     pub half_open: Vec<ConnectionId>,
     /// The order that queries do not find, and until when.
     pub lagging: Option<(String, u64)>,
+    /// The list of trades that lags.
+    pub unlisted: Option<Unlisted>,
     /// The order whose NEW is told after its successor.
     pub new_after: Option<String>,
     /// The appliance does nothing before.

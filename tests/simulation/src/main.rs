@@ -98,8 +98,9 @@ fn main() -> ExitCode {
     catch_panics();
     let report = run_all(&arguments, &faults);
     let told = if arguments.quiet { 0 } else { 20 };
-    for failure in report.failures().take(told) {
-        eprintln!("{}", story(failure, arguments.seeds == 1));
+    let one = arguments.seeds == 1;
+    for outcome in report.told(one).take(told) {
+        eprintln!("{}", story(outcome, one));
     }
     if arguments.json {
         println!("{}", report.json());

@@ -239,9 +239,15 @@ pub struct Person {
     flattening: bool,
     patience_ns: u64,
     since: Option<u64>,
+    /// Cancels everything as soon as the fate of an order is unknown.
+    is_anxious: bool,
+    cancelled_at: u64,
     /// Of the life that was looked at last.
     life: u32,
 }
+
+/// How soon an anxious person cancels everything again.
+const ANXIETY_NS: u64 = 700 * MS;
 
 /// How long a person of phase one looks on.
 pub const PATIENCE_NS: u64 = 12 * SECOND;
@@ -249,11 +255,13 @@ pub const PATIENCE_NS: u64 = 12 * SECOND;
 impl Person {
     /// Looks on for so long before interfering.
     #[must_use]
-    pub const fn new(patience_ns: u64) -> Self {
+    pub fn new(seed: u64, patience_ns: u64) -> Self {
         Self {
             flattening: false,
             patience_ns,
             since: None,
+            is_anxious: Random::new(seed, 6).chance(400),
+            cancelled_at: 0,
             life: 0,
         }
     }
@@ -265,9 +273,17 @@ impl Person {
 
     /// Looks, and does what there is to do.
     pub fn look(&mut self, world: &mut World) {
+        // Somebody else has resumed meanwhile: it is to be said again.
+        self.flattening &= world.commanded() != TradingState::Active;
         let Some(appliance) = &mut world.appliance else {
             return;
         };
+        let unknown = appliance.host.engine().account_page().unknown_now > 0;
+        if self.is_anxious && unknown && world.now > self.cancelled_at + ANXIETY_NS {
+            self.cancelled_at = world.now;
+            world.command(Command::CancelAll);
+            return;
+        }
         // A flatten that a process was told of dies with it: the next one is told anew.
         if std::mem::replace(&mut self.life, appliance.life) != appliance.life {
             self.flattening = false;

@@ -44,6 +44,13 @@ impl Report {
         self.outcomes.iter().filter(|one| one.has_failed())
     }
 
+    /// Runs whose story is told: those that went wrong, or `all`.
+    pub fn told(&self, all: bool) -> impl Iterator<Item = &Outcome> {
+        self.outcomes
+            .iter()
+            .filter(move |one| all || one.has_failed())
+    }
+
     /// How often each number fired.
     #[must_use]
     pub fn fired(&self) -> Vec<u64> {
@@ -91,6 +98,10 @@ impl Report {
         let pairs = self.pairs();
         let possible = possible_pairs();
         let entered = possible.iter().filter(|(place, ..)| pairs[*place] > 0);
+        let least = self
+            .outcomes
+            .iter()
+            .min_by_key(|one| (one.orders, one.seed));
         let violations: usize = self.outcomes.iter().map(|one| one.violations.len()).sum();
         let panics = self.outcomes.iter().filter(|one| one.panic.is_some());
         let recovery = self.outcomes.iter().map(|one| one.recovery_ns).max();
@@ -107,7 +118,8 @@ impl Report {
             "buggify": rare,
             "state_event_pairs": { "entered": entered.count(), "possible": possible.len() },
             "orders": self.outcomes.iter().map(|one| one.orders).sum::<u64>(),
-            "orders_least": self.outcomes.iter().map(|one| one.orders).min(),
+            "orders_least": least.map(|one| one.orders),
+            "orders_least_seed": least.map(|one| one.seed),
             "fills": self.outcomes.iter().map(|one| one.fills).sum::<u64>(),
             "lives": self.outcomes.iter().map(|one| u64::from(one.lives)).sum::<u64>(),
             "recovery_seconds_most": recovery.map_or(0.0, |ns| ns as f64 / SECOND as f64),
@@ -157,7 +169,7 @@ fn sum<'a>(all: impl Iterator<Item = &'a Vec<u64>>, length: usize) -> Vec<u64> {
     })
 }
 
-/// The story of a run that went wrong; `whole` with all faults of its history.
+/// The story of a run; `whole` with all faults of its history.
 #[must_use]
 pub fn story(outcome: &Outcome, whole: bool) -> String {
     let mut out = String::new();
@@ -181,6 +193,15 @@ pub fn story(outcome: &Outcome, whole: bool) -> String {
     let _ = writeln!(out, "  faults before ({skipped} older ones left out):");
     for (at, number, what) in &outcome.history[skipped..] {
         let _ = writeln!(out, "    {:>9} s  F{number:<2} {what}", seconds(*at));
+    }
+    let _ = writeln!(out, "  trading states:");
+    for (at, change) in &outcome.states {
+        let (to, reason) = (change.to, change.reason);
+        let _ = writeln!(out, "    {:>9} s  {to} ({reason})", seconds(*at));
+    }
+    let _ = writeln!(out, "  denials: {:?}", outcome.denials);
+    if outcome.records.is_empty() {
+        return out;
     }
     let _ = writeln!(out, "  the journal's last records:");
     for record in &outcome.records {

@@ -4,10 +4,11 @@
 //! caught and told.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use market::TradingState;
-use market::record::JournalRecord;
+use market::record::{JournalRecord, TradingStateChange};
 
 use crate::checker::Violation;
 use crate::faults::schedule;
@@ -60,6 +61,10 @@ pub struct Outcome {
     pub history: Vec<(u64, u8, String)>,
     /// The last records of the journal, of a run that went wrong.
     pub records: Vec<JournalRecord>,
+    /// Trading states as they came.
+    pub states: Vec<(u64, TradingStateChange)>,
+    /// Why orders were denied, and how often.
+    pub denials: BTreeMap<&'static str, u64>,
     /// Lives of the process.
     pub lives: u32,
     /// From the end of the faults until all was well.
@@ -144,7 +149,7 @@ fn rare_things() -> Vec<u64> {
 }
 
 fn play(world: &mut World, plan: &Plan) -> u64 {
-    let mut person = Person::new(PATIENCE_NS);
+    let mut person = Person::new(plan.seed, PATIENCE_NS);
     let mut script = Script::new(plan.seed, plan.duration_ns);
     while world.now < plan.duration_ns && world.checker.borrow().is_sound() {
         world.wake_at = script.next_at();
@@ -253,6 +258,8 @@ fn verdict(world: &World, plan: &Plan) -> Outcome {
         outcome.orders = checker.orders_written;
         outcome.steps = checker.step;
         outcome.hash = checker.hash.value();
+        outcome.states.clone_from(&checker.states);
+        outcome.denials.clone_from(&checker.denials);
         if !checker.is_sound() {
             outcome.records = checker.recent.iter().copied().collect();
         }

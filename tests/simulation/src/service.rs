@@ -238,12 +238,36 @@ impl World {
         self.release_burst();
     }
 
+    /// F41: the list of trades is that of a moment ago.
+    fn hold_trades_back(&mut self, call: &RestCall, reply: &mut RestReply) {
+        let Some(unlisted) = &mut self.adversary.unlisted else {
+            return;
+        };
+        let lists = call.request.call.path.ends_with("Trades");
+        if !lists || unlisted.until <= self.now || reply.status != 200 {
+            return;
+        }
+        let mut rows: Vec<Value> = serde_json::from_slice(&reply.body).expect("a list of trades");
+        let all = rows.len();
+        rows.retain(|row| row["time"].as_i64() < Some(unlisted.since.0));
+        let held = all - rows.len();
+        reply.body = serde_json::to_vec(&rows).expect("values are JSON");
+        if held > 0 && !std::mem::replace(&mut unlisted.met, true) {
+            let what = format!("{held} trades are not listed yet");
+            self.adversary.fire(self.now, 41, what);
+        }
+    }
+
     /// A REST call has arrived.
     pub(crate) fn call(&mut self, call: RestCall) {
         let fate = self.adversary.call_fate(self.now, &call);
         let old_before = self.venue.exchange.faults.injected();
         let reply: Option<RestReply> = match fate {
-            CallFate::Normal => Some(self.venue.call(&call)),
+            CallFate::Normal => {
+                let mut reply = self.venue.call(&call);
+                self.hold_trades_back(&call, &mut reply);
+                Some(reply)
+            }
             CallFate::Answer(reply) => Some(reply),
             CallFate::Silence => None,
         };

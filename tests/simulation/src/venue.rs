@@ -139,12 +139,14 @@ impl VenueSide {
         }
     }
 
-    /// Tells the time; returns when the market moves next.
+    /// Tells the time; returns when the market moves next. The exchange has one clock, that of its
+    /// events too: where it is set back the market waits, where it jumps the market hurries.
     pub fn advance(&mut self, now: u64) -> Option<u64> {
-        let true_ns = START_UTC_NS + now as i64;
-        self.exchange.clock.set_ns(true_ns + self.clock_error_ns);
-        let next = self.exchange.advance(true_ns)?;
-        Some((next - START_UTC_NS).max(now as i64) as u64)
+        let ahead_ns = START_UTC_NS + self.clock_error_ns;
+        let its_ns = ahead_ns + now as i64;
+        self.exchange.clock.set_ns(its_ns);
+        let next = self.exchange.advance(its_ns)?;
+        Some((next - ahead_ns).max(now as i64) as u64)
     }
 
     /// Opens a connection.

@@ -148,6 +148,7 @@ impl World {
             next_truth: 0,
             commit_at: 0,
         };
+        world.before_us();
         world.start_life();
         world
     }
@@ -254,6 +255,7 @@ impl World {
         let engine = appliance.host.engine();
         let exchange = &self.venue.exchange;
         checker.watch_positions(exchange, engine, self.now);
+        checker.watch_fills(self.now, self.calm_since.max(self.born_at));
         checker.check_levels(engine);
         checker.check_signals(engine);
         checker.check_reserved(engine);

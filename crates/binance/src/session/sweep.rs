@@ -105,6 +105,8 @@ pub struct Sweeper {
     requests: u64,
     /// This round asks, and does nothing else.
     only_lists: bool,
+    /// A look at what was verified to be empty has found nothing yet.
+    still_verified: bool,
     rounds: u32,
     seen: Seen,
     parts: BTreeMap<Symbol, u32>,
@@ -125,6 +127,7 @@ impl Sweeper {
             under_way: Vec::new(),
             requests: 0,
             only_lists: false,
+            still_verified: false,
             rounds: 0,
             seen: Seen::default(),
             parts: BTreeMap::new(),
@@ -143,9 +146,11 @@ impl Sweeper {
                 self.seen.positions = None;
             }
             self.settings.close_positions |= close_positions;
+            self.still_verified = false;
             return;
         }
         self.settings.close_positions = close_positions;
+        self.still_verified = false;
         self.state = State::Running;
         self.rounds = 1;
         self.only_lists = false;
@@ -158,10 +163,21 @@ impl Sweeper {
         self.push_lists();
     }
 
-    /// True once nothing was left.
+    /// Lists again after nothing was left; what came since is swept.
+    pub fn look_again(&mut self) {
+        if self.state == State::Verified {
+            self.state = State::Running;
+            self.rounds = 0;
+            self.still_verified = true;
+            self.backoff.succeed();
+            self.begin_lists();
+        }
+    }
+
+    /// True once nothing was left, until a look finds something again.
     #[must_use]
     pub fn is_verified(&self) -> bool {
-        self.state == State::Verified
+        self.state == State::Verified || self.still_verified
     }
 
     /// True between a start and its end.
@@ -308,6 +324,7 @@ impl Sweeper {
             && self.seen.positions.is_some();
         let acted = !self.push_acts();
         self.seen = Seen::default();
+        self.still_verified &= !acted;
         if acted {
             self.rounds += 1;
             self.only_lists = false;

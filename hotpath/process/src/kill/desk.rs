@@ -19,6 +19,18 @@ pub struct Progress {
     pub rounds: u32,
 }
 
+/// What the keeper of the kill wants of a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Everything cancelled at once, and positions closed or kept.
+    Sweep {
+        /// Closed.
+        closes: bool,
+    },
+    /// A look whether a verified market still is empty; what came since is swept.
+    Look,
+}
+
 /// A question about the account, or a cancel that the engine cannot make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
@@ -38,7 +50,7 @@ pub struct Desk {
     /// Which.
     pub market: Market,
     wake: Rc<Notify>,
-    sweep: Cell<Option<bool>>,
+    wish: Cell<Option<Wish>>,
     progress: Cell<Progress>,
     questions: RefCell<VecDeque<Asked>>,
 }
@@ -50,7 +62,7 @@ impl Desk {
         Self {
             market,
             wake,
-            sweep: Cell::new(None),
+            wish: Cell::new(None),
             progress: Cell::new(Progress::default()),
             questions: RefCell::default(),
         }
@@ -58,15 +70,23 @@ impl Desk {
 
     /// Wants everything cancelled, and positions closed or kept.
     pub fn want_sweep(&self, close_positions: bool) {
-        let closes = close_positions || self.sweep.get() == Some(true);
-        self.sweep.set(Some(closes));
+        let closes = close_positions || self.wish.get() == Some(Wish::Sweep { closes: true });
+        self.wish.set(Some(Wish::Sweep { closes }));
         self.progress.set(Progress::default());
         self.wake.notify_one();
     }
 
+    /// Wants to know whether it still is as empty as it was verified to be.
+    pub fn want_look(&self) {
+        if self.wish.get().is_none() {
+            self.wish.set(Some(Wish::Look));
+            self.wake.notify_one();
+        }
+    }
+
     /// The wish, once.
-    pub fn take_sweep(&self) -> Option<bool> {
-        self.sweep.take()
+    pub fn take_wish(&self) -> Option<Wish> {
+        self.wish.take()
     }
 
     /// How far the sweep is.
@@ -77,7 +97,7 @@ impl Desk {
 
     /// The shell tells how far it is at `now`.
     pub fn tell(&self, verified: bool, rounds: u32, now: MonoNs) {
-        if self.sweep.get().is_some() {
+        if matches!(self.wish.get(), Some(Wish::Sweep { .. })) {
             // Of an earlier sweep.
             return;
         }

@@ -22,8 +22,9 @@ const DISK_AGAIN_NS: u64 = 1_000_000_000;
 /// Own orders that are still there so long after a verified sweep are swept again.
 const SWEEP_AGAIN_NS: u64 = 2_000_000_000;
 
-/// What somebody else may have placed since is looked for so often.
-const LOOK_AGAIN_NS: u64 = 30_000_000_000;
+/// What somebody else may have placed since is looked for so often: lists of 85 (futures) and 80
+/// (spot) of weight, a third of a minute's weight, which nothing else needs under a kill.
+const LOOK_AGAIN_NS: u64 = 6_000_000_000;
 
 /// Where the latch file stands.
 enum Disk {
@@ -44,6 +45,8 @@ struct Latched {
     word: u64,
     note: LatchNote,
     since: MonoNs,
+    /// When the exchange was looked at again after it was verified to be empty.
+    looked_at: MonoNs,
 }
 
 /// What a disk will say of a write that has begun.
@@ -155,6 +158,7 @@ impl KillKeeper {
             word,
             note,
             since: now,
+            looked_at: now,
         });
     }
 
@@ -203,19 +207,23 @@ impl KillKeeper {
         }
     }
 
-    fn look_again(&self, now: MonoNs) {
-        let verified = self.is_verified();
-        let wait_ns = match self.own_orders() {
-            0 => LOOK_AGAIN_NS,
-            _ => SWEEP_AGAIN_NS,
+    fn look_again(&mut self, now: MonoNs) {
+        let verified = self.desks.iter().map(|desk| desk.progress().verified_at);
+        let Some(rested) = verified.max().flatten().filter(|_| self.is_verified()) else {
+            return;
         };
-        let rested = self
-            .desks
-            .iter()
-            .filter_map(|desk| desk.progress().verified_at)
-            .max();
-        if verified && rested.is_some_and(|rested| now.since(rested) >= wait_ns) {
-            self.sweep(self.segment.kill_closes_positions());
+        let own_orders = self.own_orders() > 0;
+        let closes = self.segment.kill_closes_positions();
+        let Some(latched) = &mut self.latched else {
+            return;
+        };
+        if own_orders && now.since(rested) >= SWEEP_AGAIN_NS {
+            self.sweep(closes);
+        } else if now.since(rested.max(latched.looked_at)) >= LOOK_AGAIN_NS {
+            latched.looked_at = now;
+            for desk in &self.desks {
+                desk.want_look();
+            }
         }
     }
 

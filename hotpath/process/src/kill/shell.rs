@@ -3,7 +3,7 @@
 //! In: the desk, own order counts, replies. Out: calls under way, several at once. Never: a reply
 //! to a machine that did not ask.
 
-use super::desk::{Desk, Question};
+use super::desk::{Desk, Question, Wish};
 use crate::gateway::inbox::Inbox;
 use crate::gateway::rest::{Response, RestClient};
 use crate::server_clock::ServerClock;
@@ -82,9 +82,13 @@ pub struct EmergencyShell {
 impl EmergencyShell {
     /// Starts the calls that are due.
     pub fn poll(&mut self, now: Now, governor: &mut Governor, client: &Rc<RestClient>) {
-        if let Some(close_positions) = self.desk.take_sweep() {
-            let symbols = self.watched.iter().map(|one| one.symbol);
-            self.sweeper.start(symbols, close_positions);
+        match self.desk.take_wish() {
+            Some(Wish::Sweep { closes }) => {
+                let symbols = self.watched.iter().map(|one| one.symbol);
+                self.sweeper.start(symbols, closes);
+            }
+            Some(Wish::Look) => self.sweeper.look_again(),
+            None => {}
         }
         while let Some((number, request)) = self.sweeper.poll(now, governor) {
             self.start(client, Owner::Sweep(number), request);

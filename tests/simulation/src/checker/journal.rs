@@ -59,6 +59,9 @@ impl Checker {
             Record::OrderChange(change) => self.on_change(&change),
             Record::Fill(fill) => self.on_fill(&fill),
             Record::TradingState(change) => {
+                if self.states.len() < super::STATES_MAX {
+                    self.states.push((self.now, change));
+                }
                 // Only a signed reset leads out, and it takes the kill off before.
                 if change.from == TradingState::Killed && self.kill.is_some() {
                     self.broken("I22", format!("KILLED became {}", change.to));
@@ -105,7 +108,11 @@ impl Checker {
         // old as its last agreement; the trades since follow.
         let remembered = self.now == self.born_at;
         if futures && !from_fill && !remembered && !self.holed {
-            self.adopted.push((index, position.quantity.0));
+            self.adopted.push(super::Statement {
+                index,
+                lots: position.quantity.0,
+                booked_to: self.booked_to[index],
+            });
         }
         self.positions[index] = position.quantity.0;
     }
@@ -199,7 +206,8 @@ impl Checker {
         let spot_sell = !futures && order.side == market::Side::Sell;
         match self.state {
             TradingState::Active => {}
-            TradingState::Reducing | TradingState::Killed if reduces || spot_sell => {}
+            TradingState::Reducing | TradingState::Killed if reduces || spot_sell || self.holed => {
+            }
             state => self.broken("I19", format!("{order:?} while {state}, position {held}")),
         }
         // What is kept by a kill is nobody's to work with.
@@ -219,6 +227,10 @@ impl Checker {
         let notional = instrument.notional(order.price, order.quantity);
         if notional > risk.order_notional_max {
             self.broken("I17", format!("{order:?} is worth {notional:?}"));
+        }
+        // Where records were lost, what is held and open is known to the engine alone.
+        if self.holed {
+            return;
         }
         let worst = held * order.side.sign() + open + order.quantity.0;
         let worth = instrument.notional(order.price, market::Quantity(worst));

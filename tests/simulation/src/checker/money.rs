@@ -69,10 +69,13 @@ impl Checker {
     /// Keeps a fill for the comparison with the exchange's.
     pub(super) fn keep_fill(&mut self, fill: &Fill) {
         self.booked = self.booked + fill.realized - fill.fee;
-        let flat = &mut self.flats[usize::from(fill.instrument.0)];
+        let index = usize::from(fill.instrument.0);
+        self.booked_to[index] = self.booked_to[index].max(fill.trade_id.0);
+        let flat = &mut self.flats[index];
         flat.ours += fill.realized;
         flat.fills += 1;
-        flat.unclear |= fill.trade_id.0 == 0;
+        // One that was made before both were flat was under way then: it belongs to no such time.
+        flat.unclear |= fill.trade_id.0 <= flat.trade;
         if fill.trade_id.0 != 0 {
             self.fills_fresh.push(*fill);
         }

@@ -9,14 +9,33 @@ use engine::Engine;
 use market::{Market, OrderState};
 use simulated_exchange::exchange::Exchange;
 
-use super::Checker;
+use super::{Checker, Shadow};
 use crate::network::SECOND;
 
 /// A position may differ for this long: a reconciliation comes every minute.
 const DIFFERENCE_NS_MAX: u64 = 75 * SECOND;
 
+/// What was told is booked within this time, in a calm world.
+const BOOKED_NS: u64 = 12 * SECOND;
+
 /// A statement of the account may be as old as this when it is taken.
 const STATEMENT_NS: u64 = 60 * SECOND;
+
+/// A position of the exchange, and up to which trade of the market it is that.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Truth {
+    since: u64,
+    lots: i64,
+    to_trade: u64,
+}
+
+/// A position that was adopted, when every trade up to one was booked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Statement {
+    pub(super) index: usize,
+    pub(super) lots: i64,
+    pub(super) booked_to: u64,
+}
 
 impl Checker {
     /// After every event at the exchange: what was given up never lives (I3, I4).
@@ -64,27 +83,36 @@ impl Checker {
             .collect()
     }
 
-    /// Keeps what the exchange's positions were, for as long as a statement may be under way.
+    /// Keeps what the exchange's positions were, for as long as a statement may be under way. What
+    /// is adopted was true some time, and not before a trade that is booked already (I11).
     pub fn note_positions(&mut self, exchange: &Exchange, now: u64) {
+        let newest = exchange.usdm.venue.fills().next_back();
+        let newest = newest.map_or(0, |fill| fill.trade_id.0);
+        let traded = std::mem::replace(&mut self.newest_trade, newest) != newest;
         for (index, lots) in self.true_positions(exchange).into_iter().enumerate() {
+            let Some(lots) = lots else { continue };
             let history = &mut self.truths[index];
-            if let Some(lots) = lots
-                && history.back().is_none_or(|(_, known)| *known != lots)
-            {
-                history.push_back((now, lots));
+            if history.back().is_none_or(|known| known.lots != lots) {
+                history.push_back(Truth {
+                    since: now,
+                    lots,
+                    to_trade: newest,
+                });
+            } else if let Some(last) = history.back_mut().filter(|_| traded) {
+                last.to_trade = newest;
             }
             // The one before the oldest that counts held until then.
-            while history.len() > 1 && history[1].0 + STATEMENT_NS < now {
+            while history.len() > 1 && history[1].since + STATEMENT_NS < now {
                 history.pop_front();
             }
         }
-        for (index, lots) in std::mem::take(&mut self.adopted) {
-            let stated = self.truths[index].iter().any(|(_, known)| *known == lots);
-            if !stated {
-                let truths = self.truths[index].clone();
+        for one in std::mem::take(&mut self.adopted) {
+            let mut truths = self.truths[one.index].iter();
+            let fits = |known: &Truth| known.lots == one.lots && known.to_trade >= one.booked_to;
+            if !truths.any(fits) {
+                let truths = self.truths[one.index].clone();
                 self.now = now;
-                let text = format!("instrument {index}: adopted {lots}, in truth {truths:?}");
-                self.broken("I11", text);
+                self.broken("I11", format!("{one:?} is adopted, in truth {truths:?}"));
             }
         }
     }
@@ -110,6 +138,38 @@ impl Checker {
         }
     }
 
+    /// What an order was told to have filled is booked within a time in which everybody answers,
+    /// whether the exchange lists its trades or not.
+    pub fn watch_fills(&mut self, now: u64, calm_since: u64) {
+        self.now = now;
+        if self.holed {
+            self.untold.clear();
+            return;
+        }
+        let life = self.life;
+        let waits = |one: &Shadow| waits_for_fills(one, life);
+        self.untold
+            .retain(|id, _| self.orders.get(id).is_some_and(waits));
+        for (id, shadow) in &self.orders {
+            if waits(shadow) {
+                self.untold.entry(*id).or_insert(now);
+            }
+        }
+        let late = |since: &u64| now - calm_since.max(*since) > BOOKED_NS;
+        let Some((id, since)) = self.untold.iter().find(|(_, since)| late(since)) else {
+            return;
+        };
+        let (id, waited_s) = (*id, (now - since) / SECOND);
+        let one = &self.orders[&id];
+        let text = format!(
+            "{} is told to have filled {}, and {} are booked after {waited_s} s",
+            id.as_str(),
+            one.told,
+            one.filled
+        );
+        self.broken("I6", text);
+    }
+
     /// Everything that must agree once the world is quiet. Empty when it does.
     #[must_use]
     pub fn differences(&self, exchange: &Exchange, engine: &Engine) -> Vec<String> {
@@ -120,6 +180,18 @@ impl Checker {
                 all.push(format!("position {index}: ours {ours}, theirs {theirs:?}"));
             }
         }
+        let mut unbooked: Vec<&str> = self
+            .orders
+            .values()
+            .filter(|one| !self.holed && waits_for_fills(one, self.life))
+            .map(|one| one.order.client_order_id.as_str())
+            .collect();
+        unbooked.sort_unstable();
+        all.extend(
+            unbooked
+                .iter()
+                .map(|id| format!("fills of {id} are not booked")),
+        );
         let theirs: BTreeSet<String> = [Market::UsdM, Market::Spot]
             .iter()
             .flat_map(|market| exchange.floor(*market).venue.orders())
@@ -182,4 +254,9 @@ impl Checker {
             self.broken("I6", text);
         }
     }
+}
+
+/// True for an order of this life that was told to have filled more than is booked.
+fn waits_for_fills(one: &Shadow, life: u32) -> bool {
+    one.life == life && one.told > one.filled
 }

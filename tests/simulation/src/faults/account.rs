@@ -12,7 +12,15 @@ use matching::{ConditionalKind, Expiry, PlaceConditional, PlaceOrder, TriggerBy}
 use super::frames::{Piece, replace};
 use super::{Adversary, Condition, Held, Scheduled, Trap};
 use crate::network::{ConnectionId, SECOND};
+use crate::random::Random;
 use crate::world::World;
+
+/// Kinds of F42.
+const DOUBLED: u64 = 0;
+/// Nobody hears of it.
+pub(super) const MISSING: u64 = 2;
+/// Another end is told beside it.
+const CONTRADICTED: u64 = 3;
 
 impl Adversary {
     pub(super) fn set_private_trap(&mut self, fault: Scheduled) {
@@ -52,7 +60,16 @@ impl Adversary {
         }
         // A contradiction waits for something that can be contradicted.
         let ends = contradicted(text, true) != text;
-        let fits = |one: &Scheduled| ends || one.number != 42 || one.kind(5) != 3;
+        // What is told twice, or never, is a trade; twice that of a part, which leaves room for it.
+        let part = contains(text, br#""X":"PARTIALLY_FILLED""#);
+        let trade = part || contains(text, br#""x":"TRADE""#);
+        let fits = |one: &Scheduled| match one.kind(5) {
+            _ if one.number != 42 => true,
+            DOUBLED => part,
+            MISSING => trade,
+            CONTRADICTED => ends,
+            _ => true,
+        };
         let trap = Self::spring(&mut self.private_traps, fits);
         let Some(fault) = trap else { return pieces };
         if fault.number != 42 {
@@ -61,7 +78,7 @@ impl Adversary {
             return pieces;
         }
         match fault.kind(5) {
-            0 => pieces.push(Piece::Text(text.to_vec(), fault.lasts(0, 4_000))),
+            DOUBLED => pieces.push(Piece::Text(text.to_vec(), fault.lasts(0, 4_000))),
             1 => {
                 self.held.push(Held {
                     connection: id,
@@ -70,13 +87,13 @@ impl Adversary {
                 });
                 pieces.remove(0);
             }
-            2 => {
+            MISSING => {
                 pieces.remove(0);
             }
             // So late that others have been asked meanwhile.
             4 => pieces[0] = Piece::Text(text.to_vec(), fault.lasts(1_500, 8_000)),
             // The word of an end, in other words before or after.
-            _ => {
+            CONTRADICTED => {
                 let first = fault.draws[0].is_multiple_of(2);
                 let other = contradicted(text, fault.draws[0] / 2 % 2 == 0);
                 if first {
@@ -85,6 +102,7 @@ impl Adversary {
                     pieces.push(Piece::Text(other, fault.lasts(0, 500)));
                 }
             }
+            _ => {}
         }
         self.fire(now, 42, format!("kind {}", fault.kind(5)));
         pieces
@@ -298,6 +316,26 @@ impl World {
             self.tell_privately(text.as_bytes());
         }
         placed.ok().map(|_| format!("{name} {side} {lots}"))
+    }
+
+    /// An account is seldom fresh: somebody may have traded with it before the first start.
+    pub fn before_us(&mut self) {
+        let mut random = Random::new(self.seed, 7);
+        if !random.chance(350) {
+            return;
+        }
+        for _ in 0..random.between(1, 3) {
+            let fault = Scheduled {
+                at: 0,
+                number: 47,
+                draws: [(); 3].map(|()| random.word()),
+            };
+            self.order_from_outside(&fault);
+        }
+        if random.chance(300) {
+            self.conditional_from_outside(random.word());
+        }
+        self.venue.settle();
     }
 
     /// A conditional order that is not ours rests at the exchange, near enough to trigger some day.

@@ -3,7 +3,8 @@
 //! In: a fault at its time. Out: its effect, or a trap or condition that waits. Never: a second
 //! death before the next life.
 
-use super::{Adversary, Condition, Scheduled};
+use super::account::MISSING;
+use super::{Adversary, Condition, Scheduled, Unlisted};
 use crate::death::POINTS;
 use crate::network::{MS, SECOND};
 use crate::world::World;
@@ -50,6 +51,7 @@ impl World {
         adversary.private_traps.clear();
         adversary.rest_traps.clear();
         adversary.lagging = None;
+        adversary.unlisted = None;
         adversary.no_commit_until = 0;
         self.disk.borrow_mut().heal();
         adversary.drift_ppm = 0;
@@ -108,6 +110,19 @@ impl World {
                 }
             }
             35 | 36 | 40 if fault.draws[0].is_multiple_of(4) => adversary.set_rest_trap(*fault),
+            41 if fault.kind(2) == 0 => {
+                adversary.unlisted = Some(Unlisted {
+                    since: self.venue.exchange.clock.now(),
+                    until: self.now + fault.lasts(3_000, 30_000),
+                    met: false,
+                });
+                // Something must be asked for.
+                adversary.set_private_trap(Scheduled {
+                    number: 42,
+                    draws: [fault.draws[0], MISSING, 0],
+                    ..*fault
+                });
+            }
             25..=31 | 33..=38 | 40 | 41 => adversary.set_order_trap(*fault),
             42 => adversary.set_private_trap(*fault),
             43 => self.key(fault),
@@ -196,11 +211,13 @@ impl World {
             }
             _ => {
                 let lasts = fault.lasts(5_000, 150_000);
-                self.adversary.no_commit_until = now + lasts;
+                // One that is shorter does not end one that is longer.
+                let until = |already: &mut u64| *already = (now + lasts).max(*already);
+                until(&mut self.adversary.no_commit_until);
                 let mut disk = self.disk.borrow_mut();
                 match fault.kind(2) {
-                    0 => disk.refuses_until = now + lasts,
-                    _ => disk.slow_until = now + lasts,
+                    0 => until(&mut disk.refuses_until),
+                    _ => until(&mut disk.slow_until),
                 }
                 drop(disk);
                 self.adversary

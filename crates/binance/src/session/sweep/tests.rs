@@ -150,7 +150,7 @@ fn now(ms: u64) -> Now {
 fn run(sweeper: &mut Sweeper, world: &mut World) -> u64 {
     let mut governor = Governor::new(2_400);
     let mut at = 0;
-    while !sweeper.is_verified() {
+    while sweeper.is_running() {
         let mut waiting = Vec::new();
         while let Some((number, request)) = sweeper.poll(now(at), &mut governor) {
             let answer = world.answer(&request);
@@ -310,4 +310,36 @@ fn a_start_during_a_sweep_goes_on_and_one_after_it_begins_anew() {
     assert!(!sweeper.is_verified());
     run(&mut sweeper, &mut world);
     assert!(world.orders.is_empty());
+}
+
+#[test]
+fn a_look_asks_for_lists_alone_and_sweeps_what_came_since() {
+    let (mut sweeper, mut world) = (sweeper(Market::UsdM, None), full());
+    sweeper.look_again();
+    assert!(!sweeper.is_running(), "nothing was verified yet");
+    sweeper.start(symbols(&["BTCUSDT"]), true);
+    run(&mut sweeper, &mut world);
+    world.asked.clear();
+    sweeper.look_again();
+    assert!(sweeper.is_verified(), "until it sees something");
+    assert_eq!(run(&mut sweeper, &mut world), 500);
+    assert_eq!(world.asked.len(), 3, "{:?}", world.asked);
+    assert!(world.asked.iter().all(|one| one.starts_with("GET")));
+    world.algo_orders.push(("ETHUSDT", "web_9"));
+    sweeper.look_again();
+    let mut governor = Governor::new(2_400);
+    for _ in 0..3 {
+        let (number, request) = sweeper.poll(now(0), &mut governor).unwrap();
+        let (status, body) = world.answer(&request);
+        let reply = HttpReply {
+            status,
+            retry_after_s: None,
+            used_weight: None,
+            body: body.as_bytes(),
+        };
+        sweeper.on_reply(number, Some(reply), now(0).mono, &mut world);
+    }
+    assert!(!sweeper.is_verified(), "it has seen something");
+    run(&mut sweeper, &mut world);
+    assert!(world.algo_orders.is_empty() && sweeper.is_verified());
 }
