@@ -160,7 +160,7 @@ impl Ticks {
 
     #[inline(always)]
     fn line(&self, start: i64) -> &[u8; LINE_TICKS] {
-        &self.occupied[start as usize / LINE_TICKS & (self.occupied.len() - 1)]
+        &self.occupied[(start as usize / LINE_TICKS) & (self.occupied.len() - 1)]
     }
 }
 
