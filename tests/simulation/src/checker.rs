@@ -57,6 +57,8 @@ pub struct Shadow {
     pub filled: i64,
     /// Largest quantity that it was told to have filled.
     pub told: i64,
+    /// Its fate was not known when the journal spoke of it last.
+    pub doubtful: bool,
     /// Its frame was written.
     pub written: bool,
     /// When it was decided.
@@ -115,7 +117,7 @@ pub struct Checker {
     holed: bool,
     now: u64,
     continuity: Vec<Continuity>,
-    silence: HashMap<wire::Channel, u64>,
+    silence: HashMap<market::Market, u64>,
     sent_at: VecDeque<u64>,
     last_cursor: Option<ipc::journal::Cursor>,
     differs_since: Vec<Option<u64>>,

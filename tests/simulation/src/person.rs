@@ -239,15 +239,16 @@ pub struct Person {
     flattening: bool,
     patience_ns: u64,
     since: Option<u64>,
-    /// Cancels everything as soon as the fate of an order is unknown.
+    /// Cancels everything when the fate of an order is unknown, some moment after that was seen.
     is_anxious: bool,
-    cancelled_at: u64,
+    cancels_at: Option<u64>,
+    random: Random,
     /// Of the life that was looked at last.
     life: u32,
 }
 
-/// How soon an anxious person cancels everything again.
-const ANXIETY_NS: u64 = 700 * MS;
+/// An anxious person cancels everything within this time.
+const ANXIETY_MS: u64 = 3_500;
 
 /// How long a person of phase one looks on.
 pub const PATIENCE_NS: u64 = 12 * SECOND;
@@ -256,12 +257,14 @@ impl Person {
     /// Looks on for so long before interfering.
     #[must_use]
     pub fn new(seed: u64, patience_ns: u64) -> Self {
+        let mut random = Random::new(seed, 6);
         Self {
             flattening: false,
             patience_ns,
             since: None,
-            is_anxious: Random::new(seed, 6).chance(400),
-            cancelled_at: 0,
+            is_anxious: random.chance(400),
+            cancels_at: None,
+            random,
             life: 0,
         }
     }
@@ -279,10 +282,15 @@ impl Person {
             return;
         };
         let unknown = appliance.host.engine().account_page().unknown_now > 0;
-        if self.is_anxious && unknown && world.now > self.cancelled_at + ANXIETY_NS {
-            self.cancelled_at = world.now;
-            world.command(Command::CancelAll);
-            return;
+        if !unknown {
+            self.cancels_at = None;
+        } else if self.is_anxious {
+            let moment = world.now + self.random.below(ANXIETY_MS) * MS;
+            if *self.cancels_at.get_or_insert(moment) <= world.now {
+                self.cancels_at = None;
+                world.command(Command::CancelAll);
+                return;
+            }
         }
         // A flatten that a process was told of dies with it: the next one is told anew.
         if std::mem::replace(&mut self.life, appliance.life) != appliance.life {

@@ -31,6 +31,9 @@ impl Appliance {
                 Some(LinkAction::Connect) => {
                     slot.wire.ask(String::new(), &mut desk.effects);
                 }
+                Some(LinkAction::Ping) => {
+                    slot.wire.write(Opcode::Ping, &[], &mut desk.effects);
+                }
                 Some(LinkAction::Close(_)) => slot.wire.close(&mut desk.effects),
                 // A silence may have held a log-on back.
                 None => desk.write_due(index),
@@ -55,6 +58,9 @@ impl Appliance {
                     }
                     slot.wanted = true;
                     slot.wire.attempt += 1;
+                }
+                Some(LinkAction::Ping) => {
+                    slot.wire.write(Opcode::Ping, &[], &mut desk.effects);
                 }
                 Some(LinkAction::Close(_)) => {
                     slot.wire.close(&mut desk.effects);
@@ -101,7 +107,7 @@ impl Appliance {
             match action {
                 Some(LinkAction::Connect) => wire.ask(target_of(&url), &mut self.desk.effects),
                 Some(LinkAction::Close(_)) => wire.close(&mut self.desk.effects),
-                None => {}
+                Some(LinkAction::Ping) | None => {}
             }
         }
     }
@@ -230,7 +236,10 @@ impl Appliance {
                     continue;
                 }
                 Ok(Some(Message::Close { .. })) | Err(_) => return self.desk.lost(index),
-                Ok(Some(_)) => continue,
+                Ok(Some(_)) => {
+                    slot.session.on_alive(now.mono);
+                    continue;
+                }
                 Ok(None) => break,
             };
             let place = slot.wire.place;
@@ -273,7 +282,10 @@ impl Appliance {
                     continue;
                 }
                 Ok(Some(Message::Close { .. })) | Err(_) => return self.private_lost(index),
-                Ok(Some(_)) => continue,
+                Ok(Some(_)) => {
+                    slot.stream.on_alive(now);
+                    continue;
+                }
                 Ok(None) => return,
             };
             let server = desk.clock.at(now).server;

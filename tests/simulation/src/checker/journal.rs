@@ -6,11 +6,12 @@
 use engine::event::StreamKind;
 use ipc::journal::Cursor;
 use market::record::{
-    AmendIntent, Denial, Fill, Intent, JournalRecord, OrderChange, PositionRecord, Record,
+    AmendIntent, Denial, DifferenceFate, Fill, Intent, JournalRecord, OrderChange, PositionRecord,
+    Record,
 };
 use market::{
-    BookState, ClientOrderId, DenialCode, Instrument, Market, NewOrder, OrderState, RequestKind,
-    TradingState, WANTED_WINDOW_MS,
+    BookState, Certainty, ClientOrderId, DenialCode, Instrument, InstrumentId, Market, NewOrder,
+    OrderState, RequestKind, TradingState, WANTED_WINDOW_MS,
 };
 use std::collections::VecDeque;
 
@@ -82,6 +83,9 @@ impl Checker {
                 }
                 self.book_usable[usize::from(change.instrument.0)] = usable;
             }
+            Record::Difference(difference) if difference.fate == DifferenceFate::Adopted => {
+                self.check_clear(difference.instrument);
+            }
             Record::Adopted(adopted) => {
                 let known = self.orders.get(&adopted.client_order_id);
                 if known.is_none_or(|one| !one.written) {
@@ -90,6 +94,23 @@ impl Checker {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A position is taken over from the exchange only when nothing of our own is open about it:
+    /// no fate, no fill that was told (I11).
+    fn check_clear(&mut self, instrument: InstrumentId) {
+        let life = self.life;
+        let open = |one: &&Shadow| {
+            let here = one.life == life && one.order.instrument == instrument;
+            here && (one.doubtful || one.told > one.filled)
+        };
+        let mut all: Vec<_> = self.orders.values().filter(open).collect();
+        all.sort_by_key(|one| one.order.client_order_id);
+        if let Some(one) = all.first().filter(|_| !self.holed) {
+            let id = one.order.client_order_id;
+            let text = format!("a position is adopted while {} is in doubt", id.as_str());
+            self.broken("I11", text);
         }
     }
 
@@ -133,6 +154,7 @@ impl Checker {
             state: OrderState::Submitted,
             filled: 0,
             told: 0,
+            doubtful: false,
             written: false,
             decided_at: self.now,
             not_found: Vec::new(),
@@ -307,6 +329,7 @@ impl Checker {
         };
         let from = std::mem::replace(&mut shadow.state, change.state);
         shadow.told = shadow.told.max(change.cumulative_quantity.0);
+        shadow.doubtful = change.certainty == Certainty::Unknown && !change.state.is_final();
         let over = change.cumulative_quantity.0 > shadow.quantity_most;
         if rank(change.state) < rank(from) || (from.is_final() && from != change.state) {
             // A life that adopts begins anew, with what the exchange states.
