@@ -7,7 +7,7 @@ use engine::event::StreamKind;
 use ipc::journal::Cursor;
 use market::record::{
     AmendIntent, Denial, DifferenceFate, Fill, Intent, JournalRecord, OrderChange, PositionRecord,
-    Record,
+    Record, TradingStateChange,
 };
 use market::{
     BookState, Certainty, ClientOrderId, DenialCode, Instrument, InstrumentId, Market, NewOrder,
@@ -59,20 +59,7 @@ impl Checker {
             Record::Denial(denial) => self.on_denial(&denial),
             Record::OrderChange(change) => self.on_change(&change),
             Record::Fill(fill) => self.on_fill(&fill),
-            Record::TradingState(change) => {
-                if self.states.len() < super::STATES_MAX {
-                    self.states.push((self.now, change));
-                }
-                // Only a signed reset leads out, and it takes the kill off before.
-                if change.from == TradingState::Killed && self.kill.is_some() {
-                    self.broken("I22", format!("KILLED became {}", change.to));
-                }
-                let trades = matches!(change.to, TradingState::Active | TradingState::Reducing);
-                if trades && !self.reconciled && !self.holed {
-                    self.broken("I23", format!("{} before reconciliation", change.to));
-                }
-                self.state = change.to;
-            }
+            Record::TradingState(change) => self.on_state(change),
             Record::Position(position) => self.on_position(&position),
             Record::KillStep(step) => self.on_kill_step(&step),
             Record::Reconciled(_) => {
@@ -100,6 +87,21 @@ impl Checker {
             }
             _ => {}
         }
+    }
+
+    fn on_state(&mut self, change: TradingStateChange) {
+        if self.states.len() < super::STATES_MAX {
+            self.states.push((self.now, change));
+        }
+        // Only a signed reset leads out, and it takes the kill off before.
+        if change.from == TradingState::Killed && self.kill.is_some() {
+            self.broken("I22", format!("KILLED became {}", change.to));
+        }
+        let trades = matches!(change.to, TradingState::Active | TradingState::Reducing);
+        if trades && !self.reconciled && !self.holed {
+            self.broken("I23", format!("{} before reconciliation", change.to));
+        }
+        self.state = change.to;
     }
 
     /// A position is taken over from the exchange only when nothing of our own is open about it:
