@@ -8,12 +8,14 @@
 //! taken in is part of it: whatever is delivered again after a crash is recognised and skipped.
 
 mod facts;
+mod incomes;
 mod ingest;
 mod order_facts;
 mod reports;
 mod schema;
 mod totals;
 
+pub use incomes::IncomeTotals;
 pub use ingest::Batch;
 pub use reports::{IntentRow, StoredHistogram, intents, sums_by_label};
 pub use schema::{Identity, MIN_READER_VERSION, SCHEMA_VERSION};

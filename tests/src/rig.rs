@@ -86,6 +86,16 @@ impl Rig {
     /// them; `lines` are added to it. One at a time: two would measure each other.
     #[must_use]
     pub fn new(name: &str, symbols: &str, lines: &str) -> Self {
+        Self::with(name, symbols, lines, false)
+    }
+
+    /// The same, with a fault proxy between the hot path and the exchange.
+    #[must_use]
+    pub fn proxied(name: &str, symbols: &str, lines: &str) -> Self {
+        Self::with(name, symbols, lines, true)
+    }
+
+    fn with(name: &str, symbols: &str, lines: &str, proxied: bool) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let first = symbols.split(',').next().unwrap_or_default();
         let mut rig = Self::set_up(&Plan {
@@ -93,7 +103,7 @@ impl Rig {
             market: vec!["--generate", "--symbols", symbols, "--seed", "7"],
             traded: vec![first],
             lines: lines.to_string(),
-            proxied: false,
+            proxied,
         });
         rig._turn = Some(turn);
         rig

@@ -50,7 +50,9 @@ impl Facts<'_> {
             | Record::TradesRecovered(_)
             | Record::FirstStart(_)
             | Record::Setup(_)
+            | Record::Listing(_)
             | Record::Opening(_) => self.account_note(),
+            Record::Income(one) => self.income(one),
             Record::AmendIntent(one) => self.amend_intent(one),
             Record::Amended(one) => self.amended(one),
             Record::Protection(one) => self.protection(one),
@@ -101,6 +103,12 @@ impl Facts<'_> {
                 ("SETUP", fault, Some(one.instrument))
             }
             Record::Opening(one) => ("OPENING", "", Some(one.instrument)),
+            Record::Listing(one) => {
+                let fault = one
+                    .fault
+                    .map_or(one.status.as_str(), |fault| fault.as_str());
+                ("LISTING", fault, Some(one.instrument))
+            }
             _ => return Ok(()),
         };
         self.transaction

@@ -7,7 +7,7 @@ use super::LedgerError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Version of the tables below; grows with every change.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// Oldest build, by its [`SCHEMA_VERSION`], that still reads what this build writes.
 pub const MIN_READER_VERSION: u32 = 1;
@@ -213,6 +213,13 @@ CREATE TABLE IF NOT EXISTS reconciliations (
     position_differences INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
     PRIMARY KEY (generation, sequence)
 );
+CREATE TABLE IF NOT EXISTS incomes (
+    kind TEXT NOT NULL, transaction_id INTEGER NOT NULL, symbol TEXT NOT NULL,
+    asset TEXT NOT NULL, amount_e8 INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+    trade_id INTEGER NOT NULL, ours_e8 INTEGER,
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    PRIMARY KEY (kind, transaction_id, symbol)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS account_notes (
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
     kind TEXT NOT NULL, fate TEXT NOT NULL, instrument INTEGER, text TEXT NOT NULL,

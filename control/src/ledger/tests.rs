@@ -1,6 +1,7 @@
 //! The ledger against records as the engine would write them, and against crashes.
 
 use super::*;
+use market::ids::Asset;
 use market::reason::ExitReason;
 use market::record::{
     BookStateChange, Denial, Fill, InstrumentRecord, Intent, JournalRecord, OrderChange,
@@ -8,10 +9,10 @@ use market::record::{
     Trigger, TriggerKind,
 };
 use market::{
-    BookReason, BookState, Certainty, ClientOrderId, DenialCode, ExchangeOrderId, InstrumentId,
-    IntentId, Liquidity, Market, Money, MonoNs, NewOrder, OrderState, OrderType, PendingRequest,
-    Price, Quantity, Side, StateReason, Step, StrategyId, Symbol, TimeInForce, TradeId,
-    TradingState, UtcMs, UtcNs, Wire,
+    BookReason, BookState, Certainty, ClientOrderId, DenialCode, ExchangeOrderId, IncomeKind,
+    IncomeReport, InstrumentId, IntentId, Liquidity, Market, Money, MonoNs, NewOrder, OrderState,
+    OrderType, PendingRequest, Price, Quantity, Side, StateReason, Step, StrategyId, Symbol,
+    TimeInForce, TradeId, TradingState, UtcMs, UtcNs, Wire,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -219,6 +220,63 @@ fn crossed_books_and_the_reason_of_a_held_state_are_known() {
     };
     ledger.turn_to(later).unwrap();
     assert_eq!(ledger.totals().held_by, None);
+}
+
+fn income(kind: IncomeKind, transaction_id: u64, trade_id: u64, amount: i64) -> Record {
+    Record::Income(IncomeReport {
+        kind,
+        symbol: Symbol::new(b"BTCUSDT"),
+        asset: Asset::new(b"USDT").unwrap(),
+        amount: Money(amount),
+        time: UtcMs(1_700_000_000_000),
+        transaction_id,
+        trade_id: TradeId(trade_id),
+    })
+}
+
+#[test]
+fn income_counts_once_over_lives_and_what_differs_from_our_fills_is_counted() {
+    let directory = Directory::new();
+    let mut ledger = directory.open();
+    ledger.turn_to(HEADER).unwrap();
+    ledger.ingest(&batch(1, &story())).unwrap();
+    let listed = [
+        income(IncomeKind::Commission, 1_001, 1_001, -1_688_706),
+        income(IncomeKind::RealizedPnl, 1_001, 1_001, 500_000_003),
+        income(IncomeKind::Commission, 1_002, 1_002, -1_788_706),
+        // No fill of ours: somebody else's trade from before our time.
+        income(IncomeKind::Commission, 77, 77, -5),
+        income(IncomeKind::FundingFee, 1_001, 0, -900),
+        income(IncomeKind::FundingFee, 1_002, 0, 300),
+    ];
+    ledger.ingest(&batch(12, &listed)).unwrap();
+    let expected = |totals: &Totals| {
+        let incomes = &totals.incomes;
+        let sum = |kind: &str| incomes.by_kind[kind];
+        assert_eq!(sum("FUNDING_FEE"), Money(-600));
+        assert_eq!(sum("COMMISSION"), Money(-1_688_706 - 1_788_706 - 5));
+        // Three units are the exchange's rounding, 100,000 are not.
+        assert_eq!(
+            (incomes.differences, incomes.difference),
+            (1, Money(3 - 100_000))
+        );
+    };
+    expected(ledger.totals());
+    assert_eq!(*ledger.totals(), Totals::read(&ledger.connection).unwrap());
+    // The next life hears all of it again, and something new.
+    let later = GenerationHeader {
+        generation: HEADER.generation + 1,
+        ..HEADER
+    };
+    ledger.turn_to(later).unwrap();
+    ledger.ingest(&batch(1, &listed)).unwrap();
+    expected(ledger.totals());
+    let more = [income(IncomeKind::FundingFee, 1_003, 0, 600)];
+    ledger.ingest(&batch(7, &more)).unwrap();
+    assert_eq!(ledger.totals().incomes.by_kind["FUNDING_FEE"], Money(0));
+    assert_eq!(*ledger.totals(), Totals::read(&ledger.connection).unwrap());
+    let rows = text(&ledger, "SELECT cast(count(*) AS TEXT) FROM incomes");
+    assert_eq!(rows, "7");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! that differs from what the tables add up to.
 
 use super::LedgerError;
+use super::incomes::IncomeTotals;
 use market::Money;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
@@ -64,6 +65,8 @@ pub struct Totals {
     pub order_id_reuses: u64,
     /// Positions that were not the sum of their fills (I11).
     pub position_mismatches: u64,
+    /// What the exchange says that moved the wallet.
+    pub incomes: IncomeTotals,
 }
 
 /// Strategy of fills that no order of ours made.
@@ -133,6 +136,7 @@ impl Totals {
              GROUP BY 1, 2, 3, 4",
         )?;
         totals.read_strategies(connection)?;
+        totals.incomes = IncomeTotals::read(connection)?;
         let mut statement = connection.prepare("SELECT code, count(*) FROM denials GROUP BY 1")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {

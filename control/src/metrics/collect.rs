@@ -13,7 +13,7 @@ use crate::stats::{journal_holes, mode_word, strategy_name, violations, win_rati
 use crate::view::{Durations, View};
 use ipc::HistogramSnapshot;
 use market::page::InstrumentPage;
-use market::{BookState, Money, Rate, StateReason, TradingState};
+use market::{BookState, IncomeKind, Money, Rate, StateReason, TradingState};
 use settings::{RiskSettings, Settings};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -355,6 +355,18 @@ impl Page {
             &position,
             totals.position_differences,
         );
+        let incomes = &totals.incomes;
+        let income = [("kind", "income")];
+        self.counter("reconcile_mismatches", &income, incomes.differences);
+        let sum = |kind: &IncomeKind| incomes.by_kind.get(kind.as_str()).copied();
+        for kind in IncomeKind::ALL {
+            let sum = sum(kind).unwrap_or_default();
+            self.gauge("income_usdt", &[("kind", kind.as_str())], as_float(sum));
+        }
+        let paid = -sum(&IncomeKind::FundingFee).unwrap_or_default();
+        self.gauge("funding_paid_usdt", &[], as_float(paid));
+        let unexplained = as_float(incomes.difference);
+        self.gauge("income_difference_usdt", &[], unexplained);
         if totals.reconciled_utc_ns > 0 {
             let seconds = totals.reconciled_utc_ns as f64 / 1e9;
             self.gauge("reconcile_last_success_timestamp_seconds", &[], seconds);

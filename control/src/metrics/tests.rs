@@ -52,6 +52,9 @@ fn families() -> Families {
     view.journal_lag = Some(4);
     view.totals.held_by = Some("DRAWDOWN".to_string());
     view.totals.reconciled_utc_ns = 1;
+    let funding = ("FUNDING_FEE".to_string(), market::Money(-125_000_000));
+    view.totals.incomes.by_kind.extend([funding]);
+    view.totals.incomes.differences = 3;
     let key = ["usdm", "BTCUSDT"].map(str::to_string);
     view.totals.crossed.insert(key, 2);
     let key = |last: &str| ["usdm", "BTCUSDT", "BUY", last].map(str::to_string);
@@ -151,6 +154,10 @@ fn the_library_adds_suffixes_once_and_the_sums_are_right() {
         "fulcrum_book_gaps_total{market=\"usdm\",symbol=\"币安人生USDT\"} 1",
         "fulcrum_book_synced{market=\"usdm\",symbol=\"BTCUSDT\"} 1.0",
         "fulcrum_realized_pnl_usdt -3.12902",
+        "fulcrum_funding_paid_usdt 1.25",
+        "fulcrum_income_usdt{kind=\"FUNDING_FEE\"} -1.25",
+        "fulcrum_income_usdt{kind=\"TRANSFER\"} 0.0",
+        "fulcrum_reconcile_mismatches_total{kind=\"income\"} 3",
         "fulcrum_drawdown_ratio 0.01",
         "fulcrum_breaker_tripped{breaker=\"DRAWDOWN\"} 1.0",
         "fulcrum_breaker_tripped{breaker=\"DAILY_LOSS\"} 0.0",

@@ -43,7 +43,8 @@ pub use reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, NonAction, StateReason, TradingState,
 };
 pub use reconciliation::{
-    AccountConfigChange, AlgoOrderReport, ElsewhereReport, InstrumentMemory, SetupFault,
-    SetupReport, TradeReport, TradesWanted,
+    AccountConfigChange, AlgoOrderReport, ElsewhereReport, IncomeKind, IncomeReport,
+    InstrumentMemory, ListingFault, ListingReport, SetupFault, SetupReport, TradeReport,
+    TradesWanted,
 };
 pub use units::{Money, MonoNs, Price, Quantity, Rate, UtcMs, UtcNs};

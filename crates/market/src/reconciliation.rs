@@ -3,8 +3,8 @@
 //! In: what decoders read, what the engine found. Out: plain values. Never: a verdict on whose
 //! trade or order it is; the engine knows its orders.
 
-use crate::ids::{Asset, ClientOrderId, ExchangeOrderId, InstrumentId, TradeId};
-use crate::instrument::Market;
+use crate::ids::{Asset, ClientOrderId, ExchangeOrderId, InstrumentId, Symbol, TradeId};
+use crate::instrument::{Filters, InstrumentStatus, Market};
 use crate::order::{Liquidity, Side};
 use crate::units::{Money, Price, Quantity, UtcMs};
 use crate::{wire_enum, wire_struct};
@@ -114,6 +114,70 @@ wire_enum! {
         MarginType = "MARGIN_TYPE",
         /// The leverage is another one, or above the cap, and cannot be changed.
         Leverage = "LEVERAGE",
+    }
+}
+
+wire_enum! {
+    /// What moved the wallet, in the exchange's words.
+    pub enum IncomeKind {
+        /// Realised profit of one trade.
+        RealizedPnl = "REALIZED_PNL",
+        /// The fee of one trade.
+        Commission = "COMMISSION",
+        /// Funding of a position.
+        FundingFee = "FUNDING_FEE",
+        /// To or from another wallet.
+        Transfer = "TRANSFER",
+        /// Settled by the insurance fund.
+        InsuranceClear = "INSURANCE_CLEAR",
+        /// Any other.
+        Other = "OTHER",
+    }
+}
+
+wire_struct! {
+    /// One movement of the wallet, as the exchange's income list has it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct IncomeReport {
+        /// What it was.
+        pub kind: IncomeKind,
+        /// Of which symbol, of our table or not; `None` for none.
+        pub symbol: Option<Symbol>,
+        /// In which asset.
+        pub asset: Asset,
+        /// How much; negative when it left.
+        pub amount: Money,
+        /// When.
+        pub time: UtcMs,
+        /// Unique within kind and symbol.
+        pub transaction_id: u64,
+        /// The trade behind it; 0 for none.
+        pub trade_id: TradeId,
+    }
+}
+
+wire_enum! {
+    /// Why an instrument cannot be traded for the rest of this life, of how it is listed.
+    pub enum ListingFault {
+        /// Its tick or lot is another one: all books, orders and positions count in the old.
+        GridChanged = "GRID_CHANGED",
+        /// It is not listed any more.
+        Gone = "DELISTED",
+    }
+}
+
+wire_struct! {
+    /// How the exchange lists an instrument now.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ListingReport {
+        /// Which instrument.
+        pub instrument: InstrumentId,
+        /// Whether it takes orders.
+        pub status: InstrumentStatus,
+        /// What an order must satisfy; those known last where there is a fault.
+        pub filters: Filters,
+        /// What keeps it from being traded until the next start; `None` for nothing.
+        pub fault: Option<ListingFault>,
     }
 }
 

@@ -15,16 +15,16 @@ use crate::reason::{
     BookReason, BookState, Breaker, DenialCode, ExitReason, StateReason, TradingState,
 };
 pub use crate::reconciliation::{
-    Difference, DifferenceFate, ExternalOrder, FirstStartFate, FirstStartRecord, OpeningRecord,
-    SetupFault, SetupReport, TradesRecovered,
+    Difference, DifferenceFate, ExternalOrder, FirstStartFate, FirstStartRecord, IncomeReport,
+    ListingReport, OpeningRecord, SetupFault, SetupReport, TradesRecovered,
 };
 use crate::units::{Money, MonoNs, Price, Quantity, UtcMs, UtcNs};
 use crate::{wire_enum, wire_struct, wire_union};
 
 /// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
-/// 3 drills of the kill, amendments, protective stops and what reconciliation finds: what an earlier
-/// version wrote is read as it was.
-pub const RECORD_VERSION: u16 = 3;
+/// 3 drills of the kill, amendments, protective stops and what reconciliation finds, version 4 listings
+/// and income: what an earlier version wrote is read as it was.
+pub const RECORD_VERSION: u16 = 4;
 
 /// Most bytes of one encoded record with its header.
 pub const RECORD_BYTES_MAX: usize = 512;
@@ -127,6 +127,10 @@ wire_union! {
         Setup(SetupReport) = 44,
         /// The part of a position that is not ours.
         Opening(OpeningRecord) = 45,
+        /// The exchange lists an instrument otherwise than before.
+        Listing(ListingReport) = 46,
+        /// A movement of the wallet, as the exchange lists it.
+        Income(IncomeReport) = 47,
     }
 }
 

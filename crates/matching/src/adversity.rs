@@ -14,6 +14,9 @@ use crate::order::{Expiry, Order, PlaceOrder};
 use crate::queue::QueuePosition;
 use crate::venue::{Output, Venue, WalletChange};
 
+/// Movements without a trade that are kept.
+const MOVES_MAX: usize = 10_000;
+
 impl Venue {
     /// Fills up to `quantity` of an open order at its own price, in `slices` pieces.
     pub fn fill_now(
@@ -91,12 +94,23 @@ impl Venue {
         out: &mut Vec<Output>,
     ) {
         self.account.wallet += amount;
-        out.push(Output::Wallet(WalletChange {
+        let change = WalletChange {
             wallet: self.account.wallet,
             change: amount,
             reason,
             time: now,
-        }));
+        };
+        if self.moves.len() == MOVES_MAX {
+            self.moves.pop_front();
+        }
+        let number = self.moves.back().map_or(1, |(last, _)| last + 1);
+        self.moves.push_back((number, change));
+        out.push(Output::Wallet(change));
+    }
+
+    /// Money that moved without a trade, with its number, oldest first; the newest are kept.
+    pub fn moves(&self) -> impl Iterator<Item = &(u64, WalletChange)> {
+        self.moves.iter()
     }
 
     /// The next `fills` pay their fees in another asset than the quote's.

@@ -112,6 +112,8 @@ pub struct Venue {
     pub(crate) fills_total: u64,
     /// Fills that pay their fees in another asset.
     pub(crate) fees_elsewhere: u32,
+    /// Money that moved without a trade, numbered, oldest first.
+    pub(crate) moves: VecDeque<(u64, WalletChange)>,
     next_order_id: u64,
     next_trade_id: u64,
     orders_total: u64,
@@ -140,6 +142,7 @@ impl Venue {
             by_client: HashMap::new(),
             ended: VecDeque::new(),
             fills: VecDeque::new(),
+            moves: VecDeque::new(),
             fills_total: 0,
             fees_elsewhere: 0,
             next_order_id: config.first_order_id,

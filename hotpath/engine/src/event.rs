@@ -10,8 +10,8 @@ use market::account::{
 };
 use market::event::{AggTrade, BookTicker, DepthHeader, DepthUpdate, Level, MarkPrice, Trade};
 use market::reconciliation::{
-    AccountConfigChange, AlgoOrderReport, ElsewhereReport, InstrumentMemory, SetupReport,
-    TradeReport,
+    AccountConfigChange, AlgoOrderReport, ElsewhereReport, IncomeReport, InstrumentMemory,
+    ListingReport, SetupReport, TradeReport,
 };
 use market::record::{KillStep, ProtectionStep};
 use market::{
@@ -122,6 +122,10 @@ pub enum Input<'a> {
     Setup(SetupReport),
     /// Somebody changed how the account is set up.
     AccountConfig(AccountConfigChange),
+    /// The exchange lists an instrument otherwise than before.
+    Listing(ListingReport),
+    /// A movement of the wallet, as the exchange lists it; it is only journalled.
+    Income(IncomeReport),
 }
 
 wire_struct! {
@@ -295,6 +299,8 @@ input_codec! {
     64 => Elsewhere,
     65 => Setup,
     66 => AccountConfig,
+    68 => Listing,
+    69 => Income,
 }
 
 impl<'a> Event<'a> {

@@ -4,7 +4,7 @@
 //! Never: the pinned thread's work; it hands the records over, and the cold thread writes.
 
 use market::record::{DifferenceFate, FirstStartFate, FirstStartRecord, Record, SetupReport};
-use market::{Instrument, InstrumentId, Quantity};
+use market::{Instrument, InstrumentId, InstrumentStatus, ListingFault, ListingReport, Quantity};
 
 /// Records that wait for the cold thread; what finds no room is in the journal all the same.
 pub const NOTES_MAX: usize = 256;
@@ -21,6 +21,7 @@ pub const fn is_note(record: &Record) -> bool {
             | Record::TradesRecovered(_)
             | Record::FirstStart(_)
             | Record::Setup(_)
+            | Record::Listing(_)
             | Record::Opening(_)
     )
 }
@@ -40,6 +41,9 @@ pub fn write(record: &Record, instruments: &[Instrument]) {
         Record::Difference(one) if one.fate == DifferenceFate::Open => tracing::error!("{text}"),
         Record::Difference(_) | Record::TradesRecovered(_) => tracing::warn!("{text}"),
         Record::Setup(one) if one.fault.is_some() => tracing::error!("{text}"),
+        Record::Listing(one) if one.status != InstrumentStatus::Trading => {
+            tracing::error!("{text}");
+        }
         _ => tracing::info!("{text}"),
     }
 }
@@ -95,6 +99,7 @@ fn line(record: &Record, instruments: &[Instrument]) -> String {
         ),
         Record::FirstStart(one) => first_start(one),
         Record::Setup(one) => setup(one, &table.name(one.instrument)),
+        Record::Listing(one) => listing(one, &table.name(one.instrument)),
         Record::Opening(one) => format!(
             "{} of {} are not ours and stay with their owner",
             table.lots(one.instrument, one.quantity),
@@ -124,6 +129,26 @@ fn setup(one: &SetupReport, name: &str) -> String {
             "INSTRUMENT_NOT_TRADABLE {name}: {fault} ({found}, code {}); no entries until it is \
              set right at the exchange or in [[instrument]]",
             one.error_code
+        ),
+    }
+}
+
+fn listing(one: &ListingReport, name: &str) -> String {
+    match (one.fault, one.status) {
+        (Some(ListingFault::GridChanged), _) => format!(
+            "INSTRUMENT_NOT_TRADABLE {name}: its tick or lot has changed; its orders are cancelled, \
+             nothing is opened, exits are tried in the old steps: restart to trade in the new ones"
+        ),
+        (Some(ListingFault::Gone), _) => format!(
+            "INSTRUMENT_NOT_TRADABLE {name}: the exchange does not list it any more; its orders are \
+             cancelled and nothing is opened"
+        ),
+        (None, InstrumentStatus::Trading) => {
+            format!("{name} is traded, with the filters of now")
+        }
+        (None, status) => format!(
+            "INSTRUMENT_NOT_TRADABLE {name}: {status} at the exchange; no entries until it is \
+             TRADING again"
         ),
     }
 }

@@ -15,7 +15,7 @@ use crate::state_directory::{StateDirectory, write_durably};
 use crate::state_identity;
 use crate::{clock, pinning};
 use binance::rest::{ExchangeInfo, exchange_info, parse_exchange_info};
-use binance::session::{HttpRequest, SECOND_NS};
+use binance::session::{HttpRequest, ListingDoubt, SECOND_NS};
 use binance::sign::{Credentials, Signer};
 use engine::Engine;
 use ipc::{InstanceLock, Segment, SegmentLayout};
@@ -75,6 +75,8 @@ pub struct Start {
     pub account_start: AccountStart,
     /// Where the silences that the exchange wants are kept.
     pub silence_file: SilenceFile,
+    /// Raised by each market's order connection, looked into by its cold side.
+    pub listing_doubts: [ListingDoubt; 2],
     /// Name of the account.
     pub account: String,
     /// Its state.
@@ -156,6 +158,7 @@ impl Start {
             account_file,
             account_start,
             silence_file,
+            listing_doubts: Default::default(),
             account: account.clone(),
             state,
             epoch,
@@ -254,6 +257,12 @@ fn dialer(
         &venue.spot_ws_api_url,
     ];
     let dialer = Dialer::new(venue.ca_file.as_deref(), &urls)?;
+    for market in [Market::UsdM, Market::Spot] {
+        let (rest_url, _, ws_api_url) = self::urls(venue, market);
+        if let (Ok(rest), Ok(ws_api)) = (rest_url.parse(), ws_api_url.parse()) {
+            dialer.join_silences(&rest, &ws_api);
+        }
+    }
     let mut silence_file = SilenceFile::new(state_dir, account);
     for (host, until) in silence_file.read(clock::monotonic(), clock::utc()) {
         tracing::error!(host, "API_BANNED: an earlier start was told to be silent");

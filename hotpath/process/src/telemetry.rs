@@ -6,7 +6,8 @@
 use ipc::{Counter, Histogram, RegisterError, Segment};
 use market::record::Record;
 use market::{
-    DenialCode, Instrument, Liquidity, Market, NewOrder, NonAction, OrderState, OrderType, Side,
+    DenialCode, Instrument, InstrumentStatus, Liquidity, Market, NewOrder, NonAction, OrderState,
+    OrderType, Side,
 };
 
 /// Registers cells by name.
@@ -90,6 +91,8 @@ pub struct EngineCells {
     pub decided: Counter,
     /// By instrument.
     fills: Vec<[Counter; 4]>,
+    /// By instrument: 1 while the exchange takes orders for it.
+    tradable: Vec<Counter>,
     /// Market of each instrument.
     markets: Vec<Market>,
     /// By market; none of a market without instruments.
@@ -187,6 +190,12 @@ impl EngineCells {
                 |who| telemetry.counter(&format!("orders_amended_total{{{place},by=\"{who}\"}}"));
             Ok([by("us")?, by("others")?])
         });
+        let tradable = instruments.iter().map(|one| {
+            let place = place_of(one);
+            let cell = telemetry.counter(&format!("instrument_tradable{{{place}}}"))?;
+            cell.set(u64::from(one.status == InstrumentStatus::Trading));
+            Ok(cell)
+        });
         let names: Vec<&str> = strategies.iter().map(String::as_str).collect();
         Ok(Self {
             amend_intents: list("amend_intents_total", "strategy", names)?,
@@ -201,6 +210,7 @@ impl EngineCells {
                 strategies.iter().map(String::as_str).collect(),
             )?,
             fills: fills.collect::<Result<_, _>>()?,
+            tradable: tradable.collect::<Result<_, RegisterError>>()?,
             markets,
             rejected,
         })
@@ -232,6 +242,11 @@ impl EngineCells {
             Record::Fill(fill) => {
                 if let Some(cells) = self.fills.get(usize::from(fill.instrument.0)) {
                     cells[fill.side as usize * 2 + fill.liquidity as usize].add(1);
+                }
+            }
+            Record::Listing(report) => {
+                if let Some(cell) = self.tradable.get(usize::from(report.instrument.0)) {
+                    cell.set(u64::from(report.status == InstrumentStatus::Trading));
                 }
             }
             Record::OrderChange(change)

@@ -29,9 +29,9 @@ use crate::telemetry::{EngineCells, Telemetry};
 use crate::tick_clock::TickClock;
 use binance::rest::MarginType;
 use binance::session::{
-    AccountSetup, Feed, Governor, LeverageWish, MarketRoute, MarketSession, OrderSession,
-    OrderSessionSettings, PRIVATE_CONNECTIONS, Reconciler, SECOND_NS, ServerTime, SetupWish,
-    SnapshotQueue, UserSession,
+    AccountSetup, Feed, Governor, Income, LeverageWish, Listings, MarketRoute, MarketSession,
+    OrderSession, OrderSessionSettings, PRIVATE_CONNECTIONS, Reconciler, SECOND_NS, ServerTime,
+    SetupWish, SnapshotQueue, UserSession,
 };
 use engine::{Engine, Outbox};
 use ipc::{Consumer, Producer, RegisterError};
@@ -324,7 +324,8 @@ pub fn order_parts(
             reply_timeout_ns: REPLY_TIMEOUT_NS,
             seed: ORDERS_SEED,
         })
-        .with_silence(silence),
+        .with_silence(silence)
+        .with_listing_doubt(start.listing_doubts[market as usize].clone()),
         url: ws_api_url.to_string(),
         stream: StreamCells::new(telemetry, market, "orders")?,
         latency: LatencyCells::new(telemetry, market, &start.instruments)?,
@@ -417,16 +418,25 @@ pub fn cold_parts(
         let wake = Rc::new(Notify::new());
         let part = (*market, *weight_limit);
         let emergency = emergency_shell(start, telemetry, part, &wake, clock)?;
+        let rest = Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?);
         desks.push(Rc::clone(&emergency.desk));
         let shell = ColdShell {
             time: ServerTime::new(*market),
             snapshots: SnapshotQueue::new(*market, start.instruments.len(), 21),
             reconciler: Reconciler::new(*market, start.credentials.clone(), 22),
             setup: account_setup(start, *market),
-            governor: Governor::new(*weight_limit),
+            income: (*market == Market::UsdM)
+                .then(|| Income::new(start.credentials.clone(), crate::clock::monotonic())),
+            listings: Listings::new(
+                *market,
+                &Instruments(&start.instruments),
+                start.listing_doubts[*market as usize].clone(),
+                crate::clock::monotonic(),
+            ),
+            governor: Governor::new(*weight_limit).sharing(rest.silence()),
             emergency,
             protection: protection_shell(start, telemetry, *market, clock)?,
-            rest: Rc::new(RestClient::new(start.dialer.clone(), rest_url, key)?),
+            rest,
             instruments: Arc::clone(&start.instruments),
             inbox: Rc::clone(&inbox),
             clock: clock.clone(),

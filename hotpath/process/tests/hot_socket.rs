@@ -118,6 +118,32 @@ fn pings_are_answered_and_shown() {
 }
 
 #[test]
+fn a_ping_of_ours_is_answered_behind_what_was_sent_before() {
+    fn server(stream: Box<dyn Stream>) -> Vec<Theirs> {
+        let mut server = tungstenite::accept(stream).unwrap();
+        // Its library puts the pong behind the ping and sends it with the next read.
+        vec![
+            server.read().unwrap(),
+            server.read().unwrap(),
+            server.read().unwrap(),
+        ]
+    }
+    let seen = both(server, |mut socket| {
+        socket.send_text(b"order").unwrap();
+        socket.send_ping().unwrap();
+        let pong = until(&mut socket, |message| match message.unwrap() {
+            Message::Pong(payload) => Some(payload.len()),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(pong, 0);
+        socket.close();
+        assert_eq!(socket.send_ping(), Err(SocketEnd::ClosedByUs));
+    });
+    assert_eq!(seen[0], Theirs::Text("order".into()));
+    assert_eq!(seen[1], Theirs::Ping(Vec::new().into()));
+}
+
+#[test]
 fn a_flood_of_pings_to_which_nobody_listens_neither_ends_nor_fills_the_socket() {
     const PINGS: u32 = 100_000;
     fn server(stream: Box<dyn Stream>) -> u32 {

@@ -87,7 +87,7 @@ impl Appliance {
             segment: parts.segment,
             guard: parts.guard,
             readers: parts.readers,
-            silences: birth.silences.rest.clone(),
+            silences: birth.silences.by_market.clone(),
             next_clock: 0,
             last_upkeep: 0,
             numbers: 0,

@@ -55,10 +55,8 @@ const LOG_SLOTS: usize = 1 << 8;
 /// What the file of silences brings over a death.
 #[derive(Clone, Debug, Default)]
 pub struct Silences {
-    /// By market.
-    pub rest: [Silence; 2],
-    /// By market.
-    pub orders: [Silence; 2],
+    /// By market: REST and the order connection share it.
+    pub by_market: [Silence; 2],
 }
 
 /// What a life begins with.
@@ -76,7 +74,7 @@ pub struct Birth {
     pub latched: Option<bool>,
     /// What outlived that life.
     pub disk: Rc<RefCell<Disk>>,
-    /// What each market's REST and order connection want of everybody, over deaths.
+    /// What each market wants of everybody who asks it, over deaths.
     pub silences: Silences,
     /// What earlier lives knew of the account.
     pub account: AccountStart,
@@ -404,7 +402,7 @@ fn add_market(parts: &mut Parts, market: Market, birth: &Birth) {
             reply_timeout_ns: 2 * SECOND,
             seed: seed.wrapping_add(12),
         })
-        .with_silence(birth.silences.orders[market as usize].clone()),
+        .with_silence(birth.silences.by_market[market as usize].clone()),
         wire: Wire::new(place(Role::Orders)),
     });
     if market == Market::UsdM {
@@ -487,7 +485,7 @@ fn cold_side(market: Market, birth: &Birth) -> Cold {
         snapshots: SnapshotQueue::new(market, birth.instruments.len(), seed.wrapping_add(21)),
         reconciler: Reconciler::new(market, credentials(), seed.wrapping_add(22)),
         setup: AccountSetup::new(setups(market, birth), credentials(), seed.wrapping_add(24)),
-        governor: Governor::new(weight),
+        governor: Governor::new(weight).sharing(birth.silences.by_market[market as usize].clone()),
         emergency: Emergency::new(market, instruments, credentials(), countdown, life),
         protection: Protection::new(market, instruments, credentials(), (birth.seed, life)),
         venue: VenueReport {

@@ -124,7 +124,7 @@ pub struct Checker {
     now: u64,
     continuity: Vec<Continuity>,
     routes: Routes,
-    silence: HashMap<wire::Channel, u64>,
+    silence: HashMap<market::Market, u64>,
     sent_at: VecDeque<u64>,
     last_cursor: Option<ipc::journal::Cursor>,
     differs_since: Vec<Option<u64>>,

@@ -186,10 +186,10 @@ impl Cold {
     /// What the engine is to know of the exchange after a reply, as the product's shell tells it.
     fn tell_venue(&mut self, reply: &HttpReply<'_>, now: MonoNs, events: &mut Vec<ColdEvent>) {
         let blocked = self.governor.blocked_until(now).unwrap_or(MonoNs(0));
-        let banned = self.governor.is_banned();
+        let banned = self.governor.banned_until(now).unwrap_or(MonoNs(0));
         let venue = VenueReport {
             silent_until: blocked,
-            banned_until: if banned { blocked } else { MonoNs(0) },
+            banned_until: banned,
             maintenance: match reply.status {
                 503 => true,
                 200 => false,

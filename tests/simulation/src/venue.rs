@@ -221,19 +221,21 @@ impl VenueSide {
         ends.map(|(id, _)| *id).collect()
     }
 
-    /// Takes bytes in; whole texts come out, pongs are taken.
-    pub fn take_bytes(&mut self, id: ConnectionId, bytes: &[u8]) -> Vec<String> {
+    /// Takes bytes in; whole texts come out and the payloads of pings, pongs are taken.
+    pub fn take_bytes(&mut self, id: ConnectionId, bytes: &[u8]) -> (Vec<String>, Vec<Vec<u8>>) {
+        let (mut texts, mut pings) = (Vec::new(), Vec::new());
         let Some(end) = self.ends.get_mut(&id) else {
-            return Vec::new();
+            return (texts, pings);
         };
         end.inbound.extend_from_slice(bytes);
-        let mut texts = Vec::new();
         while let Some((opcode, payload)) = client_frame(&mut end.inbound) {
-            if opcode == 1 {
-                texts.push(String::from_utf8(payload).expect("the product writes UTF-8"));
+            match opcode {
+                1 => texts.push(String::from_utf8(payload).expect("the product writes UTF-8")),
+                9 => pings.push(payload),
+                _ => {}
             }
         }
-        texts
+        (texts, pings)
     }
 
     /// Handles a request of the WebSocket API. Its private events wait for [`Self::settle`].

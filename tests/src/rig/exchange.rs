@@ -42,6 +42,22 @@ impl Rig {
             .expect("the exchange lives");
     }
 
+    /// An instrument is halted, opened again, or filtered otherwise: `{"status": "NOT_TRADING"}`,
+    /// `{"minimum_notional": 500}`.
+    pub fn list(&self, symbol: &str, mut change: Value) {
+        change["symbol"] = json!(symbol);
+        ureq::post(format!("{}/sim/v1/listing", self.sim))
+            .send_json(change)
+            .expect("the exchange lives and knows the symbol");
+    }
+
+    /// The exchange pays funding, or charges it.
+    pub fn fund(&self, amount_e8: i64) {
+        ureq::post(format!("{}/sim/v1/funding", self.sim))
+            .send_json(json!({ "amount_e8": amount_e8 }))
+            .expect("the exchange lives");
+    }
+
     /// A signed request, as another program with the same key would send it.
     ///
     /// # Panics

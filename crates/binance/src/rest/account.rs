@@ -271,7 +271,7 @@ fn signed_quantity(text: &str, instrument: &Instrument) -> Result<Quantity, Rest
 }
 
 /// An amount that may be negative, at 1e-8.
-fn signed_money(field: &'static str, text: &str) -> Result<Money, RestError> {
+pub(super) fn signed_money(field: &'static str, text: &str) -> Result<Money, RestError> {
     decimal_cut(field, text).map(Money)
 }
 

@@ -8,6 +8,7 @@ mod algo;
 mod call;
 mod emergency;
 mod exchange_info;
+mod income;
 mod order;
 mod setup;
 
@@ -32,6 +33,7 @@ pub use emergency::{
 pub use exchange_info::{
     ExchangeInfo, ListedInstrument, RequestLimit, parse_exchange_info, parse_time,
 };
+pub use income::{INCOME_PAGE, income, parse_income};
 pub use order::{
     Failure, OpenOrders, UserTrade, parse_failure, parse_open_orders, parse_order,
     parse_user_trades,

@@ -1,20 +1,20 @@
 //! Request weight: stay below the exchange's limit, and silent while it says so.
 //!
-//! In: the weight of what we want to send, headers and statuses of what came back. Out: send now,
-//! or not before. Never: a request between a 429 or 418 and its Retry-After (I20).
+//! In: the weight of what we want to send, headers and statuses of what came back, what others of
+//! this process were told. Out: send now, or not before. Never: a request between a 429 or 418 and
+//! its Retry-After, whoever heard it (I20).
 
-use super::{HttpReply, Now, SECOND_NS};
+use super::{HttpReply, Now, SECOND_NS, Silence};
 use market::MonoNs;
 use market::buggify::{Point, happens};
 
 /// The weight budget of one market.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Governor {
     limit: u32,
     used: u32,
     minute: i64,
-    blocked_until: MonoNs,
-    banned: bool,
+    silence: Silence,
     nonsense: u64,
 }
 
@@ -36,15 +36,21 @@ const BANNED_S: u32 = 120;
 impl Governor {
     /// A budget of `limit` weight a minute at the exchange (2,400 futures, 6,000 spot).
     #[must_use]
-    pub const fn new(limit: u32) -> Self {
+    pub fn new(limit: u32) -> Self {
         Self {
             limit,
             used: 0,
             minute: 0,
-            blocked_until: MonoNs(0),
-            banned: false,
+            silence: Silence::default(),
             nonsense: 0,
         }
+    }
+
+    /// Keeps to what others of this process are told, and tells them.
+    #[must_use]
+    pub fn sharing(mut self, silence: Silence) -> Self {
+        self.silence = silence;
+        self
     }
 
     /// Takes `weight` from the budget, or says when to ask again.
@@ -65,13 +71,12 @@ impl Governor {
     }
 
     fn admit_share(&mut self, weight: u32, now: Now, percent: u64) -> Result<(), MonoNs> {
-        if now.mono < self.blocked_until {
-            return Err(self.blocked_until);
+        if let Some(until) = self.silence.until(now.mono) {
+            return Err(until);
         }
         if happens(Point::BudgetTight) {
             return Err(now.mono.after(SECOND_NS));
         }
-        self.banned = false;
         self.roll(now);
         let own_share = u64::from(self.limit) * percent / 100;
         if u64::from(self.used) + u64::from(weight) > own_share {
@@ -89,12 +94,7 @@ impl Governor {
             self.used = used;
         }
         let _ = self.sensible(reply.retry_after_s, SILENCE_S_MAX);
-        let Some(silence_s) = silence_s(reply) else {
-            return;
-        };
-        self.banned |= reply.status == 418;
-        let until = now.mono.after(u64::from(silence_s) * SECOND_NS);
-        self.blocked_until = self.blocked_until.max(until);
+        self.silence.on_reply(reply, now.mono);
     }
 
     /// Weight used in this minute.
@@ -112,13 +112,13 @@ impl Governor {
     /// End of the silence, if one holds.
     #[must_use]
     pub fn blocked_until(&self, now: MonoNs) -> Option<MonoNs> {
-        (now < self.blocked_until).then_some(self.blocked_until)
+        self.silence.until(now)
     }
 
-    /// True after a 418, until its end.
+    /// End of a ban, which is what a 418 says, while it lasts.
     #[must_use]
-    pub const fn is_banned(&self) -> bool {
-        self.banned
+    pub fn banned_until(&self, now: MonoNs) -> Option<MonoNs> {
+        self.silence.banned_until(now)
     }
 
     /// A header's value, if it is at most `limit`.
@@ -206,13 +206,14 @@ mod tests {
             let mut governor = Governor::new(100);
             governor.on_reply(&reply(status, retry_after, None), now(1));
             let end = 1 + silence;
-            assert_eq!(governor.is_banned(), status == 418);
+            let banned = governor.banned_until(now(end - 1).mono).is_some();
+            assert_eq!(banned, status == 418);
             assert_eq!(
                 governor.admit(1, now(end - 1)),
                 Err(MonoNs(end * SECOND_NS))
             );
             assert_eq!(governor.admit(1, now(end)), Ok(()), "{status}");
-            assert!(!governor.is_banned());
+            assert_eq!(governor.banned_until(now(end).mono), None);
         }
     }
 
@@ -222,6 +223,25 @@ mod tests {
         governor.on_reply(&reply(418, Some(100), None), now(1));
         governor.on_reply(&reply(429, Some(1), None), now(2));
         assert_eq!(governor.admit(1, now(50)), Err(MonoNs(101 * SECOND_NS)));
+    }
+
+    #[test]
+    fn what_the_order_connection_is_told_holds_for_rest_and_the_other_way_round() {
+        let silence = Silence::default();
+        let mut governor = Governor::new(100).sharing(silence.clone());
+        assert_eq!(governor.admit(1, now(1)), Ok(()));
+        silence.hear(MonoNs(9 * SECOND_NS), true);
+        assert_eq!(governor.admit(1, now(8)), Err(MonoNs(9 * SECOND_NS)));
+        assert_eq!(
+            governor.admit_emergency(1, now(8)),
+            Err(MonoNs(9 * SECOND_NS))
+        );
+        let end = Some(MonoNs(9 * SECOND_NS));
+        assert_eq!(governor.banned_until(now(8).mono), end);
+        assert_eq!(governor.admit(1, now(9)), Ok(()));
+        governor.on_reply(&reply(429, Some(5), None), now(10));
+        assert_eq!(silence.until(now(14).mono), Some(MonoNs(15 * SECOND_NS)));
+        assert_eq!(silence.banned_until(now(14).mono), None);
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Life of one WebSocket connection: when to connect, when it counts as dead, how long to wait.
 //!
-//! In: what the shell saw happen and the time. Out: connect or close. Never: two connections of
+//! In: what the shell saw happen and the time. Out: connect, ping or close. Never: two connections of
 //! one link at a time; the shell drops the socket when it is told to close, and says no more.
+//!
+//! A connection that may be silent for minutes by right is asked whether it lives: a half-open one
+//! would otherwise look like a quiet account. A ping has to be answered by the protocol (RFC 6455,
+//! 5.5.2), and both sides of Binance answer it.
 
 use super::{Backoff, MILLISECOND_NS, SECOND_NS};
 use market::MonoNs;
@@ -17,6 +21,8 @@ market::wire_enum! {
         Disconnected = "disconnected",
         /// Alive, but without data for too long.
         Silent = "silent",
+        /// It did not answer our ping: half-open.
+        Unanswered = "ping_unanswered",
         /// Old enough to be replaced before the exchange ends it.
         Rotated = "rotated",
         /// The exchange said that it is shutting down.
@@ -35,6 +41,8 @@ market::wire_enum! {
 pub enum LinkAction {
     /// Open the connection; answer with `on_connected` or `on_disconnected`.
     Connect,
+    /// Send an empty ping; whatever comes next is the answer.
+    Ping,
     /// Drop the connection or the attempt; no answer is expected.
     Close(CloseReason),
 }
@@ -46,6 +54,10 @@ pub struct LinkSettings {
     pub connect_timeout_ns: u64,
     /// Without data for this long it counts as dead; 0 = silence is normal.
     pub silence_ns: u64,
+    /// Without data for this long it is pinged; 0 = never.
+    pub ping_after_ns: u64,
+    /// Without data for this long after the ping it is half-open.
+    pub pong_within_ns: u64,
     /// It is replaced at this age at the latest, before the exchange's 24 h; the seed makes it
     /// earlier, so that connections that opened together are not all gone at once.
     pub rotate_after_ns: u64,
@@ -60,6 +72,8 @@ impl Default for LinkSettings {
         Self {
             connect_timeout_ns: 10 * SECOND_NS,
             silence_ns: 0,
+            ping_after_ns: 0,
+            pong_within_ns: PONG_WITHIN_NS,
             rotate_after_ns: 23 * 3600 * SECOND_NS + 1800 * SECOND_NS,
             overtime_ns: 0,
             seed: 1,
@@ -71,7 +85,12 @@ impl Default for LinkSettings {
 enum State {
     Waiting(MonoNs),
     Connecting(MonoNs),
-    Up { since: MonoNs, heard: MonoNs },
+    Up {
+        since: MonoNs,
+        heard: MonoNs,
+        /// When it was pinged, while nothing has come since.
+        pinged: Option<MonoNs>,
+    },
 }
 
 /// One connection's life.
@@ -81,6 +100,14 @@ pub struct Link {
     backoff: Backoff,
     state: State,
 }
+
+/// A connection over which fills or orders go is pinged after this much silence. The exchange counts
+/// pings among the 5 (spot) or 10 (futures) messages a second that it takes: this is a third of one.
+pub(super) const PING_AFTER_NS: u64 = 3 * SECOND_NS;
+
+/// A pong that a lost packet delays is back after two retransmissions, within a second. What has not
+/// come after three is not worth waiting for: a new connection and a look at the account take less.
+pub(super) const PONG_WITHIN_NS: u64 = 3 * SECOND_NS;
 
 /// Between the rotations of connections whose seeds are neighbours.
 const STAGGER_NS: u64 = 5 * 60 * SECOND_NS;
@@ -111,6 +138,12 @@ impl Link {
         matches!(self.state, State::Up { .. })
     }
 
+    /// True while there is no connection and none is being opened.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
     /// True once it is open for so long that it is to be replaced.
     #[must_use]
     pub fn is_aged(&self, now: MonoNs) -> bool {
@@ -125,13 +158,15 @@ impl Link {
         self.state = State::Up {
             since: now,
             heard: now,
+            pinged: None,
         };
     }
 
     /// Data arrived.
     pub fn on_data(&mut self, now: MonoNs) {
-        if let State::Up { heard, .. } = &mut self.state {
+        if let State::Up { heard, pinged, .. } = &mut self.state {
             *heard = now;
+            *pinged = None;
         }
     }
 
@@ -167,16 +202,42 @@ impl Link {
             State::Connecting(until) if now >= until => {
                 Some(self.close(CloseReason::ConnectTimeout, now))
             }
-            State::Up { since, heard } => {
+            State::Up { since, heard, .. } => {
                 let silence_ns = self.settings.silence_ns;
                 if silence_ns > 0 && now.since(heard) >= silence_ns {
                     Some(self.close(CloseReason::Silent, now))
                 } else if now.since(since) >= self.age_max_ns() {
                     Some(self.close(CloseReason::Rotated, now))
                 } else {
-                    None
+                    self.ask_whether_it_lives(now)
                 }
             }
+            _ => None,
+        }
+    }
+
+    fn ask_whether_it_lives(&mut self, now: MonoNs) -> Option<LinkAction> {
+        let due = self.liveness_due()?;
+        if now < due {
+            return None;
+        }
+        if let State::Up { pinged, .. } = &mut self.state
+            && pinged.is_none()
+        {
+            *pinged = Some(now);
+            return Some(LinkAction::Ping);
+        }
+        Some(self.close(CloseReason::Unanswered, now))
+    }
+
+    /// When it is to be pinged, or to have answered.
+    fn liveness_due(&self) -> Option<MonoNs> {
+        let settings = &self.settings;
+        match self.state {
+            State::Up { heard, pinged, .. } if settings.ping_after_ns > 0 => Some(match pinged {
+                Some(at) => at.after(settings.pong_within_ns),
+                None => heard.after(settings.ping_after_ns),
+            }),
             _ => None,
         }
     }
@@ -193,13 +254,12 @@ impl Link {
     pub fn next_deadline(&self) -> MonoNs {
         match self.state {
             State::Waiting(until) | State::Connecting(until) => until,
-            State::Up { since, heard } => {
-                let rotation = since.after(self.age_max_ns());
+            State::Up { since, heard, .. } => {
+                let mut due = since.after(self.age_max_ns());
                 if self.settings.silence_ns > 0 {
-                    rotation.min(heard.after(self.settings.silence_ns))
-                } else {
-                    rotation
+                    due = due.min(heard.after(self.settings.silence_ns));
                 }
+                self.liveness_due().map_or(due, |alive| due.min(alive))
             }
         }
     }
@@ -245,6 +305,55 @@ mod tests {
             Some(LinkAction::Close(CloseReason::Silent))
         );
         assert!(!link.is_up());
+    }
+
+    /// A link that is pinged, up since second 1.
+    fn pinged() -> Link {
+        let mut link = Link::new(LinkSettings {
+            ping_after_ns: PING_AFTER_NS,
+            ..LinkSettings::default()
+        });
+        link.poll(at(1));
+        link.on_connected(at(1));
+        link
+    }
+
+    #[test]
+    fn a_silent_connection_is_pinged_once_and_is_half_open_without_an_answer() {
+        let mut link = pinged();
+        link.on_data(at(2));
+        assert_eq!((link.next_deadline(), link.poll(at(4))), (at(5), None));
+        assert_eq!(link.poll(at(5)), Some(LinkAction::Ping));
+        assert_eq!((link.next_deadline(), link.poll(at(7))), (at(8), None));
+        let close = LinkAction::Close(CloseReason::Unanswered);
+        assert_eq!(link.poll(at(8)), Some(close));
+        assert!(!link.is_up());
+        // The next connection begins anew.
+        let due = link.next_deadline();
+        assert_eq!(link.poll(due), Some(LinkAction::Connect));
+        link.on_connected(due);
+        assert_eq!(link.poll(due), None);
+        assert_eq!(link.next_deadline(), due.after(PING_AFTER_NS));
+    }
+
+    #[test]
+    fn whatever_comes_answers_the_ping_and_quiet_hours_are_lived_through() {
+        let mut link = pinged();
+        let mut now = at(1);
+        for _ in 0..1_000 {
+            now = link.next_deadline();
+            assert_eq!(link.poll(now), Some(LinkAction::Ping));
+            now = now.after(PONG_WITHIN_NS - 1);
+            assert_eq!(link.poll(now), None);
+            link.on_data(now);
+        }
+        assert!(link.is_up() && now > at(5_000));
+        // While data comes there is nothing to ask.
+        for _ in 0..1_000 {
+            now = now.after(PING_AFTER_NS - 1);
+            assert_eq!(link.poll(now), None);
+            link.on_data(now);
+        }
     }
 
     #[test]

@@ -9,10 +9,11 @@
 //! the order (I4); whatever else came of a query is `Unresolved`.
 
 use super::governor::SILENCE_S_MAX;
+use super::link::PING_AFTER_NS;
 use super::private_stream::take_private_frame;
 use super::{
-    CloseReason, Link, LinkAction, LinkSettings, MILLISECOND_NS, Now, SECOND_NS, Silence,
-    UserEvents,
+    CloseReason, Link, LinkAction, LinkSettings, ListingDoubt, MILLISECOND_NS, Now, SECOND_NS,
+    Silence, UserEvents,
 };
 use crate::decode::DecodeError;
 use crate::orders::{
@@ -36,10 +37,6 @@ const PENDING_MAX: usize = 2048;
 /// An order that opens or increases is not sent when its decision is older than this (I7, I21):
 /// the book that it was made for is gone.
 const ENTRY_AGE_NS_MAX: u64 = 500 * MILLISECOND_NS;
-
-/// The exchange pings every 3 minutes at least: soon after the first that is missing the connection
-/// is half-open, and no order should be the one to find out.
-const SILENCE_NS: u64 = 200 * SECOND_NS;
 
 /// A log-on may take this long.
 const LOGON_TIMEOUT_NS: u64 = 5 * SECOND_NS;
@@ -104,13 +101,13 @@ pub struct OrderSession {
     next_sequence: u64,
     oldest: u64,
     heard: MonoNs,
-    silent_until: MonoNs,
-    /// The same, for the next life of the process to know.
+    /// What anybody was told who asks this part of the exchange: not even a connection is opened
+    /// before its end, the exchange counts that too.
     silence: Silence,
-    /// What an earlier life was told: not even a connection is opened before.
-    held_until: MonoNs,
     /// A time stamp was refused since the shell last asked.
     clock_refused: bool,
+    /// Raised when an order is refused for what the exchange lists.
+    listing_doubt: ListingDoubt,
 }
 
 impl OrderSession {
@@ -125,7 +122,8 @@ impl OrderSession {
         Self {
             encoder: RequestEncoder::new(settings.credentials.clone()),
             link: Link::new(LinkSettings {
-                silence_ns: SILENCE_NS,
+                // No order should be the one to find out that the connection is half-open.
+                ping_after_ns: PING_AFTER_NS,
                 seed: settings.seed,
                 ..LinkSettings::default()
             }),
@@ -138,10 +136,9 @@ impl OrderSession {
             next_sequence: 1,
             oldest: 1,
             heard: MonoNs(0),
-            silent_until: MonoNs(0),
             silence: Silence::default(),
-            held_until: MonoNs(0),
             clock_refused: false,
+            listing_doubt: ListingDoubt::default(),
             settings,
         }
     }
@@ -163,14 +160,13 @@ impl OrderSession {
         now: Now,
         events: &mut (impl OrderEvents + UserEvents),
     ) -> Option<LinkAction> {
-        if now.mono < self.held_until {
+        if self.link.is_waiting() && now.mono < self.silence.end() {
             return None;
         }
         let was_ready = self.is_ready();
         let action = self
-            .link
-            .poll(now.mono)
-            .or_else(|| self.overdue(now, events));
+            .overdue(now, events)
+            .or_else(|| self.link.poll(now.mono));
         if matches!(action, Some(LinkAction::Close(_))) {
             self.lose(was_ready, events);
         }
@@ -180,12 +176,15 @@ impl OrderSession {
     /// When `poll` has to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> MonoNs {
-        let mut deadline = self.link.next_deadline().max(self.held_until);
+        let mut deadline = self.link.next_deadline();
+        if self.link.is_waiting() {
+            deadline = deadline.max(self.silence.end());
+        }
         for step in [self.logon, self.private] {
             match step {
                 Step::Waiting { deadline: answer } => deadline = deadline.min(answer),
                 // Only a silence keeps a step back on an open connection.
-                Step::Wanted if self.link.is_up() => deadline = deadline.min(self.silent_until),
+                Step::Wanted if self.link.is_up() => deadline = deadline.min(self.silence.end()),
                 _ => {}
             }
         }
@@ -195,13 +194,18 @@ impl OrderSession {
         }
     }
 
-    /// Shares what the exchange forbids with whoever keeps it for the next life, and keeps to what
-    /// was forbidden to an earlier one.
+    /// Shares what the exchange forbids with whoever else asks it and with whoever keeps it for the
+    /// next life, and keeps to what was forbidden to them.
     #[must_use]
     pub fn with_silence(mut self, silence: Silence) -> Self {
-        self.silent_until = silence.until(MonoNs(0)).unwrap_or(MonoNs(0));
-        self.held_until = self.silent_until;
         self.silence = silence;
+        self
+    }
+
+    /// Tells whoever watches the listings of refusals for filters and status.
+    #[must_use]
+    pub fn with_listing_doubt(mut self, doubt: ListingDoubt) -> Self {
+        self.listing_doubt = doubt;
         self
     }
 
@@ -218,7 +222,7 @@ impl OrderSession {
     /// write when this is true. To be asked after each connection, each frame and each poll: after
     /// 429 or 418 nothing goes out before Retry-After, not over a new connection either (I20).
     pub fn due_frame(&mut self, now: Now, out: &mut Vec<u8>) -> bool {
-        if now.mono < self.silent_until {
+        if now.mono < self.silence.end() {
             return false;
         }
         let stamp = self.stamp(WANTED_WINDOW_MS, now);
@@ -378,7 +382,14 @@ impl OrderSession {
         let retry_after_ms = reply.error.and_then(|one| one.retry_after_ms);
         self.note_silence(reply.status, retry_after_ms, now);
         let code = reply.error.map_or(0, |one| one.code);
-        self.clock_refused |= classify_code(code) == ErrorClass::Clock;
+        let message = reply.error.map_or(&b""[..], |one| one.message);
+        match classify_code(code) {
+            ErrorClass::Clock => self.clock_refused = true,
+            ErrorClass::Filter | ErrorClass::Instrument => self.listing_doubt.raise(),
+            // Spot says so of a halt.
+            ErrorClass::Rejected if message == b"Market is closed." => self.listing_doubt.raise(),
+            _ => {}
+        }
         let ReplyId::Ours(RequestId { kind, sequence }) = reply.id else {
             events.unreadable();
             return None;
@@ -466,8 +477,7 @@ impl OrderSession {
             .filter(|wait_ms| *wait_ms <= u64::from(SILENCE_S_MAX) * 1_000)
             .unwrap_or(if status == 418 { 120_000 } else { 10_000 });
         let until = now.mono.after(wait_ms.saturating_mul(MILLISECOND_NS));
-        self.silent_until = self.silent_until.max(until);
-        self.silence.hold(until);
+        self.silence.hear(until, status == 418);
     }
 
     /// A sequence for a request that may go out now, or its verdict.
@@ -481,7 +491,7 @@ impl OrderSession {
     ) -> Option<u64> {
         let one = self.pending_now(request, client_order_id, instrument, now);
         let unlucky = happens(Point::OrderNotSent);
-        if unlucky || !self.is_ready() || now.mono < self.silent_until {
+        if unlucky || !self.is_ready() || now.mono < self.silence.end() {
             events.reply(verdict(&one, not_sent(request), NOT_SENT), None);
             return None;
         }

@@ -1,9 +1,10 @@
 //! The private stream of futures behind its key: connection and events.
 //!
-//! In: frames, the end of the connection, the time. Out: connect or close, and account events in
-//! the caller's sink. Never: an allocation per frame; an event that could not be read and is
+//! In: frames, the end of the connection, the time. Out: connect, ping or close, and account events
+//! in the caller's sink. Never: an allocation per frame; an event that could not be read and is
 //! passed over (the connection is renewed, and that reconciles).
 
+use super::link::PING_AFTER_NS;
 use super::{CloseReason, Link, LinkAction, LinkSettings, SECOND_NS};
 use crate::decode::DecodeError;
 use crate::user_data::{UserMessage, decode_user_message};
@@ -33,10 +34,6 @@ pub struct PrivateStream {
     link: Link,
 }
 
-/// The exchange pings every 3 minutes: soon after the first that is missing the connection is
-/// half-open.
-const SILENCE_NS: u64 = 200 * SECOND_NS;
-
 /// So long one that is too old waits for the one that replaces it.
 const OVERTIME_NS: u64 = 20 * 60 * SECOND_NS;
 
@@ -46,7 +43,7 @@ impl PrivateStream {
     pub fn new(seed: u64) -> Self {
         Self {
             link: Link::new(LinkSettings {
-                silence_ns: SILENCE_NS,
+                ping_after_ns: PING_AFTER_NS,
                 seed,
                 ..LinkSettings::default()
             }),
@@ -59,7 +56,7 @@ impl PrivateStream {
     pub fn relieved(seed: u64) -> Self {
         Self {
             link: Link::new(LinkSettings {
-                silence_ns: SILENCE_NS,
+                ping_after_ns: PING_AFTER_NS,
                 overtime_ns: OVERTIME_NS,
                 seed,
                 ..LinkSettings::default()

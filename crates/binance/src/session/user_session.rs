@@ -15,7 +15,7 @@ use market::{Instruments, MonoNs};
 pub enum UserAction {
     /// Send this; hand the answer to `on_reply`.
     Call(HttpRequest),
-    /// Connect to [`UserSession::url`], or close.
+    /// Connect to [`UserSession::url`], ping, or close.
     Link(LinkAction),
 }
 
@@ -219,12 +219,14 @@ mod tests {
             }
         };
         pinged(&mut session, &mut seen, [180, 1_800]);
+        session.on_alive(at(1_800));
         assert_eq!(session.next_deadline(), Some(at(1_801)));
         assert_eq!(
             called(session.poll(at(1_801), &mut seen)),
             "PUT /fapi/v1/listenKey"
         );
         session.on_reply(None, at(1_811), &mut seen);
+        session.on_alive(at(1_870));
         assert_eq!(session.poll(at(1_870), &mut seen), None);
         assert_eq!(
             called(session.poll(at(1_871), &mut seen)),
@@ -236,16 +238,24 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_without_even_a_ping_is_half_open_soon_after_it_was_due() {
+    fn a_quiet_stream_is_pinged_and_one_that_does_not_answer_is_down_within_seconds() {
         let (mut session, mut seen) = connected();
-        session.on_alive(at(180));
-        assert_eq!(session.poll(at(379), &mut seen), None);
-        let close = LinkAction::Close(CloseReason::Silent);
+        let ping = Some(UserAction::Link(LinkAction::Ping));
+        assert_eq!(session.next_deadline(), Some(at(4)));
+        assert_eq!(session.poll(at(4), &mut seen), ping);
+        session.on_alive(at(5));
+        assert_eq!(session.poll(at(7), &mut seen), None);
+        assert_eq!(session.poll(at(8), &mut seen), ping);
+        assert_eq!(session.poll(at(10), &mut seen), None);
+        assert!(seen.0.is_empty());
+        let close = LinkAction::Close(CloseReason::Unanswered);
         assert_eq!(
-            session.poll(at(380), &mut seen),
+            session.poll(at(11), &mut seen),
             Some(UserAction::Link(close))
         );
         assert_eq!(seen.0, ["down"]);
+        let next = session.poll(at(20), &mut seen);
+        assert_eq!(called(next), "POST /fapi/v1/listenKey");
     }
 
     #[test]
@@ -265,7 +275,7 @@ mod tests {
                     None
                 }
                 _ => {
-                    session.on_alive(at(1_700));
+                    session.on_alive(at(1_800));
                     assert!(session.poll(at(1_801), &mut seen).is_some());
                     session.on_reply(reply(400, gone), at(1_801), &mut seen)
                 }

@@ -5,7 +5,7 @@
 
 use binance::encode::JsonText;
 use market::decimal::{TEXT_MAX, write_decimal};
-use market::{Instrument, Market, Step};
+use market::{Instrument, InstrumentStatus, Market, Step};
 
 use super::endpoint::{Answer, Call};
 
@@ -38,6 +38,16 @@ pub fn usdm(call: &mut Call<'_>) -> Answer {
     Ok(out)
 }
 
+/// The exchange's word; a halt has one of its own on each market.
+fn status_word(instrument: &Instrument) -> &'static [u8] {
+    match (instrument.status, instrument.market) {
+        (InstrumentStatus::Trading, _) => b"TRADING",
+        (InstrumentStatus::CancelOnly, _) => b"CANCEL_ONLY",
+        (InstrumentStatus::NotTrading, Market::UsdM) => b"SETTLING",
+        (InstrumentStatus::NotTrading, Market::Spot) => b"HALT",
+    }
+}
+
 fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     let symbol = instrument.symbol.as_bytes();
     let base = base_asset(instrument);
@@ -47,7 +57,7 @@ fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     json.text("contractType", b"PERPETUAL");
     json.integer("deliveryDate", 4_133_404_800_000);
     json.integer("onboardDate", 1_567_965_300_000);
-    json.text("status", b"TRADING");
+    json.text("status", status_word(instrument));
     json.text("maintMarginPercent", b"2.5000");
     json.text("requiredMarginPercent", b"5.0000");
     json.text("baseAsset", base.as_bytes());
@@ -134,7 +144,7 @@ pub fn spot(call: &mut Call<'_>) -> Answer {
 fn spot_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     json.open();
     json.text("symbol", instrument.symbol.as_bytes());
-    json.text("status", b"TRADING");
+    json.text("status", status_word(instrument));
     json.text("baseAsset", base_asset(instrument).as_bytes());
     json.integer("baseAssetPrecision", 8);
     json.text("quoteAsset", b"USDT");

@@ -35,6 +35,8 @@ pub fn router(shared: Shared) -> Router {
         .route("/sim/v1/stats", get(stats))
         .route("/sim/v1/history", get(truth::history))
         .route("/sim/v1/clock", post(truth::clock))
+        .route("/sim/v1/listing", post(truth::listing))
+        .route("/sim/v1/funding", post(truth::funding))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
 }

@@ -1,13 +1,15 @@
-//! What a test has to know to judge somebody's books: every order and every fill, and the clock.
+//! What a test has to know to judge somebody's books: every order and every fill; and what an exchange
+//! does by itself: the clock, the listing, funding.
 //!
 //! In: requests on the control port. Out: orders with their states, fills with their ids; a clock
-//! that jumps (F55). Never: the Binance dialect, a summary that could hide a difference.
+//! that jumps (F55), an instrument that is
+//! halted or filtered otherwise (F51, F52), funding that is charged (F46). Never: the Binance dialect, a summary that could hide a difference.
 
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use market::{InstrumentId, Market};
+use market::{Filters, InstrumentId, InstrumentStatus, Market, Money};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -82,4 +84,58 @@ pub(super) async fn clock(State(shared): State<Shared>, Json(step): Json<ClockSt
     let now_ns = exchange.clock.now_ns() + step.step_ms * 1_000_000;
     exchange.clock.set_ns(now_ns);
     Json(json!({ "now_ms": exchange.clock.now().0 })).into_response()
+}
+
+#[derive(Deserialize)]
+pub(super) struct Listing {
+    /// Of USD-M.
+    symbol: String,
+    /// `TRADING`, `NOT_TRADING` or `CANCEL_ONLY`; unchanged without.
+    status: Option<String>,
+    /// In whole units of the quote asset; unchanged without.
+    minimum_notional: Option<u32>,
+}
+
+/// An instrument is halted, opened again, or filtered otherwise.
+pub(super) async fn listing(State(shared): State<Shared>, Json(new): Json<Listing>) -> Response {
+    let mut exchange = shared.lock();
+    let venue = &mut exchange.usdm.venue;
+    let mut all = venue.instruments().iter();
+    let found = all.find(|one| one.symbol.as_str() == new.symbol).copied();
+    let status = new.status.as_deref();
+    let status = status.map(|word| InstrumentStatus::from_word(word).ok_or(()));
+    let (Some(instrument), Ok(status)) = (found, status.transpose()) else {
+        return (StatusCode::BAD_REQUEST, "no such symbol or status\n").into_response();
+    };
+    if let Some(status) = status {
+        venue.set_status(instrument.id, status);
+    }
+    if let Some(least) = new.minimum_notional {
+        let filters = Filters {
+            notional_min: Money::from_whole(i64::from(least)),
+            ..instrument.filters
+        };
+        venue.set_filters(instrument.id, filters);
+    }
+    Json(json!({ "symbol": new.symbol })).into_response()
+}
+
+#[derive(Deserialize)]
+pub(super) struct Funding {
+    /// What the account gets, in units of 1e-8 of the quote asset; negative when it pays.
+    amount_e8: i64,
+}
+
+/// Funding of USD-M is charged now.
+pub(super) async fn funding(State(shared): State<Shared>, Json(new): Json<Funding>) -> Response {
+    let mut exchange = shared.lock();
+    let now = exchange.clock.now();
+    let floor = exchange.floor_mut(Market::UsdM);
+    let amount = Money(new.amount_e8);
+    floor
+        .venue
+        .move_money(now, amount, "FUNDING_FEE", &mut floor.outputs);
+    let wallet_e8 = floor.venue.account().wallet.0;
+    exchange.send_private(now);
+    Json(json!({ "wallet_e8": wallet_e8 })).into_response()
 }

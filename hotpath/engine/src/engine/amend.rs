@@ -61,7 +61,7 @@ impl Engine {
     ) -> bool {
         let now = self.facts.now;
         let index = usize::from(order.new.instrument.0);
-        let instrument = self.config.instruments[index];
+        let instrument = self.listed(index);
         self.facts.intent += 1;
         let amend = AmendOrder {
             order: NewOrder {

@@ -352,6 +352,8 @@ impl Engine {
             Input::Remember(memory) => self.remember_instrument(memory, emit),
             Input::Setup(report) => self.take_setup(report, emit),
             Input::AccountConfig(change) => self.take_account_config(change, emit),
+            Input::Listing(report) => self.take_listing(report, emit),
+            Input::Income(report) => emit.record(Record::Income(*report)),
             _ => {}
         }
     }

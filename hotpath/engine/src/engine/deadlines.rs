@@ -1,4 +1,4 @@
-//! What is due: replies that did not come, queries, missing fills, stale books, pauses.
+//! What is due: replies and ends that did not come, queries, missing fills, stale books, pauses.
 //!
 //! In: the time. Out: queries, doubts, instruments to decide on; the next deadline. Never: a
 //! request sent again because its answer is late (I3).
@@ -53,7 +53,9 @@ impl Engine {
         }
         let asked = order.pending != PendingRequest::None;
         let doubtful = asked || order.certainty == Certainty::Unknown;
-        if order.state.is_final() || !doubtful {
+        if !doubtful && order.is_to_end_by_itself() {
+            self.ask_for(slot, emit);
+        } else if order.state.is_final() || !doubtful {
             let again = if missing {
                 now.after(MISSING_FILL_NS)
             } else {
@@ -64,10 +66,7 @@ impl Engine {
             // A refused cancel wakes earlier than the next query is due (I4).
             self.orders.wake_at(slot, later);
         } else if order.certainty == Certainty::Unknown {
-            if emit.has_room(1) {
-                emit.request(Request::Query(self.cancel_of(slot)));
-            }
-            self.orders.queried(slot, now);
+            self.ask_for(slot, emit);
         } else if order.pending == PendingRequest::Amend && order.is_amended() {
             self.doubt_amendment(slot);
             self.record_order(slot, None, 0, emit);
@@ -79,6 +78,14 @@ impl Engine {
             self.incident(Breaker::ErrorRate, about, emit);
             self.touch(order.new.instrument);
         }
+    }
+
+    /// What became of an order; if that brings nothing, it is asked for again.
+    fn ask_for<O: Observer>(&mut self, slot: u16, emit: &mut Emit<'_, O>) {
+        if emit.has_room(1) {
+            emit.request(Request::Query(self.cancel_of(slot)));
+        }
+        self.orders.queried(slot, self.facts.now);
     }
 
     fn pass_instrument_deadlines<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {

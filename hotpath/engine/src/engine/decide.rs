@@ -212,7 +212,7 @@ impl Engine {
         let price = price
             .or(view.mark)
             .map(|price| moved(price, OPERATOR_COLLAR, side));
-        let filters = &self.config.instruments[index].filters;
+        let filters = self.listed(index).filters;
         let most = match filters.quantity_max {
             Quantity(0) => held.magnitude(),
             most => most,

@@ -9,7 +9,8 @@ use crate::orders::{FillWindow, NEVER};
 use crate::position::Position;
 use crate::signal::{OrderFlow, Top};
 use market::{
-    BookState, Instrument, Money, MonoNs, Price, Quantity, SetupFault, UtcMs, wire_struct,
+    BookState, Instrument, ListingReport, Money, MonoNs, Price, Quantity, SetupFault, UtcMs,
+    wire_struct,
 };
 
 /// Age at which a mark price no longer counts; its stream tells one a second.
@@ -82,6 +83,8 @@ wire_struct! {
         pub difference_told: bool,
         /// What keeps it from being traded, of how it is set up at the exchange.
         pub setup: Option<SetupFault>,
+        /// How the exchange lists it, where that is not as at the start.
+        pub listing: Option<ListingReport>,
     }
 }
 

@@ -25,6 +25,7 @@ mod externals;
 mod fees;
 mod instrument;
 mod links;
+mod listing;
 mod market_data;
 mod pages;
 mod place;

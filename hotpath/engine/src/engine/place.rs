@@ -43,7 +43,7 @@ impl Engine {
             quantity: wanted.quantity,
             reduce_only: self.is_reduce_only(index, wanted),
         };
-        let instrument = self.config.instruments[index];
+        let instrument = self.listed(index);
         let view = self.risk_view(assignment, &new, wanted.slot, &instrument, |_| None);
         if wanted.purpose.reduces() {
             new.price = fitted_exit_price(&new, &view, &self.config.risk);

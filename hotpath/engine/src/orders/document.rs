@@ -5,7 +5,8 @@
 
 use super::replies::{Answer, answer};
 use super::table::{
-    FIRST_QUERY_NS, NOT_FOUND_ANSWERS, QUERY_INTERVAL_NS, UNKNOWN_MARGIN_NS, WANTED_WINDOW_NS,
+    ENDLESS_NS, FIRST_QUERY_NS, NOT_FOUND_ANSWERS, QUERY_INTERVAL_NS, UNKNOWN_MARGIN_NS,
+    WANTED_WINDOW_NS,
 };
 use super::transitions::{Evidence, Verdict, verdict};
 use crate::config::OrdersConfig;
@@ -126,6 +127,10 @@ fn times() -> String {
         ),
         ("Window of an order that only reduces", ms(WANTED_WINDOW_NS)),
         ("Margin after the window", ms(UNKNOWN_MARGIN_NS)),
+        (
+            "An accepted order that cannot rest (IOC, FOK, market) and whose end nobody tells is queried after",
+            ms(ENDLESS_NS),
+        ),
     ];
     let rows = rows.map(|(what, ms)| vec![what.to_string(), format!("{ms} ms")]);
     let answers = format!("- Answers that count: {NOT_FOUND_ANSWERS}\n");

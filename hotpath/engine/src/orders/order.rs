@@ -217,6 +217,17 @@ impl Order {
         ) && self.new.order_type == OrderType::Limit
     }
 
+    /// True while the exchange has taken it and only its end, which it comes to by itself and at
+    /// once, is to be told.
+    #[must_use]
+    pub fn is_to_end_by_itself(&self) -> bool {
+        let open = matches!(
+            self.state,
+            OrderState::Accepted | OrderState::PartiallyFilled
+        );
+        open && !self.can_rest()
+    }
+
     /// True when a cancel may be sent: none is under way and the order is not over.
     #[must_use]
     pub fn can_cancel(&self) -> bool {

@@ -25,6 +25,9 @@ pub(super) const WANTED_WINDOW_NS: u64 = WANTED_WINDOW_MS as u64 * 1_000_000;
 pub(super) const UNKNOWN_MARGIN_NS: u64 = 2_000_000_000;
 /// Answers "not found" that make an order never have existed (I4).
 pub(super) const NOT_FOUND_ANSWERS: u8 = 2;
+/// An order that cannot rest and is accepted ends within milliseconds. When its end has not been told
+/// for this long, the private stream may be dead: the exchange is asked.
+pub(super) const ENDLESS_NS: u64 = 1_000_000_000;
 /// How long fills may follow the news of an order's end before they count as missing.
 pub(crate) const MISSING_FILL_NS: u64 = 1_000_000_000;
 
@@ -270,10 +273,17 @@ impl OrderTable {
         if !kept || order.state.is_final() {
             order.pending = PendingRequest::None;
             order.certainty = Certainty::Known;
-            order.wake = NEVER;
+            let endless = order.is_to_end_by_itself();
+            order.wake = if endless {
+                now.after(ENDLESS_NS)
+            } else {
+                NEVER
+            };
             order.amending = None;
         }
+        let wake = order.wake;
         let changed = before != (order.state, order.told, order.certainty, order.pending);
+        self.schedule(wake);
         self.settle(slot, now);
         changed
     }

@@ -131,9 +131,7 @@ fn pass(
 ) -> Result<(), DenialCode> {
     let reducing = is_reducing(order, view);
     check_state(purpose, reducing, view)?;
-    if view.instrument.status != InstrumentStatus::Trading {
-        return Err(DenialCode::InstrumentNotTradable);
-    }
+    check_status(reducing, view)?;
     if view.duplicate {
         return Err(DenialCode::DuplicateIntent);
     }
@@ -172,6 +170,19 @@ fn is_reducing(order: &NewOrder, view: &RiskView<'_>) -> bool {
         return opposes && view.instrument.market == Market::UsdM;
     }
     opposes && order.quantity + view.open_same_side <= view.position.magnitude()
+}
+
+/// Outside of trading hours futures take no opening orders (-4140); whether one that reduces is taken
+/// only the exchange knows, so it is asked. Where only cancels are taken, and on spot, none is.
+fn check_status(reducing: bool, view: &RiskView<'_>) -> Result<(), DenialCode> {
+    let futures = view.instrument.market == Market::UsdM;
+    match view.instrument.status {
+        InstrumentStatus::Trading => Ok(()),
+        InstrumentStatus::NotTrading if reducing && futures => Ok(()),
+        InstrumentStatus::NotTrading | InstrumentStatus::CancelOnly => {
+            Err(DenialCode::InstrumentNotTradable)
+        }
+    }
 }
 
 fn check_state(purpose: Purpose, reducing: bool, view: &RiskView<'_>) -> Result<(), DenialCode> {

@@ -63,7 +63,7 @@ pub(super) async fn sweep_market(
         id_prefix: closing_prefix('e', std::process::id()),
     };
     let mut sweeper = Sweeper::new(settings, account.credentials.clone(), SEED);
-    let mut governor = Governor::new(weight_limit(market));
+    let mut governor = Governor::new(weight_limit(market)).sharing(client.silence());
     let mut notes = Notes::new(market, begun);
     let mut calls: FuturesUnordered<Call> = FuturesUnordered::new();
     sweeper.start(symbols, account.close_positions);

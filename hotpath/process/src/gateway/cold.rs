@@ -13,16 +13,17 @@ use crate::telemetry::Telemetry;
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    AccountSetup, Governor, HttpReply, HttpRequest, ReconcileEvents, Reconciler, ServerTime,
-    SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpRequest, Income, IncomeEvents, ListingEvents, Listings, Now,
+    ReconcileEvents, Reconciler, ServerTime, SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::{SnapshotBegin, SnapshotLevels};
 use ipc::{Counter, RegisterError};
 use market::{
-    AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level,
-    LiquidationReport, MarginReport, Market, MonoNs, OpenOrderReport, PositionReport, SetupReport,
-    Side, TradeReport, TradesWanted, UpdateId, VenueReport,
+    AlgoOrderReport, BalanceReport, ElsewhereReport, IncomeReport, Instrument, InstrumentId,
+    Instruments, Level, LiquidationReport, ListingReport, MarginReport, Market, MonoNs,
+    OpenOrderReport, PositionReport, SetupReport, Side, TradeReport, TradesWanted, UpdateId,
+    VenueReport,
 };
 use std::cell::RefCell;
 use std::future::Future;
@@ -47,13 +48,15 @@ pub struct RestCells {
 
 const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
 
-const ENDPOINTS: [&str; 19] = [
+const ENDPOINTS: [&str; 22] = [
     "/fapi/v1/algoOrder",
     "/fapi/v1/allOpenOrders",
     "/fapi/v1/openAlgoOrders",
     "/fapi/v1/algoOpenOrders",
     "/fapi/v1/countdownCancelAll",
     "/fapi/v1/time",
+    "/fapi/v1/exchangeInfo",
+    "/fapi/v1/income",
     "/fapi/v1/depth",
     "/fapi/v1/openOrders",
     "/fapi/v3/positionRisk",
@@ -65,6 +68,7 @@ const ENDPOINTS: [&str; 19] = [
     "/fapi/v1/leverage",
     "/api/v3/myTrades",
     "/api/v3/time",
+    "/api/v3/exchangeInfo",
     "/api/v3/depth",
     "/api/v3/openOrders",
 ];
@@ -130,6 +134,10 @@ pub struct ColdShell {
     pub reconciler: Reconciler,
     /// How its account is set up.
     pub setup: AccountSetup,
+    /// How its instruments are listed.
+    pub listings: Listings,
+    /// What moved its wallet; none on spot, which has no such list.
+    pub income: Option<Income>,
     /// Its weight.
     pub governor: Governor,
     /// Its kill, its countdowns.
@@ -175,6 +183,8 @@ enum Owner {
     Snapshot,
     Reconcile,
     Setup,
+    Listings,
+    Income,
 }
 
 /// A call that has ended.
@@ -190,6 +200,8 @@ struct Calls {
     snapshot: Option<(&'static str, Call)>,
     reconcile: Option<(&'static str, Call)>,
     setup: Option<(&'static str, Call)>,
+    listings: Option<(&'static str, Call)>,
+    income: Option<(&'static str, Call)>,
 }
 
 impl ColdShell {
@@ -237,6 +249,8 @@ impl ColdShell {
 
     fn poll(&mut self, calls: &mut Calls) {
         let now = self.clock.now();
+        // The order connection may have been told of a silence, or one has ended.
+        self.tell_venue(self.venue.maintenance, now);
         // First: its cancels wait for no snapshot.
         self.emergency.poll(now, &mut self.governor, &self.rest);
         if let Some(protection) = &mut self.protection {
@@ -255,6 +269,9 @@ impl ColdShell {
         if let Some(request) = self.setup.poll(now, &mut self.governor, &instruments) {
             calls.setup = Some(start(&self.rest, request));
         }
+        if let Some(request) = self.listings.poll(now, &mut self.governor) {
+            calls.listings = Some(start(&self.rest, request));
+        }
         // A start knows how the account is set up before it agrees with the exchange.
         if !self.setup.is_settled() {
             return;
@@ -262,6 +279,11 @@ impl ColdShell {
         let (governor, reconciler) = (&mut self.governor, &mut self.reconciler);
         if let Some(request) = reconciler.poll(now, governor, &instruments, &mut sink) {
             calls.reconcile = Some(start(&self.rest, request));
+        }
+        // Last: nothing waits for it.
+        let income = self.income.as_mut();
+        if let Some(request) = income.and_then(|one| one.poll(now, &mut self.governor)) {
+            calls.income = Some(start(&self.rest, request));
         }
     }
 
@@ -273,6 +295,11 @@ impl ColdShell {
                 .next_deadline()
                 .filter(|_| self.setup.is_settled()),
             self.setup.next_deadline(),
+            self.listings.next_deadline(),
+            self.income
+                .as_ref()
+                .and_then(Income::next_deadline)
+                .filter(|_| self.setup.is_settled()),
             self.emergency.next_deadline(),
             self.protection
                 .as_ref()
@@ -292,6 +319,12 @@ impl ColdShell {
             }
             (endpoint, response) = finish(&mut calls.setup) => {
                 Some(Ended::Cold(Owner::Setup, endpoint, response))
+            }
+            (endpoint, response) = finish(&mut calls.listings) => {
+                Some(Ended::Cold(Owner::Listings, endpoint, response))
+            }
+            (endpoint, response) = finish(&mut calls.income) => {
+                Some(Ended::Cold(Owner::Income, endpoint, response))
             }
             done = self.emergency.done() => Some(Ended::Emergency(done)),
             done = protected(&mut self.protection) => Some(Ended::Protection(done)),
@@ -318,10 +351,6 @@ impl ColdShell {
         };
         self.governor.on_reply(&reply, now);
         self.cells.used_weight.set(u64::from(self.governor.used()));
-        let banned = self.governor.blocked_until(now.mono).map_or(0, |until| {
-            (now.server.0.unsigned_abs() + until.since(now.mono) / 1_000_000) / 1_000
-        });
-        self.cells.banned.set(banned);
         if reply.status != 200 && parse_failure(reply.status, reply.body).class == ErrorClass::Clock
         {
             self.clock.refuse();
@@ -331,15 +360,18 @@ impl ColdShell {
     fn reply(&mut self, owner: Owner, response: Option<&Response>) {
         let now = self.clock.now();
         let outcome = response.map(Response::as_reply);
+        if let Some(reply) = &outcome {
+            // The time is asked for again every second until it is answered, so that maintenance
+            // ends by itself.
+            let maintenance = match reply.status {
+                503 => true,
+                200 => false,
+                _ => self.venue.maintenance,
+            };
+            self.tell_venue(maintenance, now);
+        }
         let mut inbox = self.inbox.borrow_mut();
         inbox.received = now.mono;
-        if let Some(reply) = &outcome {
-            let venue = self.venue_after(reply, now.mono);
-            if venue != self.venue {
-                self.venue = venue;
-                inbox.deliver(Input::Venue(venue));
-            }
-        }
         let mut sink = Sink(&mut inbox, &self.cells);
         let instruments = Instruments(&self.instruments);
         match owner {
@@ -359,6 +391,15 @@ impl ColdShell {
                 self.setup
                     .on_reply(outcome, now.mono, &instruments, &mut sink);
             }
+            Owner::Listings => {
+                self.listings
+                    .on_reply(outcome, now.mono, &instruments, &mut sink);
+            }
+            Owner::Income => {
+                if let Some(income) = &mut self.income {
+                    income.on_reply(outcome, now.mono, &mut sink);
+                }
+            }
             Owner::Reconcile => {
                 self.reconciler
                     .on_reply(outcome, now.mono, &instruments, &mut sink);
@@ -368,21 +409,28 @@ impl ColdShell {
 }
 
 impl ColdShell {
-    /// What the engine is to know of the exchange after a reply. The time is asked for again every
-    /// second until it is answered, so that maintenance ends by itself.
-    fn venue_after(&self, reply: &HttpReply<'_>, now: MonoNs) -> VenueReport {
-        let blocked = self.governor.blocked_until(now).unwrap_or(MonoNs(0));
-        let banned = self.governor.is_banned();
-        VenueReport {
-            silent_until: blocked,
-            banned_until: if banned { blocked } else { MonoNs(0) },
-            maintenance: match reply.status {
-                503 => true,
-                200 => false,
-                _ => self.venue.maintenance,
-            },
+    /// Tells the engine, and whoever looks at the cells, whether the exchange takes requests: what
+    /// replies say, here or on the order connection.
+    fn tell_venue(&mut self, maintenance: bool, now: Now) {
+        let until = self.governor.blocked_until(now.mono);
+        let banned_until = self.governor.banned_until(now.mono);
+        let venue = VenueReport {
+            silent_until: until.unwrap_or(MonoNs(0)),
+            banned_until: banned_until.unwrap_or(MonoNs(0)),
+            maintenance,
             ..self.venue
+        };
+        if venue == self.venue {
+            return;
         }
+        self.venue = venue;
+        let banned = until.map_or(0, |until| {
+            (now.server.0.unsigned_abs() + until.since(now.mono) / 1_000_000) / 1_000
+        });
+        self.cells.banned.set(banned);
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.received = now.mono;
+        inbox.deliver(Input::Venue(venue));
     }
 }
 
@@ -446,6 +494,29 @@ impl SetupEvents for Sink<'_> {
 
     fn told(&mut self, text: String) {
         tracing::warn!("{text}");
+    }
+}
+
+impl ListingEvents for Sink<'_> {
+    fn listing(&mut self, report: ListingReport) {
+        self.0.deliver(Input::Listing(report));
+    }
+
+    fn failed(&mut self, why: String) {
+        tracing::warn!(
+            why,
+            "the list of instruments could not be read, it will be tried again"
+        );
+    }
+}
+
+impl IncomeEvents for Sink<'_> {
+    fn income(&mut self, report: IncomeReport) {
+        self.0.deliver(Input::Income(report));
+    }
+
+    fn income_failed(&mut self, why: String) {
+        tracing::warn!(why, "the income could not be read, it will be tried again");
     }
 }
 

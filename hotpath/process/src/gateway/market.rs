@@ -122,7 +122,8 @@ impl Connection {
             match action {
                 Some(LinkAction::Connect) => self.connect().await,
                 Some(LinkAction::Close(reason)) => self.drop_socket(reason),
-                None => self.wait().await,
+                // Market data is never silent for so long that a ping would have to ask.
+                Some(LinkAction::Ping) | None => self.wait().await,
             }
         }
     }

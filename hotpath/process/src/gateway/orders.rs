@@ -27,7 +27,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 
 /// Between two looks into the order ring.
 const NAP: Duration = Duration::from_micros(20);
@@ -202,6 +202,11 @@ pub async fn pump(
 
 /// Writes one frame. A failure ends the connection: whatever was under way is unresolved then.
 async fn write(shell: &SharedShell, frame: &[u8]) -> bool {
+    let text = std::str::from_utf8(frame).expect("the encoder writes UTF-8");
+    write_message(shell, Message::Text(Utf8Bytes::from(text))).await
+}
+
+async fn write_message(shell: &SharedShell, message: Message) -> bool {
     let (writer, connection) = {
         let mut shell = shell.borrow_mut();
         (shell.writer.take(), shell.connection)
@@ -210,8 +215,7 @@ async fn write(shell: &SharedShell, frame: &[u8]) -> bool {
         shell.borrow_mut().disconnected();
         return false;
     };
-    let text = std::str::from_utf8(frame).expect("the encoder writes UTF-8");
-    let sent = writer.send(Message::Text(Utf8Bytes::from(text))).await;
+    let sent = writer.send(message).await;
     let mut shell = shell.borrow_mut();
     if shell.connection != connection {
         return false;
@@ -239,6 +243,13 @@ pub async fn keep(shell: SharedShell) {
             .drive(|session, now, sink| session.poll(now, sink));
         match action {
             Some(LinkAction::Connect) => reader = connect(&shell).await,
+            Some(LinkAction::Ping) => {
+                // While an order waits for the socket to take it, a ping would only wait behind it.
+                let is_free = shell.borrow().writer.is_some();
+                if is_free {
+                    write_message(&shell, Message::Ping(Bytes::new())).await;
+                }
+            }
             Some(LinkAction::Close(reason)) => {
                 reader = None;
                 close(&shell, reason);

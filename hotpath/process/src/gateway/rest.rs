@@ -76,6 +76,12 @@ impl RestClient {
         })
     }
 
+    /// What its host wants of everybody who asks it.
+    #[must_use]
+    pub fn silence(&self) -> Silence {
+        self.silence.clone()
+    }
+
     /// Sends a request; `None` when there was no whole reply before its deadline, and at once
     /// while the host wants silence, whoever was told so (I20).
     pub async fn send(&self, request: &HttpRequest) -> Option<Response> {

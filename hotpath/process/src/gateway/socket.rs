@@ -3,8 +3,10 @@
 //! In: a URL and the trusted authorities. Out: a connected stream. Never: a certificate that is
 //! not checked, Nagle's delay.
 
-use binance::session::Silence;
+use crate::clock;
+use binance::session::{HttpReply, Silence};
 use hyper::Uri;
+use hyper::header::RETRY_AFTER;
 use market::MonoNs;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -17,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 
 /// Authorities of Debian and its kin, where the configuration names no other.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -122,6 +124,20 @@ impl Dialer {
         silences.entry(host.to_string()).or_default().clone()
     }
 
+    /// What either of two hosts says of silence holds for both: the REST and the WebSocket API of a
+    /// market count one address's requests together.
+    ///
+    /// # Panics
+    /// As [`Self::silence_of`].
+    pub fn join_silences(&self, one: &Uri, other: &Uri) {
+        let shared = self.silence_of(one);
+        let former = self.silence_of(other);
+        shared.hold(former.end());
+        let host = other.authority().map_or("", |one| one.as_str());
+        let mut silences = self.silences.lock().expect("nobody panics while asking");
+        silences.insert(host.to_string(), shared);
+    }
+
     /// The silences that hold at `now`, by host.
     ///
     /// # Panics
@@ -188,8 +204,26 @@ impl Dialer {
         let (web_socket, _) =
             tokio_tungstenite::client_async_with_config(url, socket, Some(config))
                 .await
-                .map_err(|error| SocketError::Handshake(error.to_string()))?;
+                .map_err(|error| {
+                    if let tungstenite::Error::Http(answer) = &error {
+                        let retry_after = answer.headers().get(RETRY_AFTER);
+                        let retry_after = retry_after.and_then(|value| value.to_str().ok());
+                        self.refused(&uri, answer.status().as_u16(), retry_after);
+                    }
+                    SocketError::Handshake(error.to_string())
+                })?;
         Ok(web_socket)
+    }
+
+    /// A host does not upgrade: with 429 and 418 it wants silence of everybody who asks it (I20).
+    pub fn refused(&self, uri: &Uri, status: u16, retry_after: Option<&str>) {
+        let reply = HttpReply {
+            status,
+            retry_after_s: retry_after.and_then(|text| text.trim().parse().ok()),
+            used_weight: None,
+            body: b"",
+        };
+        self.silence_of(uri).on_reply(&reply, clock::monotonic());
     }
 }
 

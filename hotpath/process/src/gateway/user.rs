@@ -12,7 +12,7 @@ use crate::clock;
 use binance::session::{
     CloseReason, LinkAction, PrivateFeed, PrivateMerged, PrivateTurn, UserAction, UserSession,
 };
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use market::{Instrument, Instruments, MonoNs};
 use std::cell::RefCell;
 use std::future::Future;
@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 type Call = Pin<Box<dyn Future<Output = Option<Response>>>>;
 type Frame = Option<Result<Message, Error>>;
@@ -46,6 +46,9 @@ pub struct UserShell {
     /// It is not needed now.
     pub rests: bool,
 }
+
+/// A socket whose buffer is full holds nothing up for longer.
+const PING_PATIENCE: Duration = Duration::from_millis(10);
 
 /// Between two looks without anything due.
 const LOOK: Duration = Duration::from_millis(500);
@@ -121,6 +124,13 @@ impl UserShell {
                 *call = Some(Box::pin(async move { rest.send(&request).await }));
             }
             UserAction::Link(LinkAction::Connect) => *socket = self.connect().await,
+            UserAction::Link(LinkAction::Ping) => {
+                if let Some(socket) = socket {
+                    // A socket that cannot write ends at its next read, or answers nothing in time.
+                    let ping = socket.send(Message::Ping(Bytes::new()));
+                    let _ = tokio::time::timeout(PING_PATIENCE, ping).await;
+                }
+            }
             UserAction::Link(LinkAction::Close(reason)) => {
                 tracing::warn!(stream = "private", %reason, "STREAM_DOWN");
                 *socket = None;

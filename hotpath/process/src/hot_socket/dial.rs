@@ -9,7 +9,7 @@ use super::outgoing::Outgoing;
 use super::receive::stamp_arrivals;
 use super::socket::{HotSocket, Transport};
 use super::tls::{Fault, INCOMING_BYTES, Progress, TlsSession};
-use super::upgrade::Upgrade;
+use super::upgrade::{Upgrade, refusal};
 use super::wire::Wire;
 use crate::gateway::socket::Dialer;
 use hyper::Uri;
@@ -100,6 +100,8 @@ impl Default for HotOptions {
 pub struct HotDialer {
     tls: Option<Arc<ClientConfig>>,
     options: HotOptions,
+    /// Knows the silences that hosts want.
+    dialer: Dialer,
 }
 
 impl HotDialer {
@@ -113,7 +115,11 @@ impl HotDialer {
             config.enable_secret_extraction = options.kernel_tls;
             Arc::new(config)
         });
-        Self { tls, options }
+        Self {
+            tls,
+            options,
+            dialer: dialer.clone(),
+        }
     }
 
     /// Connects, proves the other end's name and upgrades to WebSocket. Blocks until `deadline` at
@@ -122,7 +128,10 @@ impl HotDialer {
     /// # Errors
     /// [`DialError`].
     pub fn dial(&self, url: &str, deadline: Instant) -> Result<HotSocket, DialError> {
-        let target = Target::parse(url)?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| DialError::BadUrl(url.to_string()))?;
+        let target = Target::new(&uri)?;
         let config = match (&self.tls, target.encrypted) {
             (_, false) => None,
             (Some(config), true) => Some(Arc::clone(config)),
@@ -139,7 +148,11 @@ impl HotDialer {
         if let Some(config) = config {
             dialing.start_tls(config)?;
         }
-        let rest_at = dialing.upgrade()?;
+        let rest_at = dialing.upgrade().inspect_err(|_| {
+            if let Some((status, retry_after)) = refusal(&dialing.plaintext) {
+                self.dialer.refused(&uri, status, retry_after.as_deref());
+            }
+        })?;
         dialing.finish(rest_at, &self.options)
     }
 }
@@ -154,9 +167,8 @@ struct Target {
 }
 
 impl Target {
-    fn parse(url: &str) -> Result<Self, DialError> {
-        let bad = || DialError::BadUrl(url.to_string());
-        let uri: Uri = url.parse().map_err(|_| bad())?;
+    fn new(uri: &Uri) -> Result<Self, DialError> {
+        let bad = || DialError::BadUrl(uri.to_string());
         let encrypted = match uri.scheme_str() {
             Some("wss") => true,
             Some("ws") => false,

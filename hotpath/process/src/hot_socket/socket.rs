@@ -220,6 +220,18 @@ impl HotSocket {
         self.offer().map(|_| ())
     }
 
+    /// Sends an empty ping, unless something is waiting: that asks the other end as well.
+    ///
+    /// # Errors
+    /// [`SocketEnd`].
+    pub fn send_ping(&mut self) -> Result<(), SocketEnd> {
+        if !self.flush()? {
+            return Ok(());
+        }
+        self.write(Opcode::Ping, &[])?;
+        self.offer().map(|_| ())
+    }
+
     /// Offers what is waiting to the kernel, once. True when nothing is left.
     ///
     /// # Errors

@@ -94,6 +94,18 @@ impl Upgrade {
     }
 }
 
+/// Status and Retry-After of an answer that does not upgrade; `None` for what is no whole answer.
+pub(super) fn refusal(answer: &[u8]) -> Option<(u16, Option<String>)> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut fields);
+    let is_whole = response.parse(answer).ok()?.is_complete();
+    let status = response.code.filter(|code| is_whole && *code != 101)?;
+    let mut fields = response.headers.iter();
+    let found = fields.find(|field| field.name.eq_ignore_ascii_case("retry-after"));
+    let retry_after = found.map(|field| String::from_utf8_lossy(field.value).into_owned());
+    Some((status, retry_after))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +151,16 @@ mod tests {
             let refused = upgrade.check(&bytes).unwrap_err();
             assert!(refused.contains(reason), "{to}: {refused}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_how_long_the_host_wants_silence() {
+        let limited = b"HTTP/1.1 418 I'm a teapot\r\nContent-Length: 2\r\nretry-after: 7\r\n\r\n{}";
+        assert_eq!(refusal(limited), Some((418, Some("7".to_string()))));
+        assert_eq!(refusal(b"HTTP/1.1 503 x\r\n\r\n"), Some((503, None)));
+        let upgrade = Upgrade::new();
+        assert_eq!(refusal(&answer(&upgrade, |text| text)), None);
+        assert_eq!(refusal(&limited[..30]), None);
     }
 
     #[test]

@@ -305,6 +305,11 @@ impl OrderSlot {
         let mut sink = PrivateSink::with(waiting, &self.wire.cells, &self.latency);
         match self.session.poll(now, &mut sink) {
             Some(LinkAction::Connect) => self.wire.ask(self.session.next_deadline()),
+            Some(LinkAction::Ping) => {
+                if let Err(end) = self.wire.ping() {
+                    self.lost(end, now, waiting);
+                }
+            }
             Some(LinkAction::Close(reason)) => self.wire.close(reason, None),
             // A silence may have held a log-on back.
             None => self.write_due(now, waiting, frame),

@@ -206,7 +206,8 @@ impl MarketSlot {
         match feed.poll(self.number, &mut self.session, now, &mut sink) {
             Some(LinkAction::Connect) => self.wire.ask(self.session.next_deadline()),
             Some(LinkAction::Close(reason)) => self.wire.close(reason, None),
-            None => {}
+            // Market data is never silent for so long that a ping would have to ask.
+            Some(LinkAction::Ping) | None => {}
         }
     }
 

@@ -159,6 +159,11 @@ impl PrivateSlot {
         };
         match action {
             Some(LinkAction::Connect) => self.wire.ask(self.stream.next_deadline()),
+            Some(LinkAction::Ping) => {
+                if let Err(end) = self.wire.ping() {
+                    self.lost(end, feed, now, waiting);
+                }
+            }
             Some(LinkAction::Close(reason)) => self.wire.close(reason, None),
             None => {}
         }

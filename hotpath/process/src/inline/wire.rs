@@ -68,6 +68,17 @@ impl Wire {
         newest
     }
 
+    /// Asks the other end whether it lives.
+    ///
+    /// # Errors
+    /// [`SocketEnd`].
+    pub fn ping(&mut self) -> Result<(), SocketEnd> {
+        match &mut self.socket {
+            Some(socket) => socket.send_ping(),
+            None => Ok(()),
+        }
+    }
+
     /// The connection, or the attempt, is over.
     #[cold]
     pub fn close(&mut self, reason: CloseReason, end: Option<SocketEnd>) {

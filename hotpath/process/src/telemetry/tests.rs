@@ -8,7 +8,8 @@ use market::record::OrderChange;
 use market::record::{Intent, Trigger, TriggerKind};
 use market::{
     Certainty, ClientOrderId, ExchangeOrderId, Filters, InstrumentId, InstrumentStatus, IntentId,
-    PendingRequest, Price, Quantity, RequestKind, Step, StrategyId, Symbol, TimeInForce,
+    ListingReport, PendingRequest, Price, Quantity, RequestKind, Step, StrategyId, Symbol,
+    TimeInForce,
 };
 
 fn instrument(id: u16, market: Market, symbol: &[u8]) -> Instrument {
@@ -65,9 +66,10 @@ fn segment(name: &str) -> Segment {
     segment
 }
 
+/// Cells that count something; whether an instrument trades is a state.
 fn moved(segment: &Segment) -> Vec<(String, u64)> {
     let mut cells: Vec<_> = segment.counters().iter().collect();
-    cells.retain(|(_, value)| *value > 0);
+    cells.retain(|(name, value)| *value > 0 && !name.starts_with("instrument_tradable"));
     cells
 }
 
@@ -121,4 +123,35 @@ fn an_intent_is_not_yet_an_order_that_was_sent() {
     let mut found = moved(&segment);
     found.sort();
     assert_eq!(found, [intents, decided, orders]);
+}
+
+#[test]
+fn an_instrument_is_tradable_as_the_exchange_lists_it_last() {
+    let segment = segment("tradable");
+    let halted = Instrument {
+        status: InstrumentStatus::NotTrading,
+        ..instrument(1, Market::UsdM, b"ETHUSDT")
+    };
+    let instruments = [instrument(0, Market::UsdM, b"BTCUSDT"), halted];
+    let cells = EngineCells::new(Telemetry(&segment), &instruments, &[]).unwrap();
+    let shown = || {
+        let all = segment.counters().iter();
+        let mut found: Vec<_> = all
+            .filter(|(name, _)| name.starts_with("instrument_tradable"))
+            .collect();
+        found.sort();
+        found.iter().map(|(_, value)| *value).collect::<Vec<_>>()
+    };
+    let listed = |id, status| {
+        Record::Listing(ListingReport {
+            instrument: InstrumentId(id),
+            status,
+            filters: Filters::NONE,
+            fault: None,
+        })
+    };
+    assert_eq!(shown(), [1, 0]);
+    cells.count(&listed(0, InstrumentStatus::CancelOnly));
+    cells.count(&listed(1, InstrumentStatus::Trading));
+    assert_eq!(shown(), [0, 1]);
 }

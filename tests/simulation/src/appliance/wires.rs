@@ -31,6 +31,9 @@ impl Appliance {
                 Some(LinkAction::Connect) => {
                     slot.wire.ask(String::new(), &mut desk.effects);
                 }
+                Some(LinkAction::Ping) => {
+                    slot.wire.write(Opcode::Ping, &[], &mut desk.effects);
+                }
                 Some(LinkAction::Close(_)) => slot.wire.close(&mut desk.effects),
                 // A silence may have held a log-on back.
                 None => desk.write_due(index),
@@ -55,6 +58,9 @@ impl Appliance {
                     }
                     slot.wanted = true;
                     slot.wire.attempt += 1;
+                }
+                Some(LinkAction::Ping) => {
+                    slot.wire.write(Opcode::Ping, &[], &mut desk.effects);
                 }
                 Some(LinkAction::Close(_)) => {
                     slot.wire.close(&mut desk.effects);
@@ -104,7 +110,7 @@ impl Appliance {
                     wire.ask(target_of(&url), &mut self.desk.effects);
                 }
                 Some(LinkAction::Close(reason)) => self.close_market(index, Some(reason)),
-                None => {}
+                Some(LinkAction::Ping) | None => {}
             }
             self.desk.checker.borrow_mut().judge_merged();
         }
@@ -259,7 +265,10 @@ impl Appliance {
                     continue;
                 }
                 Ok(Some(Message::Close { .. })) | Err(_) => return self.desk.lost(index),
-                Ok(Some(_)) => continue,
+                Ok(Some(_)) => {
+                    slot.session.on_alive(now.mono);
+                    continue;
+                }
                 Ok(None) => break,
             };
             let place = slot.wire.place;
@@ -302,7 +311,10 @@ impl Appliance {
                     continue;
                 }
                 Ok(Some(Message::Close { .. })) | Err(_) => return self.private_lost(index),
-                Ok(Some(_)) => continue,
+                Ok(Some(_)) => {
+                    slot.stream.on_alive(now);
+                    continue;
+                }
                 Ok(None) => return,
             };
             let server = desk.clock.at(now).server;

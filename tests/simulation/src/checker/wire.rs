@@ -12,15 +12,6 @@ use super::market_data::number;
 use crate::birth::Birth;
 use crate::network::{MS, Place, RestCall, Role, SECOND};
 
-/// Where a limit holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Channel {
-    /// The WebSocket API of a market.
-    Orders(Market),
-    /// REST of a market.
-    Rest(Market),
-}
-
 /// Messages in any 10 s: the exchange's limit, below which our own budget lies.
 const ORDERS_PER_10S_MAX: usize = 300;
 
@@ -35,7 +26,7 @@ impl Checker {
     pub fn on_order_frame(&mut self, market: Market, text: &str, now: u64, server: UtcMs) {
         self.now = now;
         self.hash.bytes(text.as_bytes());
-        self.check_silence(Channel::Orders(market), text);
+        self.check_silence(market, text);
         let Ok(frame) = serde_json::from_str::<Value>(text) else {
             return self.broken("I16", format!("not JSON: {text}"));
         };
@@ -194,7 +185,7 @@ impl Checker {
         self.now = now;
         let target = call.request.call.target();
         self.hash.bytes(target.as_bytes());
-        self.check_silence(Channel::Rest(call.market), call.request.call.path);
+        self.check_silence(call.market, call.request.call.path);
         self.on_stop_call(call);
     }
 
@@ -211,7 +202,7 @@ impl Checker {
         if matches!(status, 418 | 429)
             && let Some(seconds) = retry_after_s
         {
-            self.silent(Channel::Rest(call.market), u64::from(seconds) * SECOND);
+            self.silent(call.market, u64::from(seconds) * SECOND);
         }
     }
 
@@ -228,7 +219,7 @@ impl Checker {
             let limited = matches!(number(head, "\"status\":"), Some(418 | 429));
             if limited && let Some(until) = number(head, "\"retryAfter\":") {
                 let wait_ms = until.saturating_sub(server.0.unsigned_abs());
-                self.silent(Channel::Orders(place.market), wait_ms * MS);
+                self.silent(place.market, wait_ms * MS);
             }
         }
         self.on_market_text(place, text);
@@ -238,15 +229,10 @@ impl Checker {
     pub(super) fn keep_silences(&mut self, birth: &Birth) {
         self.silence.clear();
         for market in [Market::UsdM, Market::Spot] {
-            let held = [
-                (Channel::Rest(market), &birth.silences.rest),
-                (Channel::Orders(market), &birth.silences.orders),
-            ];
-            for (channel, silences) in held {
-                let until = silences[market as usize].until(MonoNs(birth.now));
-                self.silence
-                    .insert(channel, until.map_or(0, |until| until.0));
-            }
+            let held = &birth.silences.by_market[market as usize];
+            let until = held.until(MonoNs(birth.now));
+            self.silence
+                .insert(market, until.map_or(0, |until| until.0));
         }
     }
 
@@ -262,15 +248,16 @@ impl Checker {
         now < self.silent_until()
     }
 
-    fn silent(&mut self, channel: Channel, wait_ns: u64) {
+    /// Over REST or over the order connection: it holds for both.
+    fn silent(&mut self, market: Market, wait_ns: u64) {
         let until = self.now + wait_ns;
-        let known = self.silence.entry(channel).or_default();
+        let known = self.silence.entry(market).or_default();
         *known = (*known).max(until);
     }
 
     /// After 429 and 418 nothing goes out before Retry-After (I20).
-    fn check_silence(&mut self, channel: Channel, what: &str) {
-        let until = self.silence.get(&channel).copied().unwrap_or(0);
+    fn check_silence(&mut self, market: Market, what: &str) {
+        let until = self.silence.get(&market).copied().unwrap_or(0);
         if self.now < until {
             let left_ms = (until - self.now) / MS;
             let what: String = what.chars().take(120).collect();

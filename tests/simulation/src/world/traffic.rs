@@ -156,7 +156,16 @@ impl World {
         let Some(place) = self.venue.place_of(id) else {
             return;
         };
-        for text in self.venue.take_bytes(id, bytes) {
+        let (texts, pings) = self.venue.take_bytes(id, bytes);
+        for payload in pings {
+            // A place that takes connections and says nothing answers no ping either.
+            if !self.adversary.is_mute(place) {
+                let mut frame = Vec::new();
+                server_frame(10, true, &payload, &mut frame);
+                self.send_to_box(id, frame, 0);
+            }
+        }
+        for text in texts {
             if place.role == Role::Orders {
                 self.request(id, place, &text);
             }

@@ -3,11 +3,14 @@
 //! In: tables of bytes and times. Out: verdicts. Never: a socket.
 
 use super::*;
+use crate::session::{Governor, HttpReply, Listings};
 use crate::sign::Signer;
 use market::{
     BalanceReport, Filters, InstrumentStatus, IntentId, OrderType, OrderUpdate, PositionReport,
     Price, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
 };
+
+mod silence;
 
 #[derive(Default)]
 struct Seen(Vec<String>);
@@ -171,7 +174,7 @@ fn a_request_without_answer_is_unresolved_once_and_a_late_answer_is_evidence() {
         None,
         "the connection has answered"
     );
-    assert_eq!(session.poll(now(9_000), &mut seen), None);
+    assert_eq!(session.poll(now(9_000), &mut seen), Some(LinkAction::Ping));
     answer(
         &mut session,
         &mut seen,
@@ -203,13 +206,23 @@ fn a_connection_that_answers_nothing_is_dropped() {
 }
 
 #[test]
-fn a_connection_without_even_a_ping_is_half_open_before_an_order_finds_out() {
+fn a_connection_that_does_not_answer_a_ping_is_dropped_before_an_order_finds_out() {
     let (mut session, mut seen) = connected();
     session.on_alive(now(150_000).mono);
-    assert_eq!(session.poll(now(349_000), &mut seen), None);
-    let close = LinkAction::Close(CloseReason::Silent);
-    assert_eq!(session.poll(now(350_000), &mut seen), Some(close));
+    assert_eq!(session.next_deadline(), now(153_000).mono);
+    assert_eq!(session.poll(now(152_999), &mut seen), None);
+    let ping = Some(LinkAction::Ping);
+    assert_eq!(session.poll(now(153_000), &mut seen), ping);
+    session.on_alive(now(153_050).mono);
+    assert_eq!(session.poll(now(156_049), &mut seen), None);
+    assert_eq!(session.poll(now(156_050), &mut seen), ping);
+    // An order that is sent meanwhile is unresolved, not lost.
+    place(&mut session, &mut seen, "fuA", 157_000);
+    assert_eq!(session.poll(now(159_049), &mut seen), None);
+    let close = LinkAction::Close(CloseReason::Unanswered);
+    assert_eq!(session.poll(now(159_050), &mut seen), Some(close));
     assert!(!session.is_ready());
+    assert_eq!(seen.0, ["down", "PLACE UNRESOLVED fuA 0"]);
 }
 
 #[test]
@@ -237,23 +250,6 @@ fn a_lost_connection_leaves_every_request_unresolved_and_repeats_none() {
     assert!(
         !session.due_frame(now(5_001), &mut Vec::new()),
         "nothing is sent again"
-    );
-}
-
-#[test]
-fn after_429_nothing_goes_out_before_retry_after() {
-    let (mut session, mut seen) = connected();
-    place(&mut session, &mut seen, "fuA", 10);
-    let until = now(60_000).server.0;
-    let frame = format!(
-        r#"{{"id":"p1","status":429,"error":{{"code":-1003,"msg":"x","data":{{"serverTime":1,"retryAfter":{until}}}}}}}"#
-    );
-    answer(&mut session, &mut seen, &frame, 20);
-    assert_eq!(place(&mut session, &mut seen, "fuB", 59_999), "");
-    assert_ne!(place(&mut session, &mut seen, "fuC", 60_001), "");
-    assert_eq!(
-        seen.0,
-        ["PLACE REJECTED fuA -1003 timed", "PLACE REJECTED fuB 1"]
     );
 }
 
@@ -307,6 +303,22 @@ fn a_refused_time_stamp_is_told_to_the_shell_once() {
 }
 
 #[test]
+fn a_refusal_for_filters_or_status_has_the_listings_looked_at() {
+    for (code, expected) in [(-4014, true), (-1111, true), (-4140, true), (-2019, false)] {
+        let doubt = ListingDoubt::default();
+        let (mut session, mut seen) = connected();
+        session.listing_doubt = doubt.clone();
+        place(&mut session, &mut seen, "fuA", 10);
+        answer(&mut session, &mut seen, &refusal("p1", 400, code), 20);
+        let table = [instrument()];
+        let begun = now(0).mono;
+        let mut listings = Listings::new(Market::UsdM, &Instruments(&table), doubt, begun);
+        let asked = listings.poll(now(30), &mut Governor::new(2_400));
+        assert_eq!(asked.is_some(), expected, "{code}");
+    }
+}
+
+#[test]
 fn an_order_that_opens_is_not_sent_on_an_old_decision_and_one_that_reduces_is() {
     let (entry, reducing) = (
         order("fuA"),
@@ -330,41 +342,6 @@ fn an_order_that_opens_is_not_sent_on_an_old_decision_and_one_that_reduces_is() 
         assert_eq!(seen.0.is_empty(), expected);
         assert!(expected || seen.0 == ["PLACE REJECTED fuA 1"]);
     }
-}
-
-#[test]
-fn a_retry_after_beyond_any_ban_counts_as_none() {
-    let (mut session, mut seen) = connected();
-    place(&mut session, &mut seen, "fuA", 10);
-    let frame = r#"{"id":"p1","status":429,"error":{"code":-1003,"msg":"x","data":{"retryAfter":18446744073709551615}}}"#;
-    answer(&mut session, &mut seen, frame, 20);
-    assert_eq!(place(&mut session, &mut seen, "fuB", 10_019), "");
-    assert_ne!(place(&mut session, &mut seen, "fuC", 10_021), "");
-}
-
-#[test]
-fn a_log_on_over_a_new_connection_waits_for_retry_after_too() {
-    let mut session = session(Signer::ed25519(&[7; 32]));
-    let mut seen = Seen::default();
-    session.poll(now(1), &mut seen);
-    session.on_connected(now(1), &mut seen);
-    assert!(session.due_frame(now(1), &mut Vec::new()));
-    let until = now(60_000).server.0;
-    let frame = format!(
-        r#"{{"id":"l1","status":418,"error":{{"code":-1003,"msg":"x","data":{{"serverTime":1,"retryAfter":{until}}}}}}}"#
-    );
-    let table = [instrument()];
-    let refused = session.on_frame(frame.as_bytes(), now(2), &Instruments(&table), &mut seen);
-    assert_eq!(refused, Some(LinkAction::Close(CloseReason::LogonFailed)));
-    let connect = session.poll(now(2_000), &mut seen);
-    assert_eq!(connect, Some(LinkAction::Connect));
-    session.on_connected(now(2_000), &mut seen);
-    let due = session.next_deadline();
-    assert!(due > now(2_000).mono && due <= now(60_000).mono);
-    let at = |mono| Now { mono, ..now(2_000) };
-    let early = at(MonoNs(due.0 - 1));
-    assert!(!session.due_frame(early, &mut Vec::new()));
-    assert!(session.due_frame(at(due), &mut Vec::new()));
 }
 
 #[test]
@@ -578,31 +555,6 @@ fn not_found_counts_only_as_the_answer_to_the_query_under_way() {
         "QUERY UNRESOLVED fuC -2013 timed",
     ];
     assert_eq!(seen.0, expected);
-}
-
-#[test]
-fn what_an_earlier_life_was_told_holds_before_the_first_connection() {
-    let silence = Silence::default();
-    silence.hold(now(400).mono);
-    let mut session = session(Signer::hmac(b"s")).with_silence(silence.clone());
-    let mut seen = Seen::default();
-    assert_eq!(session.poll(now(399), &mut seen), None);
-    assert_eq!(session.next_deadline(), now(400).mono);
-    assert_eq!(session.poll(now(400), &mut seen), Some(LinkAction::Connect));
-    session.on_connected(now(401), &mut seen);
-    place(&mut session, &mut seen, "a", 401);
-    let until = now(9_000).server.0;
-    let limited = format!(
-        r#"{{"id":"p1","status":429,"error":{{"code":-1003,"msg":"x","data":{{"serverTime":1,"retryAfter":{until}}}}}}}"#
-    );
-    let table = [instrument()];
-    session.on_frame(
-        limited.as_bytes(),
-        now(402),
-        &Instruments(&table),
-        &mut seen,
-    );
-    assert_eq!(silence.until(now(402).mono), Some(now(9_000).mono));
 }
 
 fn amend(session: &mut OrderSession, seen: &mut Seen, id: &str, price: i64, at: u64) -> String {

@@ -126,6 +126,56 @@ fn a_reducing_order_may_exist_for_longer_as_its_window_is_longer() {
 }
 
 #[test]
+fn an_order_that_cannot_rest_and_whose_end_nobody_tells_is_asked_for() {
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.confirm(&order);
+    // The private stream is silent: half-open, and nobody has noticed.
+    rig.pass_ms(999);
+    assert_eq!(queries(&mut rig), 0);
+    rig.pass_ms(1);
+    assert_eq!(queries(&mut rig), 1);
+    // No answer, or one that it is still open: it is asked for again, a second apart.
+    rig.pass_ms(999);
+    assert_eq!(queries(&mut rig), 0);
+    rig.pass_ms(1);
+    assert_eq!(queries(&mut rig), 1);
+    let told = |rig: &mut Rig, state, lots| {
+        let outcome = ReplyOutcome::Confirmed;
+        rig.reply(&order, RequestKind::Query, outcome, state, lots);
+    };
+    told(&mut rig, OrderState::Accepted, 0);
+    rig.pass_ms(1_000);
+    assert_eq!(queries(&mut rig), 1);
+    assert_eq!(rig.engine.account_page().unknown_ever, 0);
+    // Its end, with a fill of which no trade was told: the account is doubted.
+    told(&mut rig, OrderState::Expired, 19);
+    rig.pass_ms(1_000);
+    let wanted = rig.take();
+    assert!(wanted.iter().any(|one| matches!(one, Request::Trades(_))));
+    assert!(!wanted.iter().any(|one| matches!(one, Request::Query(_))));
+}
+
+#[test]
+fn an_order_that_may_rest_is_not_asked_for_and_one_that_ends_in_time_neither() {
+    let mut maker = Rig::ready(config(
+        Market::UsdM,
+        &[imbalance(ImbalanceParameters::default())],
+    ));
+    let order = entry(&mut maker);
+    maker.confirm(&order);
+    maker.pass_ms(5_000);
+    assert_eq!(queries(&mut maker), 0);
+    let mut rig = rig();
+    let order = entry(&mut rig);
+    rig.confirm(&order);
+    rig.pass_ms(900);
+    rig.end(&order, OrderState::Expired, 0);
+    rig.pass_ms(5_000);
+    assert_eq!(queries(&mut rig), 0);
+}
+
+#[test]
 fn an_order_without_any_answer_becomes_unknown_by_itself() {
     let mut rig = rig();
     entry(&mut rig);
