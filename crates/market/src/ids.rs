@@ -192,7 +192,12 @@ impl ClientOrderId {
 const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 fn write_base36(mut value: u64, out: &mut [u8]) {
+    out.fill(b'0');
     for byte in out.iter_mut().rev() {
+        // Each digit waits for the division before it, and a life's numbers are mostly zeros.
+        if value == 0 {
+            break;
+        }
         *byte = BASE36[(value % 36) as usize];
         value /= 36;
     }

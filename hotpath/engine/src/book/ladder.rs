@@ -1,4 +1,4 @@
-//! One side of a book: a circular window of ticks with a bitmap, and far levels beside it.
+//! One side of a book: a circular window of ticks, and far levels beside it.
 //!
 //! In: levels by key. Out: best level, next levels, sums. Never: the meaning of a missing level;
 //! that is what [`Ladder::edge`] says.
@@ -12,13 +12,13 @@
 //!   keys  .....#..##.#.######..##...#....#......   #    #     #  far levels (hash table)
 //!              ^ best                    ^ edge: beyond it a missing level is unknown
 //! ```
-//! The quantity of key k stands at `k & (window - 1)`, so moving the window moves no memory; only
-//! levels that leave it go to the far levels, and those that enter it come back. Far levels are
-//! always worse than the whole window, and the best level always lies in the window. A bit says
-//! whether a tick is occupied; the quantity of a free tick is never read, so that clearing a side
-//! clears its bitmap only. The best is tightened once an event, not at each removal.
+//! The window is a circle ([`Ticks`]), so that moving it moves no memory; only levels that leave it
+//! go to the far levels, and those that enter it come back. Far levels are always worse than the
+//! whole window, and the best level always lies in the window. The best is tightened once an event,
+//! not at each removal.
 
 use super::far::{FarLevels, Full};
+use super::ticks::Ticks;
 use crate::bounds::{LOTS_MAX, TICKS_MAX};
 use market::{Level, Price, Quantity, Side};
 
@@ -33,8 +33,7 @@ const WINDOW_TICKS_MIN: usize = 256;
 pub(super) struct Ladder {
     /// 1 for asks, -1 for bids.
     pub(super) sign: i64,
-    pub(super) quantities: Box<[i64]>,
-    pub(super) occupied: Box<[u64]>,
+    pub(super) ticks: Ticks,
     /// Lowest key of the window; a multiple of 64.
     pub(super) base: i64,
     /// Lowest key of the window that a level may have, and how many from there on may: the part
@@ -62,8 +61,7 @@ impl Ladder {
         );
         let mut ladder = Self {
             sign: if side == Side::Buy { -1 } else { 1 },
-            quantities: vec![0; window_ticks].into_boxed_slice(),
-            occupied: vec![0; window_ticks / 64].into_boxed_slice(),
+            ticks: Ticks::new(window_ticks),
             base: 0,
             open: 0,
             span: 0,
@@ -94,9 +92,9 @@ impl Ladder {
     pub(super) fn apply(&mut self, levels: &[Level]) -> bool {
         let mut sane = true;
         let mut rest = self.write_within(levels);
-        while let Some((level, after)) = rest.split_first() {
-            sane &= self.write_outside(level);
-            rest = self.write_within(after);
+        while !rest.is_empty() {
+            rest = self.write_outside(rest, &mut sane);
+            rest = self.write_within(rest);
         }
         self.tighten();
         sane
@@ -104,17 +102,14 @@ impl Ladder {
 
     /// Writes levels up to the first one that is not for the window, and returns the rest.
     ///
-    /// The inner loop of the engine: no branch that depends on what a level is, no bounds check
-    /// (the masks show the compiler that there is nothing to check), and arithmetic that wraps on
-    /// purpose, because the comparison with `span` catches every key. A function of its own, so
-    /// that all it needs stays in registers.
+    /// The inner loop of the engine: no branch that depends on what a level is, no write that a
+    /// later one waits for, no bounds check, and arithmetic that wraps on purpose, because the
+    /// comparison with `span` catches every key. A function of its own, so that all it needs stays
+    /// in registers.
     #[inline(never)]
     fn write_within<'l>(&mut self, levels: &'l [Level]) -> &'l [Level] {
         let (sign, open, span) = (self.sign, self.open, self.span);
-        let quantities = &mut *self.quantities;
-        let occupied = &mut *self.occupied;
-        let words = occupied.len();
-        assert!(words > 0 && !quantities.is_empty() && quantities.len() == words << 6);
+        let mut ticks = self.ticks.writer();
         let mut best = self.best;
         let mut rest = levels;
         while let Some((level, after)) = rest.split_first() {
@@ -123,10 +118,7 @@ impl Ladder {
             if key.wrapping_sub(open) as u64 >= span || quantity as u64 > LOTS_MAX as u64 {
                 break;
             }
-            quantities[key as usize & (quantities.len() - 1)] = quantity;
-            let word = &mut occupied[(key >> 6) as usize & (words - 1)];
-            let bit = key & 63;
-            *word = *word & !(1 << bit) | u64::from(quantity != 0) << bit;
+            ticks.set(key, quantity);
             // A removed key makes a lower bound too low at worst; `tighten` looks.
             best = best.min(key);
             rest = after;
@@ -135,15 +127,26 @@ impl Ladder {
         rest
     }
 
-    /// A level that the window does not take: a far one, a better one, or none at all.
+    /// Writes levels that the window does not take: far ones, a better one, or none at all. At
+    /// least the first, and those behind it that it takes no more than that: a side comes in the
+    /// order of its prices, so that far levels come in runs.
     #[cold]
     #[inline(never)]
-    fn write_outside(&mut self, level: &Level) -> bool {
-        let sane = is_sane(level);
-        if sane {
-            self.set(self.key(level.price), level.quantity.0);
+    fn write_outside<'l>(&mut self, levels: &'l [Level], sane: &mut bool) -> &'l [Level] {
+        let mut rest = levels;
+        while let Some((level, after)) = rest.split_first() {
+            if is_sane(level) {
+                self.set(self.key(level.price), level.quantity.0);
+            } else {
+                *sane = false;
+            }
+            rest = after;
+            let next = after.first().map(|next| self.key(next.price));
+            if next.is_none_or(|key| self.in_window(key)) {
+                break;
+            }
         }
-        sane
+        rest
     }
 
     /// Sets one sane level; quantity 0 removes it. [`Ladder::tighten`] must follow.
@@ -151,14 +154,8 @@ impl Ladder {
         if !self.in_window(key) {
             return self.set_outside(key, quantity);
         }
-        let slot = self.slot(key);
-        self.quantities[slot] = quantity;
-        let bit = 1u64 << (slot & 63);
-        let word = &mut self.occupied[slot >> 6];
-        if quantity == 0 {
-            *word &= !bit;
-        } else {
-            *word |= bit;
+        self.ticks.set(key, quantity);
+        if quantity != 0 {
             self.best = self.best.min(key);
         }
     }
@@ -177,17 +174,19 @@ impl Ladder {
         if self.best == NO_KEY {
             return;
         }
-        if !self.in_window(self.best) || !self.is_occupied(self.best) {
-            self.find_best();
+        if self.in_window(self.best) {
+            self.best_quantity = self.ticks.get(self.best);
+            if self.best_quantity != 0 {
+                return;
+            }
         }
-        if self.best != NO_KEY {
-            self.best_quantity = self.quantities[self.slot(self.best)];
-        }
+        self.find_best();
     }
 
     #[inline(never)]
     fn find_best(&mut self) {
-        match self.next_in_window(self.best.max(self.base)) {
+        let end = self.base + self.width();
+        match self.ticks.first(self.best.max(self.base), end) {
             Some(key) => {
                 self.best = key;
                 if key - self.base > self.width() / 2 {
@@ -199,9 +198,13 @@ impl Ladder {
                     self.best = key;
                     self.move_window(self.base_for(key));
                 }
-                None => self.best = NO_KEY,
+                None => {
+                    self.best = NO_KEY;
+                    return;
+                }
             },
         }
+        self.best_quantity = self.ticks.get(self.best);
     }
 
     /// Lowest occupied key of all, known or not; [`NO_KEY`] without.
@@ -228,11 +231,7 @@ impl Ladder {
         if !self.in_window(key) {
             return self.far.get(key);
         }
-        if self.is_occupied(key) {
-            self.quantities[self.slot(key)]
-        } else {
-            0
-        }
+        self.ticks.get(key)
     }
 
     /// The best level from `from` on, known or not.
@@ -241,7 +240,7 @@ impl Ladder {
         if from < end
             && let Some(key) = self.next_in_window(from.max(self.base))
         {
-            return Some((key, self.quantities[self.slot(key)]));
+            return Some((key, self.ticks.get(key)));
         }
         self.far.first_from(from.max(end))
     }
@@ -251,53 +250,32 @@ impl Ladder {
     #[inline]
     pub(super) fn sum_from(&self, from: i64, count: usize) -> Option<i64> {
         let at = from.max(self.best);
-        let (mut total, mut left) = (0i64, count);
-        let quantities = &*self.quantities;
-        let occupied = &*self.occupied;
-        let words = occupied.len();
-        assert!(words > 0 && !quantities.is_empty() && quantities.len() == words << 6);
-        if left > 0 && self.in_window(at) {
-            let mut start = at & !63;
-            let end = self.base.wrapping_add(self.width());
-            let mut word = occupied[(at >> 6) as usize & (words - 1)] & (u64::MAX << (at & 63));
-            loop {
-                while word != 0 {
-                    let key = start | i64::from(word.trailing_zeros());
-                    total = total.saturating_add(quantities[key as usize & (quantities.len() - 1)]);
-                    left -= 1;
-                    if left == 0 {
-                        // Keys only grow: the last one alone must lie in the known range.
-                        return (key <= self.edge).then_some(total);
-                    }
-                    word &= word.wrapping_sub(1);
-                }
-                start = start.wrapping_add(64);
-                if start >= end {
-                    break;
-                }
-                word = occupied[(start >> 6) as usize & (words - 1)];
-            }
+        if count == 0 || !self.in_window(at) {
+            return self.sum_far(from, count, 0);
         }
-        self.sum_far(from, left)
-            .map(|lots| total.saturating_add(lots))
+        let sum = self.ticks.sum(at, self.base + self.width(), count);
+        if sum.missing > 0 {
+            return self.sum_far(from, sum.missing, sum.lots);
+        }
+        // Keys only grow: the last one alone must lie in the known range.
+        (sum.last <= self.edge).then_some(in_lots(sum.lots))
     }
 
-    /// Lots on the best `left` far levels. Only a book with a handful of levels in its window
-    /// gets here.
+    /// `total` and the lots on the best `left` far levels. Only a book with a handful of levels in
+    /// its window gets here.
     #[cold]
     #[inline(never)]
-    fn sum_far(&self, from: i64, left: usize) -> Option<i64> {
+    fn sum_far(&self, from: i64, left: usize, mut total: u64) -> Option<i64> {
         let mut from = from.max(self.base + self.width());
-        let mut total = 0i64;
         for _ in 0..left {
             let (key, quantity) = self.far.first_from(from)?;
             if key > self.edge {
                 return None;
             }
-            total = total.saturating_add(quantity);
+            total = total.saturating_add(quantity.unsigned_abs());
             from = key + 1;
         }
-        Some(total)
+        Some(in_lots(total))
     }
 
     pub(super) fn edge(&self) -> i64 {
@@ -316,7 +294,7 @@ impl Ladder {
 
     /// Forgets everything; nothing is known afterwards.
     pub(super) fn clear(&mut self) {
-        self.occupied.fill(0);
+        self.ticks.clear();
         self.far.clear();
         self.best = NO_KEY;
         self.edge = i64::MIN;
@@ -331,8 +309,7 @@ impl Ladder {
             .then(|| self.next_in_window(from))
             .flatten()
         {
-            let slot = self.slot(key);
-            self.occupied[slot >> 6] &= !(1 << (slot & 63));
+            self.ticks.set(key, 0);
             from = key + 1;
         }
         self.far
@@ -356,7 +333,7 @@ impl Ladder {
             .then(|| self.next_in_window(from))
             .flatten()
         {
-            push_level(out, key, self.quantities[self.slot(key)]);
+            push_level(out, key, self.ticks.get(key));
             from = key + 1;
         }
         let far = out.len();
@@ -389,40 +366,24 @@ impl Ladder {
 
     #[inline]
     pub(super) fn width(&self) -> i64 {
-        self.quantities.len() as i64
-    }
-
-    #[inline]
-    pub(super) fn slot(&self, key: i64) -> usize {
-        key as usize & (self.quantities.len() - 1)
+        self.ticks.count() as i64
     }
 
     #[inline]
     pub(super) fn in_window(&self, key: i64) -> bool {
-        (key.wrapping_sub(self.base) as u64) < self.quantities.len() as u64
-    }
-
-    /// `key` must lie in the window.
-    #[inline]
-    fn is_occupied(&self, key: i64) -> bool {
-        let slot = self.slot(key);
-        self.occupied[slot >> 6] >> (slot & 63) & 1 == 1
+        (key.wrapping_sub(self.base) as u64) < self.ticks.count() as u64
     }
 
     /// The lowest occupied key from `from`, which lies in the window, to its end.
     pub(super) fn next_in_window(&self, from: i64) -> Option<i64> {
-        let end = self.base + self.width();
-        let mut at = from;
-        while at < end {
-            let slot = self.slot(at);
-            let word = self.occupied[slot >> 6] >> (slot & 63);
-            if word != 0 {
-                return Some(at + i64::from(word.trailing_zeros()));
-            }
-            at += 64 - (slot as i64 & 63);
-        }
-        None
+        self.ticks.first(from, self.base + self.width())
     }
+}
+
+/// A sum of lots, which no book of any market brings near to the largest one.
+#[inline]
+fn in_lots(total: u64) -> i64 {
+    i64::try_from(total).unwrap_or(i64::MAX)
 }
 
 /// Bytes of a saved level.

@@ -58,6 +58,7 @@ mod ladder_tests;
 mod order_book;
 mod recentering;
 mod snapshot;
+mod ticks;
 mod top;
 
 pub use change::{BookChange, Imbalance, SignalInvalid};

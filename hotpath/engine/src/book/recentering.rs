@@ -80,26 +80,17 @@ impl Ladder {
                 .then(|| self.next_in_window(from))
                 .flatten()
             {
-                let slot = self.slot(key);
-                self.occupied[slot >> 6] &= !(1 << (slot & 63));
-                let quantity = self.quantities[slot];
+                let quantity = self.ticks.get(key);
+                self.ticks.set(key, 0);
                 self.set_far(key, quantity);
                 from = key + 1;
             }
             self.set_base(base);
         } else if base > old_base {
             self.set_base(base);
-            let Self {
-                far,
-                quantities,
-                occupied,
-                ..
-            } = self;
-            let mask = quantities.len() - 1;
+            let Self { far, ticks, .. } = self;
             far.take_range(base, base + width - 1, |key, quantity| {
-                let slot = key as usize & mask;
-                quantities[slot] = quantity;
-                occupied[slot >> 6] |= 1 << (slot & 63);
+                ticks.set(key, quantity);
             });
         }
     }
