@@ -29,6 +29,10 @@ use market::{
 };
 use std::collections::VecDeque;
 
+/// Longest wait before the next try, as connections have it: 10 s after an outage a position has
+/// its stop again.
+const AGAIN_NS_MAX: u64 = 8 * SECOND_NS;
+
 /// `recvWindow`: for so long after its time stamp a request can still arrive.
 const WINDOW_MS: u32 = 1_000;
 
@@ -113,7 +117,7 @@ impl Protector {
             listed: false,
             list_due: MonoNs(0),
             list: None,
-            list_backoff: Backoff::new(SECOND_NS, 30 * SECOND_NS, seed),
+            list_backoff: Backoff::new(SECOND_NS, AGAIN_NS_MAX, seed),
             strangers: VecDeque::new(),
             stranger_call: None,
             requests: 0,

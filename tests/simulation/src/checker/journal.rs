@@ -6,8 +6,8 @@
 use engine::event::StreamKind;
 use ipc::journal::Cursor;
 use market::record::{
-    AmendIntent, Denial, DifferenceFate, Fill, Intent, JournalRecord, OrderChange, PositionRecord,
-    Record, TradingStateChange,
+    AmendIntent, Amended, Denial, DifferenceFate, Fill, Intent, JournalRecord, OrderChange,
+    PositionRecord, Record, TradingStateChange,
 };
 use market::{
     BookState, Certainty, ClientOrderId, DenialCode, Instrument, InstrumentId, Market, NewOrder,
@@ -48,14 +48,7 @@ impl Checker {
         match record.body {
             Record::Intent(intent) => self.on_intent(&intent),
             Record::AmendIntent(intent) => self.on_amend_intent(&intent),
-            Record::Amended(amended) => {
-                if let Some(shadow) = self.orders.get_mut(&amended.client_order_id) {
-                    shadow.order.price = amended.price;
-                    shadow.order.quantity = amended.quantity;
-                    let most = shadow.quantity_most.max(amended.quantity.0);
-                    shadow.quantity_most = most;
-                }
-            }
+            Record::Amended(amended) => self.on_amended_record(&amended),
             Record::Denial(denial) => self.on_denial(&denial),
             Record::OrderChange(change) => self.on_change(&change),
             Record::Fill(fill) => self.on_fill(&fill),
@@ -118,6 +111,15 @@ impl Checker {
             let id = one.order.client_order_id;
             let text = format!("a position is adopted while {} is in doubt", id.as_str());
             self.broken("I11", text);
+        }
+    }
+
+    fn on_amended_record(&mut self, amended: &Amended) {
+        if let Some(shadow) = self.orders.get_mut(&amended.client_order_id) {
+            shadow.order.price = amended.price;
+            shadow.order.quantity = amended.quantity;
+            let most = shadow.quantity_most.max(amended.quantity.0);
+            shadow.quantity_most = most;
         }
     }
 

@@ -4,6 +4,7 @@
 //! In: the position, what became of stops. Out: the next task. Never: two tasks at a time, a
 //! second stop while it is not known whether the first one exists.
 
+use super::AGAIN_NS_MAX;
 use super::ProtectSettings;
 use crate::session::{Backoff, MILLISECOND_NS, SECOND_NS};
 use market::{ClientOrderId, Instrument, MonoNs, Price, Side};
@@ -101,7 +102,7 @@ impl Guard {
             not_before: MonoNs(0),
             backoff: Backoff::new(
                 500 * MILLISECOND_NS,
-                30 * SECOND_NS,
+                AGAIN_NS_MAX,
                 u64::from(instrument.id.0),
             ),
             beyond: false,
