@@ -177,7 +177,9 @@ impl Guard {
         right.retain(|one| one.side == holding.closing);
         right.sort_by_key(|one| (one.basis.0 - wanted.0).abs());
         let Some(best) = right.first() else {
-            return self.place(&holding, wanted, settings, id);
+            let place = self.place(&holding, wanted, settings, id);
+            // Where somebody else's stop keeps ours out, the one of before has still no use.
+            return place.or_else(|| self.take_away(holding.closing));
         };
         // The exchange takes one such stop a direction (-4130): a worse one goes first.
         let worst = right.last().filter(|_| right.len() > 1);
@@ -190,7 +192,12 @@ impl Guard {
             return Some(Task::Cancel(best.id));
         }
         // A stop of the other direction is taken away once this one is there.
-        let wrong = self.stops.iter().find(|one| one.side != holding.closing);
+        self.take_away(holding.closing)
+    }
+
+    /// A stop that does not close what `closing` closes.
+    fn take_away(&self, closing: Side) -> Option<Task> {
+        let wrong = self.stops.iter().find(|one| one.side != closing);
         wrong.map(|one| Task::Cancel(one.id))
     }
 

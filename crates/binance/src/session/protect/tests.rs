@@ -456,6 +456,14 @@ fn a_stop_of_somebody_else_in_the_same_direction_is_left_to_do_it() {
         said.last().unwrap(),
         "LEFT_TO_OTHER SELL 590000 stands 590000"
     );
+    // One of ours for a position that was the other way round has no use beside it.
+    rig.hold(-600_000);
+    rig.run(1_000);
+    let both = ["BTCUSDT SELL 59000.00", "BTCUSDT BUY 60600.00"];
+    assert_eq!(rig.world.lying(), both);
+    rig.hold(600_000);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59000.00"]);
     // When it is gone ours takes its place.
     rig.world.rows[0].status = "CANCELED";
     rig.run(CHECK_MS + 1_000);
