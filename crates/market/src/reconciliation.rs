@@ -137,7 +137,7 @@ wire_enum! {
 
 wire_struct! {
     /// One movement of the wallet, as the exchange's income list has it.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct IncomeReport {
         /// What it was.
         pub kind: IncomeKind,

@@ -14,6 +14,7 @@ use crate::orders::Stamp;
 use crate::rest::{self, INCOME_PAGE};
 use crate::sign::Credentials;
 use market::{IncomeReport, MonoNs, UtcMs};
+use std::collections::HashSet;
 
 /// Between two looks: funding comes every hour at most. 30 weight in ten minutes is nothing.
 const INTERVAL_NS: u64 = 600 * SECOND_NS;
@@ -55,7 +56,7 @@ pub struct Income {
     page: u32,
     newest: UtcMs,
     /// What was told of the time from `since` on.
-    told: Vec<IncomeReport>,
+    told: HashSet<IncomeReport>,
     backoff: Backoff,
 }
 
@@ -70,7 +71,7 @@ impl Income {
             since: None,
             page: 1,
             newest: UtcMs(0),
-            told: Vec::new(),
+            told: HashSet::new(),
             backoff: Backoff::new(SECOND_NS, 60 * SECOND_NS, 33),
         }
     }
@@ -133,8 +134,8 @@ impl Income {
         self.backoff.succeed();
         for entry in &entries {
             self.newest = self.newest.max(entry.time);
-            if !self.told.contains(entry) {
-                self.told.push(*entry);
+            // A busy day has tens of thousands of them: a list would hold the thread up.
+            if self.told.insert(*entry) {
                 events.income(*entry);
             }
         }
