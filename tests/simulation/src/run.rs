@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use market::TradingState;
 use market::record::{JournalRecord, TradingStateChange};
 
 use crate::checker::Violation;
@@ -184,10 +183,9 @@ fn play(world: &mut World, plan: &Plan) -> u64 {
 /// Phase two. Returns how long it took.
 fn recover(world: &mut World, mut person: Person) -> u64 {
     let begun = world.now;
-    // A kill that was told to be silent must be, to the end; nobody breaks a ban for it.
+    // Who was told to be silent must be, to the end, over every way to ask; nothing breaks a ban.
     let silent = world.checker.borrow().silent_until();
-    let killed = world.commanded() == TradingState::Killed;
-    let until = begun.max(if killed { silent } else { 0 }) + RECOVERY_NS;
+    let until = begun.max(silent) + RECOVERY_NS;
     let stops_until = until + world.checker.borrow().stops_patience_ns();
     let mut settled = None;
     let mut left;

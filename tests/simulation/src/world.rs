@@ -109,6 +109,24 @@ const STILL_NS: u64 = 1_000 * MS;
 /// Between two commits of control.
 const COMMIT_NS: u64 = 50 * MS;
 
+/// How often our own code has failed a reconciliation on purpose: no more a calm world than what the
+/// adversary does.
+fn failed_reconciliations() -> u64 {
+    #[cfg(feature = "buggify")]
+    {
+        use market::buggify::Point;
+        let counts = market::buggify::counts();
+        let is_one = |point: &Point| matches!(point, Point::ReconcileFailed | Point::ReconcileLate);
+        let points = Point::ALL.iter().zip(counts);
+        points
+            .filter(|(point, _)| is_one(point))
+            .map(|(_, count)| count)
+            .sum()
+    }
+    #[cfg(not(feature = "buggify"))]
+    0
+}
+
 impl World {
     /// A world before its first event; the appliance starts at once.
     #[must_use]
@@ -278,7 +296,7 @@ impl World {
 
     fn look_at_truth(&mut self) {
         let mut checker = self.checker.borrow_mut();
-        let acts = self.adversary.acts();
+        let acts = self.adversary.acts() + failed_reconciliations();
         let silent = checker.is_silent(self.now);
         let calm = self.adversary.is_calm(self.now) && self.appliance.is_some() && !silent;
         if !calm || acts != self.acts_before {

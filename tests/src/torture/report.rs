@@ -36,6 +36,8 @@ pub struct Finding {
     /// Fills of a time without a living hot path: in the position that was adopted, not in the
     /// ledger's list.
     pub fills_adopted: u64,
+    /// Fills that were recovered without the name of their order.
+    pub fills_nameless: u64,
     /// Orders whose intent is in the ledger and which never reached the exchange.
     pub never_reached: u64,
     /// Orders of dead starts whose last state in the ledger is not the exchange's.
@@ -107,6 +109,8 @@ pub struct Report {
     pub fills: u64,
     /// The same.
     pub fills_adopted: u64,
+    /// Fills that were recovered without the name of their order.
+    pub fills_nameless: u64,
     /// The same.
     pub never_reached: u64,
     /// The same.
@@ -135,6 +139,7 @@ impl Report {
             report.orders += one.orders;
             report.fills += one.fills;
             report.fills_adopted += one.fills_adopted;
+            report.fills_nameless += one.fills_nameless;
             report.never_reached += one.never_reached;
             report.left_undecided += one.left_undecided;
         }

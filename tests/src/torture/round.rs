@@ -235,6 +235,7 @@ impl Stand {
         self.finding.orders = counts.orders;
         self.finding.fills = counts.fills;
         self.finding.fills_adopted = counts.fills_adopted;
+        self.finding.fills_nameless = counts.fills_nameless;
         self.finding.never_reached = counts.never_reached;
         self.finding.left_undecided = counts.left_undecided;
         for death in &self.deaths {
