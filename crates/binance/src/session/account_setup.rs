@@ -12,7 +12,7 @@
 //! set, mode again   set one after the other, config again -> reports
 //! ```
 
-use super::http::success;
+use super::http::{describe, success};
 use super::{Backoff, Governor, HttpOutcome, HttpRequest, Now, SECOND_NS};
 use crate::orders::Stamp;
 use crate::rest::{self, MarginType, SymbolConfig};
@@ -387,17 +387,6 @@ fn refusal(outcome: HttpOutcome<'_>) -> i64 {
     };
     let code = rest::parse_failure(reply.status, reply.body).code;
     if ALREADY.contains(&code) { 0 } else { code }
-}
-
-fn describe(outcome: HttpOutcome<'_>) -> String {
-    let Some(reply) = outcome else {
-        return "no reply".to_string();
-    };
-    let failure = rest::parse_failure(reply.status, reply.body);
-    format!(
-        "status {}: {} ({})",
-        failure.status, failure.message, failure.code
-    )
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! In: a call and its deadline. Out: what a shell sends and what it got. Never: a connection.
 
-use crate::rest::Call;
+use crate::rest::{self, Call};
 use market::MonoNs;
 
 /// One request, ready to be sent.
@@ -36,4 +36,21 @@ pub(super) fn success(outcome: HttpOutcome<'_>) -> Option<&[u8]> {
     outcome
         .filter(|reply| reply.status == 200)
         .map(|reply| reply.body)
+}
+
+/// The body of a success, or what came instead.
+pub(super) fn body(outcome: HttpOutcome<'_>) -> Result<&[u8], String> {
+    success(outcome).ok_or_else(|| describe(outcome))
+}
+
+/// What came instead of a success, for the operator.
+pub(super) fn describe(outcome: HttpOutcome<'_>) -> String {
+    let Some(reply) = outcome else {
+        return "no reply".to_string();
+    };
+    let failure = rest::parse_failure(reply.status, reply.body);
+    format!(
+        "status {}: {} ({})",
+        failure.status, failure.message, failure.code
+    )
 }

@@ -8,8 +8,7 @@
 //! before the newest entry of the one before. The first of a life begins a day before it: what was
 //! charged while nobody looked is told too.
 
-use super::http::success;
-use super::{Backoff, Governor, HttpOutcome, HttpRequest, Now, SECOND_NS};
+use super::{Backoff, Governor, HttpOutcome, HttpRequest, Now, SECOND_NS, http};
 use crate::orders::Stamp;
 use crate::rest::{self, INCOME_PAGE};
 use crate::sign::Credentials;
@@ -115,14 +114,8 @@ impl Income {
         if !std::mem::replace(&mut self.in_flight, false) {
             return;
         }
-        let read = match (success(outcome), outcome) {
-            (Some(body), _) => rest::parse_income(body).map_err(|error| error.to_string()),
-            (None, Some(reply)) => {
-                let failure = rest::parse_failure(reply.status, reply.body);
-                Err(format!("status {} ({})", failure.status, failure.code))
-            }
-            (None, None) => Err("no reply".to_string()),
-        };
+        let read = http::body(outcome)
+            .and_then(|body| rest::parse_income(body).map_err(|error| error.to_string()));
         let entries = match read {
             Ok(entries) => entries,
             Err(why) => {
@@ -292,7 +285,7 @@ mod tests {
         rig.answer(reply(200, &page(0..1_000, START_MS)), 10);
         let second = rig.asks(16);
         let failed = rig.answer(reply(400, r#"{"code":-1021,"msg":"x"}"#), 16);
-        assert_eq!(failed.1, ["status 400 (-1021)"]);
+        assert_eq!(failed.1, ["status 400: x (-1021)"]);
         assert_eq!(rig.answer(None, 16).1, [] as [String; 0], "asked by nobody");
         assert_eq!(rig.asks(18), second);
         assert_eq!(rig.answer(reply(200, "<"), 18).1.len(), 1);

@@ -9,8 +9,7 @@
 //! the instruments is not traded, and soon after an order was refused for its filters or its
 //! instrument.
 
-use super::http::success;
-use super::{Backoff, Governor, HttpOutcome, HttpRequest, Now, SECOND_NS};
+use super::{Backoff, Governor, HttpOutcome, HttpRequest, Now, SECOND_NS, http};
 use crate::rest::{self, ExchangeInfo};
 use market::{
     Instrument, InstrumentStatus, Instruments, ListingFault, ListingReport, Market, MonoNs,
@@ -131,13 +130,9 @@ impl Listings {
         if !std::mem::replace(&mut self.in_flight, false) {
             return;
         }
-        let read = match (success(outcome), outcome) {
-            (Some(body), _) => {
-                rest::parse_exchange_info(body, self.market).map_err(|error| error.to_string())
-            }
-            (None, Some(reply)) => Err(format!("status {}", reply.status)),
-            (None, None) => Err("no reply".to_string()),
-        };
+        let read = http::body(outcome).and_then(|body| {
+            rest::parse_exchange_info(body, self.market).map_err(|error| error.to_string())
+        });
         match read {
             Ok(info) => {
                 self.backoff.succeed();

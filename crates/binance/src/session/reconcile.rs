@@ -13,7 +13,7 @@
 //!
 //! Trades come first: what they tell is in the positions that follow.
 
-use super::http::success;
+use super::http::{describe, success};
 use super::{Backoff, Governor, HttpOutcome, HttpRequest, MILLISECOND_NS, Now, SECOND_NS};
 use crate::orders::Stamp;
 use crate::rest::{self, RestError, TRADES_PAGE, TradesFrom};
@@ -490,19 +490,6 @@ fn count(count: usize) -> u32 {
 fn futures<'a>(instruments: &Instruments<'a>) -> impl Iterator<Item = &'a Instrument> {
     let all = instruments.0.iter();
     all.filter(|one| one.market == Market::UsdM)
-}
-
-fn describe(outcome: HttpOutcome<'_>) -> String {
-    match outcome {
-        None => "no reply".to_string(),
-        Some(reply) => {
-            let failure = rest::parse_failure(reply.status, reply.body);
-            format!(
-                "status {}: {} ({})",
-                failure.status, failure.message, failure.code
-            )
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use market::{
     ClientOrderId, Instrument, InstrumentId, InstrumentStatus, Market, Money, OrderState,
     OrderType, Price, Quantity, Side, TimeInForce,
 };
-use matching::{ConditionalKind, Expiry, PlaceConditional, PlaceOrder, TriggerBy};
+use matching::{Expiry, PlaceOrder};
 
 use super::frames::{Piece, replace};
 use super::{Adversary, Condition, Held, Scheduled, Trap};
@@ -349,34 +349,9 @@ impl World {
 
     /// A conditional order that is not ours rests at the exchange, near enough to trigger some day.
     pub fn conditional_from_outside(&mut self, word: u64) {
-        let instruments = self.venue.exchange.usdm.venue.instruments();
-        let instrument = instruments[(word % instruments.len() as u64) as usize];
-        let side = match word >> 8 & 1 {
-            0 => Side::Buy,
-            _ => Side::Sell,
-        };
         let name = format!("algo_{}", self.next_foreign());
-        let (id, ticks) = (instrument.id, 200 + (word >> 16 & 0x7FF) as i64);
-        let now = self.venue.exchange.clock.now();
-        let floor = &mut self.venue.exchange.usdm;
-        let (last, mark) = (floor.last_price(id), floor.venue.mark(id));
-        let request = PlaceConditional {
-            client_id: ClientOrderId::new(name.as_bytes()).expect("a short name"),
-            instrument: id,
-            side,
-            kind: ConditionalKind::Stop,
-            order_type: OrderType::Market,
-            time_in_force: TimeInForce::GoodTillCancel,
-            price: Price(0),
-            quantity: Quantity(0),
-            trigger_price: Price(last.0 + side.sign() * ticks),
-            trigger_by: TriggerBy::Last,
-            close_position: true,
-            reduce_only: true,
-        };
-        if let Ok(order) = floor.conditional.place(now, &request, last, mark) {
-            floor.conditional_changes.push(order);
-        }
+        let name = ClientOrderId::new(name.as_bytes()).expect("a short name");
+        self.leave_drawn_stop(name, word);
         self.venue.settle();
         self.collect();
     }

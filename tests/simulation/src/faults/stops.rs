@@ -128,16 +128,20 @@ impl World {
 
     /// A stop of an earlier life, wherever there is room for one.
     fn orphan(&mut self, fault: &Scheduled) -> Option<String> {
-        let venue = &self.venue.exchange.usdm.venue;
-        let all = venue.instruments();
-        let id = all[(fault.draws[2] % all.len() as u64) as usize].id;
-        let side = [Side::Buy, Side::Sell][(fault.draws[2] >> 8 & 1) as usize];
         self.adversary.foreign += 1;
         let sequence = self.adversary.foreign;
         let name = ClientOrderId::compose(PROTECTIVE_STOP_PREFIX, 0, sequence);
-        let ticks = 200 + (fault.draws[2] >> 16 & 0x7FF) as i64;
-        self.leave_stop(name, id, side, ticks)
-            .then(|| format!("{} was left, {side}", name.as_str()))
+        self.leave_drawn_stop(name, fault.draws[2])
+            .then(|| format!("{} was left", name.as_str()))
+    }
+
+    /// Leaves one near enough to trigger some day, where a draw says.
+    pub(super) fn leave_drawn_stop(&mut self, name: ClientOrderId, word: u64) -> bool {
+        let all = self.venue.exchange.usdm.venue.instruments();
+        let id = all[(word % all.len() as u64) as usize].id;
+        let side = [Side::Buy, Side::Sell][(word >> 8 & 1) as usize];
+        let away = 200 + (word >> 16 & 0x7FF) as i64;
+        self.leave_stop(name, id, side, away)
     }
 
     fn leave_stop(&mut self, name: ClientOrderId, id: InstrumentId, side: Side, away: i64) -> bool {

@@ -192,7 +192,7 @@ fn what_fails_is_asked_again_and_changes_nothing() {
     assert!(rig.asks(601));
     assert_eq!(rig.answer(None, 601), ["no reply"]);
     assert!(rig.asks(603));
-    assert_eq!(rig.answer(reply(503, "x"), 603), ["status 503"]);
+    assert_eq!(rig.answer(reply(503, "x"), 603), ["status 503: x (0)"]);
     assert!(rig.asks(610));
     let told = rig.answer(reply(200, "<html>"), 610);
     assert!(told.len() == 1 && told[0].contains("expected"), "{told:?}");
