@@ -83,7 +83,8 @@ impl Checker {
             let ended = truth.filter(|one| one.state.is_final() && one.updated.0 < asked_ms);
             if let Some(one) = ended {
                 let (name, state) = (id.as_str(), one.state);
-                let text = format!("{name} is taken for open after a look, {state} since before it");
+                let text =
+                    format!("{name} is taken for open after a look, {state} since before it");
                 self.broken("I11", text);
             }
         }

@@ -48,7 +48,11 @@ impl Checker {
         let before = shadow.asked.replace((life, now));
         let since = before.filter(|(then, _)| *then == life);
         if let Some((_, at)) = since.filter(|(_, at)| now - at < BETWEEN_QUERIES_NS) {
-            let text = format!("{} is asked for again after {} ms", id.as_str(), (now - at) / MS);
+            let text = format!(
+                "{} is asked for again after {} ms",
+                id.as_str(),
+                (now - at) / MS
+            );
             self.broken("I4", text);
         }
     }
