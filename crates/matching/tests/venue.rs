@@ -7,7 +7,9 @@ use market::{
     Level, Liquidity, Market, Money, OrderState, OrderType, Price, Quantity, Side, Step, Symbol,
     TimeInForce, Trade, TradeId, UpdateId, UtcMs, event::DepthHeader,
 };
-use matching::{Expiry, Fees, Output, PlaceOrder, Rejection, SpotBalances, Venue, VenueConfig};
+use matching::{
+    Expiry, Fees, OrderOptions, Output, PlaceOrder, Rejection, SpotBalances, Venue, VenueConfig,
+};
 use proptest::prelude::*;
 
 const BTC: InstrumentId = InstrumentId(0);
@@ -72,6 +74,7 @@ fn order(id: &str, side: Side, price: i64, lots: i64) -> PlaceOrder {
         price: Price(price),
         quantity: Quantity(lots),
         reduce_only: false,
+        options: OrderOptions::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 use market::{Instrument, InstrumentId, Market, Money, Rate};
 use matching::{Fees, SpotBalances, Venue, VenueConfig};
 
+use crate::accounts::Accounts;
 use crate::api::auth::Keys;
 use crate::api::weights::Weights;
 use crate::clock::Clock;
@@ -64,6 +65,7 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
         faults: Faults::from_specs(&options.fault),
         wire: WireLog::default(),
         keys,
+        accounts: Accounts::default(),
         listen_keys: ListenKeys::default(),
         spot_subscriptions: Subscriptions::default(),
         usdm_weights: Weights::new(Market::UsdM),

@@ -4,15 +4,13 @@
 //! outputs for the owner. Never: a request.
 
 use market::{Instrument, InstrumentId, Market, Price, UtcMs};
-use matching::{Conditional, ConditionalOrders, ConditionalState, Output, Venue};
+use matching::{AccountId, Conditional, ConditionalOrders, Output, Venue};
 
+use crate::accounting::{self, Accounting};
 use crate::faults::Faults;
 use crate::feed::{Feed, FeedEvent};
 use crate::streams::hub::Hub;
 use crate::streams::publisher::Publisher;
-
-/// Id of the first conditional order.
-const FIRST_CONDITIONAL_ID: u64 = 3_000_000_001;
 
 /// Feed events that are handled before the sockets get their turn.
 const EVENTS_PER_TURN: usize = 512;
@@ -27,14 +25,15 @@ pub struct Floor {
     pub hub: Hub,
     /// Private events not yet sent.
     pub outputs: Vec<Output>,
-    /// Conditional orders.
+    /// Conditional orders of the selected account.
     pub conditional: ConditionalOrders,
     /// Changes of conditional orders not yet told.
     pub conditional_changes: Vec<Conditional>,
     /// Price of the last trade, by instrument; 0 before the first.
     last_prices: Vec<Price>,
-    /// When all orders of an instrument are cancelled, by instrument.
-    countdowns: Vec<Option<i64>>,
+    /// When all orders of an instrument of the selected account are cancelled, by instrument.
+    pub(crate) countdowns: Vec<Option<i64>>,
+    pub(crate) accounting: Accounting,
     feeds: Vec<Lane>,
     speed: f64,
     start_ns: i64,
@@ -81,10 +80,11 @@ impl Floor {
             venue,
             hub,
             outputs: Vec::new(),
-            conditional: ConditionalOrders::new(FIRST_CONDITIONAL_ID),
+            conditional: accounting::no_conditionals(AccountId(0)),
             conditional_changes: Vec::new(),
             last_prices: vec![Price(0); count],
             countdowns: vec![None; count],
+            accounting: Accounting::new(),
             feeds: lanes,
             speed,
             start_ns,
@@ -118,12 +118,14 @@ impl Floor {
                 break;
             }
             self.fire_countdowns(wall_ns);
+            self.keep_accounts(wall_ns);
             self.tick(wall_ns, faults);
             self.step(index, wall_ns, faults);
         }
         self.fire_countdowns(now_ns);
+        self.keep_accounts(now_ns);
         self.tick(now_ns, faults);
-        let countdowns = self.countdowns.iter().flatten().copied();
+        let countdowns = self.next_countdown_ns();
         let feed = self.earliest().map(|(_, time_ns)| self.wall_ns(time_ns));
         let ticks = self
             .feeds
@@ -150,40 +152,6 @@ impl Floor {
         match self.last_prices[usize::from(instrument.0)] {
             Price(0) => self.venue.mark(instrument),
             last => last,
-        }
-    }
-
-    /// A countdown ends ordinary orders only; conditional ones stay.
-    fn fire_countdowns(&mut self, now_ns: i64) {
-        let now = UtcMs(now_ns.div_euclid(1_000_000));
-        for index in 0..self.countdowns.len() {
-            if self.countdowns[index].is_none_or(|at| at > now_ns) {
-                continue;
-            }
-            self.countdowns[index] = None;
-            let id = InstrumentId(index as u16);
-            let open: Vec<_> = self.venue.open_orders(id).map(|order| order.id).collect();
-            for order in open {
-                let ended = self.venue.cancel(now, order, &mut self.outputs);
-                ended.expect("listed as open");
-            }
-        }
-    }
-
-    /// Conditional orders whose price has come become ordinary ones.
-    fn trigger(&mut self, id: InstrumentId, now: UtcMs) {
-        let (last, mark) = (self.last_price(id), self.venue.mark(id));
-        for due in self.conditional.due(id, last, mark) {
-            let position = self.venue.account().positions[usize::from(id.0)].quantity;
-            let (state, order_id) = match due.request.order(position) {
-                None => (ConditionalState::Expired, None),
-                Some(order) => match self.venue.place(now, &order, &mut self.outputs) {
-                    Ok(order_id) => (ConditionalState::Finished, Some(order_id)),
-                    Err(_) => (ConditionalState::Rejected, None),
-                },
-            };
-            let ended = self.conditional.triggered(now, due.id, state, order_id);
-            self.conditional_changes.extend(ended);
         }
     }
 
@@ -250,6 +218,7 @@ impl Floor {
             FeedEvent::Mark(mark) => {
                 let mark = faults.mark(mark);
                 self.venue.on_mark(id, mark);
+                self.venue.supervise(now, &mut self.outputs);
                 lane.publisher.mark(mark, now, &mut self.hub, faults);
             }
         }

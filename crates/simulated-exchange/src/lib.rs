@@ -8,6 +8,8 @@
 //! answers, [`server`] moves the bytes.
 #![forbid(unsafe_code)]
 
+mod accounting;
+pub mod accounts;
 pub mod api;
 pub mod assembly;
 pub mod clock;
