@@ -158,6 +158,30 @@ fn funding_is_paid_by_longs_when_the_rate_is_positive() {
 }
 
 #[test]
+fn funding_of_an_isolated_position_is_its_own_and_told_with_it() {
+    let mut venue = venue(money("10000"), FREE);
+    venue
+        .set_margin_type(BTC, MarginType::Isolated)
+        .expect("flat");
+    force(&mut venue, BTC, Side::Buy, 1_000_000, 300);
+    venue.on_mark(BTC, Price(1_000_000));
+    let mut out = Vec::new();
+    venue.fund(NOW, BTC, Rate(10_000), &mut out);
+    // 150 set aside, 3,000 x 0.01 % of it paid.
+    let position = venue.position(BTC, PositionSide::Both);
+    assert_eq!(position.isolated, money("149.7"));
+    assert_eq!(venue.account().cross_wallet(), money("9850"));
+    let [Output::Account(change)] = out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(
+        (change.reason, change.isolated),
+        ("FUNDING_FEE", money("149.7"))
+    );
+    assert_eq!(venue.moves().count(), 1);
+}
+
+#[test]
 fn an_isolated_position_has_its_own_margin_and_gives_it_back() {
     let mut venue = venue(money("10000"), FREE);
     venue
