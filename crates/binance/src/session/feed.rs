@@ -11,6 +11,7 @@
 //! begins before that end       -> goes on as its continuation: quantities are absolute
 //! something before it missing  -> waits up to 300 ms for the other connection to bring that
 //! missing on all of them       -> goes on: the gap is real, and the book says so
+//! no room to wait              -> likewise, with what waits before it: nothing that came is lost
 //! ```
 //!
 //! One connection more than are wanted rests. It opens when one of the others grows old or its
@@ -228,7 +229,7 @@ impl Feed {
             Verdict::Pass => self.pass(chain, id, message, connection, events),
             Verdict::Join(end) => self.pass(chain, id, joined(message, end), connection, events),
             Verdict::Second => self.counts[connection].second += 1,
-            Verdict::Early => {
+            verdict => {
                 let place = Place {
                     chain,
                     follows: follows.unwrap_or_default(),
@@ -236,10 +237,11 @@ impl Feed {
                     connection,
                     since: now,
                 };
-                // Without room its other copy will do, or the gap is told.
-                let _ = self.hold.keep(place, &message);
+                let waits = verdict == Verdict::Early && self.hold.keep(place, &message);
+                if !waits {
+                    self.pass_gap(place, message, events);
+                }
             }
-            Verdict::Gap => self.pass_gap(chain, id, message, connection, events),
         }
     }
 
@@ -261,24 +263,42 @@ impl Feed {
         }
     }
 
-    /// Nobody has what is missing: what waits goes on first, and then perhaps this one.
+    /// Nobody has what is missing, or there is no room to wait for it: what waits before this one
+    /// goes on first, and then this one is judged anew.
     #[cold]
     fn pass_gap(
         &mut self,
-        chain: usize,
-        id: u64,
+        place: Place,
         message: StreamMessage<'_>,
-        connection: usize,
         events: &mut impl MarketEvents,
     ) {
-        let earlier = self.hold.first(|one| one.chain == chain && one.id <= id);
-        if let Some((number, place)) = earlier {
-            self.release(number, place, None, events);
+        let Place {
+            chain,
+            follows,
+            id,
+            connection,
+            ..
+        } = place;
+        loop {
+            let earlier = self.hold.first(|one| one.chain == chain && one.id <= id);
+            let Some((number, held)) = earlier else {
+                return self.pass(chain, id, message, connection, events);
+            };
+            self.release(number, held, None, events);
             self.let_follow(chain, None, events);
-        }
-        match self.chains[chain].judge_held(id.saturating_sub(1), id) {
-            Verdict::Second => self.counts[connection].second += 1,
-            _ => self.pass(chain, id, message, connection, events),
+            match self.chains[chain].judge_new(connection, Some(follows), id, self.live) {
+                Verdict::Gap => {}
+                Verdict::Early if self.hold.keep(place, &message) => return,
+                Verdict::Early => {}
+                Verdict::Pass => return self.pass(chain, id, message, connection, events),
+                Verdict::Join(end) => {
+                    return self.pass(chain, id, joined(message, end), connection, events);
+                }
+                Verdict::Second => {
+                    self.counts[connection].second += 1;
+                    return;
+                }
+            }
         }
     }
 
@@ -324,7 +344,12 @@ impl Feed {
     fn expire(&mut self, now: MonoNs, events: &mut impl MarketEvents) {
         let old = |one: &Place| now.since(one.since) >= PATIENCE_NS;
         while !self.hold.is_empty() {
-            let Some((number, place)) = self.hold.first(old) else {
+            let Some((_, late)) = self.hold.first(old) else {
+                return;
+            };
+            // What came later and lies before it would be passed over.
+            let first = self.hold.first(|one| one.chain == late.chain);
+            let Some((number, place)) = first else {
                 return;
             };
             self.release(number, place, None, events);

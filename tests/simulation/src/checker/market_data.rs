@@ -18,7 +18,10 @@ use crate::network::{MS, Place, Role};
 /// Where one book's stream stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Continuity {
+    /// The newest difference that went on.
     last: Option<u64>,
+    /// The one that went on last: an older one where every connection has begun anew.
+    passed: Option<u64>,
     /// Version of the newest snapshot.
     snapshot: u64,
     /// What the first difference of the unbroken chain follows.
@@ -59,8 +62,6 @@ struct Raw {
     at: u64,
     /// As the exchange published it.
     intact: bool,
-    /// There may have been no room for it to wait.
-    crowded: bool,
 }
 
 /// One connection's part of a book.
@@ -83,8 +84,8 @@ const REMEMBERED: usize = 512;
 /// A difference waits for so long for what another connection may bring.
 const PATIENCE_NS: u64 = 300 * MS;
 
-/// So many can wait at least; what a burst brings beyond that may be left out.
-const ROOM: usize = 12;
+/// So many can wait; what a burst brings beyond that goes on at once.
+const ROOM: usize = 16;
 
 /// And is handled within this time after.
 const HANDLED_NS: u64 = 700 * MS;
@@ -100,10 +101,11 @@ pub(super) struct Routes {
     raw: Vec<BTreeMap<u64, Raw>>,
     /// Texts of the exchange.
     published: HashSet<u64>,
-    /// What went on although another connection may have brought what was missing: unless one of
-    /// them has just ended.
-    suspects: Vec<(Market, String)>,
-    ended: bool,
+    /// What went on although another connection may have brought what was missing: unless it is
+    /// excused.
+    suspects: Vec<String>,
+    /// One of them has just ended, or brought what found no room to wait.
+    excused: bool,
 }
 
 impl Routes {
@@ -142,7 +144,7 @@ impl Checker {
             true => self.routes.open.insert(place, false),
             false => self.routes.open.remove(&place),
         };
-        self.routes.ended |= !up;
+        self.routes.excused |= !up;
         if place.role != Role::Books {
             return;
         }
@@ -154,6 +156,7 @@ impl Checker {
             if before == 0 && up {
                 // Continuity begins with the first difference.
                 self.continuity[index].last = None;
+                self.continuity[index].passed = None;
                 self.routes.raw[index].clear();
             }
         }
@@ -195,8 +198,8 @@ impl Checker {
             Market::Spot => first.saturating_sub(1),
         };
         let intact = self.routes.published.contains(&hash_of(text));
-        let crowded = self.waiting(place.market) >= ROOM;
-        let passed = self.continuity[index].last.unwrap_or(0);
+        self.routes.excused |= self.waiting(place.market) >= ROOM;
+        let passed = self.continuity[index].passed.unwrap_or(0);
         let own = &mut self.routes.own[index][usize::from(place.number)];
         own.unsure = !intact;
         if intact {
@@ -211,7 +214,6 @@ impl Checker {
             joins,
             at,
             intact,
-            crowded,
         });
         if raw.len() > REMEMBERED {
             raw.pop_first();
@@ -232,17 +234,24 @@ impl Checker {
         let Raw { first, joins, .. } = raw;
         let Some(before) = self.continuity[index].last else {
             let state = &mut self.continuity[index];
-            (state.last, state.follows) = (Some(last), Some(joins));
+            (state.last, state.passed) = (Some(last), Some(last));
+            state.follows = Some(joins);
             return false;
         };
-        if last <= before {
-            self.check_second(index, last, before);
-            return false;
-        }
-        if joins > before {
-            self.check_left_out(index, (before, last), &raw);
+        let passed = self.continuity[index].passed.unwrap_or(before);
+        if last <= passed {
+            self.check_second(index, last, passed);
+            // All of them have begun anew, and bring again what they had brought.
+            self.routes.raw[index].split_off(&(last + 1));
+        } else if joins > passed {
+            self.check_left_out(index, (passed, last), &raw);
         }
         let state = &mut self.continuity[index];
+        state.passed = Some(last);
+        if last <= before {
+            // The book has it.
+            return false;
+        }
         state.last = Some(last);
         // What is missing may be in the snapshot.
         let covered = match market {
@@ -281,8 +290,7 @@ impl Checker {
             return;
         }
         let between = self.routes.raw[index].range(before + 1..=raw.joins);
-        let mut fillers =
-            between.filter(|(_, one)| one.intact && !one.crowded && one.joins <= before);
+        let mut fillers = between.filter(|(_, one)| one.intact && one.joins <= before);
         if let Some((id, filler)) = fillers.next() {
             let text = format!("instrument {index}: {last} goes on after {before} without {id}");
             return self.broken("FEED", format!("{text}: {filler:?}"));
@@ -295,7 +303,7 @@ impl Checker {
         let waited = self.now - raw.at;
         if waited < PATIENCE_NS && live.iter().any(may_bring) {
             let text = format!("instrument {index}: {last} goes on after {before}: {own:?}");
-            self.routes.suspects.push((market, text));
+            self.routes.suspects.push(text);
         }
     }
 
@@ -303,19 +311,19 @@ impl Checker {
     fn waiting(&self, market: Market) -> usize {
         let here = |index: &usize| self.instruments[*index].market == market;
         let newer = |index: usize| {
-            let passed = self.continuity[index].last.unwrap_or(u64::MAX - 1);
+            let passed = self.continuity[index].passed.unwrap_or(u64::MAX - 1);
             self.routes.raw[index].range(passed + 1..).count()
         };
         let all = (0..self.instruments.len()).filter(here);
         all.map(newer).sum()
     }
 
-    /// The end of an event: what went on too early did so because a connection ended, or it was
+    /// The end of an event: what went on too early is excused, or it was
     /// wrong.
     pub fn judge_merged(&mut self) {
-        let ended = std::mem::take(&mut self.routes.ended);
-        for (_, text) in std::mem::take(&mut self.routes.suspects) {
-            if !ended {
+        let excused = std::mem::take(&mut self.routes.excused);
+        for text in std::mem::take(&mut self.routes.suspects) {
+            if !excused {
                 self.broken("FEED", format!("not waited for: {text}"));
             }
         }
@@ -325,7 +333,7 @@ impl Checker {
     pub fn check_held(&mut self, now: u64) {
         self.now = now;
         for index in 0..self.instruments.len() {
-            let Some(before) = self.continuity[index].last else {
+            let Some(before) = self.continuity[index].passed else {
                 continue;
             };
             let newer = self.routes.raw[index].range(before + 1..);

@@ -70,7 +70,20 @@ impl Chain {
             return Verdict::Second;
         }
         self.rewound &= !(1 << connection);
+        self.judge_new(connection, follows, id, live)
+    }
+
+    /// Judges a message of `connection` where what has passed may have changed since it came.
+    pub(super) fn judge_new(
+        &self,
+        connection: usize,
+        follows: Option<u64>,
+        id: u64,
+        live: u8,
+    ) -> Verdict {
+        let others = live & !(1 << connection);
         match follows {
+            _ if id <= self.last => Verdict::Second,
             Some(follows) if follows < self.last => Verdict::Join(self.last),
             Some(follows) if follows > self.last => {
                 let ahead = |one: usize| self.own[one] > self.last;

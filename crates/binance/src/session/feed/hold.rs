@@ -1,14 +1,18 @@
 //! Messages that came too early wait here for what another connection may still bring.
 //!
 //! In: messages. Out: the same, in the order of their ids. Never: an allocation after the start;
-//! what finds no room is dropped, and its other copy or the gap in the ids makes up for it.
+//! what finds no room is for the caller to pass on.
 
 use crate::decode::StreamMessage;
 use market::event::DepthHeader;
 use market::{AggTrade, DepthUpdate, Level, MonoNs, Trade};
 
-/// Messages that can wait at a time.
-const SLOTS: usize = 16;
+/// Depth messages that can wait at a time.
+const DEPTHS: usize = 16;
+
+/// Trades that can wait at a time: they have room of their own, so that a burst of them leaves
+/// none of the depth without.
+const TRADES: usize = 32;
 
 /// Levels of one that can wait: more than a hundred times what one has on average.
 const LEVELS: usize = 1_024;
@@ -60,8 +64,8 @@ impl Hold {
             bids: 0,
             levels: Vec::new(),
         };
-        let mut slots = vec![slot; SLOTS];
-        for slot in &mut slots {
+        let mut slots = vec![slot; DEPTHS + TRADES];
+        for slot in &mut slots[..DEPTHS] {
             slot.levels.reserve_exact(LEVELS);
         }
         Self { slots, used: 0 }
@@ -79,7 +83,12 @@ impl Hold {
             StreamMessage::AggTrade(trade) => (Kept::AggTrade(*trade), &[], &[]),
             _ => return false,
         };
-        let free = self.slots.iter_mut().find(|one| one.kept.is_none());
+        let (depths, trades) = self.slots.split_at_mut(DEPTHS);
+        let room = match kept {
+            Kept::Depth(_) => depths,
+            Kept::Trade(_) | Kept::AggTrade(_) => trades,
+        };
+        let free = room.iter_mut().find(|one| one.kept.is_none());
         let Some(slot) = free.filter(|_| bids.len() + asks.len() <= LEVELS) else {
             return false;
         };

@@ -210,6 +210,36 @@ fn a_gap_on_all_is_told_at_once_and_one_that_nobody_fills_soon() {
 }
 
 #[test]
+fn after_a_gap_on_all_the_next_one_is_still_waited_for() {
+    // Both have lost 120, the first one 140 too, which the other brings in time.
+    let mut seen = Seen::default();
+    let mut feed = feed(&mut seen);
+    for (connection, id) in [(0, 110), (1, 110), (1, 130), (0, 150), (1, 140), (1, 150)] {
+        bring(&mut feed, connection, id, 0, &mut seen);
+    }
+    let ids: Vec<u64> = seen.depth.iter().map(|one| one.2).collect();
+    assert_eq!(ids, [110, 130, 140, 150]);
+}
+
+#[test]
+fn what_finds_no_room_to_wait_goes_on_with_what_waits_before_it() {
+    let mut seen = Seen::default();
+    let mut feed = feed(&mut seen);
+    bring(&mut feed, 0, 110, 0, &mut seen);
+    let late: Vec<u64> = (13..=40).map(|number| 10 * number).collect();
+    for id in &late {
+        bring(&mut feed, 0, *id, 0, &mut seen);
+    }
+    for id in 3..60 {
+        feed.take(0, trade(id), at_ms(0), &mut seen);
+    }
+    feed.expire(at_ms(300), &mut seen);
+    let ids: Vec<u64> = seen.depth.iter().skip(1).map(|one| one.2).collect();
+    assert_eq!(ids, late);
+    assert_eq!(seen.trades, (3..60).collect::<Vec<u64>>());
+}
+
+#[test]
 fn a_stream_is_down_when_its_last_connection_is() {
     let mut seen = Seen::default();
     let mut feed = feed(&mut seen);
@@ -440,5 +470,35 @@ proptest! {
         prop_assert!(seen.is_whole(), "{:?}", seen.depth.iter().map(|one| (one.0, one.2)).collect::<Vec<_>>());
         prop_assert_eq!(seen.book(), whole.book());
         prop_assert_eq!(seen.told, vec!["up"]);
+    }
+
+    /// Whatever is lost, also on both: what any of them brought goes on once, in its order.
+    #[test]
+    fn what_one_of_them_brought_goes_on_once(
+        one in misfortune(LENGTH), other in misfortune(LENGTH),
+    ) {
+        let mut arrivals = Vec::new();
+        for (connection, copy) in [&one, &other].into_iter().enumerate() {
+            let mut at = 0;
+            for number in (0..LENGTH).filter(|number| !copy.lost[*number]) {
+                at = at.max(number as u64 * STEP_MS + copy.late_ms[number]);
+                arrivals.push((at, connection, 110 + 10 * number as u64));
+            }
+        }
+        arrivals.sort_by_key(|arrival| arrival.0);
+        let mut seen = Seen::default();
+        let mut feed = feed(&mut seen);
+        bring(&mut feed, 0, 100, 0, &mut seen);
+        bring(&mut feed, 1, 100, 0, &mut seen);
+        for (at, connection, id) in &arrivals {
+            feed.expire(at_ms(*at), &mut seen);
+            bring(&mut feed, *connection, *id, *at, &mut seen);
+        }
+        feed.expire(at_ms(1_000_000), &mut seen);
+        let mut brought: Vec<u64> = arrivals.iter().map(|arrival| arrival.2).collect();
+        brought.sort_unstable();
+        brought.dedup();
+        let ids: Vec<u64> = seen.depth.iter().skip(1).map(|one| one.2).collect();
+        prop_assert_eq!(ids, brought);
     }
 }
