@@ -263,41 +263,7 @@ impl Venue {
             self.end(now, id, OrderState::Expired, Expiry::ReduceOnly, out);
             return;
         }
-        let instrument = self.instruments[index];
-        let futures = self.desk.account.spot.is_none();
-        let free = futures && self.desk.fees_elsewhere > 0;
-        self.desk.fees_elsewhere -= u32::from(free);
-        let execute = Execute {
-            position_side: request.options.position_side,
-            side: request.side,
-            price,
-            quantity,
-            // What the exchange closes by itself pays its own fee, not a trader's.
-            rate: match self.clearing {
-                true => Rate(0),
-                false => self.desk.account.fees.rate(liquidity),
-            },
-            free,
-            time: now,
-        };
-        let booked = self.desk.account.book_fill(&instrument, &execute);
-        let fill = Fill {
-            trade_id: self.take_trade_id(),
-            order_id: market::ExchangeOrderId(id),
-            instrument: request.instrument,
-            side: request.side,
-            liquidity,
-            price,
-            quantity,
-            position_side: request.options.position_side,
-            commission: booked.commission,
-            commission_asset: match booked.in_bnb {
-                true => Asset::new(OTHER_ASSET).expect("three bytes"),
-                false => self.commission_asset(&instrument, request.side),
-            },
-            realized: booked.realized,
-            time: now,
-        };
+        let fill = self.book(now, id, &request, (price, quantity), liquidity);
         self.desk.remember_fill(fill);
         let order = self
             .desk
@@ -323,6 +289,52 @@ impl Venue {
         ));
         self.tell_fill(&told, &fill, out);
         self.expire_idle_reduce_only(now, index, out);
+    }
+
+    /// Books a fill to the account and describes it.
+    fn book(
+        &mut self,
+        now: UtcMs,
+        id: u64,
+        request: &PlaceOrder,
+        (price, quantity): (Price, Quantity),
+        liquidity: Liquidity,
+    ) -> Fill {
+        let instrument = self.instruments[usize::from(request.instrument.0)];
+        let futures = self.desk.account.spot.is_none();
+        let free = futures && self.desk.fees_elsewhere > 0;
+        self.desk.fees_elsewhere -= u32::from(free);
+        let execute = Execute {
+            position_side: request.options.position_side,
+            side: request.side,
+            price,
+            quantity,
+            // What the exchange closes by itself pays its own fee, not a trader's.
+            rate: match self.clearing {
+                true => Rate(0),
+                false => self.desk.account.fees.rate(liquidity),
+            },
+            free,
+            time: now,
+        };
+        let booked = self.desk.account.book_fill(&instrument, &execute);
+        Fill {
+            trade_id: self.take_trade_id(),
+            order_id: market::ExchangeOrderId(id),
+            instrument: request.instrument,
+            side: request.side,
+            liquidity,
+            price,
+            quantity,
+            position_side: request.options.position_side,
+            commission: booked.commission,
+            commission_asset: match booked.in_bnb {
+                true => Asset::new(OTHER_ASSET).expect("three bytes"),
+                false => self.commission_asset(&instrument, request.side),
+            },
+            realized: booked.realized,
+            time: now,
+        }
     }
 
     /// What a fill may be: a reduce-only order never goes beyond flat.

@@ -71,6 +71,27 @@ fn leg_of(venue: &Venue, shape: u8) -> PositionSide {
     }
 }
 
+/// An order of one of many lifetimes, legs and modes.
+fn shaped(venue: &Venue, plain: PlaceOrder, shape: u8) -> PlaceOrder {
+    let lifetimes = [
+        TimeInForce::GoodTillCancel,
+        TimeInForce::GoodTillCancel,
+        TimeInForce::ImmediateOrCancel,
+        TimeInForce::PostOnly,
+        TimeInForce::FillOrKill,
+    ];
+    PlaceOrder {
+        time_in_force: lifetimes[usize::from(shape >> 1) % lifetimes.len()],
+        reduce_only: !venue.account().dual_side && shape.is_multiple_of(7),
+        options: OrderOptions {
+            position_side: leg_of(venue, shape),
+            self_trade: SelfTrade::ALL[usize::from(shape >> 5) % 4],
+            ..OrderOptions::default()
+        },
+        ..plain
+    }
+}
+
 fn nth_open(venue: &Venue, of: InstrumentId, n: usize) -> Option<market::ExchangeOrderId> {
     venue.open_orders(of).nth(n).map(|order| order.id)
 }
@@ -84,25 +105,8 @@ fn act(venue: &mut Venue, of: InstrumentId, number: usize, step: &Step, out: &mu
             shape,
         } => {
             let side = if buy { Side::Buy } else { Side::Sell };
-            let lifetimes = [
-                TimeInForce::GoodTillCancel,
-                TimeInForce::GoodTillCancel,
-                TimeInForce::ImmediateOrCancel,
-                TimeInForce::PostOnly,
-                TimeInForce::FillOrKill,
-            ];
-            let dual = venue.account().dual_side;
-            let request = PlaceOrder {
-                time_in_force: lifetimes[usize::from(shape >> 1) % lifetimes.len()],
-                reduce_only: !dual && shape % 7 == 0,
-                options: OrderOptions {
-                    position_side: leg_of(venue, shape),
-                    self_trade: SelfTrade::ALL[usize::from(shape >> 5) % 4],
-                    ..OrderOptions::default()
-                },
-                ..order(&format!("o{number}"), of, side, price, lots)
-            };
-            let _ = venue.place(NOW, &request, out);
+            let plain = order(&format!("o{number}"), of, side, price, lots);
+            let _ = venue.place(NOW, &shaped(venue, plain, shape), out);
         }
         Step::Modify(n, price, lots) => {
             if let Some(id) = nth_open(venue, of, n) {

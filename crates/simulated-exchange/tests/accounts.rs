@@ -28,7 +28,13 @@ async fn call_as(
 ) -> (u16, Value) {
     let now = bases.shared.lock().clock.now().0;
     let mut escaped = query.to_owned();
-    for (mark, code) in [('"', "%22"), ('{', "%7B"), ('}', "%7D"), ('[', "%5B"), (']', "%5D")] {
+    for (mark, code) in [
+        ('"', "%22"),
+        ('{', "%7B"),
+        ('}', "%7D"),
+        ('[', "%5B"),
+        (']', "%5D"),
+    ] {
         escaped = escaped.replace(mark, code);
     }
     let text = match escaped.as_str() {
@@ -66,12 +72,20 @@ async fn refused(bases: &Bases, method: &str, path: &str, query: &str, code: i64
     );
 }
 
+/// Posts that are refused: path, query, code.
+async fn refused_posts(bases: &Bases, all: &[(&str, &str, i64)]) {
+    for (path, query, code) in all {
+        refused(bases, "POST", path, query, *code).await;
+    }
+}
+
 fn number(value: &Value) -> f64 {
     value.as_str().unwrap().parse().unwrap()
 }
 
 const ORDER: &str = "/fapi/v1/order";
 const DUAL: &str = "/fapi/v1/positionSide/dual";
+const MARGIN: &str = "/fapi/v1/positionMargin";
 const TYPE: &str = "/fapi/v1/marginType";
 
 #[tokio::test]
@@ -135,124 +149,69 @@ async fn the_hedge_mode_has_two_legs_and_its_own_refusals() {
         .map(|one| &one["positionSide"])
         .collect();
     assert!(legs.contains(&&json!("LONG")) && legs.contains(&&json!("SHORT")));
-    refused(&bases, "POST", DUAL, "dualSidePosition=false", -4068).await;
+    closes_stay_within_their_leg(&bases).await;
+}
+
+/// What is asked for with 0.010 held long and 0.004 short.
+async fn closes_stay_within_their_leg(bases: &Bases) {
+    refused(bases, "POST", DUAL, "dualSidePosition=false", -4068).await;
     let over = "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=0.011&positionSide=LONG";
-    refused(&bases, "POST", ORDER, over, -2022).await;
+    refused(bases, "POST", ORDER, over, -2022).await;
     // A stop that closes the short leg leaves the long one alone.
     let stop = "algoType=CONDITIONAL&symbol=BTCUSDT&side=BUY&type=STOP_MARKET&closePosition=true\
         &triggerPrice=900000&positionSide=SHORT";
-    let stop = call(&bases, "POST", "/fapi/v1/algoOrder", stop).await;
+    let stop = call(bases, "POST", "/fapi/v1/algoOrder", stop).await;
     assert_eq!(stop["positionSide"], "SHORT", "{stop}");
-    let old = call(&bases, "GET", "/fapi/v2/account", "").await;
+    let old = call(bases, "GET", "/fapi/v2/account", "").await;
     assert_eq!(old["positions"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
 async fn an_isolated_position_has_margin_that_can_be_moved() {
     let bases = start(&["--symbols", "BTCUSDT,ETHUSDT"]).await;
-    let margin = "/fapi/v1/positionMargin";
-    refused(
-        &bases,
-        "POST",
-        TYPE,
+    let (crossed, isolated) = (
         "symbol=BTCUSDT&marginType=CROSSED",
-        -4046,
-    )
-    .await;
-    refused(
-        &bases,
-        "POST",
-        margin,
-        "symbol=BTCUSDT&amount=1&type=1",
-        -4049,
-    )
-    .await;
-    let isolated = "symbol=BTCUSDT&marginType=ISOLATED";
+        "symbol=BTCUSDT&marginType=ISOLATED",
+    );
+    let one = "symbol=BTCUSDT&amount=1&type=1";
+    refused_posts(&bases, &[(TYPE, crossed, -4046), (MARGIN, one, -4049)]).await;
     assert_eq!(call(&bases, "POST", TYPE, isolated).await["code"], 200);
-    refused(
-        &bases,
-        "POST",
-        margin,
-        "symbol=BTCUSDT&amount=1&type=1",
-        -4054,
-    )
-    .await;
+    refused_posts(&bases, &[(MARGIN, one, -4054)]).await;
     let buy = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.100";
     call(&bases, "POST", ORDER, buy).await;
-    refused(
-        &bases,
-        "POST",
-        TYPE,
-        "symbol=BTCUSDT&marginType=CROSSED",
-        -4048,
-    )
-    .await;
-    refused(
-        &bases,
-        "POST",
-        "/fapi/v1/leverage",
-        "symbol=BTCUSDT&leverage=5",
-        -4161,
-    )
-    .await;
+    let lower = ("/fapi/v1/leverage", "symbol=BTCUSDT&leverage=5", -4161);
+    refused_posts(&bases, &[(TYPE, crossed, -4048), lower]).await;
     let risk = async || {
         let all = call(&bases, "GET", "/fapi/v2/positionRisk", "symbol=BTCUSDT").await;
         all[0].clone()
     };
     let before = risk().await;
     assert_eq!(before["marginType"], "isolated");
-    let (set_aside, entry) = (
-        number(&before["isolatedWallet"]),
-        number(&before["entryPrice"]),
-    );
+    let set_aside = number(&before["isolatedWallet"]);
+    let entry = number(&before["entryPrice"]);
     // A twentieth of the value, rounded up fill by fill.
     assert!((set_aside - entry * 0.1 / 20.0).abs() < 1e-4, "{before}");
     let price = number(&before["liquidationPrice"]);
     assert!(price > entry * 0.94 && price < entry * 0.96, "{before}");
-    let added = call(&bases, "POST", margin, "symbol=BTCUSDT&amount=100.5&type=1").await;
+    let added = call(&bases, "POST", MARGIN, "symbol=BTCUSDT&amount=100.5&type=1").await;
     assert_eq!(added["amount"], 100.5);
-    refused(
-        &bases,
-        "POST",
-        margin,
-        "symbol=BTCUSDT&amount=100000&type=1",
-        -4050,
-    )
-    .await;
-    refused(
-        &bases,
-        "POST",
-        margin,
-        "symbol=BTCUSDT&amount=400&type=2",
-        -4051,
-    )
-    .await;
-    refused(
-        &bases,
-        "POST",
-        margin,
-        "symbol=BTCUSDT&amount=1&type=3",
-        -1130,
-    )
-    .await;
+    let too_much = [
+        (MARGIN, "symbol=BTCUSDT&amount=100000&type=1", -4050),
+        (MARGIN, "symbol=BTCUSDT&amount=400&type=2", -4051),
+        (MARGIN, "symbol=BTCUSDT&amount=1&type=3", -1130),
+    ];
+    refused_posts(&bases, &too_much).await;
     let after = risk().await;
     assert!((number(&after["isolatedWallet"]) - set_aside - 100.5).abs() < 1e-6);
     assert!(number(&after["liquidationPrice"]) < price - 900.0);
-    let history = call(
-        &bases,
-        "GET",
-        "/fapi/v1/positionMargin/history",
-        "symbol=BTCUSDT",
-    )
-    .await;
+    let path = "/fapi/v1/positionMargin/history";
+    let history = call(&bases, "GET", path, "symbol=BTCUSDT").await;
     assert_eq!(history[0]["type"], 1);
     let account = call(&bases, "GET", "/fapi/v3/account", "").await;
     let wallet = number(&account["totalWalletBalance"]);
     let cross = number(&account["totalCrossWalletBalance"]);
-    assert!(
-        (wallet - cross - set_aside - 100.5).abs() < 1e-6,
-        "{account}"
-    );
+    let apart = wallet - cross - set_aside - 100.5;
+    assert!(apart.abs() < 1e-6, "{account}");
 }
 
 #[tokio::test]
@@ -308,13 +267,18 @@ async fn a_batch_answers_in_its_order_and_one_refusal_stops_nothing() {
         &timeInForce=GTC"
     );
     refused(&bases, "POST", "/fapi/v1/order/test", &tested, -2019).await;
+    ends_and_prices_of_the_exchange(&bases, low).await;
+}
+
+/// Good-till-date orders, and prices taken from the book.
+async fn ends_and_prices_of_the_exchange(bases: &Bases, low: f64) {
     let gtd = format!(
         "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=0.01&price={low}\
         &timeInForce=GTD"
     );
-    refused(&bases, "POST", ORDER, &gtd, -1102).await;
+    refused(bases, "POST", ORDER, &gtd, -1102).await;
     refused(
-        &bases,
+        bases,
         "POST",
         ORDER,
         &format!("{gtd}&goodTillDate=1"),
@@ -322,13 +286,13 @@ async fn a_batch_answers_in_its_order_and_one_refusal_stops_nothing() {
     )
     .await;
     let till = (bases.shared.lock().clock.now().0 + 3_600_000) / 1_000 * 1_000;
-    let gtd = call(&bases, "POST", ORDER, &format!("{gtd}&goodTillDate={till}")).await;
+    let gtd = call(bases, "POST", ORDER, &format!("{gtd}&goodTillDate={till}")).await;
     assert_eq!(
         (&gtd["timeInForce"], &gtd["goodTillDate"]),
         (&json!("GTD"), &json!(till))
     );
     let best = "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=0.01&timeInForce=GTC&priceMatch=QUEUE";
-    let best = call(&bases, "POST", ORDER, best).await;
+    let best = call(bases, "POST", ORDER, best).await;
     assert_eq!(best["priceMatch"], "QUEUE", "{best}");
 }
 
