@@ -3,12 +3,14 @@
 pub mod account;
 pub mod algo;
 pub mod auth;
+pub mod candles;
 pub mod endpoint;
 pub mod error;
 pub mod exchange_info;
 pub mod market_data;
 pub mod order_object;
 pub mod params;
+pub mod prints;
 pub mod rest;
 pub mod spot_account;
 pub mod tables;

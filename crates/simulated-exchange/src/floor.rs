@@ -3,13 +3,15 @@
 //! In: the time. Out: all that happened until then, applied to the venue and published; private
 //! outputs for the owner. Never: a request.
 
-use market::{Instrument, InstrumentId, Market, Price, UtcMs};
+use market::{Instrument, InstrumentId, Market, Price, Side, UtcMs};
 use matching::{Conditional, ConditionalOrders, ConditionalState, Output, Venue};
 
 use crate::faults::Faults;
 use crate::feed::{Feed, FeedEvent};
+use crate::streams::board::Board;
 use crate::streams::hub::Hub;
 use crate::streams::publisher::Publisher;
+use crate::tape::{Tape, funding};
 
 /// Id of the first conditional order.
 const FIRST_CONDITIONAL_ID: u64 = 3_000_000_001;
@@ -36,6 +38,8 @@ pub struct Floor {
     /// When all orders of an instrument are cancelled, by instrument.
     countdowns: Vec<Option<i64>>,
     feeds: Vec<Lane>,
+    tapes: Vec<Tape>,
+    board: Board,
     speed: f64,
     start_ns: i64,
     events: u64,
@@ -65,10 +69,18 @@ impl Floor {
         let count = feeds.len();
         let mut hub = Hub::default();
         let mut lanes = Vec::with_capacity(feeds.len());
+        let mut tapes = Vec::with_capacity(feeds.len());
+        let start = UtcMs(start_ns.div_euclid(1_000_000));
         for (index, feed) in feeds.into_iter().enumerate() {
             let instrument = venue.instruments()[index];
             let book = feed.start_book();
             venue.on_snapshot(instrument.id, book.last_update_id, &book.bids, &book.asks);
+            tapes.push(Tape::new(
+                instrument,
+                feed.start_price(),
+                feed.pace(),
+                start,
+            ));
             let publisher = Publisher::new(instrument, book.last_update_id, rebatch_ns, &mut hub);
             lanes.push(Lane {
                 next_ns: feed.next_time_ns(),
@@ -76,9 +88,12 @@ impl Floor {
                 publisher,
             });
         }
+        let board = Board::new(market, venue.instruments(), &mut hub);
         Self {
             market,
             venue,
+            tapes,
+            board,
             hub,
             outputs: Vec::new(),
             conditional: ConditionalOrders::new(FIRST_CONDITIONAL_ID),
@@ -129,7 +144,8 @@ impl Floor {
             .feeds
             .iter()
             .filter_map(|lane| lane.publisher.next_tick_ns());
-        ticks.chain(feed).chain(countdowns).min()
+        let board = (!self.feeds.is_empty()).then(|| self.board.next_tick_ns());
+        ticks.chain(feed).chain(countdowns).chain(board).min()
     }
 
     /// Cancels all orders of an instrument at `at_ns`, unless this is called again before then;
@@ -142,6 +158,23 @@ impl Floor {
     #[must_use]
     pub fn countdown(&self, instrument: InstrumentId) -> Option<i64> {
         self.countdowns[usize::from(instrument.0)]
+    }
+
+    /// What an instrument's market has done.
+    #[must_use]
+    pub fn tape(&self, instrument: InstrumentId) -> &Tape {
+        &self.tapes[usize::from(instrument.0)]
+    }
+
+    /// The same, for answers that make it remember more.
+    pub fn tape_mut(&mut self, instrument: InstrumentId) -> &mut Tape {
+        &mut self.tapes[usize::from(instrument.0)]
+    }
+
+    /// The streams of an instrument.
+    #[must_use]
+    pub fn publisher(&self, instrument: InstrumentId) -> &Publisher {
+        &self.feeds[usize::from(instrument.0)].publisher
     }
 
     /// Price of the last trade, or the middle of the book before the first; 0 while unknown.
@@ -210,6 +243,23 @@ impl Floor {
                 lane.publisher.tick(now_ns, view, &mut self.hub, faults);
             }
         }
+        let (tapes, venue) = (&mut self.tapes, &self.venue);
+        self.board.tick(now_ns, tapes, venue, &mut self.hub, faults);
+    }
+
+    /// A mark price reaches account, tape and streams.
+    fn mark(&mut self, index: usize, mark: Price, now: UtcMs, faults: &mut Faults) {
+        let id = InstrumentId(index as u16);
+        let mark = faults.mark(mark);
+        self.venue.on_mark(id, mark);
+        let view = self.venue.view(id);
+        let best = |side| view.best(side).map_or(mark, |level| level.price);
+        let premium_e8 = funding::premium_e8(best(Side::Buy), best(Side::Sell), mark);
+        let tape = &mut self.tapes[index];
+        tape.mark(mark, premium_e8, now);
+        let rate = tape.funding.rate();
+        let publisher = &mut self.feeds[index].publisher;
+        publisher.mark(mark, rate, now, &mut self.hub, faults);
     }
 
     fn step(&mut self, index: usize, wall_ns: i64, faults: &mut Faults) {
@@ -244,13 +294,12 @@ impl Floor {
                 trade.event_time = now;
                 trade.transaction_time = now;
                 self.last_prices[index] = trade.price;
+                self.tapes[index].trade(&trade, now);
                 self.venue.on_trade(now, &trade, &mut self.outputs);
                 lane.publisher.trade(&trade, wall_ns, &mut self.hub, faults);
             }
             FeedEvent::Mark(mark) => {
-                let mark = faults.mark(mark);
-                self.venue.on_mark(id, mark);
-                lane.publisher.mark(mark, now, &mut self.hub, faults);
+                self.mark(index, mark, now, faults);
             }
         }
         self.trigger(id, now);

@@ -19,5 +19,6 @@ pub mod options;
 pub mod private;
 pub mod server;
 pub mod streams;
+pub mod tape;
 pub mod user_events;
 pub mod wire_log;

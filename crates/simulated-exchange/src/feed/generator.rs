@@ -24,12 +24,14 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::parameters::FlowParameters;
 use super::{DepthChange, Feed, FeedEvent, StartBook};
+use crate::tape::past::Pace;
 
 /// Time between depth events, as production sends them.
 pub const DEPTH_PERIOD_NS: i64 = 100_000_000;
 const MARK_PERIOD_NS: i64 = 1_000_000_000;
 const FIRST_UPDATE_ID: u64 = 1_000_000;
-const FIRST_TRADE_ID: u64 = 5_000_000;
+/// As high as production's, so that a past of two years fits below it.
+const FIRST_TRADE_ID: u64 = 5_000_000_000;
 /// Share of a swept level that trades; the rest is cancelled before.
 const SWEPT_TRADED: f64 = 0.5;
 /// How strongly pressure draws market orders and sweeps in its direction.
@@ -446,6 +448,10 @@ impl Feed for Generator {
 
     fn start_book(&self) -> StartBook {
         self.start.clone()
+    }
+
+    fn pace(&self) -> Pace {
+        self.parameters.pace(FIRST_TRADE_ID + 1)
     }
 
     fn next_time_ns(&self) -> Option<i64> {
