@@ -28,6 +28,7 @@ pub use conditional::{
     PlaceConditional, TriggerBy,
 };
 pub use order::{Expiry, Fill, Order, PlaceOrder};
+pub use queue::{QueueModel, QueuePosition};
 pub use rejection::Rejection;
 pub use spot::{Balance, SpotBalances};
 pub use venue::{AccountChange, OrderEvent, Output, Venue, VenueConfig, WalletChange};

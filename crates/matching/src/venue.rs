@@ -13,6 +13,7 @@ use market::{
 use crate::account::{Account, Fees, initial_margin};
 use crate::execution::MakerMatch;
 use crate::order::{Expiry, Fill, Order, PlaceOrder};
+use crate::queue::QueueModel;
 use crate::rejection::Rejection;
 use crate::spot::SpotBalances;
 use crate::view::MarketView;
@@ -112,6 +113,7 @@ pub struct Venue {
     pub(crate) fills_total: u64,
     /// Fills that pay their fees in another asset.
     pub(crate) fees_elsewhere: u32,
+    pub(crate) queue_model: QueueModel,
     /// Money that moved without a trade, numbered, oldest first.
     pub(crate) moves: VecDeque<(u64, WalletChange)>,
     next_order_id: u64,
@@ -145,6 +147,7 @@ impl Venue {
             moves: VecDeque::new(),
             fills_total: 0,
             fees_elsewhere: 0,
+            queue_model: QueueModel::default(),
             next_order_id: config.first_order_id,
             next_trade_id: config.first_trade_id,
             orders_total: 0,
@@ -244,7 +247,7 @@ impl Venue {
         }
         for (side, levels) in [(Side::Buy, update.bids), (Side::Sell, update.asks)] {
             for level in levels {
-                self.level_changed(index, side, level.price, level.quantity);
+                self.level_changed(now, index, side, level.price);
             }
         }
         self.match_crossed(now, index, out);
@@ -257,8 +260,8 @@ impl Venue {
         if self.open[index].is_empty() {
             return;
         }
-        self.level_changed(index, Side::Buy, ticker.bid.price, ticker.bid.quantity);
-        self.level_changed(index, Side::Sell, ticker.ask.price, ticker.ask.quantity);
+        self.level_changed(now, index, Side::Buy, ticker.bid.price);
+        self.level_changed(now, index, Side::Sell, ticker.ask.price);
         self.match_crossed(now, index, out);
     }
 

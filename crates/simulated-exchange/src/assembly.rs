@@ -54,7 +54,8 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
     let start_ns = clock.now_ns();
     let rebatch_ns = options.rebatch_depth.map(|ms| i64::from(ms) * MS);
     let floor = |market, feeds: Vec<Box<dyn Feed>>| {
-        let venue = venue(market, &feeds);
+        let mut venue = venue(market, &feeds);
+        venue.set_queue_model(options.queue_model);
         Floor::new(market, venue, feeds, options.speed, rebatch_ns, start_ns)
     };
     Ok(Exchange {

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod exchange;
 pub mod faults;
 pub mod feed;
+pub mod fill_study;
 pub mod floor;
 pub mod options;
 pub mod private;
