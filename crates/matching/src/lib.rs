@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod conditional;
+pub mod input;
 pub mod order;
 pub mod queue;
 pub mod rejection;
@@ -27,6 +28,7 @@ pub use conditional::{
     Conditional, ConditionalKind, ConditionalOrders, ConditionalRejection, ConditionalState,
     PlaceConditional, TriggerBy,
 };
+pub use input::Input;
 pub use order::{Expiry, Fill, Order, PlaceOrder};
 pub use queue::{QueueModel, QueuePosition};
 pub use rejection::Rejection;

@@ -12,6 +12,7 @@ use market::{
 
 use crate::account::{Account, Fees, initial_margin};
 use crate::execution::MakerMatch;
+use crate::input::{Input, Recorder};
 use crate::order::{Expiry, Fill, Order, PlaceOrder};
 use crate::queue::QueueModel;
 use crate::rejection::Rejection;
@@ -114,6 +115,7 @@ pub struct Venue {
     /// Fills that pay their fees in another asset.
     pub(crate) fees_elsewhere: u32,
     pub(crate) queue_model: QueueModel,
+    pub(crate) recorder: Recorder,
     /// Money that moved without a trade, numbered, oldest first.
     pub(crate) moves: VecDeque<(u64, WalletChange)>,
     next_order_id: u64,
@@ -148,6 +150,7 @@ impl Venue {
             fills_total: 0,
             fees_elsewhere: 0,
             queue_model: QueueModel::default(),
+            recorder: Recorder::default(),
             next_order_id: config.first_order_id,
             next_trade_id: config.first_trade_id,
             orders_total: 0,
@@ -189,6 +192,7 @@ impl Venue {
 
     /// Sets the leverage of an instrument.
     pub fn set_leverage(&mut self, instrument: InstrumentId, leverage: u32) {
+        self.recorder.note(|| Input::Leverage(instrument, leverage));
         self.account.leverage[usize::from(instrument.0)] = leverage.max(1);
     }
 
@@ -235,11 +239,23 @@ impl Venue {
         bids: &[market::Level],
         asks: &[market::Level],
     ) {
+        self.recorder.note(|| Input::Snapshot {
+            instrument,
+            last_update_id,
+            bids: bids.to_vec(),
+            asks: asks.to_vec(),
+        });
         self.views[usize::from(instrument.0)].reset(last_update_id, bids, asks);
     }
 
     /// A depth difference: queues shorten, crossed orders fill.
     pub fn on_depth(&mut self, now: UtcMs, update: &DepthUpdate<'_>, out: &mut Vec<Output>) {
+        self.recorder.note(|| Input::Depth {
+            now,
+            header: update.header,
+            bids: update.bids.to_vec(),
+            asks: update.asks.to_vec(),
+        });
         let index = usize::from(update.header.instrument.0);
         self.views[index].apply_depth(update);
         if self.open[index].is_empty() {
@@ -255,6 +271,7 @@ impl Venue {
 
     /// A book ticker: as a depth difference of the two best levels.
     pub fn on_ticker(&mut self, now: UtcMs, ticker: &BookTicker, out: &mut Vec<Output>) {
+        self.recorder.note(|| Input::Ticker(now, *ticker));
         let index = usize::from(ticker.instrument.0);
         self.views[index].apply_ticker(ticker);
         if self.open[index].is_empty() {
@@ -267,6 +284,7 @@ impl Venue {
 
     /// A trade of others: orders that stood before it or at its price fill.
     pub fn on_trade(&mut self, now: UtcMs, trade: &Trade, out: &mut Vec<Output>) {
+        self.recorder.note(|| Input::Trade(now, *trade));
         if trade.from_book {
             self.match_trade(now, trade, out);
         }
@@ -274,6 +292,7 @@ impl Venue {
 
     /// A mark price.
     pub fn on_mark(&mut self, instrument: InstrumentId, mark: Price) {
+        self.recorder.note(|| Input::Mark(instrument, mark));
         self.marks[usize::from(instrument.0)] = mark;
     }
 
@@ -287,6 +306,7 @@ impl Venue {
         request: &PlaceOrder,
         out: &mut Vec<Output>,
     ) -> Result<ExchangeOrderId, Rejection> {
+        self.recorder.note(|| Input::Place(now, *request));
         self.check(request)?;
         let id = self.take_order_id();
         self.orders_total += 1;
@@ -304,6 +324,7 @@ impl Venue {
         id: ExchangeOrderId,
         out: &mut Vec<Output>,
     ) -> Result<Order, Rejection> {
+        self.recorder.note(|| Input::Cancel(now, id));
         let open = self
             .orders
             .get(&id.0)
@@ -329,6 +350,8 @@ impl Venue {
         quantity: Quantity,
         out: &mut Vec<Output>,
     ) -> Result<Order, Rejection> {
+        self.recorder
+            .note(|| Input::Modify(now, id, price, quantity));
         let order = self.orders.get(&id.0).filter(|one| !one.state.is_final());
         let order = *order.ok_or(Rejection::UnknownOrder)?;
         self.check_modification(&order, price, quantity)?;

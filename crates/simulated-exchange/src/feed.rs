@@ -3,6 +3,7 @@
 //! In: a recording or a generator. Out: events in ticks and lots with continuous ids, timed in ns
 //! since the feed's start at speed 1. Never: wall-clock time, the wire's text.
 
+pub mod activity;
 pub mod generator;
 pub mod parameters;
 pub mod recording;

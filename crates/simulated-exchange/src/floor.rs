@@ -3,9 +3,12 @@
 //! In: the time. Out: all that happened until then, applied to the venue and published; private
 //! outputs for the owner. Never: a request.
 
+use std::sync::{Arc, Mutex};
+
 use market::{Instrument, InstrumentId, Market, Price, Side, UtcMs};
 use matching::{Conditional, ConditionalOrders, ConditionalState, Output, Venue};
 
+use crate::arrival_log::ArrivalLog;
 use crate::faults::Faults;
 use crate::feed::{Feed, FeedEvent};
 use crate::streams::board::Board;
@@ -43,7 +46,11 @@ pub struct Floor {
     speed: f64,
     start_ns: i64,
     events: u64,
+    arrivals: Option<SharedLog>,
 }
+
+/// The arrival log, which both markets write.
+pub type SharedLog = Arc<Mutex<ArrivalLog>>;
 
 struct Lane {
     feed: Box<dyn Feed>,
@@ -104,6 +111,29 @@ impl Floor {
             speed,
             start_ns,
             events: 0,
+            arrivals: None,
+        }
+    }
+
+    /// Writes what reaches the venue from now on to a log.
+    pub fn log_arrivals(&mut self, log: SharedLog) {
+        self.arrivals = Some(log);
+    }
+
+    /// Puts what has reached the venue into the log. A log that cannot be written ends, and says
+    /// so: the market goes on.
+    pub fn write_arrivals(&mut self, flush: bool) {
+        let Some(log) = &self.arrivals else {
+            return;
+        };
+        let inputs = self.venue.take_inputs();
+        let mut log = log.lock().expect("no piece of work panicked");
+        let written = log.inputs(self.market, &inputs);
+        let written = written.and_then(|()| if flush { log.flush() } else { Ok(()) });
+        drop(log);
+        if let Err(error) = written {
+            tracing::error!(market = %self.market, %error, "the arrival log ends here");
+            self.arrivals = None;
         }
     }
 
@@ -138,6 +168,7 @@ impl Floor {
         }
         self.fire_countdowns(now_ns);
         self.tick(now_ns, faults);
+        self.write_arrivals(false);
         let countdowns = self.countdowns.iter().flatten().copied();
         let feed = self.earliest().map(|(_, time_ns)| self.wall_ns(time_ns));
         let ticks = self

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod arrival_log;
 pub mod assembly;
 pub mod clock;
 pub mod exchange;

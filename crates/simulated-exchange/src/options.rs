@@ -60,6 +60,11 @@ pub struct Options {
     #[arg(long, value_name = "MODEL", default_value = "risk-averse")]
     pub queue_model: QueueModel,
 
+    /// Where every market event and order is written with the time at which it arrived; `matching`
+    /// alone makes the same fills of it.
+    #[arg(long, value_name = "FILE")]
+    pub arrival_log: Option<PathBuf>,
+
     /// USD-M address; spot and the control API take the next two ports. Port 0: all free ones.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8900")]
     pub listen: SocketAddr,

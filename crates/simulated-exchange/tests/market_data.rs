@@ -2,7 +2,13 @@
 //!
 //! In: a generated market, requests, subscriptions. Out: passes, or the answer that contradicts
 //! another one. Never: a wait without end.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file uses a part of what they share"
+)]
 mod support;
 
 use serde_json::Value;

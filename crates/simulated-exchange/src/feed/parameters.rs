@@ -20,6 +20,8 @@ pub struct FlowParameters {
     pub start_price_ticks: i64,
     /// Arrivals and cancels on both sides together.
     pub level_events_per_s: f64,
+    /// Changes anywhere in the book, as a multiple of these.
+    pub far_events_per_level_event: f64,
     /// Exponent of the power law of distances.
     pub distance_exponent: f64,
     /// Largest distance.
@@ -44,7 +46,7 @@ pub struct FlowParameters {
     pub trade_lots: f64,
     /// Standard deviation of the logarithm of these quantities.
     pub trade_sigma: f64,
-    /// Moves of the price that sweep several levels.
+    /// Moves of the price that sweep several levels, those that follow others included.
     pub sweeps_per_s: f64,
     /// Mean length of a sweep.
     pub sweep_ticks: f64,
@@ -161,6 +163,7 @@ pub fn flow(instrument: &Instrument) -> FlowParameters {
     FlowParameters {
         start_price_ticks,
         level_events_per_s: 500.0,
+        far_events_per_level_event: 0.9,
         distance_exponent: 0.30,
         distance_max_ticks: 2_500,
         occupancy: 0.4,
