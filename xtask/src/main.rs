@@ -11,6 +11,7 @@ mod mutants;
 mod process;
 mod setup;
 mod simulate;
+mod source_mutants;
 mod suites;
 mod tidy;
 mod torture;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Options),
     /// Show that the simulation catches what is wrong in our own code.
     Mutants(mutants::Options),
+    /// cargo-mutants on what money hangs on.
+    SourceMutants(source_mutants::Options),
     /// Install what tests and demo need; say what is missing where it cannot.
     Setup,
     /// Run engine, sessions and exchange in virtual time, under seeded faults.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Mutants(options) => mutants::run(&options),
+        Command::SourceMutants(options) => source_mutants::run(&options),
         Command::Setup => setup::run(),
         Command::Simulate(options) => simulate::run(&options),
         Command::Test(options) => suites::run(&options),

@@ -4,7 +4,7 @@
 //! exit 0 only if all passed. Never: a required part that is skipped in silence.
 
 use crate::process::{Failure, cargo, exists, line_of, root, run as run_to_end, target_dir};
-use crate::{bench, evidence, mutants, setup, simulate, tidy, torture};
+use crate::{bench, evidence, mutants, setup, simulate, source_mutants, tidy, torture};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub(crate) enum Suite {
     Bench,
     /// Every mutant of our own code against the simulation.
     Mutants,
+    /// Every mutant that cargo-mutants finds in what money hangs on; hours.
+    SourceMutants,
     /// Two thousand seeds of the simulation, and 200 of them twice.
     Simulate,
     /// Real processes that are killed, frozen, cut off and starved of disk.
@@ -66,6 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Some(Suite::Fuzz) => fuzz(),
         Some(Suite::Bench) => bench::suite(),
         Some(Suite::Mutants) => mutants::suite(),
+        Some(Suite::SourceMutants) => source_mutants::suite(),
         Some(Suite::Simulate) => simulate::suite(),
         Some(Suite::Torture) => torture::suite(),
     }

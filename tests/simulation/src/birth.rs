@@ -181,8 +181,8 @@ fn tighten(risk: &mut RiskConfig, seed: u64) {
         risk.orders_per_10s_max = random.between(14, 30) as u32;
         risk.orders_per_minute_max = 5 * risk.orders_per_10s_max;
     }
-    if random.chance(200) {
-        risk.daily_loss_max = Money::from_whole(random.between(60, 300) as i64);
+    if random.chance(300) {
+        risk.daily_loss_max = Money::from_whole(random.between(15, 120) as i64);
     }
 }
 

@@ -65,6 +65,8 @@ pub struct Shadow {
     pub written: bool,
     /// When it was decided.
     pub decided_at: u64,
+    /// When it was asked for last, and by which life.
+    pub asked: Option<(u32, u64)>,
     /// When the queries were sent that the exchange has answered with "not found".
     pub not_found: Vec<u64>,
     /// Most that it may fill: its quantity, or what an amendment has made of it (F32).
@@ -158,6 +160,10 @@ pub struct Checker {
     born_at: u64,
     /// Positions that were adopted since the last look.
     adopted: Vec<Statement>,
+    /// The look at the account that is under way: which market, since when.
+    look: Option<(market::Market, u64)>,
+    /// One that has just ended in agreement.
+    agreed: Option<(market::Market, u64)>,
     /// Where the comparison of profits began, by instrument.
     flats: Vec<Flat>,
     /// Protective stops.
@@ -218,6 +224,8 @@ impl Checker {
             booked_to: Vec::new(),
             born_at: 0,
             adopted: Vec::new(),
+            look: None,
+            agreed: None,
             flats: Vec::new(),
             stops: Stops::default(),
             states: Vec::new(),
@@ -252,6 +260,7 @@ impl Checker {
         self.booked = Money::ZERO;
         self.fills_fresh.clear();
         self.adopted.clear();
+        (self.look, self.agreed) = (None, None);
         self.born_at = birth.now;
         self.truths.resize(count, VecDeque::new());
         self.booked_to = vec![0; count];

@@ -231,6 +231,7 @@ impl Outlet for Desk {
         if self.death.dead {
             return;
         }
+        self.checker.borrow_mut().on_request(request, self.now.0);
         if request.is_cold() {
             self.cold.push(*request);
             return;

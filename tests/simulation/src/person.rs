@@ -250,6 +250,9 @@ pub struct Person {
 /// An anxious person cancels everything within this time.
 const ANXIETY_MS: u64 = 3_500;
 
+/// Of a thousand trips of a breaker so many are answered by a restart, as if that cleared it.
+const RESTARTS: u64 = 400;
+
 /// How long a person of phase one looks on.
 pub const PATIENCE_NS: u64 = 12 * SECOND;
 
@@ -315,6 +318,11 @@ impl Person {
         let now = world.now;
         let tripped = state == TradingState::Reducing && is_breaker(reason);
         let concerns = unclaimed || tripped;
+        if tripped && self.since.is_none() && self.random.chance(RESTARTS) {
+            // What has tripped holds in the next life too.
+            let word = self.random.word();
+            plan_death(world, word, false);
+        }
         let waited = concerns && now - *self.since.get_or_insert(now) >= self.patience_ns;
         if tripped && waited {
             self.since = None;

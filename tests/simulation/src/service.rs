@@ -10,7 +10,7 @@ use serde_json::Value;
 use simulated_exchange::api::order_object;
 use simulated_exchange::streams::hub::Outgoing;
 
-use crate::faults::{Asked, CallFate, Fate, Piece, Stale, is_market_data, stop_of};
+use crate::faults::{Asked, CallFate, Fate, Piece, Stale, Unlisted, is_market_data, stop_of};
 use crate::network::{ConnectionId, Delivery, Ending, Place, RestCall, RestReply, server_frame};
 use crate::world::World;
 
@@ -149,6 +149,16 @@ impl World {
         match fate {
             Fate::LoseAnswer => {}
             Fate::FillAndLoseAnswer if is_new => self.fill(request, 1, 26),
+            Fate::FillUntold(lasts) if is_new => {
+                let until = self.now + lasts;
+                self.adversary.lagging = Some((request.name.clone(), until));
+                self.adversary.unlisted = Some(Unlisted {
+                    since: self.venue.exchange.clock.now(),
+                    until,
+                    met: false,
+                });
+                self.fill(request, 1, 26);
+            }
             Fate::Lags(lasts) if is_new => {
                 self.adversary.lagging = Some((request.name.clone(), self.now + lasts));
             }
@@ -157,7 +167,7 @@ impl World {
                     self.keep_stale(request, was, *lasts);
                 }
             }
-            Fate::FillAndLoseAnswer | Fate::Lags(_) | Fate::Stale(_) => {}
+            Fate::FillAndLoseAnswer | Fate::FillUntold(_) | Fate::Lags(_) | Fate::Stale(_) => {}
             _ => return false,
         }
         true

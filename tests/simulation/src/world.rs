@@ -290,6 +290,13 @@ impl World {
         if !checker.refused_fresh.is_empty() {
             checker.check_refused(&self.venue.exchange, self.now);
         }
+        if let Some(appliance) = &self.appliance {
+            // A step of the exchange's clock says nothing of when an order has ended.
+            let utc_ns = crate::venue::START_UTC_NS + self.now as i64;
+            let utc_ns = (self.venue.clock_error_ns == 0).then_some(utc_ns);
+            let engine = appliance.host.engine();
+            checker.check_believed(&self.venue.exchange, engine, self.now, utc_ns);
+        }
         checker.check_verified(&self.venue.exchange, self.now);
         checker.note_positions(&self.venue.exchange, self.now);
     }

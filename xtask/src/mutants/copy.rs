@@ -15,6 +15,12 @@ const LEFT_OUT: [&str; 4] = ["docs/", "benches/", "dashboard/", "os-image/"];
 /// Where the switch goes: every crate knows this one.
 const SWITCH_FILE: &str = "crates/market/src/lib.rs";
 
+/// Where lints are set.
+const LINTS_FILE: &str = "Cargo.toml";
+
+/// The table of them.
+const LINTS: &str = "[workspace.lints.rust]\n";
+
 /// Which mutant lives; its number comes from the environment, once.
 const SWITCH: &str = r#"
 /// Which mutant lives.
@@ -77,9 +83,19 @@ pub(crate) fn write(tree: &Path, mutants: &[Mutant]) -> Result<(), Failure> {
         if file == SWITCH_FILE {
             bytes.extend_from_slice(SWITCH.as_bytes());
         }
+        if file == LINTS_FILE {
+            bytes = without_warnings(bytes);
+        }
         write_changed(&tree.join(file), &bytes)?;
     }
     Ok(())
+}
+
+/// A switch stands in parentheses, where the place wants them or not.
+fn without_warnings(bytes: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let quiet = format!("{LINTS}unused_parens = \"allow\"\n");
+    text.replace(LINTS, &quiet).into_bytes()
 }
 
 fn write_changed(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -57,6 +57,7 @@ impl Checker {
             Record::KillStep(step) => self.on_kill_step(&step),
             Record::Reconciled(_) => {
                 self.reconciled = true;
+                self.agreed = self.look.take();
                 self.stops.on_agreed();
             }
             Record::Protection(step) => self.on_protection(&step),
@@ -97,12 +98,14 @@ impl Checker {
         self.state = change.to;
     }
 
-    /// A position is taken over from the exchange only when nothing of our own is open about it:
-    /// no fate, no fill that was told (I11).
+    /// A position is taken over from the exchange only when nothing of our own is open in its
+    /// market: no fate, no fill that was told (I11).
     fn check_clear(&mut self, instrument: InstrumentId) {
         let life = self.life;
+        let market_of = |id: InstrumentId| self.instruments[usize::from(id.0)].market;
+        let market = market_of(instrument);
         let open = |one: &&Shadow| {
-            let here = one.life == life && one.order.instrument == instrument;
+            let here = one.life == life && market_of(one.order.instrument) == market;
             here && (one.doubtful || one.told > one.filled)
         };
         let mut all: Vec<_> = self.orders.values().filter(open).collect();
@@ -166,6 +169,7 @@ impl Checker {
             doubtful: false,
             written: false,
             decided_at: self.now,
+            asked: None,
             not_found: Vec::new(),
             quantity_most: order.quantity.0,
             outside: false,

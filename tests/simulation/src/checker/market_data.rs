@@ -62,8 +62,6 @@ struct Raw {
     at: u64,
     /// As the exchange published it.
     intact: bool,
-    /// There may have been no room for it to wait.
-    crowded: bool,
 }
 
 /// One connection's part of a book.
@@ -103,10 +101,11 @@ pub(super) struct Routes {
     raw: Vec<BTreeMap<u64, Raw>>,
     /// Texts of the exchange.
     published: HashSet<u64>,
-    /// What went on although another connection may have brought what was missing: unless one of
-    /// them has just ended.
-    suspects: Vec<(Market, String)>,
-    ended: bool,
+    /// What went on although another connection may have brought what was missing: unless it is
+    /// excused.
+    suspects: Vec<String>,
+    /// One of them has just ended, or brought what found no room to wait.
+    excused: bool,
 }
 
 impl Routes {
@@ -145,7 +144,7 @@ impl Checker {
             true => self.routes.open.insert(place, false),
             false => self.routes.open.remove(&place),
         };
-        self.routes.ended |= !up;
+        self.routes.excused |= !up;
         if place.role != Role::Books {
             return;
         }
@@ -199,7 +198,7 @@ impl Checker {
             Market::Spot => first.saturating_sub(1),
         };
         let intact = self.routes.published.contains(&hash_of(text));
-        let crowded = self.waiting(place.market) >= ROOM;
+        self.routes.excused |= self.waiting(place.market) >= ROOM;
         let passed = self.continuity[index].passed.unwrap_or(0);
         let own = &mut self.routes.own[index][usize::from(place.number)];
         own.unsure = !intact;
@@ -215,7 +214,6 @@ impl Checker {
             joins,
             at,
             intact,
-            crowded,
         });
         if raw.len() > REMEMBERED {
             raw.pop_first();
@@ -292,8 +290,7 @@ impl Checker {
             return;
         }
         let between = self.routes.raw[index].range(before + 1..=raw.joins);
-        let mut fillers =
-            between.filter(|(_, one)| one.intact && one.joins <= before);
+        let mut fillers = between.filter(|(_, one)| one.intact && one.joins <= before);
         if let Some((id, filler)) = fillers.next() {
             let text = format!("instrument {index}: {last} goes on after {before} without {id}");
             return self.broken("FEED", format!("{text}: {filler:?}"));
@@ -304,9 +301,9 @@ impl Checker {
             !own.unsure && own.last.is_none_or(|theirs| theirs <= before)
         };
         let waited = self.now - raw.at;
-        if waited < PATIENCE_NS && !raw.crowded && live.iter().any(may_bring) {
+        if waited < PATIENCE_NS && live.iter().any(may_bring) {
             let text = format!("instrument {index}: {last} goes on after {before}: {own:?}");
-            self.routes.suspects.push((market, text));
+            self.routes.suspects.push(text);
         }
     }
 
@@ -321,12 +318,12 @@ impl Checker {
         all.map(newer).sum()
     }
 
-    /// The end of an event: what went on too early did so because a connection ended, or it was
+    /// The end of an event: what went on too early is excused, or it was
     /// wrong.
     pub fn judge_merged(&mut self) {
-        let ended = std::mem::take(&mut self.routes.ended);
-        for (_, text) in std::mem::take(&mut self.routes.suspects) {
-            if !ended {
+        let excused = std::mem::take(&mut self.routes.excused);
+        for text in std::mem::take(&mut self.routes.suspects) {
+            if !excused {
                 self.broken("FEED", format!("not waited for: {text}"));
             }
         }

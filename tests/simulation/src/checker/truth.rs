@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use engine::Engine;
-use market::{Market, OrderState};
+use market::{Certainty, Market, OrderState, PendingRequest};
 use simulated_exchange::exchange::Exchange;
 
 use super::{Checker, Shadow};
@@ -52,6 +52,40 @@ impl Checker {
                     );
                     self.broken("I4", text);
                 }
+            }
+        }
+    }
+
+    /// After a look in agreement: what the exchange did not list, because it had ended before it was
+    /// asked, is not believed to be open (I11). `utc_ns` is the exchange's time at `now`, where it
+    /// tells when an order has ended.
+    pub fn check_believed(
+        &mut self,
+        exchange: &Exchange,
+        engine: &Engine,
+        now: u64,
+        utc_ns: Option<i64>,
+    ) {
+        let Some(((market, asked), utc_ns)) = self.agreed.take().zip(utc_ns) else {
+            return;
+        };
+        self.now = now;
+        let asked_ms = (utc_ns - (now - asked) as i64) / 1_000_000;
+        let venue = &exchange.floor(market).venue;
+        for order in engine.orders().live_orders() {
+            let settled = order.state.is_final() || order.certainty == Certainty::Unknown;
+            let busy = order.pending != PendingRequest::None;
+            if settled || busy || order.submitted_at.0 >= asked {
+                continue;
+            }
+            let id = order.new.client_order_id;
+            let truth = venue.order_by_client(&id);
+            let ended = truth.filter(|one| one.state.is_final() && one.updated.0 < asked_ms);
+            if let Some(one) = ended {
+                let (name, state) = (id.as_str(), one.state);
+                let text =
+                    format!("{name} is taken for open after a look, {state} since before it");
+                self.broken("I11", text);
             }
         }
     }

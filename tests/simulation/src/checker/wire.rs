@@ -4,6 +4,7 @@
 //! Never: the product's encoder or decoder.
 
 use engine::event::StreamChange;
+use engine::outbox::Request;
 use market::{ClientOrderId, Market, MonoNs, NewOrder, OrderType, TimeInForce, UtcMs};
 use serde_json::Value;
 
@@ -18,10 +19,44 @@ const ORDERS_PER_10S_MAX: usize = 300;
 /// How far the time stamp of an order that opens may be from the estimated time (I21).
 const STAMP_ERROR_MS: i64 = 500;
 
+/// Queries of one order lie so far apart (I4), but for what a clock loses.
+const BETWEEN_QUERIES_NS: u64 = SECOND - MS;
+
 /// How long a clock that stepped is doubtful.
 const DOUBT_NS: u64 = 5 * SECOND;
 
 impl Checker {
+    /// The engine wants something, before anybody else has it.
+    pub fn on_request(&mut self, request: &Request, now: u64) {
+        self.now = now;
+        match request {
+            Request::Query(order) => self.on_query(&order.client_order_id),
+            Request::Reconcile(id) => {
+                let instrument = self.instrument(*id);
+                self.look = instrument.map(|one| (one.market, now));
+            }
+            _ => {}
+        }
+    }
+
+    /// Two answers to queries count when those lie apart, and each costs weight (I4).
+    fn on_query(&mut self, id: &ClientOrderId) {
+        let (life, now) = (self.life, self.now);
+        let Some(shadow) = self.orders.get_mut(id) else {
+            return;
+        };
+        let before = shadow.asked.replace((life, now));
+        let since = before.filter(|(then, _)| *then == life);
+        if let Some((_, at)) = since.filter(|(_, at)| now - at < BETWEEN_QUERIES_NS) {
+            let text = format!(
+                "{} is asked for again after {} ms",
+                id.as_str(),
+                (now - at) / MS
+            );
+            self.broken("I4", text);
+        }
+    }
+
     /// A frame of the order connection, before the network has it.
     pub fn on_order_frame(&mut self, market: Market, text: &str, now: u64, server: UtcMs) {
         self.now = now;

@@ -43,6 +43,8 @@ pub enum Fate {
     LoseAnswer,
     /// Handled, filled at once; the answer is lost.
     FillAndLoseAnswer,
+    /// Likewise, and for so long nobody tells of it but the position.
+    FillUntold(u64),
     /// Handled; the answer comes late.
     Late(u64),
     /// Handled; answered with this.
@@ -219,6 +221,19 @@ impl Adversary {
     fn fate_of(&mut self, fault: &Scheduled, now: u64) -> Fate {
         match fault.number {
             25 => Fate::LoseAnswer,
+            26 if fault.draws[0] % 3 == 2 => {
+                let lasts = fault.lasts(4_000, 7_000);
+                // Queries are refused meanwhile.
+                self.conditions.push(super::Condition {
+                    fault: Scheduled {
+                        number: 40,
+                        ..*fault
+                    },
+                    until: now + lasts,
+                    place: None,
+                });
+                Fate::FillUntold(lasts)
+            }
             26 => Fate::FillAndLoseAnswer,
             27 => match fault.kind(3) {
                 0 => Fate::Late(fault.lasts(50, 1_900)),

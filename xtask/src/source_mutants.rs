@@ -1,0 +1,193 @@
+//! cargo-mutants on what money hangs on: risk, orders, planner, book, reconciliation.
+//!
+//! In: the engine's sources, its own tests, which part of the mutants. Out: how many the tests
+//! catch, and every survivor with the reason why it is left; exit 0 only from 90 % on. Never: a
+//! change of the working tree.
+//!
+//! The simulation has mutants of its own (`mutants.rs`): those are errors that people make, and
+//! must all be caught. These are what a machine thinks of, thousands of them, on demand.
+
+use crate::evidence;
+use crate::process::{Failure, exists, read, root, target_dir};
+use clap::Args;
+use serde_json::{Value, json};
+use std::process::Command;
+use toml_edit::DocumentMut;
+
+/// Options of `cargo xtask source-mutants`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// One part of them: `K/N`, K from 0.
+    #[arg(long, value_name = "K/N")]
+    shard: Option<String>,
+    /// Only of files whose path contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// What is mutated.
+const PLACES: [&str; 5] = [
+    "hotpath/engine/src/risk/",
+    "hotpath/engine/src/orders/",
+    "hotpath/engine/src/planner/",
+    "hotpath/engine/src/book/",
+    "hotpath/engine/src/engine/reconcile.rs",
+];
+
+/// Of a hundred viable mutants so many must be caught.
+const CAUGHT_LEAST: u64 = 90;
+
+/// Why survivors are left.
+const REASONS: &str = "hotpath/engine/survivors.toml";
+
+/// What the result depends on.
+const INPUTS: [&str; 2] = ["hotpath/engine", "xtask/src/source_mutants.rs"];
+
+/// Why mutants whose name contains a text are left.
+struct Reason {
+    name: String,
+    why: String,
+}
+
+/// What became of them.
+#[derive(Default)]
+struct Count {
+    caught: u64,
+    unviable: u64,
+    survivors: Vec<(String, String)>,
+}
+
+/// Runs it.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let count = check(options)?;
+    verdict(&count)
+}
+
+/// The suite: all of them, which takes hours, with evidence.
+pub(crate) fn suite() -> Result<(), Failure> {
+    let count = check(&Options {
+        shard: None,
+        only: None,
+    })?;
+    evidence::record("source-mutants", &INPUTS, page(&count))?;
+    verdict(&count)
+}
+
+fn check(options: &Options) -> Result<Count, Failure> {
+    if !exists("cargo-mutants") {
+        let text = "cargo-mutants is not installed; `cargo install cargo-mutants --locked`";
+        return Err(Failure::Said(text.to_string()));
+    }
+    let folder = target_dir().join("source-mutants");
+    let mut command = Command::new("cargo");
+    command.current_dir(root()).args([
+        "mutants",
+        "--package",
+        "engine",
+        "--exclude",
+        "**/tests/**",
+        "--exclude",
+        "**/*tests.rs",
+        "--no-shuffle",
+        "--colors",
+        "never",
+    ]);
+    let only = options.only.as_deref().unwrap_or_default();
+    for place in PLACES.iter().filter(|place| place.contains(only)) {
+        let all = if place.ends_with('/') { "**" } else { "" };
+        command.args(["--file", &format!("{place}{all}")]);
+    }
+    if let Some(shard) = &options.shard {
+        command.args(["--shard", shard]);
+    }
+    command.arg("--output").arg(&folder);
+    // A survivor is no error of the tool; what it found stands in its report.
+    command.status().map_err(|source| Failure::File {
+        path: "cargo mutants".into(),
+        source,
+    })?;
+    let text = read(&folder.join("mutants.out/outcomes.json"))?;
+    let report: Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::Said(format!("no report of cargo-mutants: {error}")))?;
+    let count = count_of(&report, &reasons()?);
+    print_table(&count);
+    Ok(count)
+}
+
+fn reasons() -> Result<Vec<Reason>, Failure> {
+    let text = read(&root().join(REASONS))?;
+    let document: DocumentMut = text
+        .parse()
+        .map_err(|error| Failure::Said(format!("{REASONS}: {error}")))?;
+    let tables = document
+        .get("survivor")
+        .and_then(|item| item.as_array_of_tables());
+    let mut all = Vec::new();
+    for table in tables.into_iter().flatten() {
+        let text = |key: &str| {
+            let value = table.get(key).and_then(|item| item.as_str());
+            let missing = || Failure::Said(format!("{REASONS}: a survivor without `{key}`"));
+            value.map(str::to_string).ok_or_else(missing)
+        };
+        all.push(Reason {
+            name: text("name")?,
+            why: text("why")?,
+        });
+    }
+    Ok(all)
+}
+
+fn count_of(report: &Value, reasons: &[Reason]) -> Count {
+    let mut count = Count::default();
+    for outcome in report["outcomes"].as_array().into_iter().flatten() {
+        let Some(name) = outcome["scenario"]["Mutant"]["name"].as_str() else {
+            continue;
+        };
+        match outcome["summary"].as_str() {
+            // One that makes the tests run for ever is noticed.
+            Some("CaughtMutant" | "Timeout") => count.caught += 1,
+            Some("MissedMutant") => {
+                let reason = reasons.iter().find(|one| name.contains(&one.name));
+                let why = reason.map_or("", |one| one.why.as_str());
+                count.survivors.push((name.to_string(), why.to_string()));
+            }
+            _ => count.unviable += 1,
+        }
+    }
+    count
+}
+
+fn print_table(count: &Count) {
+    for (name, why) in &count.survivors {
+        let why = if why.is_empty() { "NO REASON" } else { why };
+        println!("{name}\n    {why}");
+    }
+    let (caught, viable) = (count.caught, count.viable());
+    let unviable = count.unviable;
+    println!("\nsource-mutants: {caught} of {viable} caught; {unviable} did not compile");
+}
+
+fn page(count: &Count) -> Value {
+    let row = |(name, why): &(String, String)| json!({ "name": name, "why": why });
+    json!({
+        "caught": count.caught,
+        "viable": count.viable(),
+        "unviable": count.unviable,
+        "survivors": count.survivors.iter().map(row).collect::<Vec<_>>(),
+    })
+}
+
+fn verdict(count: &Count) -> Result<(), Failure> {
+    let (caught, viable) = (count.caught, count.viable());
+    if viable > 0 && caught * 100 >= viable * CAUGHT_LEAST {
+        return Ok(());
+    }
+    let text = format!("{caught} of {viable} mutants are caught, {CAUGHT_LEAST} % are asked for");
+    Err(Failure::Said(text))
+}
+
+impl Count {
+    fn viable(&self) -> u64 {
+        self.caught + self.survivors.len() as u64
+    }
+}
