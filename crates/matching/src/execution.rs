@@ -85,18 +85,14 @@ impl Venue {
         self.end(now, id, OrderState::Canceled, Expiry::None, out);
     }
 
-    /// The market's quantity at a price changed: our queues there cannot be longer.
-    pub(crate) fn level_changed(
-        &mut self,
-        index: usize,
-        side: Side,
-        price: Price,
-        quantity: Quantity,
-    ) {
+    /// The market's quantity at a price was told: our queues there move forward by the model.
+    pub(crate) fn level_changed(&mut self, now: UtcMs, index: usize, side: Side, price: Price) {
+        // As the newest of all streams has it: an older one must not bring back what is gone.
+        let quantity = self.views[index].quantity_at(side, price);
         for id in &self.desk.open[index] {
             let order = self.desk.orders.get_mut(id).expect("open orders are kept");
             if order.request.side == side && order.request.price == price {
-                order.queue.level_changed(quantity.0);
+                order.queue.level_changed(quantity.0, self.queue_model, now);
             }
         }
     }
@@ -116,7 +112,7 @@ impl Venue {
                 continue;
             }
             let lots = if request.price == trade.price {
-                order.queue.trade(volume)
+                order.queue.trade(volume, now)
             } else {
                 volume
             };

@@ -6,6 +6,7 @@
 use market::{InstrumentId, Money, Rate, UtcMs};
 
 use crate::account::MarginType;
+use crate::input::Input;
 use crate::order::PositionSide;
 use crate::output::Output;
 use crate::venue::Venue;
@@ -13,6 +14,7 @@ use crate::venue::Venue;
 impl Venue {
     /// Charges funding of an instrument: `-amount x mark x rate` for every leg of every account.
     pub fn fund(&mut self, now: UtcMs, id: InstrumentId, rate: Rate, out: &mut Vec<Output>) {
+        self.recorder.note(|| Input::Fund(now, id, rate));
         self.for_each_account(|venue| {
             for leg in PositionSide::ALL {
                 venue.fund_leg(now, id, leg, rate, out);

@@ -13,6 +13,7 @@ pub mod account;
 pub mod brackets;
 pub mod conditional;
 pub mod desk;
+pub mod input;
 pub mod order;
 pub mod output;
 pub mod queue;
@@ -36,9 +37,11 @@ pub use conditional::{
     ConditionalState, PlaceConditional, Trailing, TriggerBy,
 };
 pub use desk::{AccountId, Amendment, MarginMove};
+pub use input::{Input, Opening};
 pub use margin::AccountTotals;
 pub use order::{Expiry, Fill, Order, OrderOptions, PlaceOrder, PositionSide, SelfTrade};
 pub use output::{AccountChange, OrderEvent, Output, WalletChange};
+pub use queue::{QueueModel, QueuePosition};
 pub use rejection::Rejection;
 pub use settings::SettingRefusal;
 pub use spot::{Balance, SpotBalances};

@@ -14,6 +14,7 @@ use market::{
 };
 
 use crate::account::MarginType;
+use crate::input::Input;
 use crate::margin::share_up;
 use crate::order::{Expiry, Order, OrderOptions, PlaceOrder, PositionSide};
 use crate::output::Output;
@@ -34,15 +35,20 @@ impl Venue {
         if self.instruments.iter().all(|one| self.mark(one.id).0 <= 0) {
             return;
         }
+        let before = out.len();
         self.for_each_account(|venue| {
             if venue.desk.account.spot.is_none() {
                 venue.supervise_account(now, out);
             }
         });
+        if out.len() > before {
+            self.recorder.note(|| Input::Supervise(now));
+        }
     }
 
     /// Ends orders whose own end has come.
     pub fn end_good_till(&mut self, now: UtcMs, out: &mut Vec<Output>) {
+        let before = out.len();
         self.for_each_account(|venue| {
             if venue.desk.good_till == 0 {
                 return;
@@ -55,6 +61,9 @@ impl Venue {
                 venue.end(now, id, OrderState::Expired, Expiry::GoodTill, out);
             }
         });
+        if out.len() > before {
+            self.recorder.note(|| Input::EndGoodTill(now));
+        }
     }
 
     fn supervise_account(&mut self, now: UtcMs, out: &mut Vec<Output>) {

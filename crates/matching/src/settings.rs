@@ -8,6 +8,7 @@ use market::{InstrumentId, Money, UtcMs};
 use crate::account::MarginType;
 use crate::brackets::Brackets;
 use crate::desk::MarginMove;
+use crate::input::Input;
 use crate::order::PositionSide;
 use crate::output::Output;
 use crate::venue::Venue;
@@ -74,6 +75,8 @@ impl Venue {
         id: InstrumentId,
         leverage: u32,
     ) -> Result<Money, SettingRefusal> {
+        let input = || Input::Leverage(id, leverage);
+        self.recorder.note_of(self.desk.id, input);
         let index = usize::from(id.0);
         let brackets = &self.brackets[index];
         if leverage == 0 || leverage > brackets.leverage_max() {
@@ -111,6 +114,8 @@ impl Venue {
         id: InstrumentId,
         margin_type: MarginType,
     ) -> Result<(), SettingRefusal> {
+        let input = || Input::MarginType(id, margin_type);
+        self.recorder.note_of(self.desk.id, input);
         if self.margin_type(id) == margin_type {
             return Err(SettingRefusal::Unchanged);
         }
@@ -130,6 +135,8 @@ impl Venue {
     /// # Errors
     /// [`SettingRefusal`]: it stays as it was.
     pub fn set_dual_side(&mut self, dual_side: bool) -> Result<(), SettingRefusal> {
+        self.recorder
+            .note_of(self.desk.id, || Input::DualSide(dual_side));
         if self.desk.account.dual_side == dual_side {
             return Err(SettingRefusal::Unchanged);
         }
@@ -155,6 +162,8 @@ impl Venue {
         amount: Money,
         out: &mut Vec<Output>,
     ) -> Result<(), SettingRefusal> {
+        let input = || Input::MoveMargin(now, id, leg, amount);
+        self.recorder.note_of(self.desk.id, input);
         if amount == Money::ZERO {
             return Err(SettingRefusal::AmountNotPositive);
         }

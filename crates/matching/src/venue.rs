@@ -12,12 +12,14 @@ use market::{
     Price, Quantity, Side, Trade, TradeId, UtcMs,
 };
 
-use crate::account::{Account, Fees};
+use crate::account::{Account, BnbFees, Fees};
 use crate::brackets::Brackets;
 use crate::desk::{AccountId, Desk};
 use crate::execution::MakerMatch;
+use crate::input::{Input, Opening, Recorder};
 use crate::order::{Fill, Order, PlaceOrder};
 use crate::output::Output;
+use crate::queue::QueueModel;
 use crate::rejection::Rejection;
 use crate::spot::SpotBalances;
 use crate::view::MarketView;
@@ -54,6 +56,8 @@ pub struct Venue {
     pub(crate) desk: Desk,
     /// The others by id; where the selected one belongs there is nothing.
     others: Vec<Option<Desk>>,
+    pub(crate) queue_model: QueueModel,
+    pub(crate) recorder: Recorder,
     next_order_id: u64,
     next_trade_id: u64,
 }
@@ -86,6 +90,8 @@ impl Venue {
             ),
             others: vec![None],
             clearing: false,
+            queue_model: QueueModel::default(),
+            recorder: Recorder::default(),
             next_order_id: config.first_order_id,
             next_trade_id: config.first_trade_id,
             instruments: config.instruments,
@@ -94,6 +100,15 @@ impl Venue {
 
     /// Opens one more account.
     pub fn open_account(&mut self, account: Account) -> AccountId {
+        self.recorder.note(|| {
+            Input::Open(Opening {
+                wallet: account.wallet,
+                fees: account.fees,
+                fee_tier: account.fee_tier,
+                leverage: account.leverage.first().copied().unwrap_or(1),
+                spot: account.spot.clone(),
+            })
+        });
         let id = AccountId(self.others.len() as u16);
         let desk = Desk::new(id, account, self.instruments.len());
         self.others.push(Some(desk));
@@ -169,9 +184,16 @@ impl Venue {
         &self.desk.account
     }
 
-    /// The account, to change how it is set up.
+    /// The account, to change how it is set up; nobody notes it.
     pub fn account_mut(&mut self) -> &mut Account {
         &mut self.desk.account
+    }
+
+    /// Fees are paid in BNB from a balance of their own, or not.
+    pub fn set_bnb_fees(&mut self, fees: Option<BnbFees>) {
+        self.recorder
+            .note_of(self.desk.id, || Input::BnbFees(fees));
+        self.desk.account.bnb = fees;
     }
 
     /// An order by the venue's id.
@@ -220,11 +242,23 @@ impl Venue {
         bids: &[market::Level],
         asks: &[market::Level],
     ) {
+        self.recorder.note(|| Input::Snapshot {
+            instrument,
+            last_update_id,
+            bids: bids.to_vec(),
+            asks: asks.to_vec(),
+        });
         self.views[usize::from(instrument.0)].reset(last_update_id, bids, asks);
     }
 
     /// A depth difference: queues shorten, crossed orders fill.
     pub fn on_depth(&mut self, now: UtcMs, update: &DepthUpdate<'_>, out: &mut Vec<Output>) {
+        self.recorder.note(|| Input::Depth {
+            now,
+            header: update.header,
+            bids: update.bids.to_vec(),
+            asks: update.asks.to_vec(),
+        });
         let index = usize::from(update.header.instrument.0);
         self.views[index].apply_depth(update);
         self.for_each_account(|venue| {
@@ -233,7 +267,7 @@ impl Venue {
             }
             for (side, levels) in [(Side::Buy, update.bids), (Side::Sell, update.asks)] {
                 for level in levels {
-                    venue.level_changed(index, side, level.price, level.quantity);
+                    venue.level_changed(now, index, side, level.price);
                 }
             }
             venue.match_crossed(now, index, out);
@@ -242,20 +276,22 @@ impl Venue {
 
     /// A book ticker: as a depth difference of the two best levels.
     pub fn on_ticker(&mut self, now: UtcMs, ticker: &BookTicker, out: &mut Vec<Output>) {
+        self.recorder.note(|| Input::Ticker(now, *ticker));
         let index = usize::from(ticker.instrument.0);
         self.views[index].apply_ticker(ticker);
         self.for_each_account(|venue| {
             if venue.desk.open[index].is_empty() {
                 return;
             }
-            venue.level_changed(index, Side::Buy, ticker.bid.price, ticker.bid.quantity);
-            venue.level_changed(index, Side::Sell, ticker.ask.price, ticker.ask.quantity);
+            venue.level_changed(now, index, Side::Buy, ticker.bid.price);
+            venue.level_changed(now, index, Side::Sell, ticker.ask.price);
             venue.match_crossed(now, index, out);
         });
     }
 
     /// A trade of others: orders that stood before it or at its price fill.
     pub fn on_trade(&mut self, now: UtcMs, trade: &Trade, out: &mut Vec<Output>) {
+        self.recorder.note(|| Input::Trade(now, *trade));
         if trade.from_book {
             self.for_each_account(|venue| venue.match_trade(now, trade, out));
         }
@@ -263,6 +299,7 @@ impl Venue {
 
     /// A mark price; what it does to the accounts is for [`Venue::supervise`].
     pub fn on_mark(&mut self, instrument: InstrumentId, mark: Price) {
+        self.recorder.note(|| Input::Mark(instrument, mark));
         self.marks[usize::from(instrument.0)] = mark;
     }
 
@@ -276,6 +313,8 @@ impl Venue {
         request: &PlaceOrder,
         out: &mut Vec<Output>,
     ) -> Result<ExchangeOrderId, Rejection> {
+        self.recorder
+            .note_of(self.desk.id, || Input::Place(now, *request));
         self.check(request)?;
         let id = self.take_order_id();
         self.desk.orders_total += 1;
@@ -293,6 +332,8 @@ impl Venue {
         id: ExchangeOrderId,
         out: &mut Vec<Output>,
     ) -> Result<Order, Rejection> {
+        self.recorder
+            .note_of(self.desk.id, || Input::Cancel(now, id));
         let open = self
             .desk
             .orders
@@ -319,6 +360,8 @@ impl Venue {
         quantity: Quantity,
         out: &mut Vec<Output>,
     ) -> Result<Order, Rejection> {
+        let input = || Input::Modify(now, id, price, quantity);
+        self.recorder.note_of(self.desk.id, input);
         let order = self
             .desk
             .orders
@@ -342,6 +385,8 @@ impl Venue {
         quantity: Quantity,
         out: &mut Vec<Output>,
     ) -> Result<Order, Rejection> {
+        let input = || Input::Shrink(now, id, quantity);
+        self.recorder.note_of(self.desk.id, input);
         let order = self.desk.orders.get(&id.0);
         let order = order.filter(|one| !one.state.is_final());
         let order = *order.ok_or(Rejection::UnknownOrder)?;

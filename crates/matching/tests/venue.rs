@@ -125,7 +125,8 @@ fn trade(venue: &mut Venue, aggressor: Side, price: i64, lots: i64) -> Vec<Outpu
         transaction_time: NOW,
         event_time: NOW,
     };
-    venue.on_trade(NOW, &trade, &mut out);
+    // Later than any change of the book: what comes in one moment may be one thing told twice.
+    venue.on_trade(UtcMs(NOW.0 + 1), &trade, &mut out);
     out
 }
 

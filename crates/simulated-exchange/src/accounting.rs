@@ -104,7 +104,7 @@ impl Floor {
                 self.accounting.next_funding = Some(next);
                 for id in 0..self.venue.instruments().len() {
                     let id = InstrumentId(id as u16);
-                    let rate = self.funding_rate(id, now);
+                    let rate = self.funding_rate(id);
                     self.venue.fund(now, id, rate, &mut self.outputs);
                 }
                 self.venue.supervise(now, &mut self.outputs);
@@ -117,9 +117,8 @@ impl Floor {
 
     /// The rate that the next funding has.
     #[must_use]
-    pub fn funding_rate(&self, id: InstrumentId, now: UtcMs) -> Rate {
-        let instrument = &self.venue.instruments()[usize::from(id.0)];
-        mark_detail(instrument, self.venue.mark(id), now).funding_rate
+    pub fn funding_rate(&self, id: InstrumentId) -> Rate {
+        self.tape(id).funding.rate()
     }
 
     /// A countdown ends ordinary orders only; conditional ones stay.

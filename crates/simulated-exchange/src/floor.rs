@@ -3,14 +3,19 @@
 //! In: the time. Out: all that happened until then, applied to the venue and published; private
 //! outputs for the owner. Never: a request.
 
-use market::{Instrument, InstrumentId, Market, Price, UtcMs};
+use std::sync::{Arc, Mutex};
+
+use market::{Instrument, InstrumentId, Market, Price, Side, UtcMs};
 use matching::{AccountId, Conditional, ConditionalOrders, Output, Venue};
 
 use crate::accounting::{self, Accounting};
+use crate::arrival_log::ArrivalLog;
 use crate::faults::Faults;
 use crate::feed::{Feed, FeedEvent};
+use crate::streams::board::Board;
 use crate::streams::hub::Hub;
 use crate::streams::publisher::Publisher;
+use crate::tape::{Tape, funding};
 
 /// Feed events that are handled before the sockets get their turn.
 const EVENTS_PER_TURN: usize = 512;
@@ -35,10 +40,16 @@ pub struct Floor {
     pub(crate) countdowns: Vec<Option<i64>>,
     pub(crate) accounting: Accounting,
     feeds: Vec<Lane>,
+    tapes: Vec<Tape>,
+    board: Board,
     speed: f64,
     start_ns: i64,
     events: u64,
+    arrivals: Option<SharedLog>,
 }
+
+/// The arrival log, which both markets write.
+pub type SharedLog = Arc<Mutex<ArrivalLog>>;
 
 struct Lane {
     feed: Box<dyn Feed>,
@@ -64,10 +75,18 @@ impl Floor {
         let count = feeds.len();
         let mut hub = Hub::default();
         let mut lanes = Vec::with_capacity(feeds.len());
+        let mut tapes = Vec::with_capacity(feeds.len());
+        let start = UtcMs(start_ns.div_euclid(1_000_000));
         for (index, feed) in feeds.into_iter().enumerate() {
             let instrument = venue.instruments()[index];
             let book = feed.start_book();
             venue.on_snapshot(instrument.id, book.last_update_id, &book.bids, &book.asks);
+            tapes.push(Tape::new(
+                instrument,
+                feed.start_price(),
+                feed.pace(),
+                start,
+            ));
             let publisher = Publisher::new(instrument, book.last_update_id, rebatch_ns, &mut hub);
             lanes.push(Lane {
                 next_ns: feed.next_time_ns(),
@@ -75,9 +94,12 @@ impl Floor {
                 publisher,
             });
         }
+        let board = Board::new(market, venue.instruments(), &mut hub);
         Self {
             market,
             venue,
+            tapes,
+            board,
             hub,
             outputs: Vec::new(),
             conditional: accounting::no_conditionals(AccountId(0)),
@@ -89,6 +111,29 @@ impl Floor {
             speed,
             start_ns,
             events: 0,
+            arrivals: None,
+        }
+    }
+
+    /// Writes what reaches the venue from now on to a log.
+    pub fn log_arrivals(&mut self, log: SharedLog) {
+        self.arrivals = Some(log);
+    }
+
+    /// Puts what has reached the venue into the log. A log that cannot be written ends, and says
+    /// so: the market goes on.
+    pub fn write_arrivals(&mut self, flush: bool) {
+        let Some(log) = &self.arrivals else {
+            return;
+        };
+        let inputs = self.venue.take_inputs();
+        let mut log = log.lock().expect("no piece of work panicked");
+        let written = log.inputs(self.market, &inputs);
+        let written = written.and_then(|()| if flush { log.flush() } else { Ok(()) });
+        drop(log);
+        if let Err(error) = written {
+            tracing::error!(market = %self.market, %error, "the arrival log ends here");
+            self.arrivals = None;
         }
     }
 
@@ -125,13 +170,15 @@ impl Floor {
         self.fire_countdowns(now_ns);
         self.keep_accounts(now_ns);
         self.tick(now_ns, faults);
+        self.write_arrivals(false);
         let countdowns = self.next_countdown_ns();
         let feed = self.earliest().map(|(_, time_ns)| self.wall_ns(time_ns));
         let ticks = self
             .feeds
             .iter()
             .filter_map(|lane| lane.publisher.next_tick_ns());
-        ticks.chain(feed).chain(countdowns).min()
+        let board = (!self.feeds.is_empty()).then(|| self.board.next_tick_ns());
+        ticks.chain(feed).chain(countdowns).chain(board).min()
     }
 
     /// Cancels all orders of an instrument at `at_ns`, unless this is called again before then;
@@ -144,6 +191,23 @@ impl Floor {
     #[must_use]
     pub fn countdown(&self, instrument: InstrumentId) -> Option<i64> {
         self.countdowns[usize::from(instrument.0)]
+    }
+
+    /// What an instrument's market has done.
+    #[must_use]
+    pub fn tape(&self, instrument: InstrumentId) -> &Tape {
+        &self.tapes[usize::from(instrument.0)]
+    }
+
+    /// The same, for answers that make it remember more.
+    pub fn tape_mut(&mut self, instrument: InstrumentId) -> &mut Tape {
+        &mut self.tapes[usize::from(instrument.0)]
+    }
+
+    /// The streams of an instrument.
+    #[must_use]
+    pub fn publisher(&self, instrument: InstrumentId) -> &Publisher {
+        &self.feeds[usize::from(instrument.0)].publisher
     }
 
     /// Price of the last trade, or the middle of the book before the first; 0 while unknown.
@@ -178,6 +242,24 @@ impl Floor {
                 lane.publisher.tick(now_ns, view, &mut self.hub, faults);
             }
         }
+        let (tapes, venue) = (&mut self.tapes, &self.venue);
+        self.board.tick(now_ns, tapes, venue, &mut self.hub, faults);
+    }
+
+    /// A mark price reaches account, tape and streams.
+    fn mark(&mut self, index: usize, mark: Price, now: UtcMs, faults: &mut Faults) {
+        let id = InstrumentId(index as u16);
+        let mark = faults.mark(mark);
+        self.venue.on_mark(id, mark);
+        self.venue.supervise(now, &mut self.outputs);
+        let view = self.venue.view(id);
+        let best = |side| view.best(side).map_or(mark, |level| level.price);
+        let premium_e8 = funding::premium_e8(best(Side::Buy), best(Side::Sell), mark);
+        let tape = &mut self.tapes[index];
+        tape.mark(mark, premium_e8, now);
+        let rate = tape.funding.rate();
+        let publisher = &mut self.feeds[index].publisher;
+        publisher.mark(mark, rate, now, &mut self.hub, faults);
     }
 
     fn step(&mut self, index: usize, wall_ns: i64, faults: &mut Faults) {
@@ -212,14 +294,12 @@ impl Floor {
                 trade.event_time = now;
                 trade.transaction_time = now;
                 self.last_prices[index] = trade.price;
+                self.tapes[index].trade(&trade, now);
                 self.venue.on_trade(now, &trade, &mut self.outputs);
                 lane.publisher.trade(&trade, wall_ns, &mut self.hub, faults);
             }
             FeedEvent::Mark(mark) => {
-                let mark = faults.mark(mark);
-                self.venue.on_mark(id, mark);
-                self.venue.supervise(now, &mut self.outputs);
-                lane.publisher.mark(mark, now, &mut self.hub, faults);
+                self.mark(index, mark, now, faults);
             }
         }
         self.trigger(id, now);

@@ -332,8 +332,9 @@ pub fn fee_burn(call: &mut Call<'_>) -> Answer {
 /// -1102.
 pub fn set_fee_burn(call: &mut Call<'_>) -> Answer {
     let burns = boolean(call, "feeBurn")?;
-    let account = call.exchange.usdm.venue.account_mut();
-    account.bnb = burns.then(|| account.bnb.unwrap_or(BNB));
+    let venue = &mut call.exchange.usdm.venue;
+    let balance = venue.account().bnb.unwrap_or(BNB);
+    venue.set_bnb_fees(burns.then_some(balance));
     Ok(SUCCESS.to_vec())
 }
 

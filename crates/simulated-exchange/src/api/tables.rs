@@ -10,7 +10,8 @@ use super::endpoint::Endpoint;
 use super::order_queries as queries;
 use super::params::Params;
 use super::{
-    account, algo, batch, exchange_info, income, market_data, spot_account, spot_trading, trading,
+    account, algo, batch, candles, exchange_info, income, market_data, prints, spot_account,
+    spot_trading, trading,
 };
 
 /// The row of a REST call.
@@ -94,6 +95,19 @@ const ONE_OR_TEN: fn(&Params) -> u32 = |params| {
         10
     }
 };
+const TWENTY_FIVE: fn(&Params) -> u32 = |_| 25;
+const ONE_OR_TWO: fn(&Params) -> u32 = |params| if params.get("symbol").is_some() { 1 } else { 2 };
+const TWO_OR_FOUR: fn(&Params) -> u32 = |params| if params.get("symbol").is_some() { 2 } else { 4 };
+/// By the number of symbols in the list: up to 20, up to 100, all.
+const TWO_TO_EIGHTY: fn(&Params) -> u32 = |params| match params.get("symbols") {
+    _ if params.get("symbol").is_some() => 2,
+    Some(list) => match list.matches(',').count() {
+        ..20 => 2,
+        20..100 => 40,
+        _ => 80,
+    },
+    None => 80,
+};
 const TWO_OR_FIVE: fn(&Params) -> u32 = |params| if params.get("symbol").is_some() { 2 } else { 5 };
 
 static USDM: &[Endpoint] = endpoints! {
@@ -102,9 +116,20 @@ static USDM: &[Endpoint] = endpoints! {
     "GET" "/fapi/v1/exchangeInfo" [] Open ONE, 0 => exchange_info::usdm;
     "GET" "/fapi/v1/depth" ["depth"] Open market_data::depth_weight, 0 => market_data::depth;
     "GET" "/fapi/v1/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FIVE, 0 => market_data::book_ticker;
-    "GET" "/fapi/v1/ticker/price" ["ticker.price"] Open ONE, 0 => market_data::price;
-    "GET" "/fapi/v2/ticker/price" [] Open ONE, 0 => market_data::price;
+    "GET" "/fapi/v1/ticker/price" ["ticker.price"] Open ONE_OR_TWO, 0 => market_data::price;
+    "GET" "/fapi/v2/ticker/price" [] Open ONE_OR_TWO, 0 => market_data::price;
+    "GET" "/fapi/v1/ticker/24hr" [] Open ONE_OR_FORTY, 0 => market_data::day;
     "GET" "/fapi/v1/premiumIndex" [] Open ONE_OR_TEN, 0 => market_data::premium_index;
+    "GET" "/fapi/v1/fundingRate" [] Open NOTHING, 0 => market_data::funding_rate;
+    "GET" "/fapi/v1/fundingInfo" [] Open NOTHING, 0 => market_data::funding_info;
+    "GET" "/fapi/v1/openInterest" [] Open ONE, 0 => market_data::open_interest;
+    "GET" "/fapi/v1/klines" [] Open candles::weight, 0 => candles::klines;
+    "GET" "/fapi/v1/continuousKlines" [] Open candles::weight, 0 => candles::continuous;
+    "GET" "/fapi/v1/indexPriceKlines" [] Open candles::weight, 0 => candles::index;
+    "GET" "/fapi/v1/markPriceKlines" [] Open candles::weight, 0 => candles::mark;
+    "GET" "/fapi/v1/trades" [] Open FIVE, 0 => prints::trades;
+    "GET" "/fapi/v1/historicalTrades" [] Key TWENTY, 0 => prints::historical;
+    "GET" "/fapi/v1/aggTrades" [] Open TWENTY, 0 => prints::aggregates;
     "POST" "/fapi/v1/order" ["order.place"] Signed NOTHING, 1 => trading::place;
     "POST" "/fapi/v1/order/test" [] Signed NOTHING, 0 => trading::test;
     "PUT" "/fapi/v1/order" ["order.modify"] Signed NOTHING, 1 => trading::modify;
@@ -159,9 +184,18 @@ static SPOT: &[Endpoint] = endpoints! {
     "GET" "/api/v3/ping" ["ping"] Open ONE, 0 => market_data::ping;
     "GET" "/api/v3/time" ["time"] Open ONE, 0 => market_data::time;
     "GET" "/api/v3/exchangeInfo" ["exchangeInfo"] Open TWENTY, 0 => exchange_info::spot;
-    "GET" "/api/v3/depth" ["depth"] Open market_data::depth_weight, 0 => market_data::depth;
-    "GET" "/api/v3/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FIVE, 0 => market_data::book_ticker;
-    "GET" "/api/v3/ticker/price" ["ticker.price"] Open TWO_OR_FIVE, 0 => market_data::price;
+    "GET" "/api/v3/depth" ["depth"] Open market_data::spot_depth_weight, 0 => market_data::depth;
+    "GET" "/api/v3/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FOUR, 0 => market_data::book_ticker;
+    "GET" "/api/v3/ticker/price" ["ticker.price"] Open TWO_OR_FOUR, 0 => market_data::price;
+    "GET" "/api/v3/ticker/24hr" ["ticker.24hr"] Open TWO_TO_EIGHTY, 0 => market_data::day;
+    "GET" "/api/v3/ticker/tradingDay" ["ticker.tradingDay"] Open FOUR, 0 => market_data::trading_day;
+    "GET" "/api/v3/ticker" ["ticker"] Open FOUR, 0 => market_data::window;
+    "GET" "/api/v3/avgPrice" ["avgPrice"] Open TWO, 0 => market_data::average;
+    "GET" "/api/v3/klines" ["klines"] Open TWO, 0 => candles::klines;
+    "GET" "/api/v3/uiKlines" ["uiKlines"] Open TWO, 0 => candles::klines;
+    "GET" "/api/v3/trades" ["trades.recent"] Open TWENTY_FIVE, 0 => prints::trades;
+    "GET" "/api/v3/historicalTrades" ["trades.historical"] Open TWENTY_FIVE, 0 => prints::historical;
+    "GET" "/api/v3/aggTrades" ["trades.aggregate"] Open FOUR, 0 => prints::aggregates;
     "POST" "/api/v3/order" ["order.place"] Signed ONE, 1 => trading::place;
     "POST" "/api/v3/order/test" ["order.test"] Signed ONE, 0 => trading::test;
     "GET" "/api/v3/order" ["order.status"] Signed FOUR, 0 => queries::query;
