@@ -130,9 +130,9 @@ impl ArrivalLog {
     }
 }
 
+/// Writing to a text cannot fail: its results mean nothing.
 fn write_input(line: &mut String, market: &str, input: &Input) {
-    // Writing to a text cannot fail.
-    let _ = match input {
+    match input {
         Input::Snapshot {
             instrument,
             last_update_id,
@@ -142,7 +142,6 @@ fn write_input(line: &mut String, market: &str, input: &Input) {
             let _ = write!(line, "S {market} {} {}", instrument.0, last_update_id.0);
             write_levels(line, bids);
             write_levels(line, asks);
-            Ok(())
         }
         Input::Depth {
             now,
@@ -150,55 +149,49 @@ fn write_input(line: &mut String, market: &str, input: &Input) {
             bids,
             asks,
         } => {
-            let ids = [
-                header.first_update_id,
-                header.last_update_id,
-                header.previous_update_id,
-            ];
-            let [first, last, previous] = ids.map(|id| id.0);
-            let instrument = header.instrument.0;
-            let _ = write!(
-                line,
-                "D {market} {} {instrument} {first} {last} {previous}",
-                now.0
-            );
+            let _ = write!(line, "D {market} {} {} ", now.0, header.instrument.0);
+            let (first, last) = (header.first_update_id.0, header.last_update_id.0);
+            let _ = write!(line, "{first} {last} {}", header.previous_update_id.0);
             write_levels(line, bids);
             write_levels(line, asks);
-            Ok(())
         }
         Input::Ticker(now, ticker) => {
             let (bid, ask) = (ticker.bid, ticker.ask);
             let _ = write!(line, "K {market} {} {} ", now.0, ticker.instrument.0);
             let _ = write!(line, "{} {} ", ticker.update_id.0, bid.price.0);
-            write!(
-                line,
-                "{} {} {}",
-                bid.quantity.0, ask.price.0, ask.quantity.0
-            )
+            let rest = [bid.quantity.0, ask.price.0, ask.quantity.0];
+            let _ = write!(line, "{} {} {}", rest[0], rest[1], rest[2]);
         }
         Input::Trade(now, trade) => {
             let _ = write!(line, "T {market} {} {} ", now.0, trade.instrument.0);
             let _ = write!(line, "{} {} ", trade.trade_id.0, trade.price.0);
             let aggressor = trade.aggressor.as_str();
-            write!(line, "{} {aggressor} {}", trade.quantity.0, trade.from_book)
+            let _ = write!(line, "{} {aggressor} {}", trade.quantity.0, trade.from_book);
         }
-        Input::Mark(instrument, mark) => write!(line, "M {market} {} {}", instrument.0, mark.0),
+        Input::Mark(instrument, mark) => {
+            let _ = write!(line, "M {market} {} {}", instrument.0, mark.0);
+        }
+        order => write_order(line, market, order),
+    }
+}
+
+fn write_order(line: &mut String, market: &str, input: &Input) {
+    let _ = match input {
         Input::Place(now, request) => {
             let _ = write!(line, "P {market} {} {} ", now.0, request.instrument.0);
-            let _ = write!(line, "{} ", request.client_order_id.as_str());
             let _ = write!(
                 line,
                 "{} {} ",
-                request.side.as_str(),
-                request.order_type.as_str()
+                request.client_order_id.as_str(),
+                request.side.as_str()
             );
-            let _ = write!(
+            let (kind, lifetime) = (request.order_type, request.time_in_force);
+            let _ = write!(line, "{} {} ", kind.as_str(), lifetime.as_str());
+            write!(
                 line,
-                "{} {} ",
-                request.time_in_force.as_str(),
-                request.price.0
-            );
-            write!(line, "{} {}", request.quantity.0, request.reduce_only)
+                "{} {} {}",
+                request.price.0, request.quantity.0, request.reduce_only
+            )
         }
         Input::Cancel(now, id) => write!(line, "C {market} {} {}", now.0, id.0),
         Input::Modify(now, id, price, quantity) => {
@@ -211,6 +204,11 @@ fn write_input(line: &mut String, market: &str, input: &Input) {
         Input::Leverage(instrument, leverage) => {
             write!(line, "L {market} {} {leverage}", instrument.0)
         }
+        Input::Snapshot { .. }
+        | Input::Depth { .. }
+        | Input::Ticker(..)
+        | Input::Trade(..)
+        | Input::Mark(..) => unreachable!("the market's own are written above"),
     };
 }
 
