@@ -168,10 +168,14 @@ impl Venue {
             Input::Ticker(now, ticker) => self.on_ticker(*now, ticker, out),
             Input::Trade(now, trade) => self.on_trade(*now, trade, out),
             Input::Mark(instrument, mark) => self.on_mark(*instrument, *mark),
-            Input::Place(now, request) => drop(self.place(*now, request, out)),
-            Input::Cancel(now, id) => drop(self.cancel(*now, *id, out)),
+            Input::Place(now, request) => {
+                let _ = self.place(*now, request, out);
+            }
+            Input::Cancel(now, id) => {
+                let _ = self.cancel(*now, *id, out);
+            }
             Input::Modify(now, id, price, quantity) => {
-                drop(self.modify(*now, *id, *price, *quantity, out));
+                let _ = self.modify(*now, *id, *price, *quantity, out);
             }
             Input::Shrink(now, id, quantity) => drop(self.shrink(*now, *id, *quantity, out)),
             Input::Leverage(instrument, leverage) => {

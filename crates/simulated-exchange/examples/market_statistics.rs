@@ -94,28 +94,6 @@ fn table(columns: &[(String, Summary)]) -> String {
 }
 
 fn draw(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
-    let series = |of: &dyn Fn(&Summary) -> Vec<(f64, f64)>| -> Vec<Series> {
-        let all = columns.iter();
-        all.map(|(name, summary)| Series {
-            name: name.clone(),
-            points: of(summary),
-            dashed: name.ends_with("generated"),
-        })
-        .collect()
-    };
-    let seconds = |ms: &[i64], values: &[f64]| -> Vec<(f64, f64)> {
-        ms.iter()
-            .map(|ms| *ms as f64 / 1e3)
-            .zip(values.iter().copied())
-            .collect()
-    };
-    let lags = |values: &[f64]| -> Vec<(f64, f64)> {
-        RETURN_LAGS
-            .iter()
-            .map(|lag| *lag as f64)
-            .zip(values.iter().copied())
-            .collect()
-    };
     let write = |name: &str, figure: Figure<'_>, lines: Vec<Series>| {
         let file = plots.join(format!("market-{name}.svg"));
         std::fs::write(file, figure.draw(&lines))
@@ -130,7 +108,7 @@ fn draw(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
     write(
         "fano",
         fano,
-        series(&|one| seconds(&WINDOWS_MS, &one.fano_trades)),
+        series(columns, &|one| seconds(&WINDOWS_MS, &one.fano_trades)),
     )?;
     let signature = figure(
         "Volatility signature",
@@ -141,7 +119,7 @@ fn draw(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
     write(
         "signature",
         signature,
-        series(&|one| seconds(&HORIZONS_MS, &one.signature_bp)),
+        series(columns, &|one| seconds(&HORIZONS_MS, &one.signature_bp)),
     )?;
     let depth = figure(
         "Depth profile",
@@ -149,7 +127,17 @@ fn draw(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
         "quantity up to there",
         (true, true),
     );
-    write("depth", depth, series(&|one| one.profile.clone()))?;
+    write("depth", depth, series(columns, &|one| one.profile.clone()))?;
+    draw_memory(columns, plots)
+}
+
+/// The plots of what a market remembers, and of its sizes.
+fn draw_memory(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
+    let figure = |title, x, y, log| Figure { title, x, y, log };
+    let write = |name: &str, figure: Figure<'_>, lines: Vec<Series>| {
+        let file = plots.join(format!("market-{name}.svg"));
+        std::fs::write(file, figure.draw(&lines))
+    };
     let imbalance = figure(
         "Autocorrelation of the imbalance",
         "lag, s",
@@ -159,7 +147,7 @@ fn draw(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
     write(
         "imbalance",
         imbalance,
-        series(&|one| seconds(&HORIZONS_MS, &one.imbalance)),
+        series(columns, &|one| seconds(&HORIZONS_MS, &one.imbalance)),
     )?;
     let size = figure(
         "Autocorrelation of |returns| of 1 s",
@@ -167,19 +155,45 @@ fn draw(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
         "correlation",
         (false, false),
     );
-    write("clustering", size, series(&|one| lags(&one.clustering)))?;
+    write(
+        "clustering",
+        size,
+        series(columns, &|one| lags(&one.clustering)),
+    )?;
     let spread = figure(
         "Spread",
         "ticks",
         "share of the time wider than that",
         (true, true),
     );
-    write("spread", spread, series(&|one| one.spread.clone()))?;
+    write("spread", spread, series(columns, &|one| one.spread.clone()))?;
     let trade = figure(
         "Trade sizes",
         "base asset",
         "share of trades larger than that",
         (true, true),
     );
-    write("sizes", trade, series(&|one| one.sizes.clone()))
+    write("sizes", trade, series(columns, &|one| one.sizes.clone()))
+}
+
+type Curve = Vec<(f64, f64)>;
+
+fn series(columns: &[(String, Summary)], of: &dyn Fn(&Summary) -> Curve) -> Vec<Series> {
+    let all = columns.iter();
+    all.map(|(name, summary)| Series {
+        name: name.clone(),
+        points: of(summary),
+        dashed: name.ends_with("generated"),
+    })
+    .collect()
+}
+
+fn seconds(ms: &[i64], values: &[f64]) -> Curve {
+    let seconds = ms.iter().map(|ms| *ms as f64 / 1e3);
+    seconds.zip(values.iter().copied()).collect()
+}
+
+fn lags(values: &[f64]) -> Curve {
+    let lags = RETURN_LAGS.iter().map(|lag| *lag as f64);
+    lags.zip(values.iter().copied()).collect()
 }

@@ -143,9 +143,9 @@ impl ArrivalLog {
     }
 }
 
+/// Writing to a text cannot fail: its results mean nothing.
 fn write_input(line: &mut String, market: &str, input: &Input) {
-    // Writing to a text cannot fail.
-    let _ = match input {
+    match input {
         Input::Snapshot {
             instrument,
             last_update_id,
@@ -155,7 +155,6 @@ fn write_input(line: &mut String, market: &str, input: &Input) {
             let _ = write!(line, "S {market} {} {}", instrument.0, last_update_id.0);
             write_levels(line, bids);
             write_levels(line, asks);
-            Ok(())
         }
         Input::Depth {
             now,
@@ -163,55 +162,46 @@ fn write_input(line: &mut String, market: &str, input: &Input) {
             bids,
             asks,
         } => {
-            let ids = [
-                header.first_update_id,
-                header.last_update_id,
-                header.previous_update_id,
-            ];
-            let [first, last, previous] = ids.map(|id| id.0);
-            let instrument = header.instrument.0;
-            let _ = write!(
-                line,
-                "D {market} {} {instrument} {first} {last} {previous}",
-                now.0
-            );
+            let _ = write!(line, "D {market} {} {} ", now.0, header.instrument.0);
+            let (first, last) = (header.first_update_id.0, header.last_update_id.0);
+            let _ = write!(line, "{first} {last} {}", header.previous_update_id.0);
             write_levels(line, bids);
             write_levels(line, asks);
-            Ok(())
         }
         Input::Ticker(now, ticker) => {
             let (bid, ask) = (ticker.bid, ticker.ask);
             let _ = write!(line, "K {market} {} {} ", now.0, ticker.instrument.0);
             let _ = write!(line, "{} {} ", ticker.update_id.0, bid.price.0);
-            write!(
-                line,
-                "{} {} {}",
-                bid.quantity.0, ask.price.0, ask.quantity.0
-            )
+            let rest = [bid.quantity.0, ask.price.0, ask.quantity.0];
+            let _ = write!(line, "{} {} {}", rest[0], rest[1], rest[2]);
         }
         Input::Trade(now, trade) => {
             let _ = write!(line, "T {market} {} {} ", now.0, trade.instrument.0);
             let _ = write!(line, "{} {} ", trade.trade_id.0, trade.price.0);
             let aggressor = trade.aggressor.as_str();
-            write!(line, "{} {aggressor} {}", trade.quantity.0, trade.from_book)
+            let _ = write!(line, "{} {aggressor} {}", trade.quantity.0, trade.from_book);
         }
-        Input::Mark(instrument, mark) => write!(line, "M {market} {} {}", instrument.0, mark.0),
+        Input::Mark(instrument, mark) => {
+            let _ = write!(line, "M {market} {} {}", instrument.0, mark.0);
+        }
+        order => write_order(line, market, order),
+    }
+}
+
+fn write_order(line: &mut String, market: &str, input: &Input) {
+    let _ = match input {
         Input::Place(now, request) => {
             let _ = write!(line, "P {market} {} {} ", now.0, request.instrument.0);
-            let _ = write!(line, "{} ", request.client_order_id.as_str());
             let _ = write!(
                 line,
                 "{} {} ",
-                request.side.as_str(),
-                request.order_type.as_str()
+                request.client_order_id.as_str(),
+                request.side.as_str()
             );
-            let _ = write!(
-                line,
-                "{} {} ",
-                request.time_in_force.as_str(),
-                request.price.0
-            );
-            let _ = write!(line, "{} {} ", request.quantity.0, request.reduce_only);
+            let (kind, lifetime) = (request.order_type, request.time_in_force);
+            let _ = write!(line, "{} {} ", kind.as_str(), lifetime.as_str());
+            let (price, quantity) = (request.price.0, request.quantity.0);
+            let _ = write!(line, "{price} {quantity} {} ", request.reduce_only);
             let options = request.options;
             let _ = write!(line, "{} ", options.position_side.as_str());
             let good_till = options.good_till.map_or(0, |at| at.0);
@@ -272,7 +262,7 @@ fn write_account_input(line: &mut String, market: &str, input: &Input) {
             }
             Ok(())
         }
-        _ => Ok(()),
+        _ => unreachable!("the market's own and orders are written above"),
     };
 }
 

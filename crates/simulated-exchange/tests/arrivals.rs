@@ -117,13 +117,18 @@ async fn check(model: &str) {
             .filter(|fill| fill.liquidity == market::Liquidity::Maker)
             .count();
     }
+    compare(&bases, &path, model);
+}
+
+/// The log, played without a server, against the server's own books.
+fn compare(bases: &Bases, path: &std::path::Path, model: &str) {
     let (usdm, spot) = {
         let mut exchange = bases.shared.lock();
         exchange.usdm.write_arrivals(true);
         exchange.spot.write_arrivals(true);
         (books(&exchange.usdm.venue), books(&exchange.spot.venue))
     };
-    let text = std::fs::read_to_string(&path).expect("a log");
+    let text = std::fs::read_to_string(path).expect("a log");
     // The market goes on; what it wrote since then is another story.
     let venues = replay(&text).expect("a sound log");
     for (market, expected) in [(Market::UsdM, usdm), (Market::Spot, spot)] {

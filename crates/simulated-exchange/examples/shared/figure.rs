@@ -131,6 +131,28 @@ impl Figure<'_> {
                 short(mark)
             );
         }
+        self.lines(&mut out, series, x, y);
+        let _ = write!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n\
+             <text x=\"{LEFT}\" y=\"{:.1}\">{}</text>\n</svg>\n",
+            LEFT + width / 2.0,
+            HEIGHT - 10.0,
+            self.x,
+            TOP - 6.0,
+            self.y
+        );
+        out
+    }
+
+    /// Each line, and its name in the corner.
+    fn lines(
+        &self,
+        out: &mut String,
+        series: &[Series],
+        x: impl Fn(f64) -> f64,
+        y: impl Fn(f64) -> f64,
+    ) {
         for (index, one) in series.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
             let dash = if one.dashed {
@@ -158,17 +180,6 @@ impl Figure<'_> {
                 one.name
             );
         }
-        let _ = write!(
-            out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n\
-             <text x=\"{LEFT}\" y=\"{:.1}\">{}</text>\n</svg>\n",
-            LEFT + width / 2.0,
-            HEIGHT - 10.0,
-            self.x,
-            TOP - 6.0,
-            self.y
-        );
-        out
     }
 }
 

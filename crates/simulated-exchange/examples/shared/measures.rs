@@ -189,9 +189,9 @@ impl Measures {
         }
     }
 
-    pub(crate) fn summary(mut self) -> Summary {
+    /// How much happens, and how large it is. Sorts what it prints.
+    fn sizes(&mut self, rows: &mut Vec<(String, String)>) {
         let lot = self.instrument.lot.to_f64();
-        let mut rows = Vec::new();
         let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
         let seconds = self.seconds;
         let rate = |count: usize| format!("{:.1}", count as f64 / seconds);
@@ -216,6 +216,12 @@ impl Measures {
             three(&mut self.fifth_distance, 1.0, 1),
         );
         row("twentieth bid", three(&mut self.twentieth_distance, 1.0, 1));
+    }
+
+    /// Spread, signals, burstiness: the curves of the spread and of the taker orders.
+    fn moments(&self, rows: &mut Vec<(String, String)>) -> (Vec<(f64, f64)>, Vec<f64>) {
+        let seconds = self.seconds;
+        let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
         let whole: i64 = self.spread_ns.iter().map(|(_, ns)| ns).sum();
         let wider = |than: i64| {
             let wide = self.spread_ns.iter().filter(|(spread, _)| *spread > than);
@@ -250,6 +256,16 @@ impl Measures {
         );
         let tickers = WINDOWS_MS.map(|ms| fano(&self.ticker_times, ms, seconds));
         row("Fano factor of book tickers", list(&tickers, 1));
+        (spread, trades.to_vec())
+    }
+
+    /// One column and its curves.
+    pub(crate) fn summary(mut self) -> Summary {
+        let lot = self.instrument.lot.to_f64();
+        let mut rows = Vec::new();
+        self.sizes(&mut rows);
+        let (spread, fano_trades) = self.moments(&mut rows);
+        let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
         let level = self.middles.first().copied().unwrap_or(1.0);
         let signature = HORIZONS_MS.map(|ms| {
             let horizon = (ms * MS / SAMPLE_NS) as usize;
@@ -288,7 +304,7 @@ impl Measures {
             .collect();
         Summary {
             rows,
-            fano_trades: trades.to_vec(),
+            fano_trades,
             signature_bp: signature.to_vec(),
             imbalance: imbalance.to_vec(),
             clustering: clustering.to_vec(),

@@ -39,7 +39,7 @@ const FIRST_TRADE_ID: u64 = 5_000_000_000;
 const SWEPT_TRADED: f64 = 0.15;
 /// How often another sweep follows a sweep, and how often it goes the same way.
 const CASCADE: f64 = 0.65;
-const CASCADE_SAME_WAY: f64 = 0.62;
+const CASCADE_SAME_WAY: f64 = 0.72;
 /// Mean time to the next sweep of a cascade.
 const CASCADE_NS: f64 = 60e6;
 /// Mean time between the steps in which a spread closes, and in which a best price fills.

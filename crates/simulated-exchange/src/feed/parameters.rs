@@ -177,7 +177,7 @@ pub fn flow(instrument: &Instrument) -> FlowParameters {
         trade_lots: lots_of(if eth { 2_000 } else { 6_000 }),
         trade_sigma: 1.5,
         sweeps_per_s: 0.55,
-        sweep_ticks: if eth { 18.0 } else { 28.0 },
+        sweep_ticks: if eth { 11.0 } else { 20.0 },
         pressure_sigma: 0.8,
         pressure_relaxation_s: 10.0,
     }
