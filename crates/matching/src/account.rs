@@ -1,11 +1,12 @@
-//! The account: wallet, one-way positions, fees, a thin initial margin.
+//! The account: wallet, positions in one-way and hedge mode, fees.
 //!
-//! In: fills and mark prices. Out: realised profit, wallet, entry prices, margin figures, exact
-//! to 1e-8 of the quote asset. Never: a float, a rounding that makes money.
+//! In: fills. Out: realised profit, wallet, entry prices, what is set aside for isolated
+//! positions, exact to 1e-8 of the quote asset. Never: a float, a rounding that makes money.
 
 use market::units::round_div;
-use market::{Instrument, Liquidity, Money, Price, Quantity, Rate, Side};
+use market::{Instrument, Liquidity, Money, Price, Quantity, Rate, Side, UtcMs};
 
+use crate::order::PositionSide;
 use crate::spot::SpotBalances;
 
 /// Fee rates.
@@ -34,7 +35,29 @@ impl Fees {
     }
 }
 
-/// A one-way position.
+/// Fees that are paid in BNB from a balance of their own, a tenth cheaper (binance.md 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BnbFees {
+    /// What is left of it, in units of 1e-8 BNB.
+    pub balance: Money,
+    /// Quote units for one BNB.
+    pub price: Money,
+}
+
+/// A fee in BNB costs this share of one in the quote asset.
+const BNB_SHARE: Rate = Rate(90_000_000);
+
+/// How an instrument is margined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MarginType {
+    /// By the whole wallet.
+    #[default]
+    Cross,
+    /// By what is set aside for it.
+    Isolated,
+}
+
+/// One leg of a position: the only one, or the long or the short one of the hedge mode.
 ///
 /// `cost` is what the open lots cost, exact to 1e-8 and positive on both sides. A reduction takes
 /// its share out of it, so that from flat to flat the realised sum equals the cash flow to the
@@ -47,6 +70,12 @@ pub struct Position {
     pub cost: Money,
     /// Realised since the start, before fees.
     pub realized: Money,
+    /// Fees less realised profit since it was flat: what it must still earn to break even.
+    pub carried: Money,
+    /// Set aside from the wallet for it; nothing under cross margin.
+    pub isolated: Money,
+    /// When it last changed.
+    pub updated: UtcMs,
 }
 
 impl Position {
@@ -66,21 +95,32 @@ impl Position {
             return Money::ZERO;
         }
         let closed = quantity.0.min(open.abs());
-        let cost_closed = Money(round_div(
-            i128::from(self.cost.0) * i128::from(closed),
-            i128::from(open.abs()),
-        ));
+        let cost_closed = Money(share(self.cost.0, closed, open.abs()));
         let value = instrument.notional(price, Quantity(closed));
         let realized = Money((value - cost_closed).0 * open.signum());
         self.cost -= cost_closed;
+        // What is set aside goes back to the wallet with the lots that it was for.
+        self.isolated -= Money(share(self.isolated.0, closed, open.abs()));
         self.quantity.0 += signed.signum() * closed;
         self.realized += realized;
+        self.carried -= realized;
+        if self.quantity.is_zero() {
+            self.carried = Money::ZERO;
+        }
         let opened = quantity.0 - closed;
         if opened > 0 {
             self.quantity.0 += signed.signum() * opened;
             self.cost += instrument.notional(price, Quantity(opened));
         }
         realized
+    }
+
+    /// The price at which a close would leave nothing won or lost, times 1e8; 0 when flat.
+    #[must_use]
+    pub fn break_even_e8(&self, instrument: &Instrument) -> i64 {
+        let direction = i128::from(self.quantity.0.signum());
+        let money = i128::from(self.cost.0) + direction * i128::from(self.carried.0);
+        price_e8(instrument, money, self.quantity)
     }
 
     /// Average entry price times 1e8, in quote units per base unit; 0 when flat.
@@ -108,19 +148,42 @@ pub fn price_e8(instrument: &Instrument, money_e8: i128, quantity: Quantity) -> 
     round_div(money_e8 * scale, lots * i128::from(instrument.lot.mantissa))
 }
 
+fn share(of: i64, part: i64, whole: i64) -> i64 {
+    round_div(i128::from(of) * i128::from(part), i128::from(whole))
+}
+
+/// What a fill did to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Booked {
+    pub(crate) realized: Money,
+    pub(crate) commission: Money,
+    /// The commission was paid in BNB.
+    pub(crate) in_bnb: bool,
+}
+
 /// Wallet and positions, by instrument id.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Wallet balance: opening + realised - fees.
+    /// Wallet balance: opening + realised - fees + all other movements.
     pub wallet: Money,
-    /// Fees paid since the start.
+    /// Fees paid since the start, in the quote asset.
     pub fees_paid: Money,
-    /// Positions by instrument id.
+    /// Positions of the one-way mode by instrument id.
     pub positions: Vec<Position>,
+    /// Long and short legs of the hedge mode by instrument id.
+    pub legs: Vec<[Position; 2]>,
     /// Leverage by instrument id.
     pub leverage: Vec<u32>,
+    /// How each instrument is margined.
+    pub margin_types: Vec<MarginType>,
+    /// True in the hedge mode.
+    pub dual_side: bool,
     /// Fee rates.
     pub fees: Fees,
+    /// The exchange's number of the fee rates.
+    pub fee_tier: u32,
+    /// Pays fees in BNB.
+    pub bnb: Option<BnbFees>,
     /// Balances, on spot only; there positions are what was bought less what was sold.
     pub spot: Option<SpotBalances>,
 }
@@ -133,39 +196,142 @@ impl Account {
             wallet,
             fees_paid: Money::ZERO,
             positions: vec![Position::default(); instruments],
+            legs: vec![[Position::default(); 2]; instruments],
             leverage: vec![leverage.max(1); instruments],
+            margin_types: vec![MarginType::default(); instruments],
+            dual_side: false,
             fees,
+            fee_tier: 0,
+            bnb: None,
             spot: None,
         }
     }
 
-    /// Books a fill: position, realised profit, fee. Returns (realised, commission); on spot
-    /// nothing is realised and the commission is in the asset that was received.
-    pub fn book_fill(
-        &mut self,
-        instrument: &Instrument,
-        side: Side,
-        price: Price,
-        quantity: Quantity,
-        liquidity: Liquidity,
-    ) -> (Money, Money) {
-        let index = usize::from(instrument.id.0);
-        let realized = self.positions[index].apply(instrument, side, price, quantity);
-        if let Some(spot) = &mut self.spot {
-            let commission =
-                spot.book_fill(instrument, side, price, quantity, self.fees, liquidity);
-            let rate = self.fees.rate(liquidity);
-            self.fees_paid += instrument.notional(price, quantity).times(rate);
-            self.wallet = spot.quote;
-            return (Money::ZERO, commission);
+    /// One leg of an instrument.
+    #[must_use]
+    pub fn leg(&self, index: usize, side: PositionSide) -> &Position {
+        match side {
+            PositionSide::Both => &self.positions[index],
+            PositionSide::Long => &self.legs[index][0],
+            PositionSide::Short => &self.legs[index][1],
         }
-        let commission = instrument
-            .notional(price, quantity)
-            .times(self.fees.rate(liquidity));
-        self.wallet += realized - commission;
-        self.fees_paid += commission;
-        (realized, commission)
     }
+
+    pub(crate) fn leg_mut(&mut self, index: usize, side: PositionSide) -> &mut Position {
+        match side {
+            PositionSide::Both => &mut self.positions[index],
+            PositionSide::Long => &mut self.legs[index][0],
+            PositionSide::Short => &mut self.legs[index][1],
+        }
+    }
+
+    /// Legs that hold something.
+    pub fn held(&self) -> impl Iterator<Item = (usize, PositionSide, &Position)> {
+        let all = (0..self.positions.len())
+            .flat_map(|index| PositionSide::ALL.map(|side| (index, side, self.leg(index, side))));
+        all.filter(|(_, _, position)| !position.quantity.is_zero())
+    }
+
+    /// Wallet balance less all that is set aside for isolated positions.
+    #[must_use]
+    pub fn cross_wallet(&self) -> Money {
+        let set_aside: Money = self.held().map(|(_, _, position)| position.isolated).sum();
+        self.wallet - set_aside
+    }
+
+    /// Books a fill: position, realised profit, fee at `rate`; on spot nothing is realised and the
+    /// commission is in the asset that was received.
+    pub(crate) fn book_fill(&mut self, instrument: &Instrument, fill: &Execute) -> Booked {
+        let index = usize::from(instrument.id.0);
+        let (price, quantity) = (fill.price, fill.quantity);
+        let value = instrument.notional(price, quantity);
+        let commission = value.times(fill.rate);
+        let leg = self.leg_mut(index, fill.position_side);
+        let before = leg.quantity.0;
+        let realized = leg.apply(instrument, fill.side, price, quantity);
+        leg.carried += commission;
+        leg.updated = fill.time;
+        if leg.quantity.is_zero() {
+            leg.carried = Money::ZERO;
+        }
+        if let Some(spot) = &mut self.spot {
+            let received = spot.book_fill(instrument, fill.side, price, quantity, fill.rate);
+            self.fees_paid += commission;
+            self.wallet = spot.quote;
+            return Booked {
+                realized: Money::ZERO,
+                commission: received,
+                in_bnb: false,
+            };
+        }
+        self.set_aside(instrument, fill, before);
+        self.wallet += realized;
+        if fill.free {
+            return Booked {
+                realized,
+                commission,
+                in_bnb: true,
+            };
+        }
+        if let Some(paid) = self.pay_in_bnb(commission) {
+            return Booked {
+                realized,
+                commission: paid,
+                in_bnb: true,
+            };
+        }
+        self.wallet -= commission;
+        self.fees_paid += commission;
+        Booked {
+            realized,
+            commission,
+            in_bnb: false,
+        }
+    }
+
+    /// Sets the initial margin of lots that were opened aside, where margin is isolated.
+    fn set_aside(&mut self, instrument: &Instrument, fill: &Execute, before: i64) {
+        let index = usize::from(instrument.id.0);
+        if self.margin_types[index] == MarginType::Cross {
+            return;
+        }
+        let leverage = i128::from(self.leverage[index]);
+        let leg = self.leg_mut(index, fill.position_side);
+        let now = leg.quantity.0;
+        let flipped = before.signum() * now.signum() < 0;
+        let kept = if flipped { 0 } else { before.abs() };
+        let opened = Quantity((now.abs() - kept).max(0));
+        let value = instrument.notional(fill.price, opened);
+        // Rounded up: what is set aside covers the requirement.
+        leg.isolated += Money(((i128::from(value.0) + leverage - 1) / leverage) as i64);
+    }
+
+    fn pay_in_bnb(&mut self, commission: Money) -> Option<Money> {
+        let bnb = self.bnb.as_mut()?;
+        let reduced = i128::from(commission.times(BNB_SHARE).0);
+        let amount = Money(round_div(
+            reduced * i128::from(market::units::ONE),
+            i128::from(bnb.price.0),
+        ));
+        if amount > bnb.balance {
+            return None;
+        }
+        bnb.balance -= amount;
+        Some(amount)
+    }
+}
+
+/// A fill that is to be booked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Execute {
+    pub(crate) position_side: PositionSide,
+    pub(crate) side: Side,
+    pub(crate) price: Price,
+    pub(crate) quantity: Quantity,
+    pub(crate) rate: Rate,
+    /// Its fee is not taken from here.
+    pub(crate) free: bool,
+    pub(crate) time: UtcMs,
 }
 
 /// Initial margin of one instrument: the larger of both worst cases over the leverage

@@ -4,15 +4,16 @@
 //! the same events that the ordinary way has. Never: a position or a wallet that its events do
 //! not explain.
 
+use market::ids::Asset;
 use market::{
     ExchangeOrderId, Filters, InstrumentId, InstrumentStatus, Liquidity, Money, OrderState,
     OrderType, Quantity, TimeInForce, UtcMs,
 };
 
-use crate::execution::MakerMatch;
+use crate::execution::{MakerMatch, QUOTE_ASSET};
 use crate::order::{Expiry, Order, PlaceOrder};
-use crate::queue::QueuePosition;
-use crate::venue::{Output, Venue, WalletChange};
+use crate::output::{Output, WalletChange};
+use crate::venue::Venue;
 
 /// Movements without a trade that are kept.
 const MOVES_MAX: usize = 10_000;
@@ -30,7 +31,12 @@ impl Venue {
         let slice = Quantity((quantity.0 / slices.max(1)).max(1));
         let mut rest = quantity.0;
         while rest > 0 {
-            let Some(order) = self.orders.get(&id.0).filter(|one| !one.state.is_final()) else {
+            let Some(order) = self
+                .desk
+                .orders
+                .get(&id.0)
+                .filter(|one| !one.state.is_final())
+            else {
                 return;
             };
             let lots = slice.0.min(rest).min(order.remaining().0);
@@ -52,7 +58,7 @@ impl Venue {
         expiry: Expiry,
         out: &mut Vec<Output>,
     ) {
-        let open = self.orders.get(&id.0);
+        let open = self.desk.orders.get(&id.0);
         if open.is_some_and(|order| !order.state.is_final()) {
             self.end(now, id.0, state, expiry, out);
         }
@@ -66,20 +72,8 @@ impl Venue {
             ..*request
         };
         let id = self.take_order_id();
-        let order = Order {
-            id: ExchangeOrderId(id),
-            request,
-            state: OrderState::Accepted,
-            filled: Quantity::ZERO,
-            filled_tick_lots: 0,
-            queue: QueuePosition::default(),
-            expiry: Expiry::None,
-            created: now,
-            updated: now,
-        };
-        self.orders.insert(id, order);
-        self.by_client.insert(request.client_order_id, id);
-        self.open[usize::from(request.instrument.0)].push(id);
+        let order = Order::accepted(now, id, &request);
+        self.desk.open(order);
         self.tell(&order, market::Execution::New, now, out);
         let (price, quantity) = (request.price, request.quantity);
         self.fill(now, id, price, quantity, Liquidity::Taker, out);
@@ -93,29 +87,46 @@ impl Venue {
         reason: &'static str,
         out: &mut Vec<Output>,
     ) {
-        self.account.wallet += amount;
+        self.desk.account.wallet += amount;
+        let change = self.remember_move(now, amount, None, reason);
+        out.push(Output::Wallet(change));
+    }
+
+    /// Money that has just moved, as it is told and kept.
+    pub(crate) fn remember_move(
+        &mut self,
+        now: UtcMs,
+        amount: Money,
+        instrument: Option<InstrumentId>,
+        reason: &'static str,
+    ) -> WalletChange {
+        let account = &self.desk.account;
         let change = WalletChange {
-            wallet: self.account.wallet,
+            wallet: account.wallet,
+            cross_wallet: account.cross_wallet(),
+            instrument,
+            asset: Asset::new(QUOTE_ASSET).expect("four bytes"),
             change: amount,
             reason,
             time: now,
+            account: self.desk.id,
         };
-        if self.moves.len() == MOVES_MAX {
-            self.moves.pop_front();
+        if self.desk.moves.len() == MOVES_MAX {
+            self.desk.moves.pop_front();
         }
-        let number = self.moves.back().map_or(1, |(last, _)| last + 1);
-        self.moves.push_back((number, change));
-        out.push(Output::Wallet(change));
+        let number = self.desk.moves.back().map_or(1, |(last, _)| last + 1);
+        self.desk.moves.push_back((number, change));
+        change
     }
 
     /// Money that moved without a trade, with its number, oldest first; the newest are kept.
     pub fn moves(&self) -> impl Iterator<Item = &(u64, WalletChange)> {
-        self.moves.iter()
+        self.desk.moves.iter()
     }
 
     /// The next `fills` pay their fees in another asset than the quote's.
     pub fn take_fees_elsewhere(&mut self, fills: u32) {
-        self.fees_elsewhere = fills;
+        self.desk.fees_elsewhere = fills;
     }
 
     /// Changes what an instrument takes.

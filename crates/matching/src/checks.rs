@@ -7,7 +7,8 @@ use market::{
     Instrument, InstrumentStatus, Money, OrderType, Price, Quantity, Rate, Side, TimeInForce,
 };
 
-use crate::order::{Order, PlaceOrder};
+use crate::desk::AMENDMENTS_OF_ONE_MAX;
+use crate::order::{Order, PlaceOrder, SelfTrade};
 use crate::rejection::Rejection;
 use crate::venue::Venue;
 use crate::view::reaches;
@@ -17,7 +18,10 @@ const MARKET_MARKUP: Rate = Rate(50_000);
 
 impl Venue {
     /// Every rule that can refuse an order.
-    pub(crate) fn check(&self, request: &PlaceOrder) -> Result<(), Rejection> {
+    ///
+    /// # Errors
+    /// [`Rejection`]: the first rule that the order breaks.
+    pub fn check(&self, request: &PlaceOrder) -> Result<(), Rejection> {
         let instrument = self
             .instruments
             .get(usize::from(request.instrument.0))
@@ -32,13 +36,13 @@ impl Venue {
         if duplicate {
             return Err(Rejection::DuplicateClientOrderId);
         }
-        let open = self.open[usize::from(request.instrument.0)].len();
+        let open = self.desk.open[usize::from(request.instrument.0)].len();
         let open_max = instrument.filters.open_orders_max as usize;
         if open_max > 0 && open >= open_max {
             return Err(Rejection::TooManyOpenOrders);
         }
         self.check_reduce_only(request)?;
-        if self.account.spot.is_some() {
+        if self.desk.account.spot.is_some() {
             self.check_balance(instrument, request)?;
         } else {
             self.check_margin(instrument, request)?;
@@ -64,8 +68,46 @@ impl Venue {
             quantity,
             ..order.request
         };
+        if order.amendments >= AMENDMENTS_OF_ONE_MAX {
+            return Err(Rejection::TooManyModifications);
+        }
         let instrument = &self.instruments[usize::from(changed.instrument.0)];
-        self.check_filters(instrument, &changed)
+        self.check_filters(instrument, &changed)?;
+        self.check_added_margin(instrument, order, &changed)
+    }
+
+    /// A changed order needs what it adds to the requirement.
+    fn check_added_margin(
+        &self,
+        instrument: &Instrument,
+        order: &Order,
+        changed: &PlaceOrder,
+    ) -> Result<(), Rejection> {
+        let before = instrument.notional(order.request.price, order.remaining());
+        let remaining = changed.quantity - order.filled;
+        let after = instrument.notional(changed.price, remaining);
+        if changed.reduces() || after <= before {
+            return Ok(());
+        }
+        let added = after - before;
+        if self.desk.account.spot.is_some() {
+            let free = match changed.side {
+                Side::Buy => self.spot_quote().free,
+                Side::Sell => return Ok(()),
+            };
+            return match added > free {
+                true => Err(Rejection::MarginInsufficient),
+                false => Ok(()),
+            };
+        }
+        let leverage = i64::from(self.desk.account.leverage[usize::from(instrument.id.0)]);
+        let position = self.position_of(changed).quantity;
+        let closes =
+            position.0.signum() * changed.side.sign() < 0 && remaining.0 <= position.0.abs();
+        if !closes && Money(added.0 / leverage) > self.available_balance() {
+            return Err(Rejection::MarginInsufficient);
+        }
+        Ok(())
     }
 
     fn check_filters(
@@ -131,8 +173,14 @@ impl Venue {
     }
 
     fn check_reduce_only(&self, request: &PlaceOrder) -> Result<(), Rejection> {
-        let position = self.account.positions[usize::from(request.instrument.0)].quantity;
-        if request.reduce_only && position.0.signum() * request.side.sign() >= 0 {
+        if !request.reduces() {
+            return Ok(());
+        }
+        let position = self.position_of(request).quantity;
+        let nothing = position.0.signum() * request.side.sign() >= 0;
+        // In the hedge mode a close is no larger than its leg.
+        let beyond = !request.reduce_only && request.quantity.0 > position.0.abs();
+        if nothing || beyond {
             return Err(Rejection::ReduceOnly);
         }
         Ok(())
@@ -142,15 +190,17 @@ impl Venue {
     /// orders that close are not checked.
     fn check_margin(&self, instrument: &Instrument, request: &PlaceOrder) -> Result<(), Rejection> {
         let index = usize::from(instrument.id.0);
-        let position = self.account.positions[index].quantity;
+        let position = self.position_of(request).quantity;
+        let leg = request.options.position_side;
         let closing_open: i64 = self
             .open_orders(instrument.id)
             .filter(|order| order.request.side == request.side)
+            .filter(|order| order.request.options.position_side == leg)
             .map(|order| order.remaining().0)
             .sum();
         let opposite = position.0.signum() * request.side.sign() < 0;
         let closes = opposite && request.quantity.0 <= position.0.abs() - closing_open;
-        if request.reduce_only || closes {
+        if request.reduces() || closes {
             return Ok(());
         }
         let mark = self.mark(instrument.id);
@@ -162,11 +212,28 @@ impl Venue {
             let value = instrument.notional(price, request.quantity);
             value + value.times(MARKET_MARKUP)
         };
-        let margin = Money(value.0 / i64::from(self.account.leverage[index]));
+        let margin = Money(value.0 / i64::from(self.desk.account.leverage[index]));
         let at_mark = instrument.notional(mark, request.quantity);
         let open_loss = Money(((value - at_mark).0 * request.side.sign()).max(0));
         if margin + open_loss > self.available_balance() {
             return Err(Rejection::MarginInsufficient);
+        }
+        self.check_notional_cap(instrument, request, value)
+    }
+
+    /// A position may not grow beyond what its leverage allows, even if all open orders fill.
+    fn check_notional_cap(
+        &self,
+        instrument: &Instrument,
+        request: &PlaceOrder,
+        value: Money,
+    ) -> Result<(), Rejection> {
+        let leverage = self.desk.account.leverage[usize::from(instrument.id.0)];
+        let leg = request.options.position_side;
+        let held = Money(self.notional(instrument.id, leg).0 * request.side.sign());
+        let open = self.order_value(instrument.id, request.side, Some(leg));
+        if held + open + value > self.brackets(instrument.id).notional_max(leverage) {
+            return Err(Rejection::PositionAboveCap);
         }
         Ok(())
     }
@@ -202,9 +269,10 @@ impl Venue {
         let view = self.view(request.instrument);
         view.best_available(opposite)
             .is_some_and(|level| meets(level.price))
-            || self
-                .open_orders(request.instrument)
-                .any(|own| own.request.side == opposite && meets(own.request.price))
+            || request.options.self_trade != SelfTrade::None
+                && self
+                    .open_orders(request.instrument)
+                    .any(|own| own.request.side == opposite && meets(own.request.price))
     }
 }
 

@@ -7,11 +7,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use market::{
-    ClientOrderId, ExchangeOrderId, InstrumentId, OrderType, Price, Quantity, Side, TimeInForce,
-    UtcMs,
+    ClientOrderId, ExchangeOrderId, InstrumentId, OrderType, Price, Quantity, Rate, Side,
+    TimeInForce, UtcMs,
 };
 
-use crate::order::PlaceOrder;
+use crate::desk::AccountId;
+use crate::order::{OrderOptions, PlaceOrder, PositionSide, SelfTrade};
+use crate::rejection::Rejection;
 
 /// Most open conditional orders of an account.
 const OPEN_MAX: usize = 200;
@@ -26,6 +28,30 @@ pub enum ConditionalKind {
     Stop,
     /// The other way round.
     TakeProfit,
+}
+
+/// A stop that follows the price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trailing {
+    /// How far the price must come back, as a share of the best price seen.
+    pub callback: Rate,
+    /// The price that must be seen first; 0: none.
+    pub activation: Price,
+}
+
+/// What most conditional orders leave as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConditionalOptions {
+    /// Leg.
+    pub position_side: PositionSide,
+    /// Self-trade prevention of what it becomes.
+    pub self_trade: SelfTrade,
+    /// Follows the price; its trigger price is not read.
+    pub trailing: Option<Trailing>,
+    /// Triggers only while mark and last price are near each other.
+    pub price_protect: bool,
+    /// Ends at this time, or what it becomes does.
+    pub good_till: Option<UtcMs>,
 }
 
 /// Which price is looked at.
@@ -64,6 +90,8 @@ pub struct PlaceConditional {
     pub close_position: bool,
     /// May only reduce the position.
     pub reduce_only: bool,
+    /// What else it was asked to be.
+    pub options: ConditionalOptions,
 }
 
 /// Where a conditional order stands.
@@ -98,6 +126,12 @@ pub struct Conditional {
     pub updated: UtcMs,
     /// When it triggered; 0 before.
     pub triggered: UtcMs,
+    /// Why what it became was refused.
+    pub rejection: Option<Rejection>,
+    /// Whose.
+    pub account: AccountId,
+    /// Best price that a trailing one has seen since its activation; 0 before.
+    pub extreme: Price,
 }
 
 /// Why a conditional order is refused.
@@ -123,6 +157,7 @@ pub enum ConditionalRejection {
 /// The conditional orders of one account.
 #[derive(Clone, Debug)]
 pub struct ConditionalOrders {
+    account: AccountId,
     orders: BTreeMap<u64, Conditional>,
     open: Vec<u64>,
     ended: VecDeque<u64>,
@@ -130,10 +165,17 @@ pub struct ConditionalOrders {
 }
 
 impl ConditionalOrders {
-    /// None, with ids from `first_id` on.
+    /// None of the first account, with ids from `first_id` on.
     #[must_use]
     pub fn new(first_id: u64) -> Self {
+        Self::of(AccountId(0), first_id)
+    }
+
+    /// None of an account, with ids from `first_id` on.
+    #[must_use]
+    pub fn of(account: AccountId, first_id: u64) -> Self {
         Self {
+            account,
             orders: BTreeMap::new(),
             open: Vec::new(),
             ended: VecDeque::new(),
@@ -198,6 +240,9 @@ impl ConditionalOrders {
             created: now,
             updated: now,
             triggered: UtcMs(0),
+            account: self.account,
+            rejection: None,
+            extreme: Price(0),
         };
         self.next_id += 1;
         self.orders.insert(order.id, order);
@@ -220,9 +265,29 @@ impl ConditionalOrders {
         let here = self
             .open()
             .filter(|one| one.request.instrument == instrument);
-        here.filter(|one| one.request.is_due(last, mark))
+        here.filter(|one| one.is_due(last, mark) && one.request.is_protected(last, mark))
             .copied()
             .collect()
+    }
+
+    /// Trailing ones take notice of a price.
+    pub fn observe(&mut self, instrument: InstrumentId, last: Price, mark: Price) {
+        for id in &self.open {
+            let one = self.orders.get_mut(id).expect("open ones are kept");
+            if one.request.instrument == instrument && one.request.options.trailing.is_some() {
+                one.observe(last, mark);
+            }
+        }
+    }
+
+    /// Ends those whose own end has come.
+    pub fn end_good_till(&mut self, now: UtcMs) -> Vec<Conditional> {
+        let over = |one: &&Conditional| one.request.options.good_till.is_some_and(|at| at <= now);
+        let over: Vec<u64> = self.open().filter(over).map(|one| one.id).collect();
+        let ended = over
+            .into_iter()
+            .map(|id| self.end(now, id, ConditionalState::Expired));
+        ended.flatten().collect()
     }
 
     /// What became of one that was due.
@@ -236,6 +301,14 @@ impl ConditionalOrders {
         self.end(now, id, state)?;
         let order = self.orders.get_mut(&id)?;
         (order.order_id, order.triggered) = (order_id, now);
+        Some(*order)
+    }
+
+    /// As [`Self::triggered`], for one whose order was refused.
+    pub fn refused(&mut self, now: UtcMs, id: u64, rejection: Rejection) -> Option<Conditional> {
+        self.triggered(now, id, ConditionalState::Rejected, None)?;
+        let order = self.orders.get_mut(&id)?;
+        order.rejection = Some(rejection);
         Some(*order)
     }
 
@@ -255,14 +328,63 @@ impl ConditionalOrders {
     }
 }
 
-impl PlaceConditional {
+impl Conditional {
+    fn observe(&mut self, last: Price, mark: Price) {
+        let seen = self.request.seen(last, mark);
+        let (Some(trailing), true) = (self.request.options.trailing, seen.0 > 0) else {
+            return;
+        };
+        // A buy follows the price down, a sell up.
+        let sign = self.request.side.sign();
+        let better = |one: Price, other: Price| one.0 * sign <= other.0 * sign;
+        let active =
+            self.extreme.0 > 0 || trailing.activation.0 == 0 || better(seen, trailing.activation);
+        if active && (self.extreme.0 == 0 || better(seen, self.extreme)) {
+            self.extreme = seen;
+        }
+    }
+
     /// True when the price has come.
     #[must_use]
     pub fn is_due(&self, last: Price, mark: Price) -> bool {
-        let seen = match self.trigger_by {
+        let Some(trailing) = self.request.options.trailing else {
+            return self.request.is_due(last, mark);
+        };
+        let seen = i128::from(self.request.seen(last, mark).0);
+        let best = i128::from(self.extreme.0);
+        if seen <= 0 || best == 0 {
+            return false;
+        }
+        let sign = i128::from(self.request.side.sign());
+        let whole = i128::from(market::units::ONE);
+        // Buy: price >= best x (1 + callback); sell: price <= best x (1 - callback).
+        let reached = best * (whole + sign * i128::from(trailing.callback.0));
+        sign * seen * whole >= sign * reached
+    }
+}
+
+impl PlaceConditional {
+    /// The price that is compared.
+    fn seen(&self, last: Price, mark: Price) -> Price {
+        match self.trigger_by {
             TriggerBy::Last => last,
             TriggerBy::Mark => mark,
-        };
+        }
+    }
+
+    /// With price protection nothing triggers while mark and last price are 5 % apart.
+    fn is_protected(&self, last: Price, mark: Price) -> bool {
+        let apart = (i128::from(last.0) - i128::from(mark.0)).abs();
+        !self.options.price_protect || apart * 20 <= i128::from(mark.0)
+    }
+
+    /// True when the price has come.
+    #[must_use]
+    pub fn is_due(&self, last: Price, mark: Price) -> bool {
+        let seen = self.seen(last, mark);
+        if self.options.trailing.is_some() {
+            return false;
+        }
         let rises = (self.kind == ConditionalKind::Stop) == (self.side == Side::Buy);
         seen.0 > 0
             && match rises {
@@ -276,6 +398,7 @@ impl PlaceConditional {
         self.close_position
             && self.instrument == other.instrument
             && self.side == other.side
+            && self.options.position_side == other.options.position_side
             && self.kind == other.kind
     }
 
@@ -298,6 +421,12 @@ impl PlaceConditional {
             price: self.price,
             quantity,
             reduce_only: self.reduce_only || self.close_position,
+            options: OrderOptions {
+                position_side: self.options.position_side,
+                self_trade: self.options.self_trade,
+                good_till: self.options.good_till,
+                ..OrderOptions::default()
+            },
         })
     }
 }
@@ -320,6 +449,7 @@ mod tests {
             trigger_by: TriggerBy::Last,
             close_position: true,
             reduce_only: false,
+            options: ConditionalOptions::default(),
         }
     }
 

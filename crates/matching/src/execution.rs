@@ -6,18 +6,19 @@
 
 use market::ids::Asset;
 use market::{
-    Execution, Liquidity, Money, OrderState, OrderType, OrderUpdate, Price, Quantity, Side,
-    TimeInForce, Trade, TradeId, UtcMs,
+    Execution, Instrument, Liquidity, Money, OrderState, OrderType, OrderUpdate, Price, Quantity,
+    Rate, Side, TimeInForce, Trade, TradeId, UtcMs,
 };
 
-use crate::account::price_e8;
-use crate::order::{Expiry, Fill, Order, PlaceOrder};
+use crate::account::{Execute, Position, price_e8};
+use crate::order::{Expiry, Fill, Order, PlaceOrder, PositionSide, SelfTrade};
+use crate::output::{AccountChange, OrderEvent, Output};
 use crate::queue::QueuePosition;
-use crate::venue::{AccountChange, OrderEvent, Output, Venue};
+use crate::venue::Venue;
 use crate::view::reaches;
 
 /// The only quote asset.
-const QUOTE_ASSET: &[u8] = b"USDT";
+pub(crate) const QUOTE_ASSET: &[u8] = b"USDT";
 
 /// The asset of fees that are paid elsewhere.
 const OTHER_ASSET: &[u8] = b"BNB";
@@ -38,20 +39,8 @@ impl Venue {
         request: &PlaceOrder,
         out: &mut Vec<Output>,
     ) {
-        let order = Order {
-            id: market::ExchangeOrderId(id),
-            request: *request,
-            state: OrderState::Accepted,
-            filled: Quantity::ZERO,
-            filled_tick_lots: 0,
-            queue: QueuePosition::default(),
-            expiry: Expiry::None,
-            created: now,
-            updated: now,
-        };
-        self.orders.insert(id, order);
-        self.by_client.insert(request.client_order_id, id);
-        self.open[usize::from(request.instrument.0)].push(id);
+        let order = Order::accepted(now, id, request);
+        self.desk.open(order);
         self.tell(&order, Execution::New, now, out);
         self.take(now, id, out);
         self.rest_or_expire(now, id, out);
@@ -66,8 +55,8 @@ impl Venue {
         quantity: Quantity,
         out: &mut Vec<Output>,
     ) {
-        let index = usize::from(self.orders[&id].request.instrument.0);
-        let order = self.orders.get_mut(&id).expect("checked as open");
+        let index = usize::from(self.desk.orders[&id].request.instrument.0);
+        let order = self.desk.orders.get_mut(&id).expect("checked as open");
         let changed = PlaceOrder {
             price,
             quantity,
@@ -75,15 +64,15 @@ impl Venue {
         };
         let filled = order.filled;
         // The order itself must not count as one that it would meet.
-        self.open[index].retain(|open| *open != id);
+        self.desk.open[index].retain(|open| *open != id);
         let post_only = changed.time_in_force == TimeInForce::PostOnly;
         let crosses = post_only && self.would_take(&changed);
-        self.open[index].push(id);
+        self.desk.open[index].push(id);
         if quantity <= filled || crosses {
             self.end_canceled(now, id, out);
             return;
         }
-        let order = self.orders.get_mut(&id).expect("checked as open");
+        let order = self.desk.orders.get_mut(&id).expect("checked as open");
         order.request = changed;
         order.updated = now;
         let told = *order;
@@ -96,18 +85,14 @@ impl Venue {
         self.end(now, id, OrderState::Canceled, Expiry::None, out);
     }
 
-    /// The market's quantity at a price changed: our queues there cannot be longer.
-    pub(crate) fn level_changed(
-        &mut self,
-        index: usize,
-        side: Side,
-        price: Price,
-        quantity: Quantity,
-    ) {
-        for id in &self.open[index] {
-            let order = self.orders.get_mut(id).expect("open orders are kept");
+    /// The market's quantity at a price was told: our queues there move forward by the model.
+    pub(crate) fn level_changed(&mut self, now: UtcMs, index: usize, side: Side, price: Price) {
+        // As the newest of all streams has it: an older one must not bring back what is gone.
+        let quantity = self.views[index].quantity_at(side, price);
+        for id in &self.desk.open[index] {
+            let order = self.desk.orders.get_mut(id).expect("open orders are kept");
             if order.request.side == side && order.request.price == price {
-                order.queue.level_changed(quantity.0);
+                order.queue.level_changed(quantity.0, self.queue_model, now);
             }
         }
     }
@@ -118,7 +103,7 @@ impl Venue {
         let maker_side = trade.aggressor.opposite();
         let mut volume = trade.quantity.0;
         for id in self.open_by_priority(index) {
-            let order = self.orders.get_mut(&id).expect("open orders are kept");
+            let order = self.desk.orders.get_mut(&id).expect("open orders are kept");
             let request = order.request;
             let reached = request.side == maker_side
                 && !order.state.is_final()
@@ -127,7 +112,7 @@ impl Venue {
                 continue;
             }
             let lots = if request.price == trade.price {
-                order.queue.trade(volume)
+                order.queue.trade(volume, now)
             } else {
                 volume
             };
@@ -141,10 +126,10 @@ impl Venue {
 
     /// Open orders by price, best first, then by arrival.
     pub(crate) fn open_by_priority(&self, index: usize) -> Vec<u64> {
-        let mut ids = self.open[index].clone();
+        let mut ids = self.desk.open[index].clone();
         // Stable: arrivals at one price keep their order.
         ids.sort_by_key(|id| {
-            let request = &self.orders[id].request;
+            let request = &self.desk.orders[id].request;
             -request.side.sign() * request.price.0
         });
         ids
@@ -152,7 +137,7 @@ impl Venue {
 
     /// Fills a resting order at its own price.
     pub(crate) fn fill_maker(&mut self, now: UtcMs, reached: MakerMatch, out: &mut Vec<Output>) {
-        let price = self.orders[&reached.id].request.price;
+        let price = self.desk.orders[&reached.id].request.price;
         self.fill(
             now,
             reached.id,
@@ -165,45 +150,78 @@ impl Venue {
 
     /// Walks the book for an arriving order; own resting orders in its way expire first.
     fn take(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
-        let order = self.orders[&id];
+        let order = self.desk.orders[&id];
         let request = order.request;
         let index = usize::from(request.instrument.0);
         let limit = (request.order_type == OrderType::Limit).then_some(request.price);
-        let takes = self.views[index].quote(request.side, limit, order.remaining());
-        self.expire_own_in_the_way(now, &order, limit, takes.last().map(|take| take.price), out);
+        let mut takes = self.views[index].quote(request.side, limit, order.remaining());
+        let last = takes.last().map(|take| take.price);
+        let meets = self.meet_own(now, &order, limit, last, out);
+        if let Some(own) = meets {
+            // What stands before the own order is taken; what would meet it is not.
+            takes.retain(|take| take.price.0 * request.side.sign() < own.0 * request.side.sign());
+        }
         for take in takes {
-            if self.orders[&id].state.is_final() {
+            if self.desk.orders[&id].state.is_final() {
                 break;
             }
             self.views[index].consume(request.side, take.price, take.quantity);
             self.fill(now, id, take.price, take.quantity, Liquidity::Taker, out);
         }
+        if meets.is_some() && !self.desk.orders[&id].state.is_final() {
+            self.end(now, id, OrderState::Expired, Expiry::SelfTrade, out);
+        }
     }
 
-    /// Self-trade prevention in its documented default, EXPIRE_MAKER.
-    fn expire_own_in_the_way(
+    /// Self-trade prevention: own resting orders in the way expire, or the price of the first one
+    /// comes back and the arriving order ends there.
+    fn meet_own(
         &mut self,
         now: UtcMs,
         order: &Order,
         limit: Option<Price>,
         worst_taken: Option<Price>,
         out: &mut Vec<Output>,
-    ) {
+    ) -> Option<Price> {
         let request = order.request;
         let index = usize::from(request.instrument.0);
-        let Some(reach) = limit.or(worst_taken) else {
-            return;
+        let reach = limit.or(worst_taken)?;
+        // Fill-or-kill cannot be ended half way; the exchange gives it no mode either.
+        let mode = match (request.options.self_trade, request.time_in_force) {
+            (SelfTrade::None, _) => return None,
+            (_, TimeInForce::FillOrKill) => SelfTrade::ExpireMaker,
+            (mode, _) => mode,
         };
-        for own in self.open_by_priority(index) {
-            let other = &self.orders[&own].request;
-            if other.side != request.side && reaches(request.side, reach, other.price) {
+        let mut met = self.open_by_priority(index);
+        met.retain(|own| {
+            let other = &self.desk.orders[own].request;
+            other.side != request.side && reaches(request.side, reach, other.price)
+        });
+        if mode == SelfTrade::ExpireMaker {
+            for own in met {
                 self.end(now, own, OrderState::Expired, Expiry::SelfTrade, out);
             }
+            return None;
         }
+        let first = *met.first()?;
+        let price = self.desk.orders[&first].request.price;
+        let before: i64 = self.views[index]
+            .quote(request.side, Some(price), order.remaining())
+            .iter()
+            .filter(|take| take.price != price)
+            .map(|take| take.quantity.0)
+            .sum();
+        if before >= order.remaining().0 {
+            return None;
+        }
+        if mode == SelfTrade::ExpireBoth {
+            self.end(now, first, OrderState::Expired, Expiry::SelfTrade, out);
+        }
+        Some(price)
     }
 
     fn rest_or_expire(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
-        let order = self.orders[&id];
+        let order = self.desk.orders[&id];
         if order.state.is_final() {
             return;
         }
@@ -216,7 +234,7 @@ impl Venue {
             _ => {
                 let view = &self.views[usize::from(request.instrument.0)];
                 let standing = view.quantity_at(request.side, request.price);
-                let order = self.orders.get_mut(&id).expect("just read");
+                let order = self.desk.orders.get_mut(&id).expect("just read");
                 order.queue = QueuePosition::behind(standing.0);
                 return;
             }
@@ -234,37 +252,20 @@ impl Venue {
         liquidity: Liquidity,
         out: &mut Vec<Output>,
     ) {
-        let request = self.orders[&id].request;
+        let request = self.desk.orders[&id].request;
         let index = usize::from(request.instrument.0);
         let quantity = self.reducible(&request, quantity);
         if quantity.is_zero() {
             self.end(now, id, OrderState::Expired, Expiry::ReduceOnly, out);
             return;
         }
-        let instrument = self.instruments[index];
-        let (realized, commission) =
-            self.account
-                .book_fill(&instrument, request.side, price, quantity, liquidity);
-        let elsewhere = self.account.spot.is_none() && self.fees_elsewhere > 0;
-        if elsewhere {
-            self.fees_elsewhere -= 1;
-            self.account.wallet += commission;
-            self.account.fees_paid -= commission;
-        }
-        let fill = Fill {
-            trade_id: self.take_trade_id(),
-            order_id: market::ExchangeOrderId(id),
-            instrument: request.instrument,
-            side: request.side,
-            liquidity,
-            price,
-            quantity,
-            commission,
-            realized,
-            time: now,
-        };
-        self.remember_fill(fill);
-        let order = self.orders.get_mut(&id).expect("only open orders fill");
+        let fill = self.book(now, id, &request, (price, quantity), liquidity);
+        self.desk.remember_fill(fill);
+        let order = self
+            .desk
+            .orders
+            .get_mut(&id)
+            .expect("only open orders fill");
         order.filled += quantity;
         order.filled_tick_lots += i128::from(price.0) * i128::from(quantity.0);
         order.updated = now;
@@ -276,19 +277,68 @@ impl Venue {
         assert!(order.filled <= request.quantity);
         let told = *order;
         if told.state.is_final() {
-            self.close(id);
+            self.desk.close(id);
         }
-        out.push(Output::Account(self.account_change(index, now)));
-        self.tell_fill(&told, &fill, elsewhere, out);
+        let leg = request.options.position_side;
+        out.push(Output::Account(
+            self.account_change(index, leg, "ORDER", now),
+        ));
+        self.tell_fill(&told, &fill, out);
         self.expire_idle_reduce_only(now, index, out);
+    }
+
+    /// Books a fill to the account and describes it.
+    fn book(
+        &mut self,
+        now: UtcMs,
+        id: u64,
+        request: &PlaceOrder,
+        (price, quantity): (Price, Quantity),
+        liquidity: Liquidity,
+    ) -> Fill {
+        let instrument = self.instruments[usize::from(request.instrument.0)];
+        let futures = self.desk.account.spot.is_none();
+        let free = futures && self.desk.fees_elsewhere > 0;
+        self.desk.fees_elsewhere -= u32::from(free);
+        let execute = Execute {
+            position_side: request.options.position_side,
+            side: request.side,
+            price,
+            quantity,
+            // What the exchange closes by itself pays its own fee, not a trader's.
+            rate: match self.clearing {
+                true => Rate(0),
+                false => self.desk.account.fees.rate(liquidity),
+            },
+            free,
+            time: now,
+        };
+        let booked = self.desk.account.book_fill(&instrument, &execute);
+        Fill {
+            trade_id: self.take_trade_id(),
+            order_id: market::ExchangeOrderId(id),
+            instrument: request.instrument,
+            side: request.side,
+            liquidity,
+            price,
+            quantity,
+            position_side: request.options.position_side,
+            commission: booked.commission,
+            commission_asset: match booked.in_bnb {
+                true => Asset::new(OTHER_ASSET).expect("three bytes"),
+                false => self.commission_asset(&instrument, request.side),
+            },
+            realized: booked.realized,
+            time: now,
+        }
     }
 
     /// What a fill may be: a reduce-only order never goes beyond flat.
     fn reducible(&self, request: &PlaceOrder, quantity: Quantity) -> Quantity {
-        if !request.reduce_only {
+        if !request.reduces() {
             return quantity;
         }
-        let position = self.account.positions[usize::from(request.instrument.0)].quantity;
+        let position = self.position_of(request).quantity;
         if position.0.signum() * request.side.sign() >= 0 {
             return Quantity::ZERO;
         }
@@ -297,13 +347,13 @@ impl Venue {
 
     /// Resting reduce-only orders with nothing left to reduce expire.
     fn expire_idle_reduce_only(&mut self, now: UtcMs, index: usize, out: &mut Vec<Output>) {
-        let position = self.account.positions[index].quantity;
-        let idle: Vec<u64> = self.open[index]
+        let idle: Vec<u64> = self.desk.open[index]
             .iter()
             .copied()
             .filter(|id| {
-                let request = &self.orders[id].request;
-                request.reduce_only && position.0.signum() * request.side.sign() >= 0
+                let request = &self.desk.orders[id].request;
+                let position = self.position_of(request).quantity;
+                request.reduces() && position.0.signum() * request.side.sign() >= 0
             })
             .collect();
         for id in idle {
@@ -319,13 +369,13 @@ impl Venue {
         expiry: Expiry,
         out: &mut Vec<Output>,
     ) {
-        let order = self.orders.get_mut(&id).expect("only open orders end");
+        let order = self.desk.orders.get_mut(&id).expect("only open orders end");
         debug_assert!(!order.state.is_final() && state.is_final());
         order.state = state;
         order.expiry = expiry;
         order.updated = now;
         let told = *order;
-        self.close(id);
+        self.desk.close(id);
         let execution = if state == OrderState::Canceled {
             Execution::Canceled
         } else {
@@ -334,18 +384,39 @@ impl Venue {
         self.tell(&told, execution, now, out);
     }
 
-    fn account_change(&self, index: usize, now: UtcMs) -> AccountChange {
+    pub(crate) fn account_change(
+        &self,
+        index: usize,
+        leg: PositionSide,
+        reason: &'static str,
+        now: UtcMs,
+    ) -> AccountChange {
         let instrument = &self.instruments[index];
-        let position = &self.account.positions[index];
+        let account = &self.desk.account;
+        let position = account.leg(index, leg);
         AccountChange {
             instrument: instrument.id,
             quantity: position.quantity,
             entry_price_e8: position.entry_price_e8(instrument),
             realized: position.realized,
-            unrealized: self.unrealized(instrument.id),
-            wallet: self.account.wallet,
+            unrealized: self.unrealized_of(instrument.id, leg),
+            break_even_e8: position.break_even_e8(instrument),
+            position_side: leg,
+            margin_type: account.margin_types[index],
+            isolated: position.isolated,
+            wallet: account.wallet,
+            cross_wallet: account.cross_wallet(),
+            reason,
             time: now,
+            account: self.desk.id,
         }
+    }
+
+    /// The leg that an order is for.
+    pub(crate) fn position_of(&self, request: &PlaceOrder) -> &Position {
+        let index = usize::from(request.instrument.0);
+        let leg = request.options.position_side;
+        self.desk.account.leg(index, leg)
     }
 
     pub(crate) fn tell(
@@ -359,28 +430,29 @@ impl Venue {
         out.push(Output::Order(self.event(order, update)));
     }
 
-    fn tell_fill(&self, order: &Order, fill: &Fill, elsewhere: bool, out: &mut Vec<Output>) {
+    fn tell_fill(&self, order: &Order, fill: &Fill, out: &mut Vec<Output>) {
+        // The exchange has a word of its own for what it closes.
+        let execution = match self.clearing {
+            true => Execution::Liquidation,
+            false => Execution::Trade,
+        };
         let update = OrderUpdate {
             last_quantity: fill.quantity,
             last_price: fill.price,
             trade_id: fill.trade_id,
             liquidity: fill.liquidity,
             commission: fill.commission,
-            commission_asset: match elsewhere {
-                true => Asset::new(OTHER_ASSET).expect("three bytes"),
-                false => self.commission_asset(fill),
-            },
+            commission_asset: fill.commission_asset,
             realized: fill.realized,
-            ..self.update(order, Execution::Trade, fill.time)
+            ..self.update(order, execution, fill.time)
         };
         out.push(Output::Order(self.event(order, update)));
     }
 
     /// The quote asset; on spot the fee of a buy is taken from the base asset received.
-    fn commission_asset(&self, fill: &Fill) -> Asset {
-        let symbol = &self.instruments[usize::from(fill.instrument.0)].symbol;
-        let base = symbol.as_bytes().strip_suffix(QUOTE_ASSET);
-        match (&self.account.spot, fill.side) {
+    fn commission_asset(&self, instrument: &Instrument, side: Side) -> Asset {
+        let base = instrument.symbol.as_bytes().strip_suffix(QUOTE_ASSET);
+        match (&self.desk.account.spot, side) {
             (Some(_), Side::Buy) => base.and_then(Asset::new).unwrap_or_default(),
             _ => Asset::new(QUOTE_ASSET).expect("four bytes"),
         }
@@ -392,6 +464,10 @@ impl Venue {
             average_price_e8: self.average_price_e8(order),
             expiry: order.expiry,
             created: order.created,
+            options: order.request.options,
+            bids_notional: self.order_value(order.request.instrument, Side::Buy, None),
+            asks_notional: self.order_value(order.request.instrument, Side::Sell, None),
+            account: self.desk.id,
         }
     }
 

@@ -10,8 +10,12 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod brackets;
 pub mod conditional;
+pub mod desk;
+pub mod input;
 pub mod order;
+pub mod output;
 pub mod queue;
 pub mod rejection;
 pub mod spot;
@@ -21,14 +25,25 @@ pub mod view;
 mod adversity;
 mod checks;
 mod execution;
+mod funding;
+mod liquidation;
+mod margin;
+mod settings;
 
-pub use account::{Account, Fees, Position};
+pub use account::{Account, BnbFees, Fees, MarginType, Position};
+pub use brackets::{Bracket, Brackets};
 pub use conditional::{
-    Conditional, ConditionalKind, ConditionalOrders, ConditionalRejection, ConditionalState,
-    PlaceConditional, TriggerBy,
+    Conditional, ConditionalKind, ConditionalOptions, ConditionalOrders, ConditionalRejection,
+    ConditionalState, PlaceConditional, Trailing, TriggerBy,
 };
-pub use order::{Expiry, Fill, Order, PlaceOrder};
+pub use desk::{AccountId, Amendment, MarginMove};
+pub use input::{Input, Opening};
+pub use margin::AccountTotals;
+pub use order::{Expiry, Fill, Order, OrderOptions, PlaceOrder, PositionSide, SelfTrade};
+pub use output::{AccountChange, OrderEvent, Output, WalletChange};
+pub use queue::{QueueModel, QueuePosition};
 pub use rejection::Rejection;
+pub use settings::SettingRefusal;
 pub use spot::{Balance, SpotBalances};
-pub use venue::{AccountChange, OrderEvent, Output, Venue, VenueConfig, WalletChange};
+pub use venue::{Venue, VenueConfig};
 pub use view::MarketView;

@@ -3,6 +3,7 @@
 //! In: accepted requests. Out: records for queries. Never: a transition; those are in
 //! `execution`.
 
+use market::ids::Asset;
 use market::{
     ClientOrderId, ExchangeOrderId, InstrumentId, Liquidity, Money, OrderState, OrderType, Price,
     Quantity, Side, TimeInForce, TradeId, UtcMs,
@@ -29,6 +30,112 @@ pub struct PlaceOrder {
     pub quantity: Quantity,
     /// May only reduce the position.
     pub reduce_only: bool,
+    /// What else it was asked to be.
+    pub options: OrderOptions,
+}
+
+/// Which leg of a position an order is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PositionSide {
+    /// The only one of the one-way mode.
+    #[default]
+    Both,
+    /// The long leg of the hedge mode.
+    Long,
+    /// The short leg of the hedge mode.
+    Short,
+}
+
+/// What happens where an order meets one of the same account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelfTrade {
+    /// They pass each other.
+    None,
+    /// The arriving order's rest expires.
+    ExpireTaker,
+    /// The resting one expires: the documented default.
+    #[default]
+    ExpireMaker,
+    /// Both expire.
+    ExpireBoth,
+}
+
+/// What most orders leave as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderOptions {
+    /// Leg.
+    pub position_side: PositionSide,
+    /// Self-trade prevention.
+    pub self_trade: SelfTrade,
+    /// Ends at this time.
+    pub good_till: Option<UtcMs>,
+    /// The dialect's word for a price that was taken from the book; `""` for a price of its own.
+    pub price_match: &'static str,
+}
+
+impl PositionSide {
+    /// All legs.
+    pub const ALL: [Self; 3] = [Self::Both, Self::Long, Self::Short];
+
+    /// The usual word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Both => "BOTH",
+            Self::Long => "LONG",
+            Self::Short => "SHORT",
+        }
+    }
+
+    /// The leg of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+
+    /// True when an order of `side` for this leg closes by its nature.
+    #[must_use]
+    pub fn closes(self, side: Side) -> bool {
+        matches!(
+            (self, side),
+            (Self::Long, Side::Sell) | (Self::Short, Side::Buy)
+        )
+    }
+}
+
+impl SelfTrade {
+    /// All modes.
+    pub const ALL: [Self; 4] = [
+        Self::None,
+        Self::ExpireTaker,
+        Self::ExpireMaker,
+        Self::ExpireBoth,
+    ];
+
+    /// The usual word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::ExpireTaker => "EXPIRE_TAKER",
+            Self::ExpireMaker => "EXPIRE_MAKER",
+            Self::ExpireBoth => "EXPIRE_BOTH",
+        }
+    }
+
+    /// The mode of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+}
+
+impl PlaceOrder {
+    /// True when it can only make its leg smaller.
+    #[must_use]
+    pub fn reduces(&self) -> bool {
+        self.reduce_only || self.options.position_side.closes(self.side)
+    }
 }
 
 /// Why an order ended before it was filled.
@@ -45,6 +152,10 @@ pub enum Expiry {
     ReduceOnly,
     /// The rest of a market order.
     MarketRest,
+    /// The account was liquidated.
+    Liquidation,
+    /// Its own end came.
+    GoodTill,
 }
 
 /// An order, open or ended.
@@ -68,6 +179,8 @@ pub struct Order {
     pub created: UtcMs,
     /// When it last changed.
     pub updated: UtcMs,
+    /// How often it was modified.
+    pub amendments: u32,
 }
 
 /// One execution of one of our orders.
@@ -87,8 +200,12 @@ pub struct Fill {
     pub price: Price,
     /// Lots.
     pub quantity: Quantity,
-    /// Fee, positive = paid; in the quote asset for futures.
+    /// The leg that it changed.
+    pub position_side: PositionSide,
+    /// Fee, positive = paid.
     pub commission: Money,
+    /// What the fee was paid in.
+    pub commission_asset: Asset,
     /// Realised profit before fees.
     pub realized: Money,
     /// When.
@@ -96,6 +213,23 @@ pub struct Fill {
 }
 
 impl Order {
+    /// An order that has just been accepted.
+    #[must_use]
+    pub fn accepted(now: UtcMs, id: u64, request: &PlaceOrder) -> Self {
+        Self {
+            id: ExchangeOrderId(id),
+            request: *request,
+            state: OrderState::Accepted,
+            filled: Quantity::ZERO,
+            filled_tick_lots: 0,
+            queue: QueuePosition::default(),
+            expiry: Expiry::None,
+            created: now,
+            updated: now,
+            amendments: 0,
+        }
+    }
+
     /// Lots not filled yet.
     #[must_use]
     pub fn remaining(&self) -> Quantity {

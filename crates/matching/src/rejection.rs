@@ -68,6 +68,12 @@ pub enum Rejection {
     /// Only limit orders can be modified.
     #[error("only limit orders can be modified")]
     NotModifiable,
+    /// The position would be larger than its leverage allows.
+    #[error("the position would be larger than its leverage allows")]
+    PositionAboveCap,
+    /// The order has been modified as often as one may.
+    #[error("modified as often as an order may be")]
+    TooManyModifications,
     /// A modification that changes nothing.
     #[error("the modification changes nothing")]
     Unchanged,

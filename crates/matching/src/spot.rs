@@ -4,9 +4,8 @@
 //! balance; orders that would make one are refused.
 
 use market::units::round_div;
-use market::{Instrument, InstrumentId, Liquidity, Money, OrderType, Price, Quantity, Side};
+use market::{Instrument, InstrumentId, Money, OrderType, Price, Quantity, Rate, Side};
 
-use crate::account::Fees;
 use crate::order::PlaceOrder;
 use crate::rejection::Rejection;
 use crate::venue::Venue;
@@ -38,13 +37,11 @@ impl SpotBalances {
         side: Side,
         price: Price,
         quantity: Quantity,
-        fees: Fees,
-        liquidity: Liquidity,
+        rate: Rate,
     ) -> Money {
         let base = &mut self.bases[usize::from(instrument.id.0)];
         let amount = base_amount(instrument, quantity);
         let value = instrument.notional(price, quantity);
-        let rate = fees.rate(liquidity);
         match side {
             Side::Buy => {
                 let commission = amount.times(rate);
@@ -79,6 +76,7 @@ impl Venue {
     #[must_use]
     pub fn spot_quote(&self) -> Balance {
         let total = self
+            .desk
             .account
             .spot
             .as_ref()
@@ -98,7 +96,7 @@ impl Venue {
     #[must_use]
     pub fn spot_base(&self, id: InstrumentId) -> Balance {
         let index = usize::from(id.0);
-        let spot = self.account.spot.as_ref();
+        let spot = self.desk.account.spot.as_ref();
         let total = spot.map_or(Money::ZERO, |spot| spot.bases[index]);
         let locked = self.locked(&self.instruments[index], Side::Sell);
         Balance {

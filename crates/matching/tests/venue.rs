@@ -7,7 +7,9 @@ use market::{
     Level, Liquidity, Market, Money, OrderState, OrderType, Price, Quantity, Side, Step, Symbol,
     TimeInForce, Trade, TradeId, UpdateId, UtcMs, event::DepthHeader,
 };
-use matching::{Expiry, Fees, Output, PlaceOrder, Rejection, SpotBalances, Venue, VenueConfig};
+use matching::{
+    Expiry, Fees, OrderOptions, Output, PlaceOrder, Rejection, SpotBalances, Venue, VenueConfig,
+};
 use proptest::prelude::*;
 
 const BTC: InstrumentId = InstrumentId(0);
@@ -72,6 +74,7 @@ fn order(id: &str, side: Side, price: i64, lots: i64) -> PlaceOrder {
         price: Price(price),
         quantity: Quantity(lots),
         reduce_only: false,
+        options: OrderOptions::default(),
     }
 }
 
@@ -122,7 +125,8 @@ fn trade(venue: &mut Venue, aggressor: Side, price: i64, lots: i64) -> Vec<Outpu
         transaction_time: NOW,
         event_time: NOW,
     };
-    venue.on_trade(NOW, &trade, &mut out);
+    // Later than any change of the book: what comes in one moment may be one thing told twice.
+    venue.on_trade(UtcMs(NOW.0 + 1), &trade, &mut out);
     out
 }
 

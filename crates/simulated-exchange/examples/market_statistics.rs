@@ -1,242 +1,199 @@
-//! Prints the statistics of a market, recorded or generated, as one column of the table in
-//! `docs/generated-market.md`.
+//! Writes the statistics of the generated and the recorded market side by side.
 //!
-//! In: `SECONDS SYMBOL [RECORDING …]`; without recordings the generated market. Out: a list on
-//! stdout. Never: a socket.
+//! In: `SECONDS CAPTURES DOCUMENT PLOTS`: how long, the folder of recordings, the Markdown file
+//! whose part between `<!-- statistics -->` and `<!-- end -->` is replaced (`-`: stdout), where
+//! plots go. Out: that file and the plots. Never: a socket.
 
-use std::path::PathBuf;
+#[path = "shared/figure.rs"]
+mod figure;
+#[path = "shared/measures.rs"]
+mod measures;
+#[path = "shared/source.rs"]
+mod source;
+
+use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
-use market::{Market, Side, UtcMs};
-use matching::MarketView;
-use recordings::{Catalog, Options};
-use simulated_exchange::feed::generator::Generator;
-use simulated_exchange::feed::recording::Recording;
-use simulated_exchange::feed::{Feed, FeedEvent, parameters};
+use figure::{Figure, Series};
+use measures::{HORIZONS_MS, Measures, RETURN_LAGS, Summary, WINDOWS_MS};
+use simulated_exchange::feed::Feed;
 
-const SECOND_NS: i64 = 1_000_000_000;
-
-#[derive(Default)]
-struct Statistics {
-    seconds: f64,
-    depths: u64,
-    level_changes: u64,
-    tickers: u64,
-    trade_lots: Vec<f64>,
-    taker_lots: Vec<f64>,
-    last_taker: Option<(UtcMs, Side)>,
-    one_tick_spreads: u64,
-    best_lots: Vec<f64>,
-    fifth_lots: Vec<f64>,
-    fifth_distance: Vec<f64>,
-    twentieth_distance: Vec<f64>,
-    ratios: Vec<f64>,
-    signals: u64,
-    signalled: bool,
-    middles: Vec<f64>,
-}
-
-impl Statistics {
-    fn event(&mut self, event: &FeedEvent, view: &MarketView) {
-        match event {
-            FeedEvent::Depth(change) => {
-                self.depths += 1;
-                self.level_changes += (change.bids.len() + change.asks.len()) as u64;
-                self.book(view);
-            }
-            FeedEvent::Ticker(_) => self.tickers += 1,
-            FeedEvent::Trade(trade) => {
-                let lots = trade.quantity.0 as f64;
-                self.trade_lots.push(lots);
-                let taker = (trade.transaction_time, trade.aggressor);
-                match self.taker_lots.last_mut() {
-                    Some(sum) if self.last_taker == Some(taker) => *sum += lots,
-                    _ => self.taker_lots.push(lots),
-                }
-                self.last_taker = Some(taker);
-            }
-            FeedEvent::Mark(_) => {}
-        }
-    }
-
-    fn book(&mut self, view: &MarketView) {
-        let top = |side| view.depth_levels(side).take(20).collect::<Vec<_>>();
-        let (bids, asks) = (top(Side::Buy), top(Side::Sell));
-        if bids.len() < 20 || asks.len() < 20 {
-            return;
-        }
-        self.one_tick_spreads += u64::from(asks[0].price.0 - bids[0].price.0 == 1);
-        self.best_lots.push(bids[0].quantity.0 as f64);
-        self.fifth_lots.push(bids[4].quantity.0 as f64);
-        self.fifth_distance
-            .push((bids[0].price.0 - bids[4].price.0) as f64);
-        self.twentieth_distance
-            .push((bids[0].price.0 - bids[19].price.0) as f64);
-        let sum = |levels: &[market::Level]| -> f64 {
-            levels[..5]
-                .iter()
-                .map(|level| level.quantity.0 as f64)
-                .sum()
-        };
-        let ratio = sum(&bids) / sum(&asks);
-        self.ratios.push(ratio);
-        let signal = !(0.33..=3.0).contains(&ratio);
-        self.signals += u64::from(signal && !self.signalled);
-        self.signalled = signal;
-    }
-
-    fn print(&mut self, instrument: &market::Instrument) {
-        let lot = instrument.lot.to_f64();
-        let rate = |count: f64| count / self.seconds;
-        println!("seconds {:.0}", self.seconds);
-        println!(
-            "level changes a second {:.0}",
-            rate(self.level_changes as f64)
-        );
-        println!("book tickers a second {:.0}", rate(self.tickers as f64));
-        println!("trades a second {:.1}", rate(self.trade_lots.len() as f64));
-        println!(
-            "taker orders a second {:.1}",
-            rate(self.taker_lots.len() as f64)
-        );
-        for (name, values) in [
-            ("trade size", &mut self.trade_lots),
-            ("taker size", &mut self.taker_lots),
-            ("best quantity", &mut self.best_lots),
-            ("fifth quantity", &mut self.fifth_lots),
-        ] {
-            let sizes: Vec<String> = quantiles(values)
-                .iter()
-                .map(|v| format!("{:.3}", v * lot))
-                .collect();
-            println!("{name} (median, mean, 95 %) {}", sizes.join(" "));
-        }
-        println!(
-            "fifth level, ticks behind the best (median, mean, 95 %) {:.1?}",
-            quantiles(&mut self.fifth_distance)
-        );
-        println!(
-            "twentieth level (median, mean, 95 %) {:.1?}",
-            quantiles(&mut self.twentieth_distance)
-        );
-        println!(
-            "spread of one tick {:.4}",
-            self.one_tick_spreads as f64 / self.ratios.len() as f64
-        );
-        let share = |test: &dyn Fn(f64) -> bool| {
-            self.ratios.iter().filter(|ratio| test(**ratio)).count() as f64
-                / self.ratios.len() as f64
-        };
-        println!(
-            "ratio above 3: {:.3}, below 0.33: {:.3}",
-            share(&|r| r > 3.0),
-            share(&|r| r < 0.33)
-        );
-        println!("signals a minute {:.1}", 60.0 * rate(self.signals as f64));
-        for horizon in [1, 10, 60] {
-            println!(
-                "standard deviation of the mid over {horizon} s, ticks {:.1}",
-                deviation(&self.middles, horizon)
-            );
-        }
-    }
-}
-
-fn quantiles(values: &mut [f64]) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        values
-            .get((values.len() as f64 * share) as usize)
-            .copied()
-            .unwrap_or(0.0)
-    };
-    [
-        at(0.5),
-        values.iter().sum::<f64>() / values.len().max(1) as f64,
-        at(0.95),
-    ]
-}
-
-/// Of changes over `horizon` samples of one second.
-fn deviation(middles: &[f64], horizon: usize) -> f64 {
-    let changes: Vec<f64> = middles
-        .windows(horizon + 1)
-        .map(|w| w[horizon] - w[0])
-        .collect();
-    let count = changes.len().max(1) as f64;
-    let mean = changes.iter().sum::<f64>() / count;
-    (changes
-        .iter()
-        .map(|change| (change - mean).powi(2))
-        .sum::<f64>()
-        / count)
-        .sqrt()
-}
+const BEGIN: &str = "<!-- statistics -->\n";
+const END: &str = "<!-- end -->";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [seconds, symbol, files @ ..] = arguments.as_slice() else {
-        eprintln!("usage: market_statistics SECONDS SYMBOL [RECORDING …]");
+    let [seconds, captures, document, plots] = arguments.as_slice() else {
+        eprintln!("usage: market_statistics SECONDS CAPTURES DOCUMENT PLOTS");
         return ExitCode::from(2);
     };
-    match (seconds.parse(), feed(symbol, files)) {
-        (Ok(seconds), Ok(feed)) => {
-            measure(feed, seconds);
-            ExitCode::SUCCESS
-        }
-        (Err(_), _) => ExitCode::from(2),
-        (_, Err(error)) => {
+    let Ok(seconds) = seconds.parse() else {
+        return ExitCode::from(2);
+    };
+    match run(seconds, Path::new(captures), document, Path::new(plots)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
             eprintln!("market_statistics: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn feed(symbol: &str, files: &[String]) -> Result<Box<dyn Feed>, String> {
-    if files.is_empty() {
-        let instrument = parameters::instrument(Market::UsdM, symbol)?;
-        let flow = parameters::flow(&instrument);
-        return Ok(Box::new(Generator::new(instrument, flow, 1)));
+fn run(seconds: i64, captures: &Path, document: &str, plots: &Path) -> Result<(), String> {
+    let mut columns: Vec<(String, Summary)> = Vec::new();
+    for symbol in ["BTCUSDT", "ETHUSDT"] {
+        let short = &symbol[..3];
+        if let Some(feed) = source::recorded(captures, symbol)? {
+            columns.push((format!("{short} recorded"), measure(feed, seconds)));
+        } else {
+            eprintln!(
+                "skipped: no recording of {symbol} at {}",
+                captures.display()
+            );
+        }
+        let feed = source::generated(symbol, 1)?;
+        columns.push((format!("{short} generated"), measure(feed, seconds)));
     }
-    let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
-    let catalog = Catalog::open(&files, Options::default()).map_err(|error| error.to_string())?;
-    let session = catalog
-        .sessions
-        .iter()
-        .find(|session| session.symbol == symbol);
-    let session = session.ok_or_else(|| format!("{symbol} is not in these recordings"))?;
-    Ok(Box::new(Recording::load(session, false, false)?))
+    let table = table(&columns);
+    if document == "-" {
+        print!("{table}");
+    } else {
+        let named = |error: std::io::Error| format!("{document}: {error}");
+        let text = std::fs::read_to_string(document).map_err(named)?;
+        let missing = || format!("{document}: no `{}` and `{END}`", BEGIN.trim_end());
+        let begin = text.find(BEGIN).ok_or_else(missing)? + BEGIN.len();
+        let end = begin + text[begin..].find(END).ok_or_else(missing)?;
+        let new = format!("{}{table}{}", &text[..begin], &text[end..]);
+        std::fs::write(document, new).map_err(named)?;
+    }
+    draw(&columns, plots).map_err(|error| format!("{}: {error}", plots.display()))
 }
 
-fn measure(mut feed: Box<dyn Feed>, seconds: i64) {
-    let start = feed.start_book();
-    let mut view = MarketView::default();
-    view.reset(start.last_update_id, &start.bids, &start.asks);
-    let mut statistics = Statistics::default();
-    let mut next_sample_ns = 0;
-    while let Some(time_ns) = feed
-        .next_time_ns()
-        .filter(|time_ns| *time_ns < seconds * SECOND_NS)
-    {
-        while time_ns >= next_sample_ns {
-            if let (Some(bid), Some(ask)) = (view.best(Side::Buy), view.best(Side::Sell)) {
-                statistics
-                    .middles
-                    .push((bid.price.0 + ask.price.0) as f64 / 2.0);
-            }
-            next_sample_ns += SECOND_NS;
-        }
-        let Some(event) = feed.next_event() else {
-            break;
-        };
-        match &event {
-            FeedEvent::Depth(change) => view.apply_depth(&change.as_update()),
-            FeedEvent::Ticker(ticker) => view.apply_ticker(ticker),
-            FeedEvent::Trade(_) | FeedEvent::Mark(_) => {}
-        }
-        statistics.event(&event, &view);
-        statistics.seconds = time_ns as f64 / SECOND_NS as f64;
+fn measure(mut feed: Box<dyn Feed>, seconds: i64) -> Summary {
+    let mut measures = Measures::new(&*feed);
+    measures.run(&mut *feed, seconds);
+    measures.summary()
+}
+
+fn table(columns: &[(String, Summary)]) -> String {
+    let mut out = String::from("| |");
+    for (name, _) in columns {
+        let _ = write!(out, " {name} |");
     }
-    let instrument = feed.instrument();
-    statistics.print(&instrument);
+    let _ = writeln!(out, "\n|---{}|", "|---".repeat(columns.len()));
+    let rows = columns.first().map_or(0, |(_, first)| first.rows.len());
+    for row in 0..rows {
+        let _ = write!(out, "| {} |", columns[0].1.rows[row].0);
+        for (_, column) in columns {
+            let _ = write!(out, " {} |", column.rows[row].1);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn draw(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
+    let write = |name: &str, figure: Figure<'_>, lines: Vec<Series>| {
+        let file = plots.join(format!("market-{name}.svg"));
+        std::fs::write(file, figure.draw(&lines))
+    };
+    let figure = |title, x, y, log| Figure { title, x, y, log };
+    let fano = figure(
+        "Burstiness of trades",
+        "window, s",
+        "Fano factor",
+        (true, true),
+    );
+    write(
+        "fano",
+        fano,
+        series(columns, &|one| seconds(&WINDOWS_MS, &one.fano_trades)),
+    )?;
+    let signature = figure(
+        "Volatility signature",
+        "horizon, s",
+        "deviation of the mid / root of the horizon, bp",
+        (true, false),
+    );
+    write(
+        "signature",
+        signature,
+        series(columns, &|one| seconds(&HORIZONS_MS, &one.signature_bp)),
+    )?;
+    let depth = figure(
+        "Depth profile",
+        "ticks behind the best bid",
+        "quantity up to there",
+        (true, true),
+    );
+    write("depth", depth, series(columns, &|one| one.profile.clone()))?;
+    draw_memory(columns, plots)
+}
+
+/// The plots of what a market remembers, and of its sizes.
+fn draw_memory(columns: &[(String, Summary)], plots: &Path) -> std::io::Result<()> {
+    let figure = |title, x, y, log| Figure { title, x, y, log };
+    let write = |name: &str, figure: Figure<'_>, lines: Vec<Series>| {
+        let file = plots.join(format!("market-{name}.svg"));
+        std::fs::write(file, figure.draw(&lines))
+    };
+    let imbalance = figure(
+        "Autocorrelation of the imbalance",
+        "lag, s",
+        "correlation",
+        (true, false),
+    );
+    write(
+        "imbalance",
+        imbalance,
+        series(columns, &|one| seconds(&HORIZONS_MS, &one.imbalance)),
+    )?;
+    let size = figure(
+        "Autocorrelation of |returns| of 1 s",
+        "lag, s",
+        "correlation",
+        (false, false),
+    );
+    write(
+        "clustering",
+        size,
+        series(columns, &|one| lags(&one.clustering)),
+    )?;
+    let spread = figure(
+        "Spread",
+        "ticks",
+        "share of the time wider than that",
+        (true, true),
+    );
+    write("spread", spread, series(columns, &|one| one.spread.clone()))?;
+    let trade = figure(
+        "Trade sizes",
+        "base asset",
+        "share of trades larger than that",
+        (true, true),
+    );
+    write("sizes", trade, series(columns, &|one| one.sizes.clone()))
+}
+
+type Curve = Vec<(f64, f64)>;
+
+fn series(columns: &[(String, Summary)], of: &dyn Fn(&Summary) -> Curve) -> Vec<Series> {
+    let all = columns.iter();
+    all.map(|(name, summary)| Series {
+        name: name.clone(),
+        points: of(summary),
+        dashed: name.ends_with("generated"),
+    })
+    .collect()
+}
+
+fn seconds(ms: &[i64], values: &[f64]) -> Curve {
+    let seconds = ms.iter().map(|ms| *ms as f64 / 1e3);
+    seconds.zip(values.iter().copied()).collect()
+}
+
+fn lags(values: &[f64]) -> Curve {
+    let lags = RETURN_LAGS.iter().map(|lag| *lag as f64);
+    lags.zip(values.iter().copied()).collect()
 }

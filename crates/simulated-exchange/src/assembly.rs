@@ -2,18 +2,22 @@
 //!
 //! In: options. Out: an exchange whose market starts now. Never: a socket.
 
+use std::sync::{Arc, Mutex};
+
 use market::{Instrument, InstrumentId, Market, Money, Rate};
 use matching::{Fees, SpotBalances, Venue, VenueConfig};
 
+use crate::accounts::Accounts;
 use crate::api::auth::Keys;
 use crate::api::weights::Weights;
+use crate::arrival_log::ArrivalLog;
 use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::faults::Faults;
 use crate::feed::generator::Generator;
 use crate::feed::recording::Recording;
 use crate::feed::{Feed, parameters};
-use crate::floor::Floor;
+use crate::floor::{Floor, SharedLog};
 use crate::options::Options;
 use crate::private::{ListenKeys, Subscriptions};
 use crate::wire_log::WireLog;
@@ -53,17 +57,33 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
     let clock = Clock::start();
     let start_ns = clock.now_ns();
     let rebatch_ns = options.rebatch_depth.map(|ms| i64::from(ms) * MS);
-    let floor = |market, feeds: Vec<Box<dyn Feed>>| {
-        let venue = venue(market, &feeds);
-        Floor::new(market, venue, feeds, options.speed, rebatch_ns, start_ns)
+    let log = arrival_log(options)?;
+    let floor = |market, feeds: Vec<Box<dyn Feed>>| -> Result<Floor, StartError> {
+        let config = venue_config(market, &feeds);
+        if let Some(log) = &log {
+            let mut log = log.lock().expect("nobody else has it yet");
+            let model = options.queue_model.to_string();
+            log.venue(market, &config, &model).map_err(input)?;
+        }
+        let mut venue = Venue::new(config);
+        venue.set_queue_model(options.queue_model);
+        if log.is_some() {
+            venue.record_inputs();
+        }
+        let mut floor = Floor::new(market, venue, feeds, options.speed, rebatch_ns, start_ns);
+        if let Some(log) = &log {
+            floor.log_arrivals(log.clone());
+        }
+        Ok(floor)
     };
     Ok(Exchange {
         clock,
-        usdm: floor(Market::UsdM, usdm),
-        spot: floor(Market::Spot, spot),
+        usdm: floor(Market::UsdM, usdm)?,
+        spot: floor(Market::Spot, spot)?,
         faults: Faults::from_specs(&options.fault),
         wire: WireLog::default(),
         keys,
+        accounts: Accounts::default(),
         listen_keys: ListenKeys::default(),
         spot_subscriptions: Subscriptions::default(),
         usdm_weights: Weights::new(Market::UsdM),
@@ -71,6 +91,19 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
         requests: 0,
         private_events: 0,
     })
+}
+
+fn input(error: std::io::Error) -> StartError {
+    StartError::Input(error.to_string())
+}
+
+fn arrival_log(options: &Options) -> Result<Option<SharedLog>, StartError> {
+    let Some(file) = &options.arrival_log else {
+        return Ok(None);
+    };
+    let log = ArrivalLog::create(file)
+        .map_err(|error| StartError::Input(format!("{}: {error}", file.display())))?;
+    Ok(Some(Arc::new(Mutex::new(log))))
 }
 
 fn keys(options: &Options) -> Result<Keys, StartError> {
@@ -146,7 +179,7 @@ fn generated(options: &Options) -> Result<(Feeds, Feeds), StartError> {
     Ok(both)
 }
 
-fn venue(market: Market, feeds: &Feeds) -> Venue {
+fn venue_config(market: Market, feeds: &Feeds) -> VenueConfig {
     let instruments: Vec<Instrument> = feeds
         .iter()
         .enumerate()
@@ -160,7 +193,7 @@ fn venue(market: Market, feeds: &Feeds) -> Venue {
         quote: Money::from_whole(WALLET_USDT),
         bases: instruments.iter().map(opening_base).collect(),
     });
-    Venue::new(VenueConfig {
+    VenueConfig {
         instruments,
         spot,
         wallet: Money::from_whole(WALLET_USDT),
@@ -171,7 +204,7 @@ fn venue(market: Market, feeds: &Feeds) -> Venue {
         leverage: LEVERAGE,
         first_order_id: FIRST_ORDER_ID,
         first_trade_id: FIRST_TRADE_ID,
-    })
+    }
 }
 
 /// Opening balance of a base asset, so that both sides can be traded at once.

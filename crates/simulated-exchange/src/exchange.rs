@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use binance::encode::JsonText;
 use binance::user_data::encode_listen_key_expired;
-use market::{Market, UtcMs};
+use market::{Instrument, Market, UtcMs};
+use matching::{AccountId, Conditional, Output};
 use tokio::sync::Notify;
 
+use crate::accounts::Accounts;
 use crate::api::auth::Keys;
 use crate::api::weights::Weights;
 use crate::clock::Clock;
@@ -32,8 +34,10 @@ pub struct Exchange {
     pub faults: Faults,
     /// Wire-to-wire times.
     pub wire: WireLog,
-    /// The registered key.
+    /// The key of the first account.
     pub keys: Keys,
+    /// All other accounts.
+    pub accounts: Accounts,
     /// Futures user streams.
     pub listen_keys: ListenKeys,
     /// Spot user streams.
@@ -141,11 +145,21 @@ impl Exchange {
             return;
         }
         let outputs = std::mem::take(&mut self.spot.outputs);
-        if self.spot_subscriptions.iter().next().is_none() {
+        for account in whose(&outputs, &[]) {
+            self.send_private_spot_of(account, &outputs, now);
+        }
+    }
+
+    fn send_private_spot_of(&mut self, account: AccountId, outputs: &[Output], now: UtcMs) {
+        if self.spot_subscriptions.of(account).next().is_none() {
             return;
         }
-        for text in user_events::spot(&outputs, &self.spot.venue, now) {
-            for (connection, id) in self.spot_subscriptions.iter() {
+        let outputs = of_account(outputs, account);
+        let selected = self.spot.venue.select(account);
+        let texts = user_events::spot(&outputs, &self.spot.venue, now);
+        self.spot.venue.select(selected);
+        for text in texts {
+            for (connection, id) in self.spot_subscriptions.of(account) {
                 let mut wrapped = Vec::with_capacity(text.len() + 40);
                 let mut json = JsonText::new(&mut wrapped);
                 json.open();
@@ -164,20 +178,34 @@ impl Exchange {
         }
         let outputs = std::mem::take(&mut self.usdm.outputs);
         let changes = std::mem::take(&mut self.usdm.conditional_changes);
+        for account in whose(&outputs, &changes) {
+            self.send_private_usdm_of(account, &outputs, &changes, now);
+        }
+    }
+
+    fn send_private_usdm_of(
+        &mut self,
+        account: AccountId,
+        outputs: &[Output],
+        changes: &[Conditional],
+        now: UtcMs,
+    ) {
         let instruments = self.usdm.venue.instruments();
-        let told = changes.iter();
+        let told = changes.iter().filter(|change| change.account == account);
+        let venue = &self.usdm.venue;
         let mut texts: Vec<_> = told
-            .map(|change| user_events::conditional(change, instruments, now))
+            .map(|change| user_events::conditional(change, venue, now))
             .collect();
+        let outputs = of_account(outputs, account);
         texts.extend(user_events::futures(&outputs, instruments, now));
         for text in texts {
             if self.faults.drops_private_event() {
                 continue;
             }
             if self.faults.on_private_event() {
-                self.expire_listen_key(now);
+                self.expire_listen_key_of(account, now);
             }
-            let Some(key) = self.listen_keys.valid(now).map(str::to_owned) else {
+            let Some(key) = self.listen_keys.valid_of(account, now).map(str::to_owned) else {
                 return;
             };
             for connection in self.listen_keys.listeners(&key) {
@@ -187,15 +215,48 @@ impl Exchange {
         }
     }
 
-    /// Ends the listen key and says so to its connections.
+    /// Ends the listen key of the first account and says so to its connections.
     pub fn expire_listen_key(&mut self, now: UtcMs) {
-        if let Some(key) = self.listen_keys.close() {
+        self.expire_listen_key_of(AccountId(0), now);
+    }
+
+    /// Ends the listen key of an account and says so to its connections.
+    pub fn expire_listen_key_of(&mut self, account: AccountId, now: UtcMs) {
+        if let Some(key) = self.listen_keys.close(account) {
             let mut text = Vec::new();
             encode_listen_key_expired(&mut text, &key, now);
             for connection in self.listen_keys.listeners(&key) {
                 self.usdm.hub.send(connection, &key, &text);
             }
         }
+    }
+
+    /// Tells the selected account's listeners of a new leverage (`ACCOUNT_CONFIG_UPDATE`).
+    pub fn tell_leverage(&mut self, instrument: &Instrument, leverage: i64, now: UtcMs) {
+        // Behind whatever waits already.
+        self.send_private_usdm(now);
+        let account = self.usdm.venue.selected();
+        let Some(key) = self.listen_keys.valid_of(account, now).map(str::to_owned) else {
+            return;
+        };
+        let text = user_events::leverage(instrument, leverage, now);
+        for connection in self.listen_keys.listeners(&key) {
+            self.usdm.hub.send(connection, &key, &text);
+            self.private_events += 1;
+        }
+    }
+
+    /// Selects an account on both floors; returns the one that was selected.
+    pub fn select(&mut self, account: AccountId) -> AccountId {
+        self.spot.select(account);
+        self.usdm.select(account)
+    }
+
+    /// The account that a key is for, and what its requests are checked with.
+    #[must_use]
+    pub fn keys_of(&self, key: Option<&str>) -> (AccountId, &Keys) {
+        let registered = self.accounts.of_key(key);
+        registered.map_or((AccountId(0), &self.keys), |one| (one.account, &one.keys))
     }
 
     /// A connection is gone.
@@ -208,4 +269,20 @@ impl Exchange {
             }
         }
     }
+}
+
+/// The accounts that outputs and changes are about, each once, in order.
+fn whose(outputs: &[Output], changes: &[Conditional]) -> Vec<AccountId> {
+    let of_outputs = outputs.iter().map(Output::account);
+    let mut accounts: Vec<AccountId> = of_outputs
+        .chain(changes.iter().map(|change| change.account))
+        .collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    accounts
+}
+
+fn of_account(outputs: &[Output], account: AccountId) -> Vec<Output> {
+    let its = outputs.iter().filter(|output| output.account() == account);
+    its.copied().collect()
 }

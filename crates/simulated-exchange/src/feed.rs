@@ -3,6 +3,7 @@
 //! In: a recording or a generator. Out: events in ticks and lots with continuous ids, timed in ns
 //! since the feed's start at speed 1. Never: wall-clock time, the wire's text.
 
+pub mod activity;
 pub mod generator;
 pub mod parameters;
 pub mod recording;
@@ -10,6 +11,8 @@ pub mod recording;
 use market::{
     BookTicker, DepthUpdate, Instrument, Level, Price, Trade, UpdateId, event::DepthHeader,
 };
+
+use crate::tape::past::Pace;
 
 /// A book as a feed starts with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +68,19 @@ pub trait Feed: Send {
 
     /// The book before the first event.
     fn start_book(&self) -> StartBook;
+
+    /// The price at the start, in ticks: the middle of the book, rounded down.
+    fn start_price(&self) -> Price {
+        let book = self.start_book();
+        match (book.bids.first(), book.asks.first()) {
+            (Some(bid), Some(ask)) => Price((bid.price.0 + ask.price.0).div_euclid(2)),
+            (Some(one), None) | (None, Some(one)) => one.price,
+            (None, None) => Price(1),
+        }
+    }
+
+    /// How much is traded, for the past that the market would have had.
+    fn pace(&self) -> Pace;
 
     /// Time of the next event in ns since the start; `None` when there is none any more.
     fn next_time_ns(&self) -> Option<i64>;

@@ -3,16 +3,19 @@
 //! In: the time. Out: all that happened until then, applied to the venue and published; private
 //! outputs for the owner. Never: a request.
 
-use market::{Instrument, InstrumentId, Market, Price, UtcMs};
-use matching::{Conditional, ConditionalOrders, ConditionalState, Output, Venue};
+use std::sync::{Arc, Mutex};
 
+use market::{Instrument, InstrumentId, Market, Price, Side, UtcMs};
+use matching::{AccountId, Conditional, ConditionalOrders, Output, Venue};
+
+use crate::accounting::{self, Accounting};
+use crate::arrival_log::ArrivalLog;
 use crate::faults::Faults;
 use crate::feed::{Feed, FeedEvent};
+use crate::streams::board::Board;
 use crate::streams::hub::Hub;
 use crate::streams::publisher::Publisher;
-
-/// Id of the first conditional order.
-const FIRST_CONDITIONAL_ID: u64 = 3_000_000_001;
+use crate::tape::{Tape, funding};
 
 /// Feed events that are handled before the sockets get their turn.
 const EVENTS_PER_TURN: usize = 512;
@@ -27,19 +30,26 @@ pub struct Floor {
     pub hub: Hub,
     /// Private events not yet sent.
     pub outputs: Vec<Output>,
-    /// Conditional orders.
+    /// Conditional orders of the selected account.
     pub conditional: ConditionalOrders,
     /// Changes of conditional orders not yet told.
     pub conditional_changes: Vec<Conditional>,
     /// Price of the last trade, by instrument; 0 before the first.
     last_prices: Vec<Price>,
-    /// When all orders of an instrument are cancelled, by instrument.
-    countdowns: Vec<Option<i64>>,
+    /// When all orders of an instrument of the selected account are cancelled, by instrument.
+    pub(crate) countdowns: Vec<Option<i64>>,
+    pub(crate) accounting: Accounting,
     feeds: Vec<Lane>,
+    tapes: Vec<Tape>,
+    board: Board,
     speed: f64,
     start_ns: i64,
     events: u64,
+    arrivals: Option<SharedLog>,
 }
+
+/// The arrival log, which both markets write.
+pub type SharedLog = Arc<Mutex<ArrivalLog>>;
 
 struct Lane {
     feed: Box<dyn Feed>,
@@ -65,10 +75,18 @@ impl Floor {
         let count = feeds.len();
         let mut hub = Hub::default();
         let mut lanes = Vec::with_capacity(feeds.len());
+        let mut tapes = Vec::with_capacity(feeds.len());
+        let start = UtcMs(start_ns.div_euclid(1_000_000));
         for (index, feed) in feeds.into_iter().enumerate() {
             let instrument = venue.instruments()[index];
             let book = feed.start_book();
             venue.on_snapshot(instrument.id, book.last_update_id, &book.bids, &book.asks);
+            tapes.push(Tape::new(
+                instrument,
+                feed.start_price(),
+                feed.pace(),
+                start,
+            ));
             let publisher = Publisher::new(instrument, book.last_update_id, rebatch_ns, &mut hub);
             lanes.push(Lane {
                 next_ns: feed.next_time_ns(),
@@ -76,19 +94,46 @@ impl Floor {
                 publisher,
             });
         }
+        let board = Board::new(market, venue.instruments(), &mut hub);
         Self {
             market,
             venue,
+            tapes,
+            board,
             hub,
             outputs: Vec::new(),
-            conditional: ConditionalOrders::new(FIRST_CONDITIONAL_ID),
+            conditional: accounting::no_conditionals(AccountId(0)),
             conditional_changes: Vec::new(),
             last_prices: vec![Price(0); count],
             countdowns: vec![None; count],
+            accounting: Accounting::new(),
             feeds: lanes,
             speed,
             start_ns,
             events: 0,
+            arrivals: None,
+        }
+    }
+
+    /// Writes what reaches the venue from now on to a log.
+    pub fn log_arrivals(&mut self, log: SharedLog) {
+        self.arrivals = Some(log);
+    }
+
+    /// Puts what has reached the venue into the log. A log that cannot be written ends, and says
+    /// so: the market goes on.
+    pub fn write_arrivals(&mut self, flush: bool) {
+        let Some(log) = &self.arrivals else {
+            return;
+        };
+        let inputs = self.venue.take_inputs();
+        let mut log = log.lock().expect("no piece of work panicked");
+        let written = log.inputs(self.market, &inputs);
+        let written = written.and_then(|()| if flush { log.flush() } else { Ok(()) });
+        drop(log);
+        if let Err(error) = written {
+            tracing::error!(market = %self.market, %error, "the arrival log ends here");
+            self.arrivals = None;
         }
     }
 
@@ -118,18 +163,22 @@ impl Floor {
                 break;
             }
             self.fire_countdowns(wall_ns);
+            self.keep_accounts(wall_ns);
             self.tick(wall_ns, faults);
             self.step(index, wall_ns, faults);
         }
         self.fire_countdowns(now_ns);
+        self.keep_accounts(now_ns);
         self.tick(now_ns, faults);
-        let countdowns = self.countdowns.iter().flatten().copied();
+        self.write_arrivals(false);
+        let countdowns = self.next_countdown_ns();
         let feed = self.earliest().map(|(_, time_ns)| self.wall_ns(time_ns));
         let ticks = self
             .feeds
             .iter()
             .filter_map(|lane| lane.publisher.next_tick_ns());
-        ticks.chain(feed).chain(countdowns).min()
+        let board = (!self.feeds.is_empty()).then(|| self.board.next_tick_ns());
+        ticks.chain(feed).chain(countdowns).chain(board).min()
     }
 
     /// Cancels all orders of an instrument at `at_ns`, unless this is called again before then;
@@ -144,46 +193,29 @@ impl Floor {
         self.countdowns[usize::from(instrument.0)]
     }
 
+    /// What an instrument's market has done.
+    #[must_use]
+    pub fn tape(&self, instrument: InstrumentId) -> &Tape {
+        &self.tapes[usize::from(instrument.0)]
+    }
+
+    /// The same, for answers that make it remember more.
+    pub fn tape_mut(&mut self, instrument: InstrumentId) -> &mut Tape {
+        &mut self.tapes[usize::from(instrument.0)]
+    }
+
+    /// The streams of an instrument.
+    #[must_use]
+    pub fn publisher(&self, instrument: InstrumentId) -> &Publisher {
+        &self.feeds[usize::from(instrument.0)].publisher
+    }
+
     /// Price of the last trade, or the middle of the book before the first; 0 while unknown.
     #[must_use]
     pub fn last_price(&self, instrument: InstrumentId) -> Price {
         match self.last_prices[usize::from(instrument.0)] {
             Price(0) => self.venue.mark(instrument),
             last => last,
-        }
-    }
-
-    /// A countdown ends ordinary orders only; conditional ones stay.
-    fn fire_countdowns(&mut self, now_ns: i64) {
-        let now = UtcMs(now_ns.div_euclid(1_000_000));
-        for index in 0..self.countdowns.len() {
-            if self.countdowns[index].is_none_or(|at| at > now_ns) {
-                continue;
-            }
-            self.countdowns[index] = None;
-            let id = InstrumentId(index as u16);
-            let open: Vec<_> = self.venue.open_orders(id).map(|order| order.id).collect();
-            for order in open {
-                let ended = self.venue.cancel(now, order, &mut self.outputs);
-                ended.expect("listed as open");
-            }
-        }
-    }
-
-    /// Conditional orders whose price has come become ordinary ones.
-    fn trigger(&mut self, id: InstrumentId, now: UtcMs) {
-        let (last, mark) = (self.last_price(id), self.venue.mark(id));
-        for due in self.conditional.due(id, last, mark) {
-            let position = self.venue.account().positions[usize::from(id.0)].quantity;
-            let (state, order_id) = match due.request.order(position) {
-                None => (ConditionalState::Expired, None),
-                Some(order) => match self.venue.place(now, &order, &mut self.outputs) {
-                    Ok(order_id) => (ConditionalState::Finished, Some(order_id)),
-                    Err(_) => (ConditionalState::Rejected, None),
-                },
-            };
-            let ended = self.conditional.triggered(now, due.id, state, order_id);
-            self.conditional_changes.extend(ended);
         }
     }
 
@@ -210,6 +242,24 @@ impl Floor {
                 lane.publisher.tick(now_ns, view, &mut self.hub, faults);
             }
         }
+        let (tapes, venue) = (&mut self.tapes, &self.venue);
+        self.board.tick(now_ns, tapes, venue, &mut self.hub, faults);
+    }
+
+    /// A mark price reaches account, tape and streams.
+    fn mark(&mut self, index: usize, mark: Price, now: UtcMs, faults: &mut Faults) {
+        let id = InstrumentId(index as u16);
+        let mark = faults.mark(mark);
+        self.venue.on_mark(id, mark);
+        self.venue.supervise(now, &mut self.outputs);
+        let view = self.venue.view(id);
+        let best = |side| view.best(side).map_or(mark, |level| level.price);
+        let premium_e8 = funding::premium_e8(best(Side::Buy), best(Side::Sell), mark);
+        let tape = &mut self.tapes[index];
+        tape.mark(mark, premium_e8, now);
+        let rate = tape.funding.rate();
+        let publisher = &mut self.feeds[index].publisher;
+        publisher.mark(mark, rate, now, &mut self.hub, faults);
     }
 
     fn step(&mut self, index: usize, wall_ns: i64, faults: &mut Faults) {
@@ -244,13 +294,12 @@ impl Floor {
                 trade.event_time = now;
                 trade.transaction_time = now;
                 self.last_prices[index] = trade.price;
+                self.tapes[index].trade(&trade, now);
                 self.venue.on_trade(now, &trade, &mut self.outputs);
                 lane.publisher.trade(&trade, wall_ns, &mut self.hub, faults);
             }
             FeedEvent::Mark(mark) => {
-                let mark = faults.mark(mark);
-                self.venue.on_mark(id, mark);
-                lane.publisher.mark(mark, now, &mut self.hub, faults);
+                self.mark(index, mark, now, faults);
             }
         }
         self.trigger(id, now);

@@ -8,16 +8,21 @@
 //! answers, [`server`] moves the bytes.
 #![forbid(unsafe_code)]
 
+mod accounting;
+pub mod accounts;
 pub mod api;
+pub mod arrival_log;
 pub mod assembly;
 pub mod clock;
 pub mod exchange;
 pub mod faults;
 pub mod feed;
+pub mod fill_study;
 pub mod floor;
 pub mod options;
 pub mod private;
 pub mod server;
 pub mod streams;
+pub mod tape;
 pub mod user_events;
 pub mod wire_log;

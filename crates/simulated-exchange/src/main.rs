@@ -81,9 +81,12 @@ async fn run(options: &Options) -> Result<(), StartError> {
         .map_err(input)?;
     tokio::select! {
         () = shared.clone().run() => {}
-        () = ports.serve(shared, acceptor) => {}
+        () = ports.serve(shared.clone(), acceptor) => {}
         _ = terminate.recv() => tracing::info!("SIGTERM: stopped"),
         _ = tokio::signal::ctrl_c() => tracing::info!("interrupted: stopped"),
     }
+    let mut exchange = shared.lock();
+    exchange.usdm.write_arrivals(true);
+    exchange.spot.write_arrivals(true);
     Ok(())
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use matching::QueueModel;
+
 use crate::faults::FaultSpec;
 
 /// A simulated Binance on loopback: USD-M futures, spot, and a control API.
@@ -53,6 +55,15 @@ pub struct Options {
     /// Collect depth differences over so many milliseconds.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rebatch_depth: Option<u32>,
+
+    /// How resting orders move forward in their queue: risk-averse, power:N or log.
+    #[arg(long, value_name = "MODEL", default_value = "risk-averse")]
+    pub queue_model: QueueModel,
+
+    /// Where every market event and order is written with the time at which it arrived; `matching`
+    /// alone makes the same fills of it.
+    #[arg(long, value_name = "FILE")]
+    pub arrival_log: Option<PathBuf>,
 
     /// USD-M address; spot and the control API take the next two ports. Port 0: all free ones.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8900")]

@@ -2,7 +2,10 @@
 //!
 //! In: key requests, private connections. Out: connections. Never: an event after its key expired.
 
+use std::collections::BTreeMap;
+
 use market::UtcMs;
+use matching::AccountId;
 
 use crate::streams::hub::ConnectionId;
 
@@ -12,76 +15,90 @@ const KEY_LIFE_MS: i64 = 60 * 60_000;
 /// Spot's user data subscriptions: one a connection of the WebSocket API.
 #[derive(Default)]
 pub struct Subscriptions {
-    active: Vec<(ConnectionId, u64)>,
+    active: Vec<(ConnectionId, u64, AccountId)>,
     issued: u64,
 }
 
 impl Subscriptions {
-    /// Subscribes a connection; `None` when it is subscribed.
-    pub fn subscribe(&mut self, connection: ConnectionId) -> Option<u64> {
-        if self.active.iter().any(|(id, _)| *id == connection) {
+    /// Subscribes a connection to an account's events; `None` when it is subscribed.
+    pub fn subscribe(&mut self, connection: ConnectionId, account: AccountId) -> Option<u64> {
+        if self.active.iter().any(|(id, ..)| *id == connection) {
             return None;
         }
         let id = self.issued;
         self.issued += 1;
-        self.active.push((connection, id));
+        self.active.push((connection, id, account));
         Some(id)
     }
 
     /// Ends the subscription of a connection; false when it has none.
     pub fn forget(&mut self, connection: ConnectionId) -> bool {
         let before = self.active.len();
-        self.active.retain(|(id, _)| *id != connection);
+        self.active.retain(|(id, ..)| *id != connection);
         self.active.len() < before
     }
 
     /// Connections and their subscription ids.
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, u64)> {
-        self.active.iter().copied()
+        self.active
+            .iter()
+            .map(|(connection, id, _)| (*connection, *id))
+    }
+
+    /// Those that hear of an account.
+    pub fn of(&self, account: AccountId) -> impl Iterator<Item = (ConnectionId, u64)> {
+        let its = self.active.iter().filter(move |(_, _, of)| *of == account);
+        its.map(|(connection, id, _)| (*connection, *id))
     }
 }
 
-/// The account's listen key and who listens with it.
+/// The accounts' listen keys and who listens with them.
 #[derive(Default)]
 pub struct ListenKeys {
-    current: Option<(String, UtcMs)>,
+    /// The valid key of an account and its end.
+    current: BTreeMap<AccountId, (String, UtcMs)>,
     issued: u64,
     listeners: Vec<(ConnectionId, String)>,
 }
 
 impl ListenKeys {
-    /// The valid key; a new one where there is none. Its life starts again.
-    pub fn create(&mut self, now: UtcMs) -> String {
-        if let Some(key) = self.valid(now) {
-            let key = key.to_owned();
-            self.renew(now);
+    /// The valid key of an account; a new one where there is none. Its life starts again.
+    pub fn create(&mut self, account: AccountId, now: UtcMs) -> String {
+        if let Some(key) = self.renew(account, now) {
             return key;
         }
         self.issued += 1;
         let key = format!("sim{:061x}", self.issued);
-        self.current = Some((key.clone(), UtcMs(now.0 + KEY_LIFE_MS)));
+        let until = UtcMs(now.0 + KEY_LIFE_MS);
+        self.current.insert(account, (key.clone(), until));
         key
     }
 
     /// Extends the life of the valid key; `None` when there is none.
-    pub fn renew(&mut self, now: UtcMs) -> Option<String> {
-        let key = self.valid(now)?.to_owned();
-        self.current = Some((key.clone(), UtcMs(now.0 + KEY_LIFE_MS)));
+    pub fn renew(&mut self, account: AccountId, now: UtcMs) -> Option<String> {
+        let key = self.valid_of(account, now)?.to_owned();
+        let until = UtcMs(now.0 + KEY_LIFE_MS);
+        self.current.insert(account, (key.clone(), until));
         Some(key)
     }
 
-    /// The valid key.
+    /// The valid key of the first account.
     #[must_use]
     pub fn valid(&self, now: UtcMs) -> Option<&str> {
-        self.current
-            .as_ref()
-            .filter(|(_, until)| now < *until)
-            .map(|(key, _)| key.as_str())
+        self.valid_of(AccountId(0), now)
     }
 
-    /// Ends the key and returns it; its connections stay open and hear nothing more.
-    pub fn close(&mut self) -> Option<String> {
-        self.current.take().map(|(key, _)| key)
+    /// The valid key of an account.
+    #[must_use]
+    pub fn valid_of(&self, account: AccountId, now: UtcMs) -> Option<&str> {
+        let current = self.current.get(&account);
+        let valid = current.filter(|(_, until)| now < *until);
+        valid.map(|(key, _)| key.as_str())
+    }
+
+    /// Ends an account's key and returns it; its connections stay open and hear nothing more.
+    pub fn close(&mut self, account: AccountId) -> Option<String> {
+        self.current.remove(&account).map(|(key, _)| key)
     }
 
     /// A connection listens with a key, valid or not.

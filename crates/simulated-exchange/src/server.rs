@@ -3,6 +3,7 @@
 //! In: addresses, the shared exchange. Out: bytes moved both ways. Never: a decision about the
 //! market or an order.
 
+mod accounts_api;
 pub mod api_socket;
 pub mod control_api;
 pub mod http;

@@ -4,12 +4,14 @@
 
 use binance::encode::JsonText;
 use binance::user_data::{
-    AccountUpdateDetail, BalanceDetail, OrderUpdateDetail, PositionDetail, encode_account_update,
-    encode_execution_report, encode_order_update, encode_trade_lite,
+    AccountUpdateDetail, BalanceDetail, OrderUpdateDetail, OrderWords, PositionDetail,
+    encode_account_update, encode_execution_report, encode_order_update, encode_trade_lite,
 };
 use market::ids::Asset;
-use market::{Execution, Instrument, Money, OrderUpdate, UtcMs};
-use matching::{AccountChange, Conditional, Expiry, OrderEvent, Output, Venue, WalletChange};
+use market::{Execution, Instrument, Money, OrderUpdate, Quantity, UtcMs};
+use matching::{
+    AccountChange, Conditional, Expiry, MarginType, OrderEvent, Output, Venue, WalletChange,
+};
 
 use crate::api::algo;
 use crate::api::exchange_info::base_asset;
@@ -24,7 +26,10 @@ pub fn futures(outputs: &[Output], instruments: &[Instrument], now: UtcMs) -> Ve
     let mut texts = Vec::with_capacity(outputs.len() + 2);
     for output in outputs {
         if let Output::Order(event) = output
-            && event.update.execution == Execution::Trade
+            && matches!(
+                event.update.execution,
+                Execution::Trade | Execution::Liquidation
+            )
         {
             let mut text = Vec::with_capacity(256);
             let update = sent_at(&event.update, now);
@@ -71,9 +76,9 @@ pub fn spot(outputs: &[Output], venue: &Venue, now: UtcMs) -> Vec<Vec<u8>> {
 
 /// `ALGO_UPDATE` of a conditional order (binance.md 4.3).
 #[must_use]
-pub fn conditional(change: &Conditional, instruments: &[Instrument], now: UtcMs) -> Vec<u8> {
+pub fn conditional(change: &Conditional, venue: &Venue, now: UtcMs) -> Vec<u8> {
     let request = &change.request;
-    let instrument = &instruments[usize::from(request.instrument.0)];
+    let instrument = &venue.instruments()[usize::from(request.instrument.0)];
     let mut out = Vec::with_capacity(512);
     let mut json = JsonText::new(&mut out);
     json.open();
@@ -87,24 +92,50 @@ pub fn conditional(change: &Conditional, instruments: &[Instrument], now: UtcMs)
     json.text("o", algo::type_word(request).as_bytes());
     json.text("s", instrument.symbol.as_bytes());
     json.text("S", request.side.as_str().as_bytes());
-    json.text("ps", b"BOTH");
-    json.text("f", request.time_in_force.as_str().as_bytes());
+    json.text("ps", request.options.position_side.as_str().as_bytes());
+    json.text("f", algo::lifetime(request).as_bytes());
     quantity(&mut json, "q", instrument, request.quantity);
     json.text("X", algo::state_word(change.state).as_bytes());
     let order = change.order_id.map(|id| id.0.to_string());
     json.text("ai", order.unwrap_or_default().as_bytes());
+    let became = change.order_id.and_then(|id| venue.order(id));
+    let average_e8 = became.map_or(0, |order| venue.average_price_e8(order));
+    json.short_decimal("ap", average_e8, 8);
+    let filled = became.map_or(Quantity::ZERO, |order| order.filled);
+    quantity(&mut json, "aq", instrument, filled);
     json.text("act", request.order_type.as_str().as_bytes());
     price(&mut json, "tp", instrument, request.trigger_price);
     price(&mut json, "p", instrument, request.price);
-    json.text("V", b"EXPIRE_MAKER");
+    json.text("V", request.options.self_trade.as_str().as_bytes());
     json.text("wt", algo::working_type(request).as_bytes());
     json.text("pm", b"NONE");
     json.boolean("cp", request.close_position);
-    json.boolean("pP", false);
+    json.boolean("pP", request.options.price_protect);
     json.boolean("R", request.reduce_only);
+    if let Some(trailing) = request.options.trailing {
+        price(&mut json, "AP", instrument, trailing.activation);
+        json.short_decimal("cr", trailing.callback.0, 6);
+    }
     json.integer("tt", change.triggered.0);
-    json.integer("gtd", 0);
-    json.text("rm", b"");
+    json.integer("gtd", request.options.good_till.map_or(0, |at| at.0));
+    json.text("rm", algo::reject_reason(change).as_bytes());
+    json.close();
+    json.close();
+    out
+}
+
+/// `ACCOUNT_CONFIG_UPDATE` of a leverage.
+#[must_use]
+pub fn leverage(instrument: &Instrument, leverage: i64, now: UtcMs) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    let mut json = JsonText::new(&mut out);
+    json.open();
+    json.text("e", b"ACCOUNT_CONFIG_UPDATE");
+    json.integer("E", now.0);
+    json.integer("T", now.0);
+    json.open_member("ac");
+    json.text("s", instrument.symbol.as_bytes());
+    json.integer("l", leverage);
     json.close();
     json.close();
     out
@@ -140,8 +171,9 @@ fn wallet_update(text: &mut Vec<u8>, change: &WalletChange, now: UtcMs) {
     let detail = AccountUpdateDetail {
         reason: change.reason,
         balances: &[BalanceDetail {
-            asset: Asset::new(b"USDT").expect("four bytes"),
+            asset: change.asset,
             wallet: change.wallet,
+            cross_wallet: change.cross_wallet,
             change: change.change,
         }],
         positions: &[],
@@ -159,20 +191,27 @@ fn account_update(
 ) {
     let usdt = Asset::new(b"USDT").expect("four bytes");
     let detail = AccountUpdateDetail {
-        reason: "ORDER",
+        reason: change.reason,
         balances: &[BalanceDetail {
             asset: usdt,
             wallet: change.wallet,
+            cross_wallet: change.cross_wallet,
             change: Money::ZERO,
         }],
         positions: &[PositionDetail {
             instrument: &instruments[usize::from(change.instrument.0)],
             quantity: change.quantity,
             entry_price_e8: change.entry_price_e8,
-            break_even_e8: change.entry_price_e8,
+            break_even_e8: change.break_even_e8,
             realized: change.realized,
             unrealized: change.unrealized,
             margin_asset: usdt,
+            position_side: change.position_side.as_str(),
+            margin_type: match change.margin_type {
+                MarginType::Cross => "cross",
+                MarginType::Isolated => "isolated",
+            },
+            isolated_wallet: change.isolated,
         }],
         transaction_time: change.time,
         event_time: now,
@@ -195,13 +234,23 @@ fn detail<'a>(event: &OrderEvent, update: &'a OrderUpdate) -> OrderUpdateDetail<
     OrderUpdateDetail {
         update,
         average_price_e8: event.average_price_e8,
-        bids_notional: Money::ZERO,
-        asks_notional: Money::ZERO,
+        bids_notional: event.bids_notional,
+        asks_notional: event.asks_notional,
+        words: OrderWords {
+            position_side: event.options.position_side.as_str(),
+            self_trade: event.options.self_trade.as_str(),
+            price_match: match event.options.price_match {
+                "" => "NONE",
+                word => word,
+            },
+            good_till: event.options.good_till.map_or(0, |at| at.0),
+        },
         expiry_reason: match event.expiry {
-            Expiry::None => 0,
+            Expiry::None | Expiry::GoodTill => 0,
             Expiry::SelfTrade => 1,
             Expiry::ImmediateOrCancel => 2,
             Expiry::ReduceOnly => 4,
+            Expiry::Liquidation => 5,
             Expiry::MarketRest => 9,
         },
     }

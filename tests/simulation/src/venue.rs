@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use market::{Instrument, InstrumentId, Market, Money, Rate};
 use matching::{Fees, SpotBalances, Venue, VenueConfig};
+use simulated_exchange::accounts::Accounts;
 use simulated_exchange::api::auth::Keys;
 use simulated_exchange::api::rest;
 use simulated_exchange::api::weights::Weights;
@@ -126,6 +127,7 @@ impl VenueSide {
             faults: Faults::default(),
             wire: WireLog::default(),
             keys: Keys::new(API_KEY.to_owned(), API_SECRET).expect("a secret"),
+            accounts: Accounts::default(),
             listen_keys: ListenKeys::default(),
             spot_subscriptions: Subscriptions::default(),
             usdm_weights: Weights::new(Market::UsdM),

@@ -26,6 +26,32 @@ pub struct OrderUpdateDetail<'a> {
     /// Expiry reason: 0 none, 1 self-trade prevention, 2 rest of an IOC, 4 reduce-only, 5
     /// liquidation, 9 rest of a market order. 1 makes the state `EXPIRED_IN_MATCH`.
     pub expiry_reason: u8,
+    /// What the order was asked to be.
+    pub words: OrderWords<'a>,
+}
+
+/// What most orders leave as it is, in the exchange's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderWords<'a> {
+    /// `BOTH`, or the leg of the hedge mode.
+    pub position_side: &'a str,
+    /// Self-trade prevention.
+    pub self_trade: &'a str,
+    /// Where its price came from.
+    pub price_match: &'a str,
+    /// When it ends by itself, in ms; 0: never, and with a time its lifetime is `GTD`.
+    pub good_till: i64,
+}
+
+impl Default for OrderWords<'_> {
+    fn default() -> Self {
+        Self {
+            position_side: "BOTH",
+            self_trade: "EXPIRE_MAKER",
+            price_match: "NONE",
+            good_till: 0,
+        }
+    }
 }
 
 /// A changed balance.
@@ -35,11 +61,13 @@ pub struct BalanceDetail {
     pub asset: Asset,
     /// Wallet balance.
     pub wallet: Money,
+    /// Wallet balance less what is set aside for isolated positions.
+    pub cross_wallet: Money,
     /// Change that is neither profit nor fee: transfers, funding.
     pub change: Money,
 }
 
-/// A changed one-way position.
+/// A changed position, or one leg of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PositionDetail<'a> {
     /// Which.
@@ -56,6 +84,12 @@ pub struct PositionDetail<'a> {
     pub unrealized: Money,
     /// Asset of the margin.
     pub margin_asset: Asset,
+    /// `BOTH`, or the leg of the hedge mode.
+    pub position_side: &'a str,
+    /// `cross` or `isolated`.
+    pub margin_type: &'a str,
+    /// What is set aside for it.
+    pub isolated_wallet: Money,
 }
 
 /// A change of the account.
@@ -90,7 +124,11 @@ pub fn encode_order_update(
     json.text("c", update.client_order_id.as_bytes());
     json.text("S", update.side.as_str().as_bytes());
     json.text("o", update.order_type.as_str().as_bytes());
-    json.text("f", update.time_in_force.as_str().as_bytes());
+    let lifetime = match detail.words.good_till {
+        0 => update.time_in_force.as_str(),
+        _ => "GTD",
+    };
+    json.text("f", lifetime.as_bytes());
     short_quantity(&mut json, "q", instrument, update.quantity);
     short_price(&mut json, "p", instrument, update.price);
     json.short_decimal("ap", detail.average_price_e8, 8);
@@ -113,13 +151,14 @@ pub fn encode_order_update(
     json.boolean("R", update.reduce_only);
     json.text("wt", b"CONTRACT_PRICE");
     json.text("ot", update.order_type.as_str().as_bytes());
-    json.text("ps", b"BOTH");
+    json.text("ps", detail.words.position_side.as_bytes());
     json.boolean("cp", false);
     wire_money(&mut json, "rp", update.realized);
     json.boolean("pP", false);
     json.integer("si", 0).integer("ss", 0);
-    json.text("V", b"EXPIRE_MAKER").text("pm", b"NONE");
-    json.integer("gtd", 0);
+    json.text("V", detail.words.self_trade.as_bytes());
+    json.text("pm", detail.words.price_match.as_bytes());
+    json.integer("gtd", detail.words.good_till);
     json.decimal("er", i64::from(detail.expiry_reason), 0);
     json.close().close();
 }
@@ -162,7 +201,7 @@ pub fn encode_account_update(out: &mut Vec<u8>, detail: &AccountUpdateDetail<'_>
         json.open();
         json.text("a", balance.asset.as_bytes());
         json.short_decimal("wb", balance.wallet.0, 8);
-        json.short_decimal("cw", balance.wallet.0, 8);
+        json.short_decimal("cw", balance.cross_wallet.0, 8);
         json.short_decimal("bc", balance.change.0, 8);
         json.close();
     }
@@ -180,9 +219,9 @@ pub fn encode_account_update(out: &mut Vec<u8>, detail: &AccountUpdateDetail<'_>
         json.short_decimal("ep", position.entry_price_e8, 8);
         wire_money(&mut json, "cr", position.realized);
         json.short_decimal("up", position.unrealized.0, 8);
-        json.text("mt", b"cross")
-            .text("iw", b"0")
-            .text("ps", b"BOTH");
+        json.text("mt", position.margin_type.as_bytes());
+        json.short_decimal("iw", position.isolated_wallet.0, 8);
+        json.text("ps", position.position_side.as_bytes());
         json.text("ma", position.margin_asset.as_bytes());
         json.short_decimal("bep", position.break_even_e8, 8);
         json.close();
@@ -293,7 +332,7 @@ fn execution_report_tail(
     json.decimal("Y", paid.0, 8);
     json.text("Q", b"0.00000000");
     json.integer("W", update.transaction_time.0);
-    json.text("V", b"EXPIRE_MAKER");
+    json.text("V", detail.words.self_trade.as_bytes());
 }
 
 const fn execution_word(execution: Execution) -> &'static str {

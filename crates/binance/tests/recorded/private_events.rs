@@ -3,9 +3,9 @@
 use crate::captures::folder;
 use binance::decode::DecodeError;
 use binance::user_data::{
-    AccountReason, AccountUpdateDetail, BalanceDetail, OrderUpdateDetail, PositionDetail,
-    UserMessage, decode_user_message, encode_account_update, encode_execution_report,
-    encode_order_update, encode_trade_lite,
+    AccountReason, AccountUpdateDetail, BalanceDetail, OrderUpdateDetail, OrderWords,
+    PositionDetail, UserMessage, decode_user_message, encode_account_update,
+    encode_execution_report, encode_order_update, encode_trade_lite,
 };
 use market::ids::Asset;
 use market::{
@@ -161,6 +161,7 @@ fn encoded_private_events_read_like_the_recorded_ones() {
             bids_notional: Money(decimal("b")),
             asks_notional: Money(decimal("a")),
             expiry_reason: 0,
+            words: OrderWords::default(),
         };
         let mut out = Vec::new();
         encode_order_update(&mut out, &table[usize::from(update.instrument.0)], &detail);
@@ -177,6 +178,7 @@ fn an_encoded_account_update_and_trade_lite_decode_again() {
     let balances = [BalanceDetail {
         asset: usdt,
         wallet: Money(1_523_742_937_172),
+        cross_wallet: Money(1_523_742_937_172),
         change: Money(-85_067),
     }];
     let positions = [PositionDetail {
@@ -187,6 +189,9 @@ fn an_encoded_account_update_and_trade_lite_decode_again() {
         realized: Money(-177_340_000),
         unrealized: Money(40_867_555),
         margin_asset: usdt,
+        position_side: "BOTH",
+        margin_type: "cross",
+        isolated_wallet: Money(0),
     }];
     let detail = AccountUpdateDetail {
         reason: "FUNDING_FEE",
@@ -254,6 +259,7 @@ fn an_encoded_execution_report_decodes_again() {
                 bids_notional: Money(0),
                 asks_notional: Money(0),
                 expiry_reason: 0,
+                words: OrderWords::default(),
             };
             let mut out = Vec::new();
             encode_execution_report(&mut out, instrument, &detail);

@@ -4,16 +4,19 @@
 //! order by the endpoint of ordinary ones, or the other way round.
 
 use binance::encode::JsonText;
-use market::{ClientOrderId, Instrument, OrderType, Price, Quantity, Side, TimeInForce};
+use market::{ClientOrderId, Instrument, OrderType, Price, Quantity, Rate, TimeInForce};
 use matching::{
-    Conditional, ConditionalKind, ConditionalRejection, ConditionalState, PlaceConditional,
-    TriggerBy,
+    Conditional, ConditionalKind, ConditionalOptions, ConditionalRejection, ConditionalState,
+    PlaceConditional, Trailing, TriggerBy, Venue,
 };
 
 use super::endpoint::{Answer, Call};
 use super::error::ApiError;
 use super::order_object::{price, quantity};
-use super::trading::{check_position_side, client_order_id, price_of, quantity_of};
+use super::order_parse::{
+    client_order_id, flag, good_till, lifetime_of, position_side, price_of, quantity_of,
+    reduce_only, self_trade, side_of,
+};
 
 /// `POST …/algoOrder`, `algoOrder.place`.
 ///
@@ -121,6 +124,9 @@ pub fn all_orders(call: &mut Call<'_>) -> Answer {
 /// The type as requests and objects name it.
 #[must_use]
 pub fn type_word(request: &PlaceConditional) -> &'static str {
+    if request.options.trailing.is_some() {
+        return "TRAILING_STOP_MARKET";
+    }
     match (request.kind, request.order_type) {
         (ConditionalKind::Stop, OrderType::Limit) => "STOP",
         (ConditionalKind::Stop, _) => "STOP_MARKET",
@@ -139,6 +145,25 @@ pub fn state_word(state: ConditionalState) -> &'static str {
         ConditionalState::Rejected => "REJECTED",
         ConditionalState::Expired => "EXPIRED",
     }
+}
+
+/// The lifetime as objects and events name it.
+#[must_use]
+pub fn lifetime(request: &PlaceConditional) -> &'static str {
+    match request.options.good_till {
+        Some(_) => "GTD",
+        None => request.time_in_force.as_str(),
+    }
+}
+
+/// Why what it became was refused; empty where it was not.
+#[must_use]
+pub fn reject_reason(order: &Conditional) -> String {
+    let rejection = order
+        .rejection
+        .filter(|_| order.state == ConditionalState::Rejected);
+    let error = rejection.map(|rejection| ApiError::of(rejection, market::Market::UsdM));
+    error.map_or(String::new(), |error| error.message)
 }
 
 /// Which price triggers.
@@ -170,27 +195,18 @@ fn refusal(rejection: ConditionalRejection) -> ApiError {
 
 fn parse(call: &Call<'_>) -> Result<PlaceConditional, ApiError> {
     if call.params.require("algoType")? != "CONDITIONAL" {
-        return Err(ApiError::mandatory("algoType"));
+        return Err(ApiError::invalid("algoType"));
     }
     let instrument = call.instrument()?;
-    let side = Side::from_word(call.params.require("side")?)
-        .ok_or_else(|| ApiError::new(-1117, "Invalid side."))?;
-    let (kind, order_type) = match call.params.require("type")? {
-        "STOP" => (ConditionalKind::Stop, OrderType::Limit),
-        "STOP_MARKET" => (ConditionalKind::Stop, OrderType::Market),
-        "TAKE_PROFIT" => (ConditionalKind::TakeProfit, OrderType::Limit),
-        "TAKE_PROFIT_MARKET" => (ConditionalKind::TakeProfit, OrderType::Market),
-        // A trailing stop is not simulated.
-        _ => return Err(ApiError::new(-1116, "Invalid orderType.")),
-    };
-    check_position_side(call)?;
+    let side = side_of(call)?;
+    let (kind, order_type, trails) = kind_of(call.params.require("type")?)?;
+    let leg = position_side(call)?;
     let is_limit = order_type == OrderType::Limit;
     let close_position = flag(call, "closePosition");
-    check_closing(call, close_position, is_limit)?;
+    check_closing(call, close_position, is_limit || trails)?;
     let time_in_force = match call.params.get("timeInForce") {
         None => TimeInForce::GoodTillCancel,
-        Some(word) => TimeInForce::from_word(word)
-            .ok_or_else(|| ApiError::new(-1115, "Invalid timeInForce."))?,
+        Some(word) => lifetime_of(word, true)?,
     };
     Ok(PlaceConditional {
         client_id: client_order_id(call, "clientAlgoId")?,
@@ -207,14 +223,58 @@ fn parse(call: &Call<'_>) -> Result<PlaceConditional, ApiError> {
             true => Quantity::ZERO,
             false => quantity_of(call, &instrument)?,
         },
-        trigger_price: price_of(call, "triggerPrice", &instrument)?,
+        trigger_price: match trails {
+            true => Price(0),
+            false => price_of(call, "triggerPrice", &instrument)?,
+        },
         trigger_by: match call.params.get("workingType") {
             None | Some("CONTRACT_PRICE") => TriggerBy::Last,
             Some("MARK_PRICE") => TriggerBy::Mark,
-            Some(_) => return Err(ApiError::mandatory("workingType")),
+            Some(_) => return Err(ApiError::invalid("workingType")),
         },
         close_position,
-        reduce_only: flag(call, "reduceOnly"),
+        reduce_only: reduce_only(call)?,
+        options: ConditionalOptions {
+            position_side: leg,
+            self_trade: self_trade(call)?,
+            trailing: match trails {
+                true => Some(trailing(call, &instrument)?),
+                false => None,
+            },
+            price_protect: flag(call, "priceProtect"),
+            good_till: good_till(call)?,
+        },
+    })
+}
+
+/// Kind, what it becomes, and whether it follows the price.
+fn kind_of(word: &str) -> Result<(ConditionalKind, OrderType, bool), ApiError> {
+    Ok(match word {
+        "STOP" => (ConditionalKind::Stop, OrderType::Limit, false),
+        "STOP_MARKET" => (ConditionalKind::Stop, OrderType::Market, false),
+        "TAKE_PROFIT" => (ConditionalKind::TakeProfit, OrderType::Limit, false),
+        "TAKE_PROFIT_MARKET" => (ConditionalKind::TakeProfit, OrderType::Market, false),
+        "TRAILING_STOP_MARKET" => (ConditionalKind::Stop, OrderType::Market, true),
+        _ => return Err(ApiError::new(-1116, "Invalid orderType.")),
+    })
+}
+
+/// `callbackRate` in per cent, 0.1 to 10, and `activatePrice`.
+fn trailing(call: &Call<'_>, instrument: &Instrument) -> Result<Trailing, ApiError> {
+    let text = call.params.require("callbackRate")?;
+    let percent_e6 = market::decimal::parse_decimal(text.as_bytes(), 6)
+        .map_err(|_| ApiError::mandatory("callbackRate"))?;
+    if !(100_000..=10_000_000).contains(&percent_e6) {
+        return Err(ApiError::new(-2007, "Invalid callBack rate"));
+    }
+    let activation = match call.params.get("activatePrice") {
+        None => Price(0),
+        Some(_) => price_of(call, "activatePrice", instrument)?,
+    };
+    Ok(Trailing {
+        // A per cent in 1e-6 is a share in 1e-8.
+        callback: Rate(percent_e6),
+        activation,
     })
 }
 
@@ -235,11 +295,6 @@ fn check_closing(call: &Call<'_>, closes: bool, is_limit: bool) -> Result<(), Ap
     Ok(())
 }
 
-fn flag(call: &Call<'_>, name: &str) -> bool {
-    let value = call.params.get(name);
-    value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
-}
-
 fn find(call: &Call<'_>) -> Result<Option<Conditional>, ApiError> {
     let orders = &call.exchange.floor(call.market).conditional;
     if let Some(id) = call.params.integer("algoId")? {
@@ -257,11 +312,7 @@ fn find(call: &Call<'_>) -> Result<Option<Conditional>, ApiError> {
 
 fn one(call: &Call<'_>, order: &Conditional) -> Vec<u8> {
     let mut out = Vec::with_capacity(640);
-    write(
-        &mut JsonText::new(&mut out),
-        instrument_of(call, order),
-        order,
-    );
+    write(&mut JsonText::new(&mut out), venue(call), order);
     out
 }
 
@@ -270,19 +321,19 @@ fn list(call: &Call<'_>, orders: &[Conditional]) -> Vec<u8> {
     let mut json = JsonText::new(&mut out);
     json.open_array();
     for order in orders {
-        write(&mut json, instrument_of(call, order), order);
+        write(&mut json, venue(call), order);
     }
     json.close_list();
     out
 }
 
-fn instrument_of<'a>(call: &'a Call<'_>, order: &Conditional) -> &'a Instrument {
-    let instruments = call.exchange.floor(call.market).venue.instruments();
-    &instruments[usize::from(order.request.instrument.0)]
+fn venue<'a>(call: &'a Call<'_>) -> &'a Venue {
+    &call.exchange.floor(call.market).venue
 }
 
-fn write(json: &mut JsonText<'_>, instrument: &Instrument, order: &Conditional) {
+fn write(json: &mut JsonText<'_>, venue: &Venue, order: &Conditional) {
     let request = &order.request;
+    let instrument = &venue.instruments()[usize::from(request.instrument.0)];
     json.open();
     json.id("algoId", order.id);
     json.text("clientAlgoId", request.client_id.as_bytes());
@@ -290,27 +341,41 @@ fn write(json: &mut JsonText<'_>, instrument: &Instrument, order: &Conditional) 
     json.text("orderType", type_word(request).as_bytes());
     json.text("symbol", instrument.symbol.as_bytes());
     json.text("side", request.side.as_str().as_bytes());
-    json.text("positionSide", b"BOTH");
-    json.text("timeInForce", request.time_in_force.as_str().as_bytes());
+    let options = &request.options;
+    json.text("positionSide", options.position_side.as_str().as_bytes());
+    json.text("timeInForce", lifetime(request).as_bytes());
     quantity(json, "quantity", instrument, request.quantity);
     json.text("algoStatus", state_word(order.state).as_bytes());
-    if let Some(id) = order.order_id {
-        json.text("actualOrderId", id.0.to_string().as_bytes());
-    }
+    let id = order.order_id.map(|id| id.0.to_string());
+    json.text("actualOrderId", id.unwrap_or_default().as_bytes());
+    let became = order.order_id.and_then(|id| venue.order(id));
+    let average_e8 = became.map_or(0, |one| venue.average_price_e8(one));
+    json.decimal("actualPrice", average_e8 / 1_000, 5);
     price(json, "triggerPrice", instrument, request.trigger_price);
     price(json, "price", instrument, request.price);
     json.raw("icebergQuantity", b"null");
-    json.text("selfTradePreventionMode", b"EXPIRE_MAKER");
+    json.text(
+        "selfTradePreventionMode",
+        options.self_trade.as_str().as_bytes(),
+    );
     json.text("workingType", working_type(request).as_bytes());
     json.text("priceMatch", b"NONE");
     json.boolean("closePosition", request.close_position);
-    json.boolean("priceProtect", false);
+    json.boolean("priceProtect", options.price_protect);
     json.boolean("reduceOnly", request.reduce_only);
-    json.text("activatePrice", b"");
-    json.text("callbackRate", b"");
+    match options.trailing {
+        None => {
+            json.text("activatePrice", b"");
+            json.text("callbackRate", b"");
+        }
+        Some(trailing) => {
+            price(json, "activatePrice", instrument, trailing.activation);
+            json.short_decimal("callbackRate", trailing.callback.0, 6);
+        }
+    }
     json.integer("createTime", order.created.0);
     json.integer("updateTime", order.updated.0);
     json.integer("triggerTime", order.triggered.0);
-    json.integer("goodTillDate", 0);
+    json.integer("goodTillDate", options.good_till.map_or(0, |at| at.0));
     json.close();
 }

@@ -85,6 +85,12 @@ impl Keys {
         self.check_signature(params, signed_text)
     }
 
+    /// False while any key is accepted.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.api_key.is_some()
+    }
+
     /// True when `session.logon` can work: Ed25519 keys only, or no registered key at all.
     #[must_use]
     pub fn can_log_on(&self) -> bool {

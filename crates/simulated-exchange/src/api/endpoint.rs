@@ -82,13 +82,14 @@ pub fn dispatch(
         super::auth::check_time(params, now)
     } else {
         let (key, text) = (caller.key, caller.signed_text);
-        exchange
-            .keys
-            .check(endpoint.security, key, params, text, now)
+        let (_, keys) = exchange.keys_of(key);
+        keys.check(endpoint.security, key, params, text, now)
     };
     if let Err(error) = checked {
         return (Err(error), Some(counts));
     }
+    let (account, _) = exchange.keys_of(caller.key);
+    let selected = exchange.select(account);
     let mut call = Call {
         exchange,
         market,
@@ -96,10 +97,18 @@ pub fn dispatch(
         now,
         connection: caller.connection,
     };
-    ((endpoint.handler)(&mut call), Some(counts))
+    let answer = (endpoint.handler)(&mut call);
+    exchange.select(selected);
+    (answer, Some(counts))
 }
 
 impl Call<'_> {
+    /// The account that calls.
+    #[must_use]
+    pub fn account(&self) -> matching::AccountId {
+        self.exchange.usdm.venue.selected()
+    }
+
     /// The instrument that `symbol` names.
     ///
     /// # Errors

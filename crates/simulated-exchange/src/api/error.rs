@@ -18,6 +18,8 @@ pub struct ApiError {
     pub message: String,
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u32>,
+    /// `data` as JSON, where the exchange sends some.
+    pub data: Option<Vec<u8>>,
 }
 
 impl ApiError {
@@ -29,6 +31,7 @@ impl ApiError {
             code,
             message: message.into(),
             retry_after: None,
+            data: None,
         }
     }
 
@@ -45,6 +48,21 @@ impl ApiError {
             -1102,
             format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed."),
         )
+    }
+
+    /// -1130 for a parameter.
+    #[must_use]
+    pub fn invalid(name: &str) -> Self {
+        Self::new(
+            -1130,
+            format!("Data sent for parameter '{name}' is not valid."),
+        )
+    }
+
+    /// -1106 for a parameter.
+    #[must_use]
+    pub fn not_required(name: &str) -> Self {
+        Self::new(-1106, format!("Parameter '{name}' sent when not required."))
     }
 
     /// -1121.
@@ -91,6 +109,9 @@ impl ApiError {
         json.open();
         json.integer("code", self.code);
         json.text("msg", self.message.as_bytes());
+        if let Some(data) = &self.data {
+            json.raw("data", data);
+        }
         json.close();
         out
     }
@@ -149,6 +170,11 @@ impl ApiError {
                 "The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
             ),
             Rejection::UnknownOrder => (-2011, "Unknown order sent."),
+            Rejection::PositionAboveCap => (
+                -2027,
+                "Exceeded the maximum allowable position at current leverage.",
+            ),
+            Rejection::TooManyModifications => (-5026, "Exceed maximum modify order limit."),
             Rejection::NotModifiable => (-5025, "Only limit order is supported."),
             Rejection::Unchanged => (-5027, "No need to modify the order."),
         };
@@ -181,7 +207,10 @@ impl ApiError {
                 "Order book liquidity is less than LOT_SIZE filter minimum quantity.",
             ),
             Rejection::UnknownOrder => (-2011, "Unknown order sent."),
-            Rejection::NotModifiable | Rejection::Unchanged => (
+            Rejection::PositionAboveCap
+            | Rejection::TooManyModifications
+            | Rejection::NotModifiable
+            | Rejection::Unchanged => (
                 -2038,
                 "The requested action would change no state; rejecting.",
             ),

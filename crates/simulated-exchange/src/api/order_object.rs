@@ -65,19 +65,29 @@ pub fn futures(
         quantity(json, "cumQty", instrument, order.filled);
     }
     json.decimal("cumQuote", instrument.money(order.filled_tick_lots).0, 8);
-    json.text("timeInForce", request.time_in_force.as_str().as_bytes());
+    let options = &request.options;
+    let lifetime = match options.good_till {
+        Some(_) => "GTD",
+        None => request.time_in_force.as_str(),
+    };
+    json.text("timeInForce", lifetime.as_bytes());
     json.text("type", request.order_type.as_str().as_bytes());
     json.boolean("reduceOnly", request.reduce_only);
     json.boolean("closePosition", false);
     json.text("side", request.side.as_str().as_bytes());
-    json.text("positionSide", b"BOTH");
+    json.text("positionSide", options.position_side.as_str().as_bytes());
     json.text("stopPrice", b"0");
     json.text("workingType", b"CONTRACT_PRICE");
     json.boolean("priceProtect", false);
     json.text("origType", request.order_type.as_str().as_bytes());
-    json.text("priceMatch", b"NONE");
-    json.text("selfTradePreventionMode", b"EXPIRE_MAKER");
-    json.integer("goodTillDate", 0);
+    let price_match = match options.price_match {
+        "" => "NONE",
+        word => word,
+    };
+    json.text("priceMatch", price_match.as_bytes());
+    let self_trade = options.self_trade.as_str();
+    json.text("selfTradePreventionMode", self_trade.as_bytes());
+    json.integer("goodTillDate", options.good_till.map_or(0, |at| at.0));
     if answer == Answer::Query {
         json.integer("time", order.created.0);
     }
@@ -100,7 +110,8 @@ pub fn spot(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order, ans
         json.integer("transactTime", order.updated.0);
     }
     json.integer("workingTime", order.created.0);
-    json.text("selfTradePreventionMode", b"EXPIRE_MAKER");
+    let self_trade = order.request.options.self_trade.as_str();
+    json.text("selfTradePreventionMode", self_trade.as_bytes());
     json.close();
 }
 
@@ -116,7 +127,8 @@ pub fn spot_placed(
     json.integer("transactTime", order.updated.0);
     json.text("origQuoteOrderQty", b"0.00000000");
     json.integer("workingTime", order.created.0);
-    json.text("selfTradePreventionMode", b"EXPIRE_MAKER");
+    let self_trade = order.request.options.self_trade.as_str();
+    json.text("selfTradePreventionMode", self_trade.as_bytes());
     if let Some(fills) = fills {
         json.open_list("fills");
         for fill in fills {
@@ -124,10 +136,7 @@ pub fn spot_placed(
             price(json, "price", instrument, fill.price);
             quantity(json, "qty", instrument, fill.quantity);
             json.decimal("commission", fill.commission.0, 8);
-            json.text(
-                "commissionAsset",
-                spot_fee_asset(instrument, fill).as_bytes(),
-            );
+            json.text("commissionAsset", fill.commission_asset.as_bytes());
             json.id("tradeId", fill.trade_id.0);
             json.close();
         }
@@ -180,23 +189,12 @@ pub fn spot_fill(json: &mut JsonText<'_>, instrument: &Instrument, fill: &Fill) 
         8,
     );
     json.decimal("commission", fill.commission.0, 8);
-    json.text(
-        "commissionAsset",
-        spot_fee_asset(instrument, fill).as_bytes(),
-    );
+    json.text("commissionAsset", fill.commission_asset.as_bytes());
     json.integer("time", fill.time.0);
     json.boolean("isBuyer", fill.side == Side::Buy);
     json.boolean("isMaker", fill.liquidity == market::Liquidity::Maker);
     json.boolean("isBestMatch", true);
     json.close();
-}
-
-/// Spot takes its fee from what is received.
-fn spot_fee_asset<'a>(instrument: &'a Instrument, fill: &Fill) -> &'a str {
-    match fill.side {
-        Side::Buy => super::exchange_info::base_asset(instrument),
-        Side::Sell => "USDT",
-    }
 }
 
 /// A row of `userTrades`.
@@ -216,9 +214,9 @@ pub fn futures_fill(json: &mut JsonText<'_>, instrument: &Instrument, fill: &Fil
         8,
     );
     json.decimal("commission", fill.commission.0, 8);
-    json.text("commissionAsset", b"USDT");
+    json.text("commissionAsset", fill.commission_asset.as_bytes());
     json.integer("time", fill.time.0);
-    json.text("positionSide", b"BOTH");
+    json.text("positionSide", fill.position_side.as_str().as_bytes());
     json.boolean("maker", maker);
     json.boolean("buyer", fill.side == Side::Buy);
     json.close();

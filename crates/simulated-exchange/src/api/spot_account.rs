@@ -63,16 +63,47 @@ pub fn account(call: &mut Call<'_>) -> Answer {
     Ok(out)
 }
 
+/// `GET /api/v3/account/commission`, `account.commission`.
+///
+/// # Errors
+/// -1102, -1121.
+pub fn commission(call: &mut Call<'_>) -> Answer {
+    let instrument = call.instrument()?;
+    let fees = call.exchange.spot.venue.account().fees;
+    let mut out = Vec::new();
+    let mut json = JsonText::new(&mut out);
+    json.open();
+    json.text("symbol", instrument.symbol.as_bytes());
+    for name in ["standardCommission", "specialCommission", "taxCommission"] {
+        let standard = name == "standardCommission";
+        json.open_member(name);
+        json.decimal("maker", if standard { fees.maker.0 } else { 0 }, 8);
+        json.decimal("taker", if standard { fees.taker.0 } else { 0 }, 8);
+        json.decimal("buyer", 0, 8);
+        json.decimal("seller", 0, 8);
+        json.close();
+    }
+    json.open_member("discount");
+    json.boolean("enabledForAccount", false);
+    json.boolean("enabledForSymbol", false);
+    json.text("discountAsset", b"BNB");
+    json.text("discount", b"0.75000000");
+    json.close();
+    json.close();
+    Ok(out)
+}
+
 /// `userDataStream.subscribe` and `….signature`: events come on the same connection.
 ///
 /// # Errors
 /// -2035 when this connection has a subscription; -1014 over REST.
 pub fn subscribe(call: &mut Call<'_>) -> Answer {
     let connection = connection(call)?;
+    let account = call.account();
     let id = call
         .exchange
         .spot_subscriptions
-        .subscribe(connection)
+        .subscribe(connection, account)
         .ok_or_else(|| ApiError::new(-2035, "Account is already subscribed on this connection."))?;
     Ok(format!(r#"{{"subscriptionId":{id}}}"#).into_bytes())
 }

@@ -4,10 +4,15 @@
 
 use market::Market;
 
+use super::account_settings as settings;
 use super::auth::Security::{Key, None as Open, Signed};
 use super::endpoint::Endpoint;
+use super::order_queries as queries;
 use super::params::Params;
-use super::{account, algo, exchange_info, market_data, spot_account, trading};
+use super::{
+    account, algo, batch, candles, exchange_info, income, market_data, prints, spot_account,
+    spot_trading, trading,
+};
 
 /// The row of a REST call.
 #[must_use]
@@ -56,6 +61,14 @@ macro_rules! endpoints {
 const ONE: fn(&Params) -> u32 = |_| 1;
 const FIVE: fn(&Params) -> u32 = |_| 5;
 const TWENTY: fn(&Params) -> u32 = |_| 20;
+const FORTY: fn(&Params) -> u32 = |_| 40;
+const TWENTY_OR_FIFTY: fn(&Params) -> u32 = |params| {
+    if params.get("symbol").is_some() {
+        20
+    } else {
+        50
+    }
+};
 const THIRTY: fn(&Params) -> u32 = |_| 30;
 const NOTHING: fn(&Params) -> u32 = |_| 0;
 const TEN: fn(&Params) -> u32 = |_| 10;
@@ -82,6 +95,19 @@ const ONE_OR_TEN: fn(&Params) -> u32 = |params| {
         10
     }
 };
+const TWENTY_FIVE: fn(&Params) -> u32 = |_| 25;
+const ONE_OR_TWO: fn(&Params) -> u32 = |params| if params.get("symbol").is_some() { 1 } else { 2 };
+const TWO_OR_FOUR: fn(&Params) -> u32 = |params| if params.get("symbol").is_some() { 2 } else { 4 };
+/// By the number of symbols in the list: up to 20, up to 100, all.
+const TWO_TO_EIGHTY: fn(&Params) -> u32 = |params| match params.get("symbols") {
+    _ if params.get("symbol").is_some() => 2,
+    Some(list) => match list.matches(',').count() {
+        ..20 => 2,
+        20..100 => 40,
+        _ => 80,
+    },
+    None => 80,
+};
 const TWO_OR_FIVE: fn(&Params) -> u32 = |params| if params.get("symbol").is_some() { 2 } else { 5 };
 
 static USDM: &[Endpoint] = endpoints! {
@@ -90,18 +116,35 @@ static USDM: &[Endpoint] = endpoints! {
     "GET" "/fapi/v1/exchangeInfo" [] Open ONE, 0 => exchange_info::usdm;
     "GET" "/fapi/v1/depth" ["depth"] Open market_data::depth_weight, 0 => market_data::depth;
     "GET" "/fapi/v1/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FIVE, 0 => market_data::book_ticker;
-    "GET" "/fapi/v1/ticker/price" ["ticker.price"] Open ONE, 0 => market_data::price;
-    "GET" "/fapi/v2/ticker/price" [] Open ONE, 0 => market_data::price;
+    "GET" "/fapi/v1/ticker/price" ["ticker.price"] Open ONE_OR_TWO, 0 => market_data::price;
+    "GET" "/fapi/v2/ticker/price" [] Open ONE_OR_TWO, 0 => market_data::price;
+    "GET" "/fapi/v1/ticker/24hr" [] Open ONE_OR_FORTY, 0 => market_data::day;
     "GET" "/fapi/v1/premiumIndex" [] Open ONE_OR_TEN, 0 => market_data::premium_index;
+    "GET" "/fapi/v1/fundingRate" [] Open NOTHING, 0 => market_data::funding_rate;
+    "GET" "/fapi/v1/fundingInfo" [] Open NOTHING, 0 => market_data::funding_info;
+    "GET" "/fapi/v1/openInterest" [] Open ONE, 0 => market_data::open_interest;
+    "GET" "/fapi/v1/klines" [] Open candles::weight, 0 => candles::klines;
+    "GET" "/fapi/v1/continuousKlines" [] Open candles::weight, 0 => candles::continuous;
+    "GET" "/fapi/v1/indexPriceKlines" [] Open candles::weight, 0 => candles::index;
+    "GET" "/fapi/v1/markPriceKlines" [] Open candles::weight, 0 => candles::mark;
+    "GET" "/fapi/v1/trades" [] Open FIVE, 0 => prints::trades;
+    "GET" "/fapi/v1/historicalTrades" [] Key TWENTY, 0 => prints::historical;
+    "GET" "/fapi/v1/aggTrades" [] Open TWENTY, 0 => prints::aggregates;
     "POST" "/fapi/v1/order" ["order.place"] Signed NOTHING, 1 => trading::place;
     "POST" "/fapi/v1/order/test" [] Signed NOTHING, 0 => trading::test;
     "PUT" "/fapi/v1/order" ["order.modify"] Signed NOTHING, 1 => trading::modify;
     "DELETE" "/fapi/v1/order" ["order.cancel"] Signed ONE, 0 => trading::cancel;
-    "GET" "/fapi/v1/order" ["order.status"] Signed ONE, 0 => trading::query;
-    "GET" "/fapi/v1/openOrder" [] Signed ONE, 0 => trading::query_open;
-    "GET" "/fapi/v1/openOrders" [] Signed ONE_OR_FORTY, 0 => trading::open_orders;
-    "GET" "/fapi/v1/allOrders" [] Signed FIVE, 0 => trading::all_orders;
+    "GET" "/fapi/v1/order" ["order.status"] Signed ONE, 0 => queries::query;
+    "GET" "/fapi/v1/openOrder" [] Signed ONE, 0 => queries::query_open;
+    "GET" "/fapi/v1/openOrders" [] Signed ONE_OR_FORTY, 0 => queries::open_orders;
+    "GET" "/fapi/v1/allOrders" [] Signed FIVE, 0 => queries::all_orders;
     "DELETE" "/fapi/v1/allOpenOrders" [] Signed ONE, 0 => trading::cancel_all;
+    "POST" "/fapi/v1/batchOrders" [] Signed FIVE, 5 => batch::place;
+    "PUT" "/fapi/v1/batchOrders" [] Signed FIVE, 5 => batch::modify;
+    "DELETE" "/fapi/v1/batchOrders" [] Signed ONE, 0 => batch::cancel;
+    "GET" "/fapi/v1/orderAmendment" [] Signed ONE, 0 => queries::amendments;
+    "GET" "/fapi/v1/forceOrders" [] Signed TWENTY_OR_FIFTY, 0 => queries::forced;
+    "GET" "/fapi/v1/rateLimit/order" [] Signed ONE, 0 => account::order_limits;
     "POST" "/fapi/v1/countdownCancelAll" [] Signed TEN, 0 => trading::countdown;
     "POST" "/fapi/v1/algoOrder" ["algoOrder.place"] Signed NOTHING, 1 => algo::place;
     "DELETE" "/fapi/v1/algoOrder" ["algoOrder.cancel"] Signed ONE, 0 => algo::cancel;
@@ -109,23 +152,29 @@ static USDM: &[Endpoint] = endpoints! {
     "GET" "/fapi/v1/openAlgoOrders" [] Signed ONE_OR_FORTY, 0 => algo::open_orders;
     "GET" "/fapi/v1/allAlgoOrders" [] Signed FIVE, 0 => algo::all_orders;
     "DELETE" "/fapi/v1/algoOpenOrders" [] Signed ONE, 0 => algo::cancel_all;
-    "GET" "/fapi/v1/userTrades" [] Signed FIVE, 0 => trading::user_trades;
+    "GET" "/fapi/v1/userTrades" [] Signed FIVE, 0 => queries::user_trades;
     "GET" "/fapi/v2/positionRisk" ["v1/account.position"] Signed FIVE, 0 => account::position_risk_v2;
     "GET" "/fapi/v3/positionRisk" ["account.position", "v2/account.position"] Signed FIVE, 0 => account::position_risk_v3;
     "GET" "/fapi/v2/account" ["account.status"] Signed FIVE, 0 => account::account_v2;
     "GET" "/fapi/v3/account" ["v2/account.status"] Signed FIVE, 0 => account::account_v3;
     "GET" "/fapi/v2/balance" [] Signed FIVE, 0 => account::balance;
     "GET" "/fapi/v3/balance" ["account.balance", "v2/account.balance"] Signed FIVE, 0 => account::balance;
-    "GET" "/fapi/v1/commissionRate" [] Signed TWENTY, 0 => account::commission_rate;
-    "POST" "/fapi/v1/leverage" [] Signed ONE, 0 => account::leverage;
-    "POST" "/fapi/v1/marginType" [] Signed ONE, 0 => account::margin_type;
-    "GET" "/fapi/v1/positionSide/dual" [] Signed THIRTY, 0 => account::position_mode;
-    "POST" "/fapi/v1/positionSide/dual" [] Signed ONE, 0 => account::set_position_mode;
-    "GET" "/fapi/v1/multiAssetsMargin" [] Signed THIRTY, 0 => account::multi_assets;
-    "GET" "/fapi/v1/symbolConfig" [] Signed FIVE, 0 => account::symbol_config;
-    "GET" "/fapi/v1/accountConfig" [] Signed FIVE, 0 => account::account_config;
-    "GET" "/fapi/v1/leverageBracket" [] Signed ONE, 0 => account::leverage_bracket;
-    "GET" "/fapi/v1/income" [] Signed THIRTY, 0 => account::income;
+    "GET" "/fapi/v1/commissionRate" [] Signed TWENTY, 0 => settings::commission_rate;
+    "POST" "/fapi/v1/leverage" [] Signed ONE, 0 => settings::leverage;
+    "POST" "/fapi/v1/marginType" [] Signed ONE, 0 => settings::margin_type;
+    "GET" "/fapi/v1/positionSide/dual" [] Signed THIRTY, 0 => settings::position_mode;
+    "POST" "/fapi/v1/positionSide/dual" [] Signed ONE, 0 => settings::set_position_mode;
+    "GET" "/fapi/v1/multiAssetsMargin" [] Signed THIRTY, 0 => settings::multi_assets;
+    "GET" "/fapi/v1/symbolConfig" [] Signed FIVE, 0 => settings::symbol_config;
+    "GET" "/fapi/v1/accountConfig" [] Signed FIVE, 0 => settings::account_config;
+    "GET" "/fapi/v1/leverageBracket" [] Signed ONE, 0 => settings::leverage_bracket;
+    "GET" "/fapi/v1/income" [] Signed THIRTY, 0 => income::income;
+    "GET" "/fapi/v1/adlQuantile" [] Signed FIVE, 0 => account::adl_quantile;
+    "POST" "/fapi/v1/positionMargin" [] Signed ONE, 0 => settings::position_margin;
+    "GET" "/fapi/v1/positionMargin/history" [] Signed ONE, 0 => settings::position_margin_history;
+    "GET" "/fapi/v1/feeBurn" [] Signed THIRTY, 0 => settings::fee_burn;
+    "POST" "/fapi/v1/feeBurn" [] Signed ONE, 0 => settings::set_fee_burn;
+    "POST" "/fapi/v1/multiAssetsMargin" [] Signed ONE, 0 => settings::set_multi_assets;
     "POST" "/fapi/v1/listenKey" ["userDataStream.start"] Key ONE, 0 => account::listen_key_create;
     "PUT" "/fapi/v1/listenKey" ["userDataStream.ping"] Key ONE, 0 => account::listen_key_renew;
     "DELETE" "/fapi/v1/listenKey" ["userDataStream.stop"] Key ONE, 0 => account::listen_key_close;
@@ -135,18 +184,31 @@ static SPOT: &[Endpoint] = endpoints! {
     "GET" "/api/v3/ping" ["ping"] Open ONE, 0 => market_data::ping;
     "GET" "/api/v3/time" ["time"] Open ONE, 0 => market_data::time;
     "GET" "/api/v3/exchangeInfo" ["exchangeInfo"] Open TWENTY, 0 => exchange_info::spot;
-    "GET" "/api/v3/depth" ["depth"] Open market_data::depth_weight, 0 => market_data::depth;
-    "GET" "/api/v3/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FIVE, 0 => market_data::book_ticker;
-    "GET" "/api/v3/ticker/price" ["ticker.price"] Open TWO_OR_FIVE, 0 => market_data::price;
+    "GET" "/api/v3/depth" ["depth"] Open market_data::spot_depth_weight, 0 => market_data::depth;
+    "GET" "/api/v3/ticker/bookTicker" ["ticker.book"] Open TWO_OR_FOUR, 0 => market_data::book_ticker;
+    "GET" "/api/v3/ticker/price" ["ticker.price"] Open TWO_OR_FOUR, 0 => market_data::price;
+    "GET" "/api/v3/ticker/24hr" ["ticker.24hr"] Open TWO_TO_EIGHTY, 0 => market_data::day;
+    "GET" "/api/v3/ticker/tradingDay" ["ticker.tradingDay"] Open FOUR, 0 => market_data::trading_day;
+    "GET" "/api/v3/ticker" ["ticker"] Open FOUR, 0 => market_data::window;
+    "GET" "/api/v3/avgPrice" ["avgPrice"] Open TWO, 0 => market_data::average;
+    "GET" "/api/v3/klines" ["klines"] Open TWO, 0 => candles::klines;
+    "GET" "/api/v3/uiKlines" ["uiKlines"] Open TWO, 0 => candles::klines;
+    "GET" "/api/v3/trades" ["trades.recent"] Open TWENTY_FIVE, 0 => prints::trades;
+    "GET" "/api/v3/historicalTrades" ["trades.historical"] Open TWENTY_FIVE, 0 => prints::historical;
+    "GET" "/api/v3/aggTrades" ["trades.aggregate"] Open FOUR, 0 => prints::aggregates;
     "POST" "/api/v3/order" ["order.place"] Signed ONE, 1 => trading::place;
     "POST" "/api/v3/order/test" ["order.test"] Signed ONE, 0 => trading::test;
-    "GET" "/api/v3/order" ["order.status"] Signed FOUR, 0 => trading::query;
+    "GET" "/api/v3/order" ["order.status"] Signed FOUR, 0 => queries::query;
     "DELETE" "/api/v3/order" ["order.cancel"] Signed ONE, 0 => trading::cancel;
-    "GET" "/api/v3/openOrders" ["openOrders.status"] Signed SIX_OR_EIGHTY, 0 => trading::open_orders;
+    "GET" "/api/v3/openOrders" ["openOrders.status"] Signed SIX_OR_EIGHTY, 0 => queries::open_orders;
     "DELETE" "/api/v3/openOrders" ["openOrders.cancelAll"] Signed ONE, 0 => trading::cancel_all;
-    "GET" "/api/v3/allOrders" ["allOrders"] Signed TWENTY, 0 => trading::all_orders;
-    "GET" "/api/v3/myTrades" ["myTrades"] Signed TWENTY, 0 => trading::user_trades;
+    "GET" "/api/v3/allOrders" ["allOrders"] Signed TWENTY, 0 => queries::all_orders;
+    "GET" "/api/v3/myTrades" ["myTrades"] Signed TWENTY, 0 => queries::user_trades;
+    "POST" "/api/v3/order/cancelReplace" ["order.cancelReplace"] Signed ONE, 1 => spot_trading::cancel_replace;
+    "PUT" "/api/v3/order/amend/keepPriority" ["order.amend.keepPriority"] Signed FOUR, 0 => spot_trading::amend;
     "GET" "/api/v3/account" ["account.status"] Signed TWENTY, 0 => spot_account::account;
+    "GET" "/api/v3/account/commission" ["account.commission"] Signed TWENTY, 0 => spot_account::commission;
+    "GET" "/api/v3/rateLimit/order" ["account.rateLimits.orders"] Signed FORTY, 0 => account::order_limits;
     "" "" ["userDataStream.subscribe", "userDataStream.subscribe.signature"] Signed TWO, 0 => spot_account::subscribe;
     "" "" ["userDataStream.unsubscribe"] Open TWO, 0 => spot_account::unsubscribe;
     "" "" ["session.subscriptions"] Open TWO, 0 => spot_account::subscriptions;

@@ -107,6 +107,30 @@ impl Weights {
         Ok(counts)
     }
 
+    /// The order limits as a list; with the counts of now.
+    pub fn write_orders(&self, json: &mut binance::encode::JsonText<'_>, counted: bool) {
+        let long = match self.market {
+            Market::UsdM => "MINUTE",
+            Market::Spot => "DAY",
+        };
+        json.open_array();
+        for (interval, number, window) in [
+            ("SECOND", 10, self.orders_short),
+            (long, 1, self.orders_long),
+        ] {
+            json.open();
+            json.text("rateLimitType", b"ORDERS");
+            json.text("interval", interval.as_bytes());
+            json.integer("intervalNum", number);
+            json.integer("limit", i64::from(window.limit));
+            if counted {
+                json.integer("count", i64::from(window.count));
+            }
+            json.close();
+        }
+        json.close_list();
+    }
+
     /// `rateLimits` as exchangeInfo has it; with counts as answers of the WebSocket API.
     pub fn write(&self, json: &mut binance::encode::JsonText<'_>, counts: Option<Counts>) {
         let long = match self.market {

@@ -98,7 +98,8 @@ fn log_on(
     params: &Params,
     signed_text: &str,
 ) -> Result<Vec<u8>, ApiError> {
-    if !exchange.keys.can_log_on() {
+    let (_, keys) = exchange.keys_of(params.get("apiKey"));
+    if !keys.can_log_on() {
         return Err(ApiError::new(
             -4056,
             "HMAC_SHA256 API key is not supported for session.logon.",
@@ -106,9 +107,7 @@ fn log_on(
     }
     let now = exchange.clock.now();
     let key = params.get("apiKey");
-    exchange
-        .keys
-        .check(Security::Signed, key, params, signed_text, now)?;
+    keys.check(Security::Signed, key, params, signed_text, now)?;
     session.logged_on = key.map(|key| (key.to_owned(), now));
     Ok(status(exchange, session))
 }
@@ -155,6 +154,9 @@ fn answer(
             json.open_member("error");
             json.integer("code", error.code);
             json.text("msg", error.message.as_bytes());
+            if let Some(data) = &error.data {
+                json.raw("data", data);
+            }
             if let Some(seconds) = error.retry_after {
                 let now = exchange.clock.now().0;
                 json.open_member("data");

@@ -4,13 +4,15 @@
 //! a mark price every second. Never: a crossed book, wall-clock time, two runs of one seed that
 //! differ.
 //!
-//! Three kinds of events arrive as Poisson processes. **Level events**: at a distance drawn from
-//! a power law, a limit order arrives with probability `target / (target + standing)`, else one
-//! is cancelled; so each level returns to its target and the book stays full. **Market orders**
-//! walk the book. **Sweeps** move the price: the levels in their way are partly cancelled, partly
-//! traded. A slowly changing pressure makes one side's targets larger and draws market orders and
-//! sweeps in its direction; that is where the imbalance signal comes from, and why it says
-//! something about the next move. `docs/generated-market.md` has the fit.
+//! Three kinds of events arrive. **Level events**: at a distance drawn from a power law, a limit
+//! order arrives with probability `target / (target + standing)`, else one is cancelled; so each
+//! level returns to its target and the book stays full; others change levels anywhere in the book.
+//! **Market orders** walk the book. **Sweeps** move the price: the levels in their way are mostly
+//! cancelled, a little is traded, and often another sweep follows at once. Behind a sweep the
+//! spread closes in steps, and the new best price fills in steps. All rates go up and down
+//! together ([`super::activity`]). A slowly changing pressure makes one side's targets larger and
+//! draws market orders and sweeps in its direction; that is where the imbalance signal comes
+//! from, and why it says something about the next move. `docs/generated-market.md` has the fit.
 
 use std::collections::BTreeMap;
 
@@ -22,16 +24,29 @@ use market::{
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::activity::Activity;
 use super::parameters::FlowParameters;
 use super::{DepthChange, Feed, FeedEvent, StartBook};
+use crate::tape::past::Pace;
 
 /// Time between depth events, as production sends them.
 pub const DEPTH_PERIOD_NS: i64 = 100_000_000;
 const MARK_PERIOD_NS: i64 = 1_000_000_000;
 const FIRST_UPDATE_ID: u64 = 1_000_000;
-const FIRST_TRADE_ID: u64 = 5_000_000;
-/// Share of a swept level that trades; the rest is cancelled before.
-const SWEPT_TRADED: f64 = 0.5;
+/// As high as production's, so that a past of two years fits below it.
+const FIRST_TRADE_ID: u64 = 5_000_000_000;
+/// Share of a swept level that trades at most; the rest is cancelled before.
+const SWEPT_TRADED: f64 = 0.15;
+/// How often another sweep follows a sweep, and how often it goes the same way.
+const CASCADE: f64 = 0.65;
+const CASCADE_SAME_WAY: f64 = 0.72;
+/// Mean time to the next sweep of a cascade.
+const CASCADE_NS: f64 = 60e6;
+/// Mean time between the steps in which a spread closes, and in which a best price fills.
+const CLOSE_NS: f64 = 0.7e6;
+const REFILL_NS: f64 = 4e6;
+/// Mean number of steps in which a best price fills.
+const REFILL_STEPS: f64 = 9.0;
 /// How strongly pressure draws market orders and sweeps in its direction.
 const PRESSURE_ON_ORDERS: f64 = 0.5;
 
@@ -46,6 +61,8 @@ pub struct Generator {
     pressure: f64,
     pressure_time_ns: i64,
     next_flow_ns: i64,
+    /// The factor on the rates that the next moment was drawn with.
+    flow_bound: f64,
     next_depth_ns: i64,
     next_mark_ns: i64,
     update_id: u64,
@@ -58,6 +75,21 @@ pub struct Generator {
     mark_mean: f64,
     queue: std::collections::VecDeque<FeedEvent>,
     now_ns: i64,
+    activity: Activity,
+    /// What is about to happen, by its time and number.
+    due: BTreeMap<(i64, u64), Due>,
+    due_number: u64,
+}
+
+/// What follows from something that has happened.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// The spread closes by a step.
+    Close,
+    /// So many lots come to the best price of a side, and so many steps follow.
+    Refill(Side, i64, u32),
+    /// Another sweep of this aggressor.
+    Sweep(Side),
 }
 
 impl Generator {
@@ -72,6 +104,7 @@ impl Generator {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(stream);
         let mark_mean = parameters.start_price_ticks as f64;
+        let exciting_per_s = parameters.market_orders_per_s + parameters.sweeps_per_s;
         let mut generator = Self {
             instrument,
             parameters,
@@ -82,6 +115,7 @@ impl Generator {
             pressure: 0.0,
             pressure_time_ns: 0,
             next_flow_ns: 0,
+            flow_bound: f64::INFINITY,
             next_depth_ns: DEPTH_PERIOD_NS,
             next_mark_ns: 0,
             update_id: FIRST_UPDATE_ID,
@@ -94,6 +128,9 @@ impl Generator {
             mark_mean,
             queue: std::collections::VecDeque::new(),
             now_ns: 0,
+            activity: Activity::new(exciting_per_s),
+            due: BTreeMap::new(),
+            due_number: 0,
         };
         generator.fill_book();
         generator
@@ -147,36 +184,123 @@ impl Generator {
         self.pressure = self.pressure * keep + noise * self.normal();
     }
 
-    fn step_flow(&mut self) {
-        self.advance_pressure();
-        let parameters = &self.parameters;
-        let (level, order, sweep) = (
-            parameters.level_events_per_s,
-            parameters.market_orders_per_s,
-            parameters.sweeps_per_s,
-        );
-        let total = level + order + sweep;
-        let pick = self.uniform() * total;
-        if pick < level {
-            self.level_event();
-        } else if pick < level + order {
-            self.market_order();
-        } else {
-            self.sweep();
-        }
-        self.refill();
-        self.close_spread();
-        self.show_top();
-        let wait_s = self.exponential() / total;
-        self.next_flow_ns = self.now_ns + (wait_s * 1e9).max(1_000.0) as i64;
+    fn advance_activity(&mut self) {
+        let (mut activity, now_ns) = (self.activity, self.now_ns);
+        activity.advance(now_ns, || (self.uniform(), self.exponential()));
+        self.activity = activity;
     }
 
-    fn level_event(&mut self) {
+    fn step_flow(&mut self) {
+        let bound = self.flow_bound;
+        self.advance_activity();
+        let factor = self.activity.factor();
+        // The rate has fallen since this moment was drawn: that share of moments stays empty.
+        let happens = self.uniform() * bound < factor;
+        if happens {
+            self.advance_pressure();
+            let parameters = &self.parameters;
+            let far = parameters.level_events_per_s * parameters.far_events_per_level_event;
+            let rates = [
+                parameters.level_events_per_s,
+                far,
+                parameters.market_orders_per_s,
+                parameters.sweeps_per_s * (1.0 - CASCADE),
+            ];
+            let mut left = self.uniform() * rates.iter().sum::<f64>();
+            let kind = rates.iter().position(|rate| {
+                left -= rate;
+                left < 0.0
+            });
+            match kind {
+                Some(0) => {
+                    let distance = self.distance();
+                    self.level_event(distance);
+                }
+                Some(1) => {
+                    let reach = self.parameters.distance_max_ticks as f64;
+                    let distance = 2 + (self.uniform() * reach) as i64;
+                    self.level_event(distance);
+                }
+                Some(2) => self.market_order(),
+                _ => {
+                    let aggressor = self.side(PRESSURE_ON_ORDERS * self.pressure);
+                    self.sweep(aggressor);
+                }
+            }
+            self.settle();
+        }
+        self.plan_flow();
+    }
+
+    /// When the next candidate of the flow comes, at the rate of this moment.
+    fn plan_flow(&mut self) {
+        let parameters = &self.parameters;
+        let total = parameters.level_events_per_s * (1.0 + parameters.far_events_per_level_event)
+            + parameters.market_orders_per_s
+            + parameters.sweeps_per_s * (1.0 - CASCADE);
+        self.flow_bound = self.activity.factor().max(1e-6);
+        let wait_s = self.exponential() / (total * self.flow_bound);
+        let next_ns = self.now_ns + (wait_s * 1e9).max(1_000.0) as i64;
+        // A busier regime must not wait for a calm one's next event; the exponential has no memory.
+        self.next_flow_ns = next_ns.min(self.activity.regime_until_ns().max(self.now_ns + 1_000));
+        if self.next_flow_ns < next_ns {
+            // That moment is the regime's end, not an event's.
+            self.flow_bound = f64::INFINITY;
+        }
+    }
+
+    /// After anything: both sides have levels, an open spread begins to close, the top is told.
+    fn settle(&mut self) {
+        self.refill();
+        if self.spread() > 1 && !self.due.values().any(|due| matches!(due, Due::Close)) {
+            self.later(CLOSE_NS, Due::Close);
+        }
+        self.show_top();
+    }
+
+    fn step_due(&mut self) {
+        let Some((_, due)) = self.due.pop_first() else {
+            return;
+        };
+        self.advance_activity();
+        match due {
+            Due::Close => self.close_spread(),
+            Due::Refill(side, lots, steps) => {
+                if let Some(price) = self.best(side) {
+                    let standing = self.book(side)[&price];
+                    self.set(side, price, standing + lots);
+                }
+                if steps > 0 {
+                    self.later(REFILL_NS, Due::Refill(side, lots, steps - 1));
+                }
+            }
+            Due::Sweep(aggressor) => {
+                self.sweep(aggressor);
+                // It has made the market busier than the planned moment was drawn for.
+                self.plan_flow();
+            }
+        }
+        self.settle();
+    }
+
+    fn later(&mut self, mean_ns: f64, due: Due) {
+        let at_ns = self.now_ns + (mean_ns * self.exponential()) as i64 + 1_000;
+        self.due_number += 1;
+        self.due.insert((at_ns, self.due_number), due);
+    }
+
+    fn spread(&self) -> i64 {
+        match (self.best(Side::Buy), self.best(Side::Sell)) {
+            (Some(bid), Some(ask)) => ask - bid,
+            _ => 0,
+        }
+    }
+
+    fn level_event(&mut self, distance: i64) {
         let side = self.side(0.0);
         let Some(opposite) = self.best(side.opposite()) else {
             return;
         };
-        let distance = self.distance();
         let price = opposite - side.sign() * distance;
         if price <= 0 {
             return;
@@ -205,6 +329,7 @@ impl Generator {
     }
 
     fn market_order(&mut self) {
+        self.activity.excite();
         let aggressor = self.side(PRESSURE_ON_ORDERS * self.pressure);
         let (median, sigma) = (self.parameters.market_lots, self.parameters.market_sigma);
         let mut rest = self.lognormal(median, sigma);
@@ -216,8 +341,8 @@ impl Generator {
         }
     }
 
-    fn sweep(&mut self) {
-        let aggressor = self.side(PRESSURE_ON_ORDERS * self.pressure);
+    fn sweep(&mut self, aggressor: Side) {
+        self.activity.excite();
         let length = (self.exponential() * self.parameters.sweep_ticks).ceil() as i64;
         let Some(from) = self.best(aggressor.opposite()) else {
             return;
@@ -232,19 +357,41 @@ impl Generator {
             self.trade_at(aggressor, price, traded);
             self.set(aggressor.opposite(), price, 0);
         }
+        if self.uniform() < CASCADE {
+            let same_way = self.uniform() < CASCADE_SAME_WAY;
+            let next = if same_way {
+                aggressor
+            } else {
+                aggressor.opposite()
+            };
+            self.later(CASCADE_NS, Due::Sweep(next));
+        }
     }
 
-    /// Somebody steps into a gap between the best prices at once: the spread is one tick in
-    /// 99.8 % of the recorded differences.
+    /// Somebody steps into a gap between the best prices: the first goes half the way, and then
+    /// the quantity that belongs there comes in steps.
     fn close_spread(&mut self) {
         let (Some(bid), Some(ask)) = (self.best(Side::Buy), self.best(Side::Sell)) else {
             return;
         };
-        if ask - bid > 1 {
-            let side = self.side(self.pressure);
-            let price = if side == Side::Buy { ask - 1 } else { bid + 1 };
-            let lots = (self.target(side, 1) * self.uniform()).ceil() as i64;
-            self.set(side, price, lots.max(1));
+        if ask - bid <= 1 {
+            return;
+        }
+        let side = self.side(self.pressure);
+        let step = ((ask - bid) / 2).max(1);
+        let price = if side == Side::Buy {
+            bid + step
+        } else {
+            ask - step
+        };
+        let (median, sigma) = (self.parameters.order_lots, self.parameters.order_sigma);
+        let lots = self.lognormal(median, sigma);
+        self.set(side, price, lots);
+        if self.spread() <= 1 {
+            let steps = (REFILL_STEPS * self.exponential()) as u32;
+            let whole = self.target(side, 1) * self.uniform();
+            let lots = (whole / f64::from(steps + 1)).ceil() as i64;
+            self.later(REFILL_NS, Due::Refill(side, lots.max(1), steps));
         }
     }
 
@@ -370,6 +517,15 @@ impl Generator {
         self.queue.push_back(FeedEvent::Mark(mark));
     }
 
+    fn next_step_ns(&self) -> i64 {
+        let due_ns = self
+            .due
+            .first_key_value()
+            .map_or(i64::MAX, |(key, _)| key.0);
+        let told_ns = self.next_depth_ns.min(self.next_mark_ns);
+        self.next_flow_ns.min(told_ns).min(due_ns)
+    }
+
     fn top(&self, side: Side) -> Option<Level> {
         let level = match side {
             Side::Buy => self.bids.last_key_value(),
@@ -448,31 +604,30 @@ impl Feed for Generator {
         self.start.clone()
     }
 
+    fn pace(&self) -> Pace {
+        self.parameters.pace(FIRST_TRADE_ID + 1)
+    }
+
     fn next_time_ns(&self) -> Option<i64> {
         if !self.queue.is_empty() {
             return Some(self.now_ns);
         }
-        Some(
-            self.next_flow_ns
-                .min(self.next_depth_ns)
-                .min(self.next_mark_ns),
-        )
+        Some(self.next_step_ns())
     }
 
     fn next_event(&mut self) -> Option<FeedEvent> {
         while self.queue.is_empty() {
-            self.now_ns = self
-                .next_flow_ns
-                .min(self.next_depth_ns)
-                .min(self.next_mark_ns);
+            self.now_ns = self.next_step_ns();
             if self.now_ns == self.next_mark_ns {
                 self.next_mark_ns += MARK_PERIOD_NS;
                 self.show_mark();
             } else if self.now_ns == self.next_depth_ns {
                 self.next_depth_ns += DEPTH_PERIOD_NS;
                 self.show_depth();
-            } else {
+            } else if self.now_ns == self.next_flow_ns {
                 self.step_flow();
+            } else {
+                self.step_due();
             }
         }
         self.queue.pop_front()

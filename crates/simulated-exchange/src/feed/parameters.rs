@@ -10,6 +10,8 @@ use market::{
     Step, Symbol,
 };
 
+use crate::tape::past::Pace;
+
 /// Order flow of one instrument. Rates are per second, sizes in lots, distances in ticks from
 /// the opposite best price.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct FlowParameters {
     pub start_price_ticks: i64,
     /// Arrivals and cancels on both sides together.
     pub level_events_per_s: f64,
+    /// Changes anywhere in the book, as a multiple of these.
+    pub far_events_per_level_event: f64,
     /// Exponent of the power law of distances.
     pub distance_exponent: f64,
     /// Largest distance.
@@ -42,7 +46,7 @@ pub struct FlowParameters {
     pub trade_lots: f64,
     /// Standard deviation of the logarithm of these quantities.
     pub trade_sigma: f64,
-    /// Moves of the price that sweep several levels.
+    /// Moves of the price that sweep several levels, those that follow others included.
     pub sweeps_per_s: f64,
     /// Mean length of a sweep.
     pub sweep_ticks: f64,
@@ -50,6 +54,24 @@ pub struct FlowParameters {
     pub pressure_sigma: f64,
     /// Time in which a pressure fades to 1/e.
     pub pressure_relaxation_s: f64,
+}
+
+impl FlowParameters {
+    /// About how much is traded in a minute: market orders by their mean size, and as much again
+    /// a sweep as stands in its way.
+    #[must_use]
+    pub fn pace(&self, first_trade_id: u64) -> Pace {
+        let mean = self.market_lots * (self.market_sigma * self.market_sigma / 2.0).exp();
+        let swept = self.sweep_ticks * self.occupancy * self.level_lots / 4.0;
+        let lots_per_s = self.market_orders_per_s * mean + self.sweeps_per_s * swept;
+        let order = self.trade_lots * (self.trade_sigma * self.trade_sigma / 2.0).exp();
+        let trades_per_s = (lots_per_s / order).max(self.market_orders_per_s);
+        Pace {
+            lots_per_minute: (60.0 * lots_per_s) as i64 + 1,
+            trades_per_minute: (60.0 * trades_per_s) as i64 + 1,
+            first_trade_id: i64::try_from(first_trade_id).unwrap_or(i64::MAX),
+        }
+    }
 }
 
 /// The generated instrument of a symbol.
@@ -141,6 +163,7 @@ pub fn flow(instrument: &Instrument) -> FlowParameters {
     FlowParameters {
         start_price_ticks,
         level_events_per_s: 500.0,
+        far_events_per_level_event: 0.9,
         distance_exponent: 0.30,
         distance_max_ticks: 2_500,
         occupancy: 0.4,
@@ -154,7 +177,7 @@ pub fn flow(instrument: &Instrument) -> FlowParameters {
         trade_lots: lots_of(if eth { 2_000 } else { 6_000 }),
         trade_sigma: 1.5,
         sweeps_per_s: 0.55,
-        sweep_ticks: if eth { 18.0 } else { 28.0 },
+        sweep_ticks: if eth { 11.0 } else { 20.0 },
         pressure_sigma: 0.8,
         pressure_relaxation_s: 10.0,
     }

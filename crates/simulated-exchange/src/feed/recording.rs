@@ -19,6 +19,7 @@ use matching::MarketView;
 use recordings::{Message, MessageKind, Session, by_exchange_time};
 
 use super::{DepthChange, Feed, FeedEvent, StartBook, parameters};
+use crate::tape::past::Pace;
 
 /// Pause between the last event of a pass and the way back, and again before the next pass.
 const WRAP_PAUSE_NS: i64 = 50_000_000;
@@ -131,6 +132,46 @@ impl Feed for Recording {
 
     fn start_book(&self) -> StartBook {
         self.start.clone()
+    }
+
+    fn start_price(&self) -> Price {
+        let book = (self.start.bids.first(), self.start.asks.first());
+        if let (Some(bid), Some(ask)) = book {
+            return Price((bid.price.0 + ask.price.0).div_euclid(2));
+        }
+        // Without a snapshot the first price that is told at all.
+        let told = self.events.iter().find_map(|(_, event)| match event {
+            FeedEvent::Trade(trade) => Some(trade.price),
+            FeedEvent::Ticker(ticker) => Some(ticker.bid.price),
+            FeedEvent::Mark(mark) => Some(*mark),
+            FeedEvent::Depth(_) => None,
+        });
+        told.unwrap_or(Price(1))
+    }
+
+    fn pace(&self) -> Pace {
+        let (mut lots, mut trades, mut first_id) = (0i128, 0i128, 1);
+        for (_, event) in &self.events {
+            if let FeedEvent::Trade(trade) = event {
+                if trades == 0 {
+                    first_id = trade.trade_id.0;
+                }
+                trades += 1;
+                lots += i128::from(trade.quantity.0);
+            }
+        }
+        let length_ns = self
+            .events
+            .last()
+            .map_or(1, |(time_ns, _)| (*time_ns).max(1));
+        let per_minute = |sum: i128| {
+            i64::try_from(sum * 60_000_000_000 / i128::from(length_ns)).unwrap_or(i64::MAX) + 1
+        };
+        Pace {
+            lots_per_minute: per_minute(lots),
+            trades_per_minute: per_minute(trades),
+            first_trade_id: i64::try_from(first_id).unwrap_or(i64::MAX),
+        }
     }
 
     fn next_time_ns(&self) -> Option<i64> {

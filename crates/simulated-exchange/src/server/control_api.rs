@@ -9,12 +9,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use market::{Instrument, InstrumentId, Market, OrderState, Quantity};
-use matching::Account;
 use matching::spot::base_amount;
+use matching::{Account, AccountId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::truth;
+use super::{accounts_api, truth};
 use crate::api::algo;
 use crate::assembly::opening_base;
 use crate::exchange::{Exchange, Shared};
@@ -31,6 +31,11 @@ pub fn router(shared: Shared) -> Router {
     Router::new()
         .route("/sim/v1/account", get(account))
         .route("/sim/v1/wire-to-wire", post(wire_to_wire))
+        .route(
+            "/sim/v1/accounts",
+            get(accounts_api::list).post(accounts_api::open),
+        )
+        .route("/sim/v1/transfer", post(accounts_api::transfer))
         .route("/sim/v1/fault", post(fault))
         .route("/sim/v1/stats", get(stats))
         .route("/sim/v1/history", get(truth::history))
@@ -48,10 +53,27 @@ struct AccountQuery {
     prefix: String,
     /// `usdm` (default) or `spot`.
     market: Option<String>,
+    /// Name of the account; the first one without.
+    account: Option<String>,
 }
 
 async fn account(State(shared): State<Shared>, Query(query): Query<AccountQuery>) -> Response {
-    let exchange = shared.lock();
+    let mut exchange = shared.lock();
+    let first = AccountId(0);
+    let wanted = match query.account.as_deref() {
+        None => Some(first),
+        Some(name) => exchange.accounts.of_name(name).map(|one| one.account),
+    };
+    let Some(wanted) = wanted else {
+        return (StatusCode::NOT_FOUND, "no such account\n").into_response();
+    };
+    exchange.select(wanted);
+    let answer = account_of_selected(&exchange, &query);
+    exchange.select(first);
+    answer
+}
+
+fn account_of_selected(exchange: &Exchange, query: &AccountQuery) -> Response {
     match query
         .market
         .as_deref()
@@ -182,7 +204,7 @@ fn held_lots(account: &Account, instrument: &Instrument) -> i64 {
     }
 }
 
-fn decimal(value: i64, decimals: u32) -> String {
+pub(super) fn decimal(value: i64, decimals: u32) -> String {
     let mut buffer = [0; market::decimal::TEXT_MAX];
     let text = market::decimal::write_decimal(value, decimals, &mut buffer);
     String::from_utf8_lossy(text).into_owned()

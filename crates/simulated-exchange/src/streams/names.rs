@@ -33,6 +33,10 @@ pub enum StreamKind {
     AggTrade,
     /// Mark price.
     MarkPrice,
+    /// Candles.
+    Kline,
+    /// 24 h tickers, whole and mini, of one symbol or all.
+    Ticker,
 }
 
 impl StreamKind {
@@ -46,6 +50,8 @@ impl StreamKind {
             Self::Trade => "trade",
             Self::AggTrade => "aggTrade",
             Self::MarkPrice => "markPrice",
+            Self::Kline => "kline",
+            Self::Ticker => "ticker",
         }
     }
 
@@ -56,8 +62,11 @@ impl StreamKind {
         match route {
             Route::Spot => true,
             Route::Private => false,
-            Route::Public => !matches!(self, Self::AggTrade | Self::MarkPrice),
-            Route::Market => matches!(self, Self::AggTrade | Self::MarkPrice | Self::Trade),
+            Route::Public => matches!(
+                self,
+                Self::Depth | Self::PartialDepth | Self::BookTicker | Self::Trade
+            ),
+            Route::Market => !matches!(self, Self::Depth | Self::PartialDepth | Self::BookTicker),
         }
     }
 }

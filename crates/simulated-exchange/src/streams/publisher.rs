@@ -3,6 +3,8 @@
 //! In: market events with their wall-clock time, the liquidity view. Out: frames to the hub, past
 //! the faults. Never: text that nobody listens to.
 
+use std::collections::VecDeque;
+
 use binance::encode::{self, Layout, MarkPriceDetail};
 use market::{AggTrade, BookTicker, Instrument, Level, Market, Side, Trade, TradeId, UtcMs};
 use market::{Price, Rate};
@@ -13,12 +15,13 @@ use super::hub::{FrameKey, Hub, StreamId};
 use super::names::StreamKind;
 use crate::faults::{Faults, FrameFate};
 use crate::feed::DepthChange;
+use crate::tape::funding::INTERVAL_MS;
 
 const MS: i64 = 1_000_000;
 /// Longest time that trades of one taker order are collected (binance.md 3.2).
 const AGGREGATE_NS: i64 = 100 * MS;
-/// Funding every eight hours.
-const FUNDING_PERIOD_MS: i64 = 8 * 3_600_000;
+/// Aggregates that are kept for requests.
+const AGGREGATES_MAX: usize = 20_000;
 
 /// All streams of an instrument.
 pub struct Publisher {
@@ -29,6 +32,7 @@ pub struct Publisher {
     aggregate: StreamId,
     mark: Option<(StreamId, StreamId)>,
     pending: Option<AggTrade>,
+    aggregates: VecDeque<AggTrade>,
     pending_since_ns: i64,
     next_aggregate_id: u64,
     marks_sent: u64,
@@ -88,6 +92,7 @@ impl Publisher {
             }),
             instrument,
             pending: None,
+            aggregates: VecDeque::new(),
             pending_since_ns: 0,
             next_aggregate_id: 1,
             marks_sent: 0,
@@ -181,7 +186,14 @@ impl Publisher {
     }
 
     /// A mark price, once a second.
-    pub fn mark(&mut self, mark: Price, now: UtcMs, hub: &mut Hub, faults: &mut Faults) {
+    pub fn mark(
+        &mut self,
+        mark: Price,
+        rate: Rate,
+        now: UtcMs,
+        hub: &mut Hub,
+        faults: &mut Faults,
+    ) {
         let Some((every_second, every_third)) = self.mark else {
             return;
         };
@@ -190,7 +202,10 @@ impl Publisher {
             streams.push(every_third);
         }
         self.marks_sent += 1;
-        let detail = mark_detail(&self.instrument, mark, now);
+        let detail = MarkPriceDetail {
+            funding_rate: rate,
+            ..mark_detail(&self.instrument, mark, now)
+        };
         for stream in streams {
             if hub.has_subscribers(stream) {
                 self.text.clear();
@@ -199,6 +214,11 @@ impl Publisher {
                 send(hub, faults, stream, &mut self.text, key);
             }
         }
+    }
+
+    /// Kept aggregates, oldest first.
+    pub fn aggregates(&self) -> impl DoubleEndedIterator<Item = &AggTrade> + ExactSizeIterator {
+        self.aggregates.iter()
     }
 
     fn send_depth(
@@ -247,6 +267,10 @@ impl Publisher {
         let Some(aggregate) = self.pending.take() else {
             return;
         };
+        if self.aggregates.len() == AGGREGATES_MAX {
+            self.aggregates.pop_front();
+        }
+        self.aggregates.push_back(aggregate);
         if hub.has_subscribers(self.aggregate) {
             self.text.clear();
             encode::agg_trade(
@@ -269,7 +293,7 @@ impl Publisher {
     }
 }
 
-/// Mark, index and settlement price are one here; funding is flat.
+/// Mark, index and settlement price are one here; the funding rate is the interest alone.
 #[must_use]
 pub fn mark_detail(instrument: &Instrument, mark: Price, now: UtcMs) -> MarkPriceDetail {
     let decimals = u32::from(instrument.tick.decimals);
@@ -281,13 +305,19 @@ pub fn mark_detail(instrument: &Instrument, mark: Price, now: UtcMs) -> MarkPric
         index_e8: mark_e8,
         settle_e8: mark_e8,
         funding_rate: Rate(10_000),
-        next_funding_time: UtcMs((now.0 / FUNDING_PERIOD_MS + 1) * FUNDING_PERIOD_MS),
+        next_funding_time: UtcMs((now.0 / INTERVAL_MS + 1) * INTERVAL_MS),
         event_time: now,
     }
 }
 
 /// Publishes a frame, or does with it what a fault says.
-fn send(hub: &mut Hub, faults: &mut Faults, stream: StreamId, text: &mut Vec<u8>, key: FrameKey) {
+pub(super) fn send(
+    hub: &mut Hub,
+    faults: &mut Faults,
+    stream: StreamId,
+    text: &mut Vec<u8>,
+    key: FrameKey,
+) {
     let fate = faults.on_frame(stream, key, text);
     let only_one_breaks = fate == FrameFate::DisconnectOne;
     match fate {

@@ -7,7 +7,7 @@ use market::{
     ClientOrderId, Instrument, InstrumentId, InstrumentStatus, Market, Money, OrderState,
     OrderType, Price, Quantity, Side, TimeInForce,
 };
-use matching::{Expiry, PlaceOrder};
+use matching::{Expiry, OrderOptions, PlaceOrder};
 
 use super::frames::{Piece, replace};
 use super::{Adversary, Condition, Held, Scheduled, Trap};
@@ -253,6 +253,7 @@ impl World {
             price,
             quantity: Quantity(lots),
             reduce_only: false,
+            options: OrderOptions::default(),
         };
         floor.venue.force(now, &request, &mut floor.outputs);
         Some(format!("{name} of {lots} lots of {}", held.0))
@@ -313,6 +314,7 @@ impl World {
             },
             quantity: Quantity(lots.max(least.0 + 1)),
             reduce_only: false,
+            options: OrderOptions::default(),
         };
         let now = self.venue.exchange.clock.now();
         let floor = &mut self.venue.exchange.usdm;

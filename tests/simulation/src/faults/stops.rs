@@ -5,7 +5,9 @@
 
 use market::{ClientOrderId, InstrumentId, OrderType, PROTECTIVE_STOP_PREFIX, Price, Quantity};
 use market::{Side, TimeInForce};
-use matching::{Conditional, ConditionalKind, ConditionalState, PlaceConditional, TriggerBy};
+use matching::{
+    Conditional, ConditionalKind, ConditionalOptions, ConditionalState, PlaceConditional, TriggerBy,
+};
 
 use super::places::reply;
 use super::{Adversary, CallFate, Scheduled, Trap};
@@ -161,6 +163,7 @@ impl World {
             trigger_by: TriggerBy::Last,
             close_position: true,
             reduce_only: true,
+            options: ConditionalOptions::default(),
         };
         let placed = floor.conditional.place(now, &request, last, mark);
         floor.conditional_changes.extend(placed);

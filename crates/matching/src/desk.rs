@@ -1,0 +1,185 @@
+//! One account at the venue: its money, its orders, what it may ask about later.
+//!
+//! In: orders, fills and movements as they happen. Out: the same for queries, bounded. Never: a
+//! decision; those are in `execution` and `checks`.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use market::{ClientOrderId, ExchangeOrderId, InstrumentId, Money, Price, Quantity, UtcMs};
+
+use crate::account::Account;
+use crate::order::{Fill, Order, PositionSide};
+use crate::output::WalletChange;
+use crate::venue::Venue;
+
+/// Ended orders that are kept for queries.
+const ENDED_ORDERS_MAX: usize = 100_000;
+/// Fills that are kept for queries.
+const FILLS_MAX: usize = 100_000;
+/// Changes of orders and of isolated margin that are kept.
+const CHANGES_MAX: usize = 10_000;
+/// Changes that one order takes (binance.md 1.3).
+pub(crate) const AMENDMENTS_OF_ONE_MAX: u32 = 10_000;
+
+/// Which account of a venue; the first is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub u16);
+
+/// One change of an open order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amendment {
+    /// Consecutive over the account.
+    pub id: u64,
+    /// Which order.
+    pub order: ExchangeOrderId,
+    /// The client's id of it.
+    pub client_order_id: ClientOrderId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Price before and after.
+    pub price: (Price, Price),
+    /// Quantity before and after.
+    pub quantity: (Quantity, Quantity),
+    /// Which change of this order it is, from 1 on.
+    pub count: u32,
+    /// When.
+    pub time: UtcMs,
+}
+
+/// Isolated margin that was added or taken by request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarginMove {
+    /// Of which instrument.
+    pub instrument: InstrumentId,
+    /// Of which leg.
+    pub position_side: PositionSide,
+    /// Positive when it was added.
+    pub amount: Money,
+    /// When.
+    pub time: UtcMs,
+}
+
+/// One account with its orders.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(crate) id: AccountId,
+    pub(crate) account: Account,
+    pub(crate) orders: BTreeMap<u64, Order>,
+    pub(crate) open: Vec<Vec<u64>>,
+    pub(crate) by_client: HashMap<ClientOrderId, u64>,
+    pub(crate) ended: VecDeque<u64>,
+    pub(crate) fills: VecDeque<Fill>,
+    pub(crate) fills_total: u64,
+    /// Fills that pay their fees in another asset.
+    pub(crate) fees_elsewhere: u32,
+    /// Money that moved without a trade, numbered, oldest first.
+    pub(crate) moves: VecDeque<(u64, WalletChange)>,
+    pub(crate) amendments: VecDeque<Amendment>,
+    pub(crate) margin_moves: VecDeque<MarginMove>,
+    pub(crate) orders_total: u64,
+    /// Open orders with an end of their own.
+    pub(crate) good_till: u32,
+}
+
+impl Desk {
+    pub(crate) fn new(id: AccountId, account: Account, instruments: usize) -> Self {
+        Self {
+            id,
+            account,
+            orders: BTreeMap::new(),
+            open: vec![Vec::new(); instruments],
+            by_client: HashMap::new(),
+            ended: VecDeque::new(),
+            fills: VecDeque::new(),
+            fills_total: 0,
+            fees_elsewhere: 0,
+            moves: VecDeque::new(),
+            amendments: VecDeque::new(),
+            margin_moves: VecDeque::new(),
+            orders_total: 0,
+            good_till: 0,
+        }
+    }
+
+    /// Keeps the newest of a list.
+    fn keep<T>(list: &mut VecDeque<T>, one: T) {
+        if list.len() == CHANGES_MAX {
+            list.pop_front();
+        }
+        list.push_back(one);
+    }
+
+    pub(crate) fn remember_margin_move(&mut self, one: MarginMove) {
+        Self::keep(&mut self.margin_moves, one);
+    }
+
+    pub(crate) fn remember_fill(&mut self, fill: Fill) {
+        if self.fills.len() == FILLS_MAX {
+            self.fills.pop_front();
+        }
+        self.fills.push_back(fill);
+        self.fills_total += 1;
+    }
+
+    /// Takes an ended order out of the open ones and forgets the oldest beyond the bound.
+    pub(crate) fn close(&mut self, id: u64) {
+        let order = &self.orders[&id];
+        debug_assert!(order.state.is_final());
+        self.good_till -= u32::from(order.request.options.good_till.is_some());
+        self.open[usize::from(order.request.instrument.0)].retain(|open| *open != id);
+        self.ended.push_back(id);
+        if self.ended.len() > ENDED_ORDERS_MAX {
+            let oldest = self.ended.pop_front().expect("longer than its bound");
+            if let Some(gone) = self.orders.remove(&oldest)
+                && self.by_client.get(&gone.request.client_order_id) == Some(&oldest)
+            {
+                self.by_client.remove(&gone.request.client_order_id);
+            }
+        }
+    }
+
+    /// Takes an order into the open ones.
+    pub(crate) fn open(&mut self, order: Order) {
+        let id = order.id.0;
+        self.orders.insert(id, order);
+        self.by_client.insert(order.request.client_order_id, id);
+        self.open[usize::from(order.request.instrument.0)].push(id);
+        self.good_till += u32::from(order.request.options.good_till.is_some());
+    }
+}
+
+impl Venue {
+    pub(crate) fn remember_amendment(
+        &mut self,
+        now: UtcMs,
+        order: &Order,
+        price: Price,
+        quantity: Quantity,
+    ) {
+        let count = order.amendments + 1;
+        let kept = self.desk.orders.get_mut(&order.id.0);
+        kept.expect("checked as open").amendments = count;
+        let id = self.desk.amendments.back().map_or(1, |last| last.id + 1);
+        let one = Amendment {
+            id,
+            order: order.id,
+            client_order_id: order.request.client_order_id,
+            instrument: order.request.instrument,
+            price: (order.request.price, price),
+            quantity: (order.request.quantity, quantity),
+            count,
+            time: now,
+        };
+        Desk::keep(&mut self.desk.amendments, one);
+    }
+
+    /// Changes of open orders, oldest first; the newest are kept.
+    pub fn amendments(&self) -> impl DoubleEndedIterator<Item = &Amendment> {
+        self.desk.amendments.iter()
+    }
+
+    /// Isolated margin moved by request, oldest first; the newest are kept.
+    pub fn margin_moves(&self) -> impl DoubleEndedIterator<Item = &MarginMove> {
+        self.desk.margin_moves.iter()
+    }
+}

@@ -1,0 +1,91 @@
+//! What each queue model makes of a market, generated and recorded.
+//!
+//! In: seeds; recordings where there are some. Out: passes, or the model that is not as it is
+//! described. Never: a recording that is required.
+
+use std::path::{Path, PathBuf};
+
+use market::Market;
+use matching::QueueModel;
+use simulated_exchange::feed::generator::Generator;
+use simulated_exchange::feed::recording::Recording;
+use simulated_exchange::feed::{Feed, parameters};
+use simulated_exchange::fill_study::{Probe, by_queue, study};
+
+const MODELS: [QueueModel; 4] = [
+    QueueModel::RiskAverse,
+    QueueModel::Power(3),
+    QueueModel::Power(1),
+    QueueModel::Log,
+];
+
+/// The models on the same market, in the order of [`MODELS`].
+fn check(name: &str, feed: impl Fn() -> Box<dyn Feed>, seconds: i64) {
+    let all: Vec<Vec<Probe>> = MODELS
+        .map(|model| study(&mut *feed(), model, seconds))
+        .into();
+    let filled = |probes: &[Probe]| probes.iter().filter(|probe| probe.filled).count();
+    for (model, probes) in MODELS.iter().zip(&all) {
+        let groups = by_queue(probes, 3);
+        let shares: Vec<f64> = groups.iter().map(|group| group.share()).collect();
+        println!(
+            "{name}, {model}: {} orders, shares {shares:.3?}",
+            probes.len()
+        );
+        assert!(probes.len() > 6 * seconds as usize, "{name}");
+        assert!(
+            shares[0] > shares[1] && shares[1] > shares[2],
+            "{name}, {model}: a longer queue fills as often: {groups:?}"
+        );
+        // Nobody is filled more often than by the most hopeful of the models.
+        assert!(
+            filled(probes) >= filled(&all[0]),
+            "{name}, {model} is below risk-averse"
+        );
+    }
+    assert!(
+        filled(&all[3]) > filled(&all[0]),
+        "{name}: log makes no difference"
+    );
+    for probe in &all[0] {
+        assert!(probe.is_explained(), "{name}: filled too early: {probe:?}");
+    }
+}
+
+#[test]
+fn on_a_generated_market_a_longer_queue_fills_less_often_and_risk_averse_never_too_early() {
+    check(
+        "generated BTCUSDT",
+        || {
+            let instrument = parameters::instrument(Market::UsdM, "BTCUSDT").expect("known");
+            Box::new(Generator::new(instrument, parameters::flow(&instrument), 1))
+        },
+        240,
+    );
+}
+
+#[test]
+fn on_a_recording_a_longer_queue_fills_less_often_and_risk_averse_never_too_early() {
+    let folder = std::env::var_os("FULCRUM_CAPTURES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let files: Vec<PathBuf> = ["btcusdt_20240718.gz", "btcusdt_20240719.gz"]
+        .iter()
+        .map(|name| folder.join("hftbacktest/usdm").join(name))
+        .collect();
+    if !files.iter().all(|file| file.exists()) {
+        println!("skipped: no captures at {}", folder.display());
+        return;
+    }
+    let options = recordings::Options { skip_bad: false };
+    let catalog = recordings::Catalog::open(&files, options).expect("sound recordings");
+    check(
+        "recorded BTCUSDT",
+        || {
+            let feed = Recording::load(&catalog.sessions[0], false, false);
+            Box::new(feed.expect("sound messages"))
+        },
+        240,
+    );
+}
