@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod conformance;
 mod demo;
 mod evidence;
 mod mutants;
@@ -31,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Measure the hot path beside its peers, and write docs/performance.md.
     Bench(bench::Options),
+    /// Run real clients against the simulated exchange.
+    Conformance(conformance::Options),
     /// Trade a recorded or generated market on this machine, and compare with the exchange.
     Demo(demo::Options),
     /// Show that the simulation catches what is wrong in our own code.
@@ -50,6 +53,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Bench(options) => bench::run(&options),
+        Command::Conformance(options) => conformance::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::SourceMutants(options) => source_mutants::run(&options),

@@ -4,7 +4,9 @@
 //! exit 0 only if all passed. Never: a required part that is skipped in silence.
 
 use crate::process::{Failure, cargo, exists, line_of, root, run as run_to_end, target_dir};
-use crate::{bench, evidence, mutants, setup, simulate, source_mutants, tidy, torture};
+use crate::{
+    bench, conformance, evidence, mutants, setup, simulate, source_mutants, tidy, torture,
+};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ pub(crate) enum Suite {
     Fuzz,
     /// The hot path beside its peers.
     Bench,
+    /// Clients that nobody here wrote against the simulated exchange.
+    Conformance,
     /// Every mutant of our own code against the simulation.
     Mutants,
     /// Every mutant that cargo-mutants finds in what money hangs on; hours.
@@ -67,6 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Some(Suite::Miri) => miri(),
         Some(Suite::Fuzz) => fuzz(),
         Some(Suite::Bench) => bench::suite(),
+        Some(Suite::Conformance) => conformance::suite(),
         Some(Suite::Mutants) => mutants::suite(),
         Some(Suite::SourceMutants) => source_mutants::suite(),
         Some(Suite::Simulate) => simulate::suite(),

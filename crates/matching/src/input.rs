@@ -179,12 +179,16 @@ impl Venue {
             }
             Input::Shrink(now, id, quantity) => drop(self.shrink(*now, *id, *quantity, out)),
             Input::Leverage(instrument, leverage) => {
-                drop(self.set_leverage(*instrument, *leverage));
+                let _ = self.set_leverage(*instrument, *leverage);
             }
-            Input::MarginType(instrument, kind) => drop(self.set_margin_type(*instrument, *kind)),
-            Input::DualSide(dual) => drop(self.set_dual_side(*dual)),
+            Input::MarginType(instrument, kind) => {
+                let _ = self.set_margin_type(*instrument, *kind);
+            }
+            Input::DualSide(dual) => {
+                let _ = self.set_dual_side(*dual);
+            }
             Input::MoveMargin(now, instrument, leg, amount) => {
-                drop(self.move_margin(*now, *instrument, *leg, *amount, out));
+                let _ = self.move_margin(*now, *instrument, *leg, *amount, out);
             }
             Input::BnbFees(fees) => self.set_bnb_fees(*fees),
             Input::Fund(now, instrument, rate) => self.fund(*now, *instrument, *rate, out),

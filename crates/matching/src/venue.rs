@@ -191,8 +191,7 @@ impl Venue {
 
     /// Fees are paid in BNB from a balance of their own, or not.
     pub fn set_bnb_fees(&mut self, fees: Option<BnbFees>) {
-        self.recorder
-            .note_of(self.desk.id, || Input::BnbFees(fees));
+        self.recorder.note_of(self.desk.id, || Input::BnbFees(fees));
         self.desk.account.bnb = fees;
     }
 

@@ -17,6 +17,7 @@ pub mod order_queries;
 pub mod params;
 pub mod prints;
 pub mod rest;
+pub mod rsa;
 pub mod spot_account;
 pub mod spot_trading;
 pub mod tables;

@@ -237,7 +237,11 @@ fn write_account_input(line: &mut String, market: &str, input: &Input) {
         Input::DualSide(hedge) => write!(line, "W {market} {hedge}"),
         Input::MoveMargin(now, instrument, leg, amount) => {
             let leg = leg.as_str();
-            write!(line, "U {market} {} {} {leg} {}", now.0, instrument.0, amount.0)
+            write!(
+                line,
+                "U {market} {} {} {leg} {}",
+                now.0, instrument.0, amount.0
+            )
         }
         Input::BnbFees(None) => write!(line, "Z {market} -"),
         Input::BnbFees(Some(fees)) => {

@@ -80,6 +80,11 @@ impl Shared {
         self.exchange.lock().expect("no piece of work panicked")
     }
 
+    /// Lets the market's task look again at what comes next.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
     /// Drives the market until the task is dropped.
     pub async fn run(self) {
         loop {
@@ -92,7 +97,10 @@ impl Shared {
                 Some(next_ns) if next_ns <= now_ns => tokio::task::yield_now().await,
                 Some(next_ns) => {
                     let wait = std::time::Duration::from_nanos((next_ns - now_ns).unsigned_abs());
-                    tokio::time::sleep(wait).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = self.wake.notified() => {}
+                    }
                 }
                 None => self.wake.notified().await,
             }

@@ -12,7 +12,9 @@ use market::{
     Quantity, Side, TimeInForce, UtcMs,
 };
 use matching::view::reaches;
-use matching::{Fees, MarketView, Output, PlaceOrder, QueueModel, Venue, VenueConfig};
+use matching::{
+    Fees, MarketView, OrderOptions, Output, PlaceOrder, QueueModel, Venue, VenueConfig,
+};
 
 use crate::feed::{Feed, FeedEvent};
 
@@ -143,6 +145,7 @@ impl Desk {
             price: best.price,
             quantity: Quantity(1),
             reduce_only: false,
+            options: OrderOptions::default(),
         };
         // Refused where the book is crossed for a moment: then there is no such order.
         if let Ok(id) = self.venue.place(now, &request, &mut self.out) {

@@ -44,6 +44,8 @@ pub struct Floor {
     board: Board,
     speed: f64,
     start_ns: i64,
+    /// Since when the market stands still, and the streams with what they had go on.
+    paused_ns: Option<i64>,
     events: u64,
     arrivals: Option<SharedLog>,
 }
@@ -110,6 +112,7 @@ impl Floor {
             feeds: lanes,
             speed,
             start_ns,
+            paused_ns: None,
             events: 0,
             arrivals: None,
         }
@@ -181,6 +184,20 @@ impl Floor {
         ticks.chain(feed).chain(countdowns).chain(board).min()
     }
 
+    /// Stops the feeds, or lets them go on where they stopped. Streams still send what they
+    /// collected, orders are accepted, and what is due by the clock happens.
+    pub fn set_paused(&mut self, paused: bool, now_ns: i64) {
+        match (self.paused_ns, paused) {
+            (None, true) => self.paused_ns = Some(now_ns),
+            (Some(since_ns), false) => {
+                // What came due meanwhile would come in one burst.
+                self.start_ns += now_ns - since_ns;
+                self.paused_ns = None;
+            }
+            (None, false) | (Some(_), true) => {}
+        }
+    }
+
     /// Cancels all orders of an instrument at `at_ns`, unless this is called again before then;
     /// `None` ends the countdown.
     pub fn set_countdown(&mut self, instrument: InstrumentId, at_ns: Option<i64>) {
@@ -224,6 +241,9 @@ impl Floor {
     }
 
     fn earliest(&self) -> Option<(usize, i64)> {
+        if self.paused_ns.is_some() {
+            return None;
+        }
         let lanes = self.feeds.iter().enumerate();
         lanes
             .filter_map(|(index, lane)| lane.next_ns.map(|next| (index, next)))

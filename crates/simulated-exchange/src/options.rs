@@ -81,7 +81,7 @@ pub struct Options {
     #[arg(long, value_name = "KEY", requires = "api_secret_file")]
     pub api_key: Option<String>,
 
-    /// File with the HMAC secret, or an Ed25519 key in PEM.
+    /// File with the HMAC secret, or an Ed25519 or RSA key in PEM.
     #[arg(long, value_name = "FILE", requires = "api_key")]
     pub api_secret_file: Option<PathBuf>,
 

@@ -6,13 +6,17 @@
 mod accounts_api;
 pub mod api_socket;
 pub mod control_api;
+mod counted;
+pub mod heartbeat;
 pub mod http;
+mod standing;
 pub mod stream_socket;
 pub mod tls;
 mod truth;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,18 +26,27 @@ use hyper_util::service::TowerToHyperService;
 use market::Market;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use self::counted::Counted;
 use crate::exchange::Shared;
 
 /// Time for a request's header; ends connections that send one byte at a time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for a peer to take what is written to it; ends connections that have ceased to read.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Open connections of one port: with those of the others still below the usual limit on open
+/// files of a service.
+const CONNECTIONS_MAX: usize = 12_000;
 
 /// The open ports.
 pub struct Ports {
     usdm: TcpListener,
     spot: TcpListener,
     control: TcpListener,
+    connections_max: usize,
 }
 
 impl Ports {
@@ -50,7 +63,17 @@ impl Ports {
             usdm: open(addresses[0]).await?,
             spot: open(addresses[1]).await?,
             control: open(addresses[2]).await?,
+            connections_max: CONNECTIONS_MAX,
         })
+    }
+
+    /// Another number of open connections of one port; who comes above it gets 503.
+    #[must_use]
+    pub fn with_connections_max(self, connections_max: usize) -> Self {
+        Self {
+            connections_max,
+            ..self
+        }
     }
 
     /// Addresses of USD-M, spot and control.
@@ -84,14 +107,20 @@ impl Ports {
         let spot = http::router(Market::Spot, shared.clone());
         let control = control_api::router(shared);
         tokio::join!(
-            accept(self.usdm, usdm, tls.clone()),
-            accept(self.spot, spot, tls),
-            accept(self.control, control, None),
+            accept(self.usdm, usdm, tls.clone(), self.connections_max),
+            accept(self.spot, spot, tls, self.connections_max),
+            accept(self.control, control, None, self.connections_max),
         );
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    connections_max: usize,
+) {
+    let places = Arc::new(Semaphore::new(connections_max));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -105,6 +134,9 @@ async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>)
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
+        let Some(stream) = Counted::admit(stream, &places, tls.is_some()) else {
+            continue;
+        };
         let router = router.clone();
         match tls.clone() {
             None => tokio::spawn(connection(stream, router)),

@@ -5,11 +5,6 @@
 //! sleep; the market moves where a test moves it.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-#[allow(
-    unused_imports,
-    dead_code,
-    reason = "what the other tests need as well"
-)]
 mod support;
 
 use binance::sign::Signer;

@@ -3,11 +3,6 @@
 //! In: orders over sockets on a fast generated market. Out: passes, or the first difference.
 //! Never: a wait without end.
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "each test file uses a part of what they share"
-)]
 mod support;
 
 use std::time::{Duration, Instant};

@@ -4,11 +4,6 @@
 //! another one. Never: a wait without end.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "each test file uses a part of what they share"
-)]
 mod support;
 
 use serde_json::Value;

@@ -4,11 +4,6 @@
 //! wallet does not have, a status from the start.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-#[allow(
-    unused_imports,
-    dead_code,
-    reason = "what the other tests need as well"
-)]
 mod support;
 
 use serde_json::{Value, json};

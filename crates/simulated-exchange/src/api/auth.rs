@@ -12,6 +12,7 @@ use market::UtcMs;
 
 use super::error::ApiError;
 use super::params::Params;
+use super::rsa::RsaKey;
 
 /// Default of `recvWindow` in ms.
 const RECV_WINDOW_MS: i64 = 5_000;
@@ -33,6 +34,7 @@ pub enum Security {
 enum Verifier {
     Secret(Signer),
     Public(Box<VerifyingKey>),
+    Rsa(RsaKey),
 }
 
 /// The registered key. Without one, any key is accepted and no signature is checked.
@@ -43,15 +45,17 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// A key with the text of its secret file: an HMAC secret, or an Ed25519 key in PEM, private
-    /// or public.
+    /// A key with the text of its secret file: an HMAC secret, or an Ed25519 or RSA key in PEM,
+    /// private or public.
     ///
     /// # Errors
     /// When the text is no such thing.
     pub fn new(api_key: String, secret: &str) -> Result<Self, String> {
-        let verifier = if secret.contains("BEGIN PUBLIC KEY") {
+        let verifier = if let Some(key) = RsaKey::from_pem(secret) {
+            Verifier::Rsa(key)
+        } else if secret.contains("BEGIN PUBLIC KEY") {
             let key = VerifyingKey::from_public_key_pem(secret.trim())
-                .map_err(|error| format!("no Ed25519 public key: {error}"))?;
+                .map_err(|error| format!("no Ed25519 or RSA public key: {error}"))?;
             Verifier::Public(Box::new(key))
         } else {
             Verifier::Secret(Signer::from_secret_text(secret).map_err(|error| error.to_string())?)
@@ -96,6 +100,7 @@ impl Keys {
     pub fn can_log_on(&self) -> bool {
         match &self.verifier {
             None | Some(Verifier::Public(_)) => true,
+            Some(Verifier::Rsa(_)) => false,
             Some(Verifier::Secret(signer)) => signer.can_log_on(),
         }
     }
@@ -124,6 +129,7 @@ impl Keys {
         let text = signed_text.as_bytes();
         let valid = match &self.verifier {
             None => true,
+            Some(Verifier::Rsa(key)) => key.verify(text, signature),
             Some(Verifier::Secret(signer)) => signer.verify(text, signature.as_bytes()),
             Some(Verifier::Public(key)) => STANDARD
                 .decode(signature)
@@ -198,5 +204,38 @@ mod tests {
         assert_eq!(check(Some("key"), "bad", sent - 1_000), Err(-1021));
         assert_eq!(check(Some("key"), "bad", sent + 5_001), Err(-1021));
         assert_eq!(check(Some("key"), "bad", sent), Err(-1022));
+    }
+
+    /// Made with openssl, as is the signature of [`QUERY`] below.
+    const RSA_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAs+814mj6ra42vYKELf23
+W9V4i1jweYhm5H9jy7ZVJBa/9H2GworU2hlVkAILvnxuHAgmF7NL9Uh704EpPZpt
+fnPHvua3oBkU6F9OMxACJRTW4sOvXeW+2UVup8Pq4mjM6WPblUWNvmxrgmX82jSG
+hREwcN98GfWtn3dAZfFxodckZ2aChTPNOOHOzhbnuQ07uHpoKaKNUCdYKklA97A1
+sKrsii3kwQN8GbS6sHQawye84UP82auuSd6g6SxfWG2HLZqWePVrYptOpiLCuWkb
+8JDJA/rY7e2SrOFWllDfRW0qttwFH4NPIGsXq9n1zVzYPET1EUb5xcM2E9qjs4st
+zwIDAQAB
+-----END PUBLIC KEY-----";
+    const RSA_SIGNATURE: &str = concat!(
+        "iFGa6XM1UzkNmB84s7YdA6yyyCM97kI3RLe4j4+47nDROxuLOjzmZu1s7XlBQKEdJZtchZiSUQkcmNqv",
+        "vXJ3Ox9Z7R0GU9Z4r1cgL0/nvTK/ViRHV+Y3siezFG3kKXlQ79j/V6zIkeqqciqtO0aIJn3UsaM3IBjx",
+        "OMStmqR47IQ1LinFdrwMuN+U7zVymYoT+GrGXWQBnI5EpDzuvPBMglDoqj1n37U4fG2se9RMO1pClEd4",
+        "ypYep3bwJq65IrG7gh2GvctjO2+WS+xds22dZo33QMFHq9dOb5b2slf3DSRqhB2ftREPMMj2DcAT2UfY",
+        "o0EqqajQKr7lvXo5+wtRgw==",
+    );
+
+    #[test]
+    fn an_rsa_key_checks_signatures_and_cannot_log_on() {
+        let keys = Keys::new("key".to_owned(), RSA_PUBLIC).unwrap();
+        let check = |text: &str| {
+            let signature = RSA_SIGNATURE.replace('+', "%2B");
+            let params = Params::from_rest(&format!("{QUERY}&signature={signature}"), "");
+            let now = UtcMs(1_591_702_613_943);
+            keys.check(Security::Signed, Some("key"), &params, text, now)
+                .map_err(|error| error.code)
+        };
+        assert_eq!(check(QUERY), Ok(()));
+        assert_eq!(check(&QUERY.replace("BUY", "SELL")), Err(-1022));
+        assert!(!keys.can_log_on());
     }
 }

@@ -48,6 +48,17 @@ fn status_word(instrument: &Instrument) -> &'static [u8] {
     }
 }
 
+/// Order types of a perpetual (binance.md section 2).
+const ORDER_TYPES: [&str; 7] = [
+    "LIMIT",
+    "MARKET",
+    "STOP",
+    "STOP_MARKET",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_MARKET",
+    "TRAILING_STOP_MARKET",
+];
+
 fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     let symbol = instrument.symbol.as_bytes();
     let base = base_asset(instrument);
@@ -106,10 +117,12 @@ fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     json.text("notionalLimit", b"800000000");
     json.close();
     json.close_list();
-    json.open_list("orderTypes")
-        .element(b"LIMIT")
-        .element(b"MARKET")
-        .close_list();
+    // Conditional types too, which live behind the algo endpoints: ccxt looks here before it sends.
+    let types = json.open_list("orderTypes");
+    for word in ORDER_TYPES {
+        types.element(word.as_bytes());
+    }
+    types.close_list();
     let lifetimes = json.open_list("timeInForce");
     for word in ["GTC", "IOC", "FOK", "GTX"] {
         lifetimes.element(word.as_bytes());

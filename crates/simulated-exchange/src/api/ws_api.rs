@@ -75,7 +75,12 @@ pub fn handle(
             None => (Err(ApiError::new(-1014, "Unsupported method.")), None),
             Some(endpoint) => {
                 let own_key = params.get("apiKey");
-                let logged_on = session.logged_on.is_some() && params.get("signature").is_none();
+                // The log-on speaks for its own key only: another one has to sign.
+                let logged_on = params.get("signature").is_none()
+                    && session
+                        .logged_on
+                        .as_ref()
+                        .is_some_and(|(key, _)| own_key.is_none_or(|own| own == key.as_str()));
                 let caller = Caller {
                     key: own_key.or(session.logged_on.as_ref().map(|(key, _)| key.as_str())),
                     signed_text: &signed_text,
@@ -129,6 +134,11 @@ fn status(exchange: &Exchange, session: &Session) -> Vec<u8> {
     json.integer("connectedSince", session.connected_since.0);
     json.boolean("returnRateLimits", session.rate_limits);
     json.integer("serverTime", exchange.clock.now().0);
+    if session.market == Market::Spot {
+        let mut subscribed = exchange.spot_subscriptions.iter();
+        let own = subscribed.any(|(connection, _)| connection == session.connection);
+        json.boolean("userDataStream", own);
+    }
     json.close();
     out
 }

@@ -6,17 +6,17 @@
 use std::time::Duration;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use market::Market;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, timeout};
 
+use super::WRITE_TIMEOUT;
+use super::heartbeat::Heartbeat;
 use crate::api::ws_api::{Session, handle};
 use crate::exchange::Shared;
 use crate::streams::hub::Outgoing;
 use crate::streams::names::Route;
-
-const PING_PERIOD: Duration = Duration::from_secs(180);
 
 /// Serves one connection until it ends.
 pub async fn run(socket: WebSocket, shared: Shared, market: Market, rate_limits: bool) {
@@ -48,28 +48,49 @@ async fn serve(
     mut session: Session,
     mut queue: mpsc::Receiver<Outgoing>,
 ) {
-    let mut pings = interval_at(Instant::now() + PING_PERIOD, PING_PERIOD);
+    let mut heartbeat = Heartbeat::new(session.market, Instant::now());
+    let period = heartbeat.period;
+    let mut pings = interval_at(Instant::now() + period, period);
     loop {
         tokio::select! {
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => answer(shared, &mut session, &text),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(_)) => {}
+                // Answered as a text that is no request (binance.md 2.2).
+                Some(Ok(Message::Binary(_))) => answer(shared, &mut session, ""),
+                Some(Ok(Message::Pong(payload))) => heartbeat.pong(&payload, Instant::now()),
+                Some(Ok(Message::Ping(_))) => {}
+                Some(Ok(Message::Close(_))) => {
+                    // The answer to a close waits in the socket; unsent, the peer sees a break.
+                    let _ = timeout(WRITE_TIMEOUT, socket.flush()).await;
+                    return;
+                }
+                Some(Err(_)) | None => return,
             },
             outgoing = queue.recv() => {
                 let Some(Outgoing::Text(text, _)) = outgoing else { return };
-                if socket.send(Message::Text(text)).await.is_err() {
+                if !sent(&mut socket, Message::Text(text)).await {
                     return;
                 }
             }
             _ = pings.tick() => {
+                if heartbeat.is_dead(Instant::now()) {
+                    return;
+                }
                 let now = shared.lock().clock.now().0.to_string();
-                if socket.send(Message::Ping(now.into())).await.is_err() {
+                if !sent(&mut socket, Message::Ping(now.into())).await {
                     return;
                 }
             }
         }
     }
+}
+
+/// False when the connection is broken, or its peer does not read.
+async fn sent(socket: &mut WebSocket, message: Message) -> bool {
+    matches!(
+        timeout(WRITE_TIMEOUT, socket.send(message)).await,
+        Ok(Ok(()))
+    )
 }
 
 /// Handles one request; its answer goes to the connection's queue, at once or late, and behind it

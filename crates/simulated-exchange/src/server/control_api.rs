@@ -14,7 +14,7 @@ use matching::{Account, AccountId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{accounts_api, truth};
+use super::{accounts_api, standing, truth};
 use crate::api::algo;
 use crate::assembly::opening_base;
 use crate::exchange::{Exchange, Shared};
@@ -42,6 +42,8 @@ pub fn router(shared: Shared) -> Router {
         .route("/sim/v1/clock", post(truth::clock))
         .route("/sim/v1/listing", post(truth::listing))
         .route("/sim/v1/funding", post(truth::funding))
+        .route("/sim/v1/book", get(standing::book))
+        .route("/sim/v1/market", post(standing::market))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
 }

@@ -11,7 +11,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use market::Market;
 
 use super::{api_socket, stream_socket};
@@ -21,6 +21,11 @@ use crate::streams::names::parse_path;
 
 /// Largest request body.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a refused body that are still read, and forgotten: who is in the midst of sending
+/// would otherwise see a broken connection and not the refusal.
+const REFUSED_BYTES_MAX: usize = 64 << 20;
+/// Time for a whole body; ends requests that send one byte at a time.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 struct Port {
@@ -45,9 +50,10 @@ async fn handle(State(port): State<Port>, request: Request) -> Response {
             Err(refusal) => refusal.into_response(),
         };
     }
-    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+    let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(refusal)) => return closing(refusal),
+        Err(_) => return closing(StatusCode::REQUEST_TIMEOUT),
     };
     let answer = call(&port, &parts.method, &path, &query, &parts.headers, &body);
     let delay_ms = port.shared.lock().faults.reply_delay_ms();
@@ -57,9 +63,43 @@ async fn handle(State(port): State<Port>, request: Request) -> Response {
     answer
 }
 
+/// The whole body, if it is not too long.
+async fn read_body(mut body: Body) -> Result<Bytes, StatusCode> {
+    let mut kept = Vec::new();
+    let mut length = 0usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        length = length.saturating_add(data.len());
+        if length <= BODY_BYTES_MAX {
+            kept.extend_from_slice(data);
+        } else if length <= REFUSED_BYTES_MAX {
+            kept = Vec::new();
+        } else {
+            break;
+        }
+    }
+    if length > BODY_BYTES_MAX {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    Ok(kept.into())
+}
+
+/// A refusal after which the connection is of no use: its body was not read to the end.
+fn closing(status: StatusCode) -> Response {
+    let mut response = status.into_response();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}
+
 fn upgrade_to(upgrade: WebSocketUpgrade, port: Port, path: &str, query: &str) -> Response {
     let upgrade = upgrade
         .max_message_size(BODY_BYTES_MAX)
+        // A frame is read whole before its message is measured.
+        .max_frame_size(BODY_BYTES_MAX)
         .write_buffer_size(0);
     let api_path = match port.market {
         Market::UsdM => "/ws-fapi/v1",

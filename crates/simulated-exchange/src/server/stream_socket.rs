@@ -3,14 +3,14 @@
 //! In: the hub's queue, the socket. Out: bytes, and the time at which each frame was written.
 //! Never: a frame that waits for a slow peer; the hub has dropped such a connection.
 
-use std::time::Duration;
-
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 use market::Market;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, timeout};
 
+use super::WRITE_TIMEOUT;
+use super::heartbeat::Heartbeat;
 use crate::exchange::Shared;
 use crate::streams::control::{self, Origin};
 use crate::streams::hub::{FrameKey, Outgoing};
@@ -54,12 +54,15 @@ async fn serve(
     origin: Origin,
     mut queue: mpsc::Receiver<Outgoing>,
 ) {
-    let period = ping_period(origin.market);
+    let mut heartbeat = Heartbeat::new(origin.market, Instant::now());
+    let period = heartbeat.period;
     let mut pings = interval_at(Instant::now() + period, period);
     loop {
         tokio::select! {
             outgoing = queue.recv() => {
-                if !write(&mut socket, shared, origin.market, outgoing, &mut queue).await {
+                let write = write(&mut socket, shared, origin.market, outgoing, &mut queue);
+                // The hub forgets a slow connection, but cannot end a write that waits for it.
+                if !timeout(WRITE_TIMEOUT, write).await.unwrap_or(false) {
                     return;
                 }
             }
@@ -76,12 +79,22 @@ async fn serve(
                     // Through the queue: no event can come before its acknowledgement.
                     hub.tell(origin.connection, Outgoing::Text(answer.into(), None));
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(_)) => {}
+                Some(Ok(Message::Pong(payload))) => heartbeat.pong(&payload, Instant::now()),
+                Some(Ok(Message::Binary(_) | Message::Ping(_))) => {}
+                Some(Ok(Message::Close(_))) => {
+                    // The answer to a close waits in the socket; unsent, the peer sees a break.
+                    let _ = timeout(WRITE_TIMEOUT, socket.flush()).await;
+                    return;
+                }
+                Some(Err(_)) | None => return,
             },
             _ = pings.tick() => {
+                if heartbeat.is_dead(Instant::now()) {
+                    return;
+                }
                 let now = shared.lock().clock.now().0.to_string();
-                if socket.send(Message::Ping(now.into())).await.is_err() {
+                let ping = socket.send(Message::Ping(now.into()));
+                if !matches!(timeout(WRITE_TIMEOUT, ping).await, Ok(Ok(()))) {
                     return;
                 }
             }
@@ -135,11 +148,4 @@ async fn write(
         }
     }
     socket.flush().await.is_ok()
-}
-
-fn ping_period(market: Market) -> Duration {
-    match market {
-        Market::UsdM => Duration::from_secs(180),
-        Market::Spot => Duration::from_secs(20),
-    }
 }

@@ -12,6 +12,8 @@ use crate::private::ListenKeys;
 
 /// Streams of one connection (binance.md 3.1).
 const STREAMS_MAX: usize = 1_024;
+/// Longest name that is remembered; a longer one names nothing and would only cost memory.
+const NAME_BYTES_MAX: usize = 256;
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +74,9 @@ pub fn handle(text: &str, origin: Origin, hub: &mut Hub, keys: &mut ListenKeys) 
 
 /// Subscribes to a stream, or on the private route to a listen key.
 pub fn subscribe(name: &str, origin: Origin, hub: &mut Hub, keys: &mut ListenKeys) {
+    if name.len() > NAME_BYTES_MAX {
+        return;
+    }
     hub.subscribe(origin.connection, name);
     if origin.market == Market::UsdM && origin.route == Route::Private {
         keys.listen(origin.connection, name);

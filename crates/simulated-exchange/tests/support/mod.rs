@@ -1,5 +1,11 @@
 //! What the socket tests share: a running exchange, a small client.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test uses its own part of this"
+)]
+
 mod client;
 mod exchange;
 

@@ -375,11 +375,9 @@ impl World {
         let now = self.venue.exchange.clock.now().0;
         let leverage = 1 + (fault.draws[0] % 50) as u32;
         let text = if fault.kind(2) == 0 {
-            self.venue
-                .exchange
-                .usdm
-                .venue
-                .set_leverage(instrument.id, leverage);
+            let venue = &mut self.venue.exchange.usdm.venue;
+            // One that the brackets do not allow stays as it was.
+            let _ = venue.set_leverage(instrument.id, leverage);
             let symbol = instrument.symbol.as_str();
             format!(
                 r#"{{"e":"ACCOUNT_CONFIG_UPDATE","E":{now},"T":{now},"ac":{{"s":"{symbol}","l":{leverage}}}}}"#
