@@ -18,7 +18,7 @@ use crate::streams::publisher::Publisher;
 use crate::tape::{Tape, funding};
 
 /// Feed events that are handled before the sockets get their turn.
-const EVENTS_PER_TURN: usize = 512;
+const EVENTS_PER_TURN: usize = 64;
 
 /// One market.
 pub struct Floor {
