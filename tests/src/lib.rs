@@ -41,9 +41,23 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// Cargo, as anybody calls it: some build scripts look at which package called it, and everything
+/// behind them would be built anew when the caller changes.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 fn build() -> PathBuf {
-    let status = Command::new("cargo")
-        .current_dir(root())
+    let status = cargo()
         .args([
             "build",
             "--quiet",
@@ -98,8 +112,7 @@ impl Demo {
         let state_dir = target().join("fulcrum/tests").join(name);
         let _ = std::fs::remove_dir_all(&state_dir);
         std::fs::create_dir_all(&state_dir).expect("a folder under target");
-        let child = Command::new("cargo")
-            .current_dir(root())
+        let child = cargo()
             .args(["xtask", "demo", "--json", "--state-dir"])
             .arg(&state_dir)
             .args(arguments)

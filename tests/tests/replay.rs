@@ -85,8 +85,7 @@ fn replay(binary: &Path, log: &Path, extra: &[&str]) -> String {
 }
 
 fn debug_binary() -> PathBuf {
-    let status = Command::new("cargo")
-        .current_dir(tests::root())
+    let status = tests::cargo()
         .args(["build", "--quiet", "--workspace", "--bins"])
         .status()
         .expect("cargo runs");
