@@ -184,11 +184,6 @@ impl Venue {
         &self.desk.account
     }
 
-    /// The account, to change how it is set up; nobody notes it.
-    pub fn account_mut(&mut self) -> &mut Account {
-        &mut self.desk.account
-    }
-
     /// Fees are paid in BNB from a balance of their own, or not.
     pub fn set_bnb_fees(&mut self, fees: Option<BnbFees>) {
         self.recorder.note_of(self.desk.id, || Input::BnbFees(fees));

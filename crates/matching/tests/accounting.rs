@@ -114,10 +114,10 @@ fn fees_go_by_liquidity_and_in_bnb_they_are_a_tenth_cheaper() {
     place(&mut venue, order("t", BTC, Side::Buy, 1_000_000, 100)).expect("it takes");
     // 1,000 x 0.05 %
     assert_eq!(venue.account().wallet, money("9999.5"));
-    venue.account_mut().bnb = Some(BnbFees {
+    venue.set_bnb_fees(Some(BnbFees {
         balance: money("0.001"),
         price: money("500"),
-    });
+    }));
     place(&mut venue, order("u", BTC, Side::Buy, 1_000_000, 100)).expect("it takes");
     // 0.5 x 0.9 / 500 = 0.0009 BNB; the wallet is not touched.
     let fill = *venue.fills().next_back().expect("a fill");
@@ -352,7 +352,8 @@ fn liquidation_stops_as_soon_as_the_rest_can_be_kept() {
         &[(984_000, 10)],
     );
     venue.on_mark(BTC, Price(983_900));
-    venue.account_mut().wallet = money("1001.5");
+    venue.move_money(NOW, money("1.5"), "DEPOSIT", &mut out);
+    assert_eq!(venue.account().wallet, money("1001.5"));
     // Equity 196.5, needed 196.78; 0.1 BTC sold: needed 192.84, fee 12.3: not enough, so more.
     venue.supervise(NOW, &mut out);
     assert_eq!(

@@ -155,7 +155,7 @@ fn act(venue: &mut Venue, of: InstrumentId, number: usize, step: &Step, out: &mu
                 balance: money("0.05"),
                 price: money("600"),
             };
-            venue.account_mut().bnb = on.then_some(bnb);
+            venue.set_bnb_fees(on.then_some(bnb));
         }
     }
 }

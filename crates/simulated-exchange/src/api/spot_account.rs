@@ -83,14 +83,19 @@ pub fn commission(call: &mut Call<'_>) -> Answer {
         json.decimal("seller", 0, 8);
         json.close();
     }
+    bnb_discount(&mut json);
+    json.close();
+    Ok(out)
+}
+
+/// What fees in BNB would save; nobody here pays in it.
+pub(super) fn bnb_discount(json: &mut JsonText<'_>) {
     json.open_member("discount");
     json.boolean("enabledForAccount", false);
     json.boolean("enabledForSymbol", false);
     json.text("discountAsset", b"BNB");
     json.text("discount", b"0.75000000");
     json.close();
-    json.close();
-    Ok(out)
 }
 
 /// `userDataStream.subscribe` and `….signature`: events come on the same connection.

@@ -154,12 +154,7 @@ pub(super) fn tested(call: &Call<'_>) -> Vec<u8> {
         json.decimal("taker", taker, 8);
         json.close();
     }
-    json.open_member("discount");
-    json.boolean("enabledForAccount", false);
-    json.boolean("enabledForSymbol", false);
-    json.text("discountAsset", b"BNB");
-    json.text("discount", b"0.75000000");
-    json.close();
+    super::spot_account::bnb_discount(&mut json);
     json.close();
     out
 }
