@@ -47,7 +47,10 @@ const CAUGHT_LEAST: u64 = 90;
 const PROPERTY_CASES: &str = "16";
 
 /// Seconds after which the tests of a mutant count as running for ever.
-const TIMEOUT_SECONDS: &str = "60";
+const TIMEOUT_SECONDS: &str = "20";
+
+/// Mutants tried at the same time.
+const JOBS: &str = "2";
 
 /// How cargo-mutants exits when it ran: all caught, some survived, some ran for ever.
 const RAN: [i32; 3] = [0, 2, 3];
@@ -109,6 +112,8 @@ fn check(options: &Options) -> Result<Count, Failure> {
         .args(["mutants", "--package", "engine", "--profile", "mutants"])
         .args(["--exclude", "**/tests/**", "--exclude", "**/*tests.rs"])
         .args([
+            "--jobs",
+            JOBS,
             "--no-shuffle",
             "--timeout",
             TIMEOUT_SECONDS,
@@ -123,7 +128,9 @@ fn check(options: &Options) -> Result<Count, Failure> {
     if let Some(shard) = &options.shard {
         command.args(["--sharding", "round-robin", "--shard", shard]);
     }
+    let mut results = Results::new();
     if options.again {
+        results = results_before(&folder)?;
         command.arg("--iterate");
     }
     command.arg("--output").arg(&folder).args(["--", "--lib"]);
@@ -134,20 +141,29 @@ fn check(options: &Options) -> Result<Count, Failure> {
     if !RAN.contains(&status.code().unwrap_or_default()) {
         return Err(Failure::Said(format!("cargo mutants: {status}")));
     }
-    let results = results_of(&folder, options.again)?;
+    merge_report(&folder, &mut results)?;
     let count = count_of(&results, &reasons()?);
     print_table(&count);
     Ok(count)
 }
 
-/// What became of each mutant, by its name: of this run, and with `again` of those before.
-fn results_of(folder: &Path, again: bool) -> Result<BTreeMap<String, String>, Failure> {
-    let kept = folder.join(RESULTS);
-    let mut results = BTreeMap::new();
-    if again {
-        results = serde_json::from_str(&read(&kept)?)
-            .map_err(|error| Failure::Said(format!("{}: {error}", kept.display())))?;
-    }
+/// What became of each mutant, by its name.
+type Results = BTreeMap<String, String>;
+
+/// What the runs before found, one that was broken off included.
+fn results_before(folder: &Path) -> Result<Results, Failure> {
+    let path = folder.join(RESULTS);
+    let mut results = match path.exists() {
+        true => serde_json::from_str(&read(&path)?)
+            .map_err(|error| Failure::Said(format!("{}: {error}", path.display())))?,
+        false => Results::new(),
+    };
+    merge_report(folder, &mut results)?;
+    Ok(results)
+}
+
+/// Adds what the last run found, and keeps all.
+fn merge_report(folder: &Path, results: &mut Results) -> Result<(), Failure> {
     let report: Value = serde_json::from_str(&read(&folder.join(REPORT))?)
         .map_err(|error| Failure::Said(format!("no report of cargo-mutants: {error}")))?;
     for outcome in report["outcomes"].as_array().into_iter().flatten() {
@@ -157,11 +173,8 @@ fn results_of(folder: &Path, again: bool) -> Result<BTreeMap<String, String>, Fa
             results.insert(name.to_string(), summary.to_string());
         }
     }
-    fs::write(&kept, json!(results).to_string()).map_err(|source| Failure::File {
-        path: kept.clone(),
-        source,
-    })?;
-    Ok(results)
+    let path = folder.join(RESULTS);
+    fs::write(&path, json!(results).to_string()).map_err(|source| Failure::File { path, source })
 }
 
 fn reasons() -> Result<Vec<Reason>, Failure> {
@@ -187,7 +200,7 @@ fn reasons() -> Result<Vec<Reason>, Failure> {
     Ok(all)
 }
 
-fn count_of(results: &BTreeMap<String, String>, reasons: &[Reason]) -> Count {
+fn count_of(results: &Results, reasons: &[Reason]) -> Count {
     let mut count = Count::default();
     for (name, summary) in results {
         match summary.as_str() {

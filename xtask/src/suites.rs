@@ -204,7 +204,11 @@ fn miri() -> Result<(), Failure> {
 }
 
 /// The workspaces of fuzz targets.
-const FUZZ_FOLDERS: [&str; 2] = ["crates/binance/fuzz", "crates/websocket/fuzz"];
+const FUZZ_FOLDERS: [&str; 3] = [
+    "crates/binance/fuzz",
+    "crates/simulated-exchange/fuzz",
+    "crates/websocket/fuzz",
+];
 
 fn fuzz() -> Result<(), Failure> {
     if !exists("cargo-fuzz") {
@@ -238,7 +242,13 @@ fn fuzz() -> Result<(), Failure> {
             results.push(json!({ "target": target, "seconds": seconds, "findings": 0 }));
         }
     }
-    let inputs = ["crates/binance", "crates/market", "crates/websocket"];
+    let inputs = [
+        "crates/binance",
+        "crates/market",
+        "crates/matching",
+        "crates/simulated-exchange",
+        "crates/websocket",
+    ];
     evidence::record("fuzz", &inputs, json!(results))
 }
 
