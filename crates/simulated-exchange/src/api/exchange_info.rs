@@ -124,7 +124,7 @@ fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     }
     types.close_list();
     let lifetimes = json.open_list("timeInForce");
-    for word in ["GTC", "IOC", "FOK", "GTX"] {
+    for word in ["GTC", "IOC", "FOK", "GTX", "GTD"] {
         lifetimes.element(word.as_bytes());
     }
     lifetimes.close_list();
@@ -179,10 +179,10 @@ fn spot_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
         ("ocoAllowed", false),
         ("otoAllowed", false),
         ("opoAllowed", false),
-        ("quoteOrderQtyMarketAllowed", false),
+        ("quoteOrderQtyMarketAllowed", true),
         ("allowTrailingStop", false),
-        ("cancelReplaceAllowed", false),
-        ("amendAllowed", false),
+        ("cancelReplaceAllowed", true),
+        ("amendAllowed", true),
         ("pegInstructionsAllowed", false),
         ("isSpotTradingAllowed", true),
         ("isMarginTradingAllowed", false),
