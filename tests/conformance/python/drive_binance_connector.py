@@ -9,14 +9,24 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 from binance.error import ClientError
 from binance.spot import Spot
 from binance.websocket.spot.websocket_api import SpotWebsocketAPIClient
 from binance.websocket.spot.websocket_stream import SpotWebsocketStreamClient
-from harness import ClientLimit, Mismatch, Server, checks_of, equal, holds, refused, run, until
+from harness import (
+    NOT_ON_SPOT,
+    ClientLimit,
+    Mismatch,
+    Server,
+    checks_of,
+    equal,
+    holds,
+    refused,
+    run,
+    until,
+)
 
 SYMBOL = "BTCUSDT"
 
@@ -213,23 +223,4 @@ def answer(heard: Heard, request: str) -> Any:
     return next((one for one in list(heard) if one.get("id") == request), None)
 
 
-def limited(checks: dict[str, Callable[[], Any]]) -> dict[str, Callable[[], Any]]:
-    """The checks, and the reasons of what spot itself does not have."""
-
-    def no_such_thing() -> None:
-        raise ClientLimit("it is a client of spot, which has no such thing")
-
-    rows = (
-        "batch",
-        "positions",
-        "income",
-        "reduce-only",
-        "algo stop triggers",
-        "leverage",
-        "margin type",
-        "hedge mode",
-    )
-    return dict.fromkeys(rows, no_such_thing) | checks
-
-
-asyncio.run(run(limited(checks_of(Driver(server := Server()))), server))
+asyncio.run(run(NOT_ON_SPOT | checks_of(Driver(server := Server())), server))

@@ -81,6 +81,26 @@ class ClientLimit(Exception):
     """The client, not the server, cannot do it; the message says why."""
 
 
+def _no_such_thing() -> None:
+    raise ClientLimit("it is a client of spot, which has no such thing")
+
+
+# The rows that no client of spot can have.
+NOT_ON_SPOT: dict[str, Check] = dict.fromkeys(
+    (
+        "batch",
+        "positions",
+        "income",
+        "reduce-only",
+        "algo stop triggers",
+        "leverage",
+        "margin type",
+        "hedge mode",
+    ),
+    _no_such_thing,
+)
+
+
 class Mismatch(Exception):
     """The client works, and what it says is not what the server says."""
 

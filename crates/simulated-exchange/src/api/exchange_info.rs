@@ -7,6 +7,8 @@ use binance::encode::JsonText;
 use market::decimal::{TEXT_MAX, write_decimal};
 use market::{Instrument, InstrumentStatus, Market, Step};
 
+use matching::SelfTrade;
+
 use super::endpoint::{Answer, Call};
 
 /// `GET /fapi/v1/exchangeInfo`.
@@ -128,7 +130,10 @@ fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
         lifetimes.element(word.as_bytes());
     }
     lifetimes.close_list();
-    json.open_list("permissionSets").close_list();
+    json.open_list("permissionSets")
+        .element(b"GRID")
+        .element(b"COPY")
+        .close_list();
     json.close();
 }
 
@@ -210,7 +215,11 @@ fn spot_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     json.open_list("permissions").close_list();
     json.raw("permissionSets", br#"[["SPOT"]]"#);
     json.text("defaultSelfTradePreventionMode", b"EXPIRE_MAKER");
-    json.raw("allowedSelfTradePreventionModes", br#"["EXPIRE_MAKER"]"#);
+    let modes = json.open_list("allowedSelfTradePreventionModes");
+    for mode in SelfTrade::ALL {
+        modes.element(mode.as_str().as_bytes());
+    }
+    modes.close_list();
     json.close();
 }
 
