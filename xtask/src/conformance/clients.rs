@@ -75,7 +75,11 @@ pub(crate) const CLIENTS: &[Client] = &[
         "binance-connector",
         "drive_binance_connector.py",
     ),
-    Client::python("python-binance", "python-binance", "drive_python_binance.py"),
+    Client::python(
+        "python-binance",
+        "python-binance",
+        "drive_python_binance.py",
+    ),
     Client::python("binance-sdk-usds-futures", "sdk", "drive_sdk_futures.py"),
     Client::python("binance-sdk-spot", "sdk", "drive_sdk_spot.py"),
     Client::node("ccxt-node", "drive_ccxt.cjs"),
