@@ -2,7 +2,9 @@
 //!
 //! In: a table of cases. Out: codes. Never: a control without its case.
 
-use super::{AccountView, BookView, RiskView, Throttle, check, fitted_exit_price, worst_notional};
+use super::{
+    AccountView, BookView, RiskView, Throttle, check, fitted_exit_price, margin_of, worst_notional,
+};
 use crate::config::RiskConfig;
 use crate::signal::Top;
 use crate::strategy::Purpose;
@@ -164,6 +166,9 @@ const SPOILED: &[Spoiled] = &[
     (DenialCode::FilterLot, |c| { c.order.order_type = OrderType::Market; c.instrument.filters.market_quantity_max = Quantity(0); c.order.quantity = Quantity(1_001); }),
     (DenialCode::FilterPrice, |c| { c.view.mark = None; c.order.price = Price(530_000); }),
     (DenialCode::NotionalBelowMinimum, |c| { c.order.quantity = Quantity(1); c.order.price = Price(499_999); }),
+    // Nobody names a price but the order; and not even the order.
+    (DenialCode::NotionalBelowMinimum, |c| { c.view.mark = None; c.view.book.top = None; c.order.quantity = Quantity(1); c.order.price = Price(499_999); }),
+    (DenialCode::BookEdge, |c| { c.view.mark = None; c.view.book.top = None; c.order.order_type = OrderType::Market; c.order.price = Price(0); }),
     (DenialCode::PriceCollar, |c| c.order.price = Price(505_002)),
     (DenialCode::PriceCollar, |c| c.order.price = Price(494_999)),
     (DenialCode::PriceCollar, |c| c.view.mark = Some(Price(494_000))),
@@ -343,6 +348,16 @@ fn an_order_just_inside_of_each_limit_of_the_account_passes() {
         change(&mut case);
         assert_eq!(result(&case), Ok(()), "case {index}");
     }
+}
+
+#[test]
+fn margin_is_rounded_up() {
+    let margin = |exposure, leverage| margin_of(Money(exposure), Rate(leverage)).0;
+    assert_eq!(margin(10, ONE), 10);
+    assert_eq!(margin(10, 3 * ONE), 4);
+    assert_eq!(margin(9, 3 * ONE), 3);
+    assert_eq!(margin(7, ONE / 2), 14);
+    assert_eq!(margin(i64::MAX, 0), i64::MAX, "no leverage at all");
 }
 
 #[test]

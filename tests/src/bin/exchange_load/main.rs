@@ -42,7 +42,7 @@ struct Arguments {
     #[arg(long, default_value_t = 10)]
     subscribers: usize,
     /// How many times faster than real time the generated market runs.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 12)]
     speed: u32,
     /// The exchange; `target/debug` without it.
     #[arg(long)]
