@@ -44,7 +44,7 @@ const PLACES: [&str; 5] = [
 const CAUGHT_LEAST: u64 = 90;
 
 /// Cases of a property test: the first ones find most, and every mutant pays for all of them.
-const PROPERTY_CASES: &str = "16";
+const PROPERTY_CASES: &str = "4";
 
 /// Seconds after which the tests of a mutant count as running for ever.
 const TIMEOUT_SECONDS: &str = "20";
@@ -134,6 +134,8 @@ fn check(options: &Options) -> Result<Count, Failure> {
         command.arg("--iterate");
     }
     command.arg("--output").arg(&folder).args(["--", "--lib"]);
+    // The books of 64 instruments are one book 64 times.
+    command.args(["--test", "books", "--", "--skip", "sixty_four"]);
     let status = command.status().map_err(|source| Failure::File {
         path: "cargo mutants".into(),
         source,

@@ -76,6 +76,10 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
         }
         Ok(floor)
     };
+    let weights = match options.no_limits {
+        true => Weights::without_limits,
+        false => Weights::new,
+    };
     Ok(Exchange {
         clock,
         usdm: floor(Market::UsdM, usdm)?,
@@ -86,8 +90,8 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
         accounts: Accounts::default(),
         listen_keys: ListenKeys::default(),
         spot_subscriptions: Subscriptions::default(),
-        usdm_weights: Weights::new(Market::UsdM),
-        spot_weights: Weights::new(Market::Spot),
+        usdm_weights: weights(Market::UsdM),
+        spot_weights: weights(Market::Spot),
         requests: 0,
         private_events: 0,
     })

@@ -85,6 +85,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", requires = "api_key")]
     pub api_secret_file: Option<PathBuf>,
 
+    /// Count weights and orders, and refuse nobody for them: for tests under load.
+    #[arg(long)]
+    pub no_limits: bool,
+
     /// Faults to inject, `NAME:ARG`, several separated by commas.
     #[arg(long, value_name = "NAME:ARG", value_delimiter = ',')]
     pub fault: Vec<FaultSpec>,
