@@ -160,7 +160,10 @@ fn results_before(folder: &Path) -> Result<Results, Failure> {
             .map_err(|error| Failure::Said(format!("{}: {error}", path.display())))?,
         false => Results::new(),
     };
-    merge_report(folder, &mut results)?;
+    // One that was broken off before its first mutant has none.
+    if folder.join(REPORT).exists() {
+        merge_report(folder, &mut results)?;
+    }
     Ok(results)
 }
 

@@ -18,6 +18,7 @@ use crate::feed::generator::Generator;
 use crate::feed::recording::Recording;
 use crate::feed::{Feed, parameters};
 use crate::floor::{Floor, SharedLog};
+use crate::listing::Listing;
 use crate::options::Options;
 use crate::private::{ListenKeys, Subscriptions};
 use crate::wire_log::WireLog;
@@ -123,14 +124,15 @@ fn keys(options: &Options) -> Result<Keys, StartError> {
 type Feeds = Vec<Box<dyn Feed>>;
 
 fn feeds(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+    let listing = Listing::read(&options.exchange_info).map_err(StartError::Input)?;
     if options.capture.is_empty() {
-        generated(options)
+        generated(options, &listing)
     } else {
-        recorded(options)
+        recorded(options, &listing)
     }
 }
 
-fn recorded(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+fn recorded(options: &Options, listing: &Listing) -> Result<(Feeds, Feeds), StartError> {
     let read = recordings::Options {
         skip_bad: options.skip_bad,
     };
@@ -157,7 +159,10 @@ fn recorded(options: &Options) -> Result<(Feeds, Feeds), StartError> {
                 "{symbol} was recorded in two sessions that do not continue each other; give one"
             )));
         }
-        let feed = Recording::load(session, options.repeat, options.skip_bad)
+        let listed = listing
+            .find(session.market, symbol)
+            .map_err(StartError::Input)?;
+        let feed = Recording::load(session, listed, options.repeat, options.skip_bad)
             .map_err(StartError::Input)?;
         tracing::info!(market = %session.market, symbol, tick = ?session.tick(),
             lot = ?session.lot(), messages = session.facts.messages, "recording loaded");
@@ -166,12 +171,13 @@ fn recorded(options: &Options) -> Result<(Feeds, Feeds), StartError> {
     Ok(both)
 }
 
-fn generated(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+fn generated(options: &Options, listing: &Listing) -> Result<(Feeds, Feeds), StartError> {
     let mut both = (Vec::new(), Vec::new());
     for market in [Market::UsdM, Market::Spot] {
         for symbol in &options.symbols {
-            let instrument =
-                parameters::instrument(market, symbol).map_err(StartError::Argument)?;
+            let built_in = parameters::instrument(market, symbol).map_err(StartError::Argument)?;
+            let listed = listing.find(market, symbol).map_err(StartError::Argument)?;
+            let instrument = listed.unwrap_or(built_in);
             let flow = parameters::flow(&instrument);
             let feed: Box<dyn Feed> = Box::new(Generator::new(instrument, flow, options.seed));
             match market {

@@ -52,6 +52,11 @@ pub struct Options {
     #[arg(long = "loop")]
     pub repeat: bool,
 
+    /// Answers of `exchangeInfo` whose ticks, lots and filters are taken instead of the built-in
+    /// ones: one file of each market, plain or compressed, several separated by commas.
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub exchange_info: Vec<PathBuf>,
+
     /// Collect depth differences over so many milliseconds.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rebatch_depth: Option<u32>,

@@ -262,6 +262,11 @@ fn what_is_known_or_confirmed_is_never_declared_not_to_exist() {
     let mut table = table();
     let slot = place(&mut table, 0, SECOND);
     table.queried(slot, MonoNs(9 * SECOND));
+    assert_eq!(
+        table.query_is_early(slot, MonoNs(9 * SECOND)),
+        None,
+        "nothing is in doubt"
+    );
     assert!(!table.not_found(slot, Market::UsdM) && !table.not_found(slot, Market::UsdM));
     table.apply(slot, Evidence::Accept, Quantity::ZERO, MonoNs(9 * SECOND));
     table.make_unknown(slot, MonoNs(9 * SECOND));
