@@ -130,10 +130,7 @@ fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
         lifetimes.element(word.as_bytes());
     }
     lifetimes.close_list();
-    json.open_list("permissionSets")
-        .element(b"GRID")
-        .element(b"COPY")
-        .close_list();
+    json.raw("permissionSets", br#"["GRID","COPY"]"#);
     json.close();
 }
 
