@@ -32,11 +32,6 @@ impl Random {
         mixed ^= mixed >> 31;
         (mixed % bound as u64) as usize
     }
-
-    /// True once in `times`.
-    fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
 }
 
 #[test]
