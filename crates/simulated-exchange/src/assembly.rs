@@ -14,6 +14,7 @@ use crate::arrival_log::ArrivalLog;
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Shared};
 use crate::faults::Faults;
+use crate::faults::schedule::Schedule;
 use crate::feed::follow::Following;
 use crate::feed::generator::Generator;
 use crate::feed::recording::Recording;
@@ -100,6 +101,9 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         usdm: floor(Market::UsdM, usdm)?,
         spot: floor(Market::Spot, spot)?,
         faults: Faults::from_specs(&options.fault),
+        schedule: options
+            .fault_schedule
+            .map(|spec| Schedule::new(spec, start_ns)),
         wire: WireLog::default(),
         keys,
         accounts: Accounts::default(),

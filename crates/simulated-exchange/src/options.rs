@@ -11,6 +11,7 @@ use market::Market;
 use matching::QueueModel;
 
 use crate::faults::FaultSpec;
+use crate::faults::schedule::ScheduleSpec;
 use crate::feed::follow::Target;
 
 /// A simulated Binance on loopback: USD-M futures, spot, and a control API.
@@ -115,6 +116,10 @@ pub struct Options {
     /// Faults to inject, `NAME:ARG`, several separated by commas.
     #[arg(long, value_name = "NAME:ARG", value_delimiter = ',')]
     pub fault: Vec<FaultSpec>,
+
+    /// Faults that come by themselves: `seed=7,rate=6`, the rate in faults a minute.
+    #[arg(long, value_name = "SEED,RATE")]
+    pub fault_schedule: Option<ScheduleSpec>,
 
     /// Count and skip broken lines of recordings instead of refusing the file.
     #[arg(long, requires = "capture")]

@@ -9,11 +9,23 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
+use market::Market;
+use matching::Venue;
 use serde_json::{Value, json};
+use simulated_exchange::arrival_log::replay;
 use simulated_exchange::assembly;
 use simulated_exchange::options::Options;
 use simulated_exchange::server::{Ports, tls};
 use support::{Bases, http, open, request, signed, start};
+
+/// Everything that a fill, a fee, a position or a filter could differ in.
+fn books(venue: &Venue) -> Vec<String> {
+    let fills = venue.fills().map(|fill| format!("{fill:?}"));
+    let orders = venue.orders().map(|order| format!("{order:?}"));
+    let listed = venue.instruments().iter().map(|one| format!("{one:?}"));
+    let account = std::iter::once(format!("{:?} {:?}", venue.account(), venue.totals()));
+    fills.chain(orders).chain(listed).chain(account).collect()
+}
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -249,8 +261,13 @@ async fn an_old_connection_is_replaced_without_a_missing_frame() {
 #[tokio::test]
 async fn orders_fill_in_the_followed_market_and_stay_here() {
     let leader = leader().await;
-    let follower = follow(&leader, &[]).await;
+    let log = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("following.log");
+    let file = log.display().to_string();
+    let follower = follow(&leader, &["--arrival-log", &file]).await;
     in_sync(&follower).await;
+    let filters = json!({"symbol": "BTCUSDT", "minimum_notional": 60});
+    tell(&follower, "/sim/v1/listing", filters).await;
+    tell(&follower, "/sim/v1/funding", json!({"amount_e8": -5})).await;
     let bid = book(&follower, "usdm").await["bids"][0][0].clone();
     let mut api = open(follower.usdm, "/ws-fapi/v1").await;
     let price = bid.as_str().expect("a price");
@@ -281,6 +298,16 @@ async fn orders_fill_in_the_followed_market_and_stay_here() {
             "the followed one sees no order"
         );
     }
+    let ours = {
+        let mut exchange = follower.shared.lock();
+        exchange.usdm.write_arrivals(true);
+        exchange.spot.write_arrivals(true);
+        books(&exchange.usdm.venue)
+    };
+    let text = std::fs::read_to_string(&log).expect("a log");
+    let venues = replay(&text).expect("a sound log");
+    let usdm = venues.iter().find(|(market, _)| *market == Market::UsdM);
+    assert_eq!(books(&usdm.expect("it is in the log").1), ours);
 }
 
 #[tokio::test]

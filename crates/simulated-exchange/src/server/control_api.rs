@@ -37,6 +37,13 @@ pub fn router(shared: Shared) -> Router {
         )
         .route("/sim/v1/transfer", post(accounts_api::transfer))
         .route("/sim/v1/fault", post(fault))
+        .route(
+            "/sim/v1/faults",
+            get(state_api::faults)
+                .post(fault)
+                .delete(state_api::end_faults),
+        )
+        .route("/sim/v1/reset", post(state_api::reset))
         .route("/sim/v1/state", get(state_api::state))
         .route("/sim/v1/stats", get(stats))
         .route("/sim/v1/history", get(truth::history))

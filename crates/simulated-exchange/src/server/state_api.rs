@@ -1,15 +1,16 @@
-//! How the exchange stands, in one answer.
+//! How the exchange stands, in one answer; faults, and their end.
 //!
-//! In: a request on the control port. Out: time, markets, instruments, faults, what is followed.
+//! In: requests on the control port. Out: time, markets, instruments, faults, what is followed.
 //! Never: the Binance dialect, an account; `/sim/v1/account` has those.
 
 use axum::Json;
 use axum::extract::State;
-use market::{Instrument, Side, Step};
+use market::{Instrument, Market, Side, Step};
 use serde_json::{Value, json};
 
 use super::control_api::decimal;
 use crate::exchange::Shared;
+use crate::faults::schedule::Schedule;
 use crate::floor::Floor;
 
 /// `GET /sim/v1/state`.
@@ -17,6 +18,7 @@ pub(super) async fn state(State(shared): State<Shared>) -> Json<Value> {
     let exchange = shared.lock();
     Json(json!({
         "now_ms": exchange.clock.now().0,
+        "clock_paused": exchange.clock.is_standing(),
         "usdm": describe(&exchange.usdm),
         "spot": describe(&exchange.spot),
         "accounts": exchange.usdm.venue.account_count(),
@@ -24,6 +26,42 @@ pub(super) async fn state(State(shared): State<Shared>) -> Json<Value> {
         "private_events": exchange.private_events,
         "faults_injected": exchange.faults.injected(),
     }))
+}
+
+/// `GET /sim/v1/faults`: those that wait, and the next of the schedule.
+pub(super) async fn faults(State(shared): State<Shared>) -> Json<Value> {
+    let exchange = shared.lock();
+    let waiting = exchange.faults.waiting();
+    let waiting = waiting.map(|one| format!("{}:{}", one.name(), one.argument));
+    let next_ns = exchange.schedule.as_ref().map(Schedule::next_ns);
+    Json(json!({
+        "waiting": waiting.collect::<Vec<_>>(),
+        "injected": exchange.faults.injected(),
+        "next_scheduled_ms": next_ns.map(|next_ns| next_ns / 1_000_000),
+    }))
+}
+
+/// `DELETE /sim/v1/faults`: those that wait, those that last, and the schedule end.
+pub(super) async fn end_faults(State(shared): State<Shared>) -> Json<Value> {
+    let mut exchange = shared.lock();
+    exchange.faults.clear();
+    exchange.schedule = None;
+    Json(json!({ "waiting": [] }))
+}
+
+/// `POST /sim/v1/reset`: no fault, clock and market run. Accounts stay as they are.
+pub(super) async fn reset(State(shared): State<Shared>) -> Json<Value> {
+    let mut exchange = shared.lock();
+    exchange.faults.clear();
+    exchange.schedule = None;
+    exchange.clock.set_standing(false);
+    let now_ns = exchange.clock.now_ns();
+    for market in [Market::UsdM, Market::Spot] {
+        exchange.floor_mut(market).set_paused(false, now_ns);
+    }
+    drop(exchange);
+    shared.wake();
+    Json(json!({ "paused": false, "waiting": [] }))
 }
 
 fn describe(floor: &Floor) -> Value {
