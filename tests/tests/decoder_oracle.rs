@@ -9,7 +9,6 @@ use market::InstrumentId;
 use recordings::{Catalog, MessageKind, Options, Session};
 use std::path::Path;
 use tests::oracle::decoders::Decoders;
-use tests::oracle::exchange::Random;
 
 /// Mutated messages in all, where `FULCRUM_MUTATIONS` says no other number.
 const MUTATIONS: u64 = 1_000_000;
@@ -19,6 +18,21 @@ const SAMPLE_STEP: usize = 23;
 const SAMPLE_BYTES_MAX: usize = 1_200;
 
 const SEED: u64 = 0x5eed_0f0b_00c5;
+
+/// SplitMix64: small, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    /// A number below `bound`.
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^= mixed >> 31;
+        (mixed % bound as u64) as usize
+    }
+}
 
 #[test]
 fn both_decoders_read_every_recorded_message_the_same() {

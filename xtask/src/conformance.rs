@@ -14,7 +14,7 @@ use clap::Args;
 use clients::{CLIENTS, Client, Environment};
 use serde_json::json;
 use server::{KeyKind, Server};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use table::{Cell, Table};
 
 /// Options of `cargo xtask conformance`.
@@ -28,12 +28,15 @@ pub(crate) struct Options {
     server: Option<PathBuf>,
 }
 
+/// The run against a recording.
+const RECORDED: &str = "recording";
 /// Runs of each client: name, kind of key, TLS.
-const RUNS: [(&str, KeyKind, bool); 4] = [
+const RUNS: [(&str, KeyKind, bool); 5] = [
     ("full", KeyKind::Hmac, true),
     ("plain", KeyKind::Hmac, false),
     ("ed25519", KeyKind::Ed25519, true),
     ("rsa", KeyKind::Rsa, true),
+    (RECORDED, KeyKind::Hmac, true),
 ];
 
 /// Installs, runs, prints.
@@ -62,18 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     for client in chosen {
         let environment = Environment::install(client)?;
         for (name, kind, tls) in RUNS {
-            println!("== {}: {name}", client.name);
-            let server = match Server::start(&binary, kind, tls) {
-                Ok(server) => server,
-                Err(failure) => {
-                    let reason = failure.to_string();
-                    table.add(client, name, vec![Cell::failed("connect", &reason)]);
-                    continue;
-                }
-            };
-            let cells = environment.drive(client, name, &server)?;
-            table.add(client, name, cells);
-            server.stop()?;
+            one_run(&mut table, client, &environment, &binary, (name, kind, tls))?;
         }
     }
     println!("\n{}", table.text());
@@ -81,6 +73,49 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         write(&root().join("docs/conformance.md"), &table.document())?;
     }
     table.verdict()
+}
+
+/// One run of one client against a server of its own.
+fn one_run(
+    table: &mut Table,
+    client: &Client,
+    environment: &Environment,
+    binary: &Path,
+    (name, kind, tls): (&str, KeyKind, bool),
+) -> Result<(), Failure> {
+    let recording = match name {
+        RECORDED if !client.follows_recording => return Ok(()),
+        RECORDED => match recording() {
+            Some(file) => Some(file),
+            None => {
+                println!("skipped: no captures; FULCRUM_CAPTURES names their folder");
+                return Ok(());
+            }
+        },
+        _ => None,
+    };
+    println!("== {}: {name}", client.name);
+    match Server::start(binary, kind, tls, recording.as_deref()) {
+        Ok(server) => {
+            let cells = environment.drive(client, name, &server)?;
+            table.add(client, name, cells);
+            server.stop()
+        }
+        Err(failure) => {
+            let cell = Cell::failed("connect", &failure.to_string());
+            table.add(client, name, vec![cell]);
+            Ok(())
+        }
+    }
+}
+
+/// The recording that a client follows from its first line to its last: long enough to be more
+/// than a glance, with a snapshot at its beginning.
+fn recording() -> Option<PathBuf> {
+    let folder = std::env::var_os("FULCRUM_CAPTURES")
+        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    let file = folder.join("hftbacktest/usdm/btcusdt_20230404.dat.gz");
+    file.is_file().then_some(file)
 }
 
 /// What the result depends on.

@@ -11,6 +11,9 @@ use crate::evidence;
 use crate::process::{Failure, exists, read, root, target_dir};
 use clap::Args;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use toml_edit::DocumentMut;
 
@@ -23,6 +26,9 @@ pub(crate) struct Options {
     /// Only of files whose path contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Only those that no test has caught in the runs before; their results are kept.
+    #[arg(long)]
+    again: bool,
 }
 
 /// What is mutated.
@@ -36,6 +42,22 @@ const PLACES: [&str; 5] = [
 
 /// Of a hundred viable mutants so many must be caught.
 const CAUGHT_LEAST: u64 = 90;
+
+/// Cases of a property test: the first ones find most, and every mutant pays for all of them.
+const PROPERTY_CASES: &str = "4";
+
+/// Seconds after which the tests of a mutant count as running for ever.
+const TIMEOUT_SECONDS: &str = "20";
+
+/// Mutants tried at the same time.
+const JOBS: &str = "2";
+
+/// How cargo-mutants exits when it ran: all caught, some survived, some ran for ever.
+const RAN: [i32; 3] = [0, 2, 3];
+
+/// What cargo-mutants wrote about its last run, and what is kept of all runs since a fresh start.
+const REPORT: &str = "mutants.out/outcomes.json";
+const RESULTS: &str = "results.json";
 
 /// Why survivors are left.
 const REASONS: &str = "hotpath/engine/survivors.toml";
@@ -60,6 +82,9 @@ struct Count {
 /// Runs it.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let count = check(options)?;
+    if options.again && options.shard.is_none() && options.only.is_none() {
+        evidence::record("source-mutants", &INPUTS, page(&count))?;
+    }
     verdict(&count)
 }
 
@@ -68,6 +93,7 @@ pub(crate) fn suite() -> Result<(), Failure> {
     let count = check(&Options {
         shard: None,
         only: None,
+        again: false,
     })?;
     evidence::record("source-mutants", &INPUTS, page(&count))?;
     verdict(&count)
@@ -80,38 +106,80 @@ fn check(options: &Options) -> Result<Count, Failure> {
     }
     let folder = target_dir().join("source-mutants");
     let mut command = Command::new("cargo");
-    command.current_dir(root()).args([
-        "mutants",
-        "--package",
-        "engine",
-        "--exclude",
-        "**/tests/**",
-        "--exclude",
-        "**/*tests.rs",
-        "--no-shuffle",
-        "--colors",
-        "never",
-    ]);
+    command
+        .current_dir(root())
+        .env("PROPTEST_CASES", PROPERTY_CASES)
+        .args(["mutants", "--package", "engine", "--profile", "mutants"])
+        .args(["--exclude", "**/tests/**", "--exclude", "**/*tests.rs"])
+        .args([
+            "--jobs",
+            JOBS,
+            "--no-shuffle",
+            "--timeout",
+            TIMEOUT_SECONDS,
+            "--colors",
+            "never",
+        ]);
     let only = options.only.as_deref().unwrap_or_default();
     for place in PLACES.iter().filter(|place| place.contains(only)) {
         let all = if place.ends_with('/') { "**" } else { "" };
         command.args(["--file", &format!("{place}{all}")]);
     }
     if let Some(shard) = &options.shard {
-        command.args(["--shard", shard]);
+        command.args(["--sharding", "round-robin", "--shard", shard]);
     }
-    command.arg("--output").arg(&folder);
-    // A survivor is no error of the tool; what it found stands in its report.
-    command.status().map_err(|source| Failure::File {
+    let mut results = Results::new();
+    if options.again {
+        results = results_before(&folder)?;
+        command.arg("--iterate");
+    }
+    command.arg("--output").arg(&folder).args(["--", "--lib"]);
+    // The books of 64 instruments are one book 64 times.
+    command.args(["--test", "books", "--", "--skip", "sixty_four"]);
+    let status = command.status().map_err(|source| Failure::File {
         path: "cargo mutants".into(),
         source,
     })?;
-    let text = read(&folder.join("mutants.out/outcomes.json"))?;
-    let report: Value = serde_json::from_str(&text)
-        .map_err(|error| Failure::Said(format!("no report of cargo-mutants: {error}")))?;
-    let count = count_of(&report, &reasons()?);
+    if !RAN.contains(&status.code().unwrap_or_default()) {
+        return Err(Failure::Said(format!("cargo mutants: {status}")));
+    }
+    merge_report(&folder, &mut results)?;
+    let count = count_of(&results, &reasons()?);
     print_table(&count);
     Ok(count)
+}
+
+/// What became of each mutant, by its name.
+type Results = BTreeMap<String, String>;
+
+/// What the runs before found, one that was broken off included.
+fn results_before(folder: &Path) -> Result<Results, Failure> {
+    let path = folder.join(RESULTS);
+    let mut results = match path.exists() {
+        true => serde_json::from_str(&read(&path)?)
+            .map_err(|error| Failure::Said(format!("{}: {error}", path.display())))?,
+        false => Results::new(),
+    };
+    // One that was broken off before its first mutant has none.
+    if folder.join(REPORT).exists() {
+        merge_report(folder, &mut results)?;
+    }
+    Ok(results)
+}
+
+/// Adds what the last run found, and keeps all.
+fn merge_report(folder: &Path, results: &mut Results) -> Result<(), Failure> {
+    let report: Value = serde_json::from_str(&read(&folder.join(REPORT))?)
+        .map_err(|error| Failure::Said(format!("no report of cargo-mutants: {error}")))?;
+    for outcome in report["outcomes"].as_array().into_iter().flatten() {
+        let name = outcome["scenario"]["Mutant"]["name"].as_str();
+        let summary = outcome["summary"].as_str();
+        if let (Some(name), Some(summary)) = (name, summary) {
+            results.insert(name.to_string(), summary.to_string());
+        }
+    }
+    let path = folder.join(RESULTS);
+    fs::write(&path, json!(results).to_string()).map_err(|source| Failure::File { path, source })
 }
 
 fn reasons() -> Result<Vec<Reason>, Failure> {
@@ -137,19 +205,16 @@ fn reasons() -> Result<Vec<Reason>, Failure> {
     Ok(all)
 }
 
-fn count_of(report: &Value, reasons: &[Reason]) -> Count {
+fn count_of(results: &Results, reasons: &[Reason]) -> Count {
     let mut count = Count::default();
-    for outcome in report["outcomes"].as_array().into_iter().flatten() {
-        let Some(name) = outcome["scenario"]["Mutant"]["name"].as_str() else {
-            continue;
-        };
-        match outcome["summary"].as_str() {
+    for (name, summary) in results {
+        match summary.as_str() {
             // One that makes the tests run for ever is noticed.
-            Some("CaughtMutant" | "Timeout") => count.caught += 1,
-            Some("MissedMutant") => {
+            "CaughtMutant" | "Timeout" => count.caught += 1,
+            "MissedMutant" => {
                 let reason = reasons.iter().find(|one| name.contains(&one.name));
                 let why = reason.map_or("", |one| one.why.as_str());
-                count.survivors.push((name.to_string(), why.to_string()));
+                count.survivors.push((name.clone(), why.to_string()));
             }
             _ => count.unviable += 1,
         }

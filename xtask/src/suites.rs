@@ -3,7 +3,7 @@
 //! In: a suite's name and the parts that must be there. Out: a table of steps with their times,
 //! exit 0 only if all passed. Never: a required part that is skipped in silence.
 
-use crate::process::{Failure, cargo, exists, line_of, root, run as run_to_end, target_dir};
+use crate::process::{Failure, cargo, exists, line_of, read, root, run as run_to_end, target_dir};
 use crate::{
     bench, conformance, evidence, mutants, setup, simulate, source_mutants, tidy, torture,
 };
@@ -39,6 +39,8 @@ pub(crate) enum Suite {
     Mutants,
     /// Every mutant that cargo-mutants finds in what money hangs on; hours.
     SourceMutants,
+    /// The simulated exchange under load on one core.
+    Load,
     /// Two thousand seeds of the simulation, and 200 of them twice.
     Simulate,
     /// Real processes that are killed, frozen, cut off and starved of disk.
@@ -74,6 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Some(Suite::Conformance) => conformance::suite(),
         Some(Suite::Mutants) => mutants::suite(),
         Some(Suite::SourceMutants) => source_mutants::suite(),
+        Some(Suite::Load) => load(),
         Some(Suite::Simulate) => simulate::suite(),
         Some(Suite::Torture) => torture::suite(),
     }
@@ -203,8 +206,38 @@ fn miri() -> Result<(), Failure> {
     evidence::record("miri", &["crates/ipc"], result)
 }
 
+/// What the figures of the load depend on.
+const LOAD_INPUTS: [&str; 4] = [
+    "crates/binance/src",
+    "crates/matching/src",
+    "crates/simulated-exchange/src",
+    "tests/src/bin/exchange_load",
+];
+
+fn load() -> Result<(), Failure> {
+    let release = target_dir().join("release/simulated-exchange");
+    run_to_end(cargo().args(["build", "--release", "--locked", "-p", "simulated-exchange"]))?;
+    let figures = target_dir().join("fulcrum/load.json");
+    run_to_end(
+        cargo()
+            .args(["run", "--quiet", "--locked", "-p", "tests"])
+            .args(["--bin", "exchange_load", "--", "--exchange"])
+            .arg(release)
+            .arg("--json")
+            .arg(&figures),
+    )?;
+    let page = read(&figures)?;
+    let page = serde_json::from_str(&page)
+        .map_err(|error| Failure::Said(format!("{}: {error}", figures.display())))?;
+    evidence::record("load", &LOAD_INPUTS, page)
+}
+
 /// The workspaces of fuzz targets.
-const FUZZ_FOLDERS: [&str; 2] = ["crates/binance/fuzz", "crates/websocket/fuzz"];
+const FUZZ_FOLDERS: [&str; 3] = [
+    "crates/binance/fuzz",
+    "crates/simulated-exchange/fuzz",
+    "crates/websocket/fuzz",
+];
 
 fn fuzz() -> Result<(), Failure> {
     if !exists("cargo-fuzz") {
@@ -238,7 +271,13 @@ fn fuzz() -> Result<(), Failure> {
             results.push(json!({ "target": target, "seconds": seconds, "findings": 0 }));
         }
     }
-    let inputs = ["crates/binance", "crates/market", "crates/websocket"];
+    let inputs = [
+        "crates/binance",
+        "crates/market",
+        "crates/matching",
+        "crates/simulated-exchange",
+        "crates/websocket",
+    ];
     evidence::record("fuzz", &inputs, json!(results))
 }
 

@@ -21,6 +21,30 @@ pub(crate) struct Lines {
     line: u64,
 }
 
+/// The whole text of a file that is no recording but lies beside them, whatever its compression.
+///
+/// # Errors
+/// [`RecordingError`] when the file is missing, damaged or longer than a recording's line may be.
+pub fn read_whole(path: &Path) -> Result<Vec<u8>, RecordingError> {
+    let mut lines = Lines::open(path)?;
+    let mut text = Vec::new();
+    let read = (&mut lines.reader)
+        .take(LINE_BYTES_MAX + 1)
+        .read_to_end(&mut text);
+    let read = read.and_then(|length| match length as u64 <= LINE_BYTES_MAX {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "longer than {LINE_BYTES_MAX} bytes"
+        ))),
+    });
+    read.map(|()| text)
+        .map_err(|source| RecordingError::Damaged {
+            file: path.to_owned(),
+            line: 1,
+            source,
+        })
+}
+
 impl Lines {
     /// Opens a file and looks at its first bytes for the compression.
     pub(crate) fn open(path: &Path) -> Result<Self, RecordingError> {

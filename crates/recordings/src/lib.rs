@@ -30,6 +30,7 @@ mod session;
 pub use catalog::{Catalog, Options};
 pub use error::RecordingError;
 pub use exchange_order::{ExchangeOrder, by_exchange_time};
+pub use file::read_whole;
 pub use grid::Grid;
 pub use message::{Message, MessageKind};
 pub use session::{Messages, Session, SessionFacts};

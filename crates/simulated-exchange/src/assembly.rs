@@ -20,6 +20,7 @@ use crate::feed::generator::Generator;
 use crate::feed::recording::Recording;
 use crate::feed::{Feed, parameters};
 use crate::floor::{Floor, SharedLog};
+use crate::listing::Listing;
 use crate::options::Options;
 use crate::private::{ListenKeys, Subscriptions};
 use crate::wire_log::WireLog;
@@ -96,6 +97,10 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         }
         Ok(floor)
     };
+    let weights = match options.no_limits {
+        true => Weights::without_limits,
+        false => Weights::new,
+    };
     Ok(Exchange {
         clock,
         usdm: floor(Market::UsdM, usdm)?,
@@ -109,8 +114,8 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         accounts: Accounts::default(),
         listen_keys: ListenKeys::default(),
         spot_subscriptions: Subscriptions::default(),
-        usdm_weights: Weights::new(Market::UsdM),
-        spot_weights: Weights::new(Market::Spot),
+        usdm_weights: weights(Market::UsdM),
+        spot_weights: weights(Market::Spot),
         requests: 0,
         private_events: 0,
     })
@@ -142,14 +147,15 @@ fn keys(options: &Options) -> Result<Keys, StartError> {
 type Feeds = Vec<Box<dyn Feed>>;
 
 fn feeds(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+    let listing = Listing::read(&options.exchange_info).map_err(StartError::Input)?;
     if options.capture.is_empty() {
-        generated(options)
+        generated(options, &listing)
     } else {
-        recorded(options)
+        recorded(options, &listing)
     }
 }
 
-fn recorded(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+fn recorded(options: &Options, listing: &Listing) -> Result<(Feeds, Feeds), StartError> {
     let read = recordings::Options {
         skip_bad: options.skip_bad,
     };
@@ -176,7 +182,10 @@ fn recorded(options: &Options) -> Result<(Feeds, Feeds), StartError> {
                 "{symbol} was recorded in two sessions that do not continue each other; give one"
             )));
         }
-        let feed = Recording::load(session, options.repeat, options.skip_bad)
+        let listed = listing
+            .find(session.market, symbol)
+            .map_err(StartError::Input)?;
+        let feed = Recording::load(session, listed, options.repeat, options.skip_bad)
             .map_err(StartError::Input)?;
         tracing::info!(market = %session.market, symbol, tick = ?session.tick(),
             lot = ?session.lot(), messages = session.facts.messages, "recording loaded");
@@ -185,12 +194,13 @@ fn recorded(options: &Options) -> Result<(Feeds, Feeds), StartError> {
     Ok(both)
 }
 
-fn generated(options: &Options) -> Result<(Feeds, Feeds), StartError> {
+fn generated(options: &Options, listing: &Listing) -> Result<(Feeds, Feeds), StartError> {
     let mut both = (Vec::new(), Vec::new());
     for market in [Market::UsdM, Market::Spot] {
         for symbol in &options.symbols {
-            let instrument =
-                parameters::instrument(market, symbol).map_err(StartError::Argument)?;
+            let built_in = parameters::instrument(market, symbol).map_err(StartError::Argument)?;
+            let listed = listing.find(market, symbol).map_err(StartError::Argument)?;
+            let instrument = listed.unwrap_or(built_in);
             let flow = parameters::flow(&instrument);
             let feed: Box<dyn Feed> = Box::new(Generator::new(instrument, flow, options.seed));
             match market {

@@ -221,7 +221,7 @@ impl Exchange {
         let told = changes.iter().filter(|change| change.account == account);
         let venue = &self.usdm.venue;
         let mut texts: Vec<_> = told
-            .map(|change| user_events::conditional(change, venue, now))
+            .flat_map(|change| user_events::conditional(change, venue, now))
             .collect();
         let outputs = of_account(outputs, account);
         texts.extend(user_events::futures(&outputs, instruments, now));

@@ -80,6 +80,11 @@ pub struct Options {
     #[arg(long = "loop")]
     pub repeat: bool,
 
+    /// Answers of `exchangeInfo` whose ticks, lots and filters are taken instead of the built-in
+    /// ones: one file of each market, plain or compressed, several separated by commas.
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub exchange_info: Vec<PathBuf>,
+
     /// Collect depth differences over so many milliseconds.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rebatch_depth: Option<u32>,
@@ -112,6 +117,10 @@ pub struct Options {
     /// File with the HMAC secret, or an Ed25519 or RSA key in PEM.
     #[arg(long, value_name = "FILE", requires = "api_key")]
     pub api_secret_file: Option<PathBuf>,
+
+    /// Count weights and orders, and refuse nobody for them: for tests under load.
+    #[arg(long)]
+    pub no_limits: bool,
 
     /// Faults to inject, `NAME:ARG`, several separated by commas.
     #[arg(long, value_name = "NAME:ARG", value_delimiter = ',')]

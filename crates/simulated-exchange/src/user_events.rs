@@ -10,7 +10,8 @@ use binance::user_data::{
 use market::ids::Asset;
 use market::{Execution, Instrument, Money, OrderUpdate, Quantity, UtcMs};
 use matching::{
-    AccountChange, Conditional, Expiry, MarginType, OrderEvent, Output, Venue, WalletChange,
+    AccountChange, Conditional, ConditionalState, Expiry, MarginType, OrderEvent, Output, Venue,
+    WalletChange,
 };
 
 use crate::api::algo;
@@ -74,9 +75,33 @@ pub fn spot(outputs: &[Output], venue: &Venue, now: UtcMs) -> Vec<Vec<u8>> {
     texts
 }
 
-/// `ALGO_UPDATE` of a conditional order (binance.md 4.3).
+/// `ALGO_UPDATE`s of a change of a conditional order, oldest first (binance.md 4.3): what
+/// triggers says so on its way to its end, and has an order of its own once it has triggered.
 #[must_use]
-pub fn conditional(change: &Conditional, venue: &Venue, now: UtcMs) -> Vec<u8> {
+pub fn conditional(change: &Conditional, venue: &Venue, now: UtcMs) -> Vec<Vec<u8>> {
+    let before = Conditional {
+        order_id: None,
+        ..*change
+    };
+    let end = algo::state_word(change.state);
+    let steps: &[(&Conditional, &str)] = match change.state {
+        ConditionalState::Finished => &[
+            (&before, "TRIGGERING"),
+            (change, "TRIGGERED"),
+            (change, end),
+        ],
+        ConditionalState::Rejected => &[(&before, "TRIGGERING"), (change, end)],
+        ConditionalState::New | ConditionalState::Canceled | ConditionalState::Expired => {
+            &[(change, end)]
+        }
+    };
+    let texts = steps
+        .iter()
+        .map(|(change, word)| algo_update(change, word, venue, now));
+    texts.collect()
+}
+
+fn algo_update(change: &Conditional, word: &str, venue: &Venue, now: UtcMs) -> Vec<u8> {
     let request = &change.request;
     let instrument = &venue.instruments()[usize::from(request.instrument.0)];
     let mut out = Vec::with_capacity(512);
@@ -95,7 +120,7 @@ pub fn conditional(change: &Conditional, venue: &Venue, now: UtcMs) -> Vec<u8> {
     json.text("ps", request.options.position_side.as_str().as_bytes());
     json.text("f", algo::lifetime(request).as_bytes());
     quantity(&mut json, "q", instrument, request.quantity);
-    json.text("X", algo::state_word(change.state).as_bytes());
+    json.text("X", word.as_bytes());
     let order = change.order_id.map(|id| id.0.to_string());
     json.text("ai", order.unwrap_or_default().as_bytes());
     let became = change.order_id.and_then(|id| venue.order(id));

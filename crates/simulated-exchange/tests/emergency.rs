@@ -150,10 +150,20 @@ async fn a_stop_that_closes_the_position_is_listed_triggered_and_executed() {
     while states.last() != Some(&"FINISHED".to_owned()) {
         let event = private.next().await;
         if event["e"] == "ALGO_UPDATE" {
-            states.push(event["o"]["X"].as_str().unwrap_or_default().to_owned());
+            let state = event["o"]["X"].as_str().unwrap_or_default().to_owned();
+            let has_order = event["o"]["ai"] != "";
+            assert_eq!(
+                has_order,
+                matches!(&*state, "TRIGGERED" | "FINISHED"),
+                "{event}"
+            );
+            states.push(state);
         }
     }
-    assert_eq!(states, ["NEW", "NEW", "FINISHED"]);
+    assert_eq!(
+        states,
+        ["NEW", "NEW", "TRIGGERING", "TRIGGERED", "FINISHED"]
+    );
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ fn futures() -> PathBuf {
 
 fn load(path: PathBuf, repeat: bool) -> Recording {
     let catalog = Catalog::open(&[path], Options::default()).expect("a sound recording");
-    Recording::load(&catalog.sessions[0], repeat, false).expect("sound messages")
+    Recording::load(&catalog.sessions[0], None, repeat, false).expect("sound messages")
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_message_that_cannot_be_decoded_is_named_by_file_and_line() {
     let path = write("broken.dat", &[broken]);
     let error = Catalog::open(&[path], Options::default())
         .map_err(|error| error.to_string())
-        .and_then(|catalog| Recording::load(&catalog.sessions[0], false, false).map(|_| ()))
+        .and_then(|catalog| Recording::load(&catalog.sessions[0], None, false, false).map(|_| ()))
         .expect_err("a level without a quantity");
     assert!(
         error.contains("broken.dat") && error.contains("line 1"),

@@ -83,7 +83,7 @@ fn on_a_recording_a_longer_queue_fills_less_often_and_risk_averse_never_too_earl
     check(
         "recorded BTCUSDT",
         || {
-            let feed = Recording::load(&catalog.sessions[0], false, false);
+            let feed = Recording::load(&catalog.sessions[0], None, false, false);
             Box::new(feed.expect("sound messages"))
         },
         240,

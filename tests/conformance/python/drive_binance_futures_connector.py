@@ -15,7 +15,7 @@ from typing import Any
 from binance.error import ClientError
 from binance.um_futures import UMFutures
 from binance.websocket.um_futures.websocket_client import UMFuturesWebsocketClient
-from harness import Mismatch, Server, equal, holds, position_of, refused, run, until
+from harness import ClientLimit, Mismatch, Server, equal, holds, position_of, refused, run, until
 
 SYMBOL = "BTCUSDT"
 
@@ -107,6 +107,10 @@ class Driver:
         holds("filters", {"PRICE_FILTER", "LOT_SIZE", "MIN_NOTIONAL"} <= filters)
 
     def signed_call(self) -> None:
+        if self.server.key_kind == "Ed25519":
+            raise ClientLimit(
+                "signs with RSA alone: its rsa_signature() says `RSA.import_key(private_key)`"
+            )
         wallet = self.server.account()["wallet_usdt"]
         equal("wallet", self.rest.account()["totalWalletBalance"], wallet)
 

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
+from decimal import Decimal
 from typing import Any
 
 import ccxt
 import ccxt.pro
 
-from harness import Mismatch, Server, checks_of, equal, holds, position_of, refused, run, until
+from harness import (
+    Mismatch,
+    Recording,
+    Server,
+    checks_of,
+    equal,
+    holds,
+    position_of,
+    refused,
+    run,
+    until,
+)
 
 SYMBOL = "BTC/USDT:USDT"
 PLAIN = "BTCUSDT"
@@ -136,6 +149,30 @@ class Driver:
                 equal(side, seen, there)
         finally:
             self.server.pause(False)
+
+    async def recorded_book(self) -> None:
+        """The book that ccxt keeps has the best prices that the exchange itself once told."""
+        recording = Recording(os.environ["CONFORMANCE_RECORDING"])
+        started = time.monotonic()
+        compared: dict[int, bool] = {}
+        seen = 0
+        while seen < recording.last_update:
+            book = await asyncio.wait_for(self.pro.watch_order_book(SYMBOL), 60)
+            seen = book["nonce"]
+            told = recording.tops.get(seen)
+            if told is not None:
+                rows = (*book["bids"][0][:2], *book["asks"][0][:2])
+                compared[seen] = tuple(Decimal(str(one)) for one in rows) == told
+        elapsed_s = time.monotonic() - started
+        differing = [update for update, same in compared.items() if not same]
+        print(
+            f"recorded book: {len(compared)} tops compared, {len(differing)} differ, "
+            f"{elapsed_s:.1f} s of a recording of {recording.span_s:.1f} s",
+            file=sys.stderr,
+        )
+        equal("differing tops", differing, [])
+        holds(f"only {len(compared)} tops compared", len(compared) >= 100)
+        holds(f"followed for {elapsed_s:.0f} s", elapsed_s >= 60)
 
     async def market_streams(self) -> None:
         trades = await asyncio.wait_for(self.pro.watch_trades(SYMBOL), 20)

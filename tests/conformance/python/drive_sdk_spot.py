@@ -19,7 +19,18 @@ from binance_common.configuration import (
 from binance_common.errors import TooManyRequestsError
 from binance_sdk_spot import Spot
 
-from harness import Check, Mismatch, ModelWarnings, Server, checks_of, equal, holds, refused, run
+from harness import (
+    NOT_ON_SPOT,
+    Check,
+    Mismatch,
+    ModelWarnings,
+    Server,
+    checks_of,
+    equal,
+    holds,
+    refused,
+    run,
+)
 
 SYMBOL = "BTCUSDT"
 
@@ -49,7 +60,8 @@ class Driver:
 
     def checks(self) -> dict[str, Check]:
         """The checks, each failed by a warning of the models."""
-        return {name: self.warnings.watched(check) for name, check in checks_of(self).items()}
+        watched = {name: self.warnings.watched(check) for name, check in checks_of(self).items()}
+        return NOT_ON_SPOT | watched
 
     def far_bid(self) -> float:
         """A price that rests."""
@@ -156,6 +168,19 @@ class Driver:
         equal("price", seen.price, self.placed.price)
         for call in (self.rest.get_open_orders, self.rest.all_orders):
             holds("listed", number in [one.order_id for one in call(symbol=SYMBOL).data()])
+
+    def modify_order(self) -> None:
+        number = self.placed.order_id
+        more = {"time_in_force": "GTC", "quantity": 0.02, "price": self.far_bid()}
+        call = self.rest.order_cancel_replace
+        mode = "STOP_ON_FAILURE"
+        told = call(SYMBOL, "BUY", "LIMIT", mode, cancel_order_id=number, **more).data()
+        equal("cancelled", told.cancel_result, "SUCCESS")
+        self.placed = told.new_order_response
+        # The same order with less, at its place in the queue.
+        number = self.placed.order_id
+        kept = self.rest.order_amend_keep_priority(SYMBOL, 0.01, order_id=number).data()
+        equal("quantity", kept.amended_order.qty, "0.01")
 
     def cancel_order(self) -> None:
         number = self.placed.order_id

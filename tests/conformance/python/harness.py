@@ -7,6 +7,7 @@ client itself cannot do it.
 
 from __future__ import annotations
 
+import gzip
 import inspect
 import json
 import logging
@@ -59,13 +60,45 @@ CAPABILITIES: tuple[str, ...] = (
 # A row of the run with another key or without TLS is named after it.
 SHORT_CAPABILITIES: tuple[str, ...] = ("connect", "signed call")
 
-ALL_CAPABILITIES = (*SHORT_CAPABILITIES, *CAPABILITIES)
+# The only row of the run against a recording.
+RECORDED_CAPABILITIES: tuple[str, ...] = ("recorded book",)
+
+# The rows of each run; the runs with another key or without TLS look at little.
+ROWS: dict[str, tuple[str, ...]] = {
+    "full": CAPABILITIES,
+    "plain": SHORT_CAPABILITIES,
+    "ed25519": SHORT_CAPABILITIES,
+    "rsa": SHORT_CAPABILITIES,
+    "recording": RECORDED_CAPABILITIES,
+}
+
+ALL_CAPABILITIES = (*SHORT_CAPABILITIES, *CAPABILITIES, *RECORDED_CAPABILITIES)
 
 Check = Callable[[], Any]
 
 
 class ClientLimit(Exception):
     """The client, not the server, cannot do it; the message says why."""
+
+
+def _no_such_thing() -> None:
+    raise ClientLimit("it is a client of spot, which has no such thing")
+
+
+# The rows that no client of spot can have.
+NOT_ON_SPOT: dict[str, Check] = dict.fromkeys(
+    (
+        "batch",
+        "positions",
+        "income",
+        "reduce-only",
+        "algo stop triggers",
+        "leverage",
+        "margin type",
+        "hedge mode",
+    ),
+    _no_such_thing,
+)
 
 
 class Mismatch(Exception):
@@ -113,11 +146,6 @@ class Server:
         self.secret_file = os.environ["CONFORMANCE_SECRET_FILE"]
         self.key_kind = os.environ["CONFORMANCE_KEY_KIND"]
 
-    @property
-    def is_short(self) -> bool:
-        """True in the runs that only look at one kind of key, or at plain text."""
-        return os.environ["CONFORMANCE_RUN"] != "full"
-
     def _control(self, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.sim + path, data=data)
@@ -142,6 +170,29 @@ class Server:
         self._control("/sim/v1/clock", {"step_ms": step_ms})
 
 
+class Recording:
+    """What the exchange itself said of the best prices, by update id."""
+
+    def __init__(self, path: str) -> None:
+        self.tops: dict[int, tuple[Decimal, ...]] = {}
+        self.last_update = 0
+        self.span_s = 0.0
+        first = 0
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                stamp, _, text = line.partition(" ")
+                if not text.startswith("{"):
+                    continue
+                told = json.loads(text)
+                event = told.get("data", told)
+                first = first or int(stamp)
+                self.span_s = (int(stamp) - first) / 1e6
+                if event.get("e") == "bookTicker":
+                    self.tops[event["u"]] = tuple(Decimal(event[name]) for name in "bBaA")
+                elif event.get("e") == "depthUpdate":
+                    self.last_update = event["u"]
+
+
 def tell(capability: str, outcome: str, reason: str = "") -> None:
     """Prints one cell."""
     line = {"capability": capability, "outcome": outcome, "reason": reason}
@@ -150,8 +201,7 @@ def tell(capability: str, outcome: str, reason: str = "") -> None:
 
 async def run(checks: dict[str, Check], server: Server) -> None:
     """Runs the checks in the table's order and tells each outcome."""
-    rows = SHORT_CAPABILITIES if server.is_short else CAPABILITIES
-    for capability in rows:
+    for capability in ROWS[os.environ["CONFORMANCE_RUN"]]:
         check = checks.get(capability)
         if check is None:
             tell(capability, "limit", "not offered by this client")

@@ -4,7 +4,6 @@
 //! the code that is judged.
 
 pub mod decoders;
-pub mod exchange;
 pub mod model;
 pub mod reference;
 pub mod replay;

@@ -1,14 +1,14 @@
 //! The clients: pinned, installed each in an environment of its own, driven as processes.
 //!
 //! In: tests/conformance. Out: installed packages under target/conformance, and the cells that a
-//! driver tells. Never: two clients in one environment; three of them share a module's name.
+//! driver tells. Never: two Python clients in one environment; four of them share a module's name.
 
 use super::folder;
 use super::server::Server;
 use super::table::Cell;
 use crate::process::{Failure, line_of, read, root, run as run_to_end, write};
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A client and its driver.
@@ -16,72 +16,116 @@ use std::process::{Command, Stdio};
 pub(crate) struct Client {
     /// Name in the table.
     pub(crate) name: &'static str,
+    /// What it is written in.
+    language: Language,
     /// Its requirements file, and the name of its environment.
     requirements: &'static str,
     /// Its driver.
     driver: &'static str,
+    /// True when it also follows a whole recording at the speed at which it was made.
+    pub(crate) follows_recording: bool,
+}
+
+/// What a client is written in, and so how it is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    /// An environment of its own for each requirements file.
+    Python,
+    /// One folder of modules for all; they do not get in each other's way.
+    Node,
+}
+
+impl Client {
+    const fn python(name: &'static str, requirements: &'static str, driver: &'static str) -> Self {
+        Self {
+            name,
+            language: Language::Python,
+            requirements,
+            driver,
+            follows_recording: false,
+        }
+    }
+
+    const fn node(name: &'static str, driver: &'static str) -> Self {
+        Self {
+            name,
+            language: Language::Node,
+            requirements: "node",
+            driver,
+            follows_recording: false,
+        }
+    }
+
+    const fn with_recording(mut self) -> Self {
+        self.follows_recording = true;
+        self
+    }
 }
 
 /// The columns of the table.
 pub(crate) const CLIENTS: &[Client] = &[
-    Client {
-        name: "ccxt",
-        requirements: "ccxt",
-        driver: "drive_ccxt.py",
-    },
-    Client {
-        name: "binance-futures-connector",
-        requirements: "binance-futures-connector",
-        driver: "drive_binance_futures_connector.py",
-    },
-    Client {
-        name: "python-binance",
-        requirements: "python-binance",
-        driver: "drive_python_binance.py",
-    },
-    Client {
-        name: "binance-sdk-usds-futures",
-        requirements: "sdk",
-        driver: "drive_sdk_futures.py",
-    },
-    Client {
-        name: "binance-sdk-spot",
-        requirements: "sdk",
-        driver: "drive_sdk_spot.py",
-    },
+    Client::python("ccxt", "ccxt", "drive_ccxt.py").with_recording(),
+    Client::python(
+        "binance-futures-connector",
+        "binance-futures-connector",
+        "drive_binance_futures_connector.py",
+    ),
+    Client::python(
+        "binance-connector",
+        "binance-connector",
+        "drive_binance_connector.py",
+    ),
+    Client::python(
+        "python-binance",
+        "python-binance",
+        "drive_python_binance.py",
+    ),
+    Client::python("binance-sdk-usds-futures", "sdk", "drive_sdk_futures.py"),
+    Client::python("binance-sdk-spot", "sdk", "drive_sdk_spot.py"),
+    Client::node("ccxt-node", "drive_ccxt.cjs"),
+    Client::node("binance-sdk-usds-futures-node", "drive_sdk_futures.cjs"),
+    Client::node("binance-sdk-spot-node", "drive_sdk_spot.cjs"),
 ];
 
 /// An environment with a client in it.
 #[derive(Debug)]
 pub(crate) struct Environment {
-    python: PathBuf,
+    interpreter: PathBuf,
+    /// Where the drivers of its language lie.
+    drivers: PathBuf,
+    /// Where its modules lie.
+    modules: PathBuf,
 }
 
 impl Environment {
     /// Installs the pinned packages, unless these very pins are there.
     pub(crate) fn install(client: &Client) -> Result<Self, Failure> {
         let name = client.requirements;
-        let pins = root().join(format!("tests/conformance/python/requirements/{name}.txt"));
-        let environment = folder().join(name);
-        let python = environment.join("bin/python");
-        let stamp = environment.join("installed.txt");
-        let wanted = read(&pins)?;
+        let place = folder().join(name);
+        let (language, pins) = match client.language {
+            Language::Python => ("python", format!("requirements/{name}.txt")),
+            Language::Node => ("node", "package.json".to_owned()),
+        };
+        let drivers = root().join("tests/conformance").join(language);
+        let interpreter = match client.language {
+            Language::Python => place.join("bin/python"),
+            Language::Node => PathBuf::from("node"),
+        };
+        let stamp = place.join("installed.txt");
+        let wanted = read(&drivers.join(pins))?;
         if !stamp.is_file() || read(&stamp)? != wanted {
             println!("conformance: installing {name}");
-            run_to_end(
-                Command::new("python3")
-                    .args(["-m", "venv", "--clear"])
-                    .arg(&environment),
-            )?;
-            run_to_end(
-                Command::new(&python)
-                    .args(["-m", "pip", "install", "--quiet", "--no-deps"])
-                    .args(["--disable-pip-version-check", "-r"])
-                    .arg(&pins),
-            )?;
+            match client.language {
+                Language::Python => install_python(&drivers, name, &place)?,
+                Language::Node => install_node(&wanted, &place)?,
+            }
             write(&stamp, &wanted)?;
         }
-        Ok(Self { python })
+        Ok(Self {
+            interpreter,
+            drivers,
+            modules: place.join("node_modules"),
+        })
     }
 
     /// Runs the driver and reads its cells; a driver that ends early leaves a failing cell.
@@ -91,11 +135,12 @@ impl Environment {
         run: &str,
         server: &Server,
     ) -> Result<Vec<Cell>, Failure> {
-        let mut command = Command::new(&self.python);
+        let mut command = Command::new(&self.interpreter);
         command
-            .current_dir(root().join("tests/conformance/python"))
+            .current_dir(&self.drivers)
             .arg(client.driver)
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("NODE_PATH", &self.modules)
             .env("CONFORMANCE_RUN", run)
             .envs(server.environment())
             .stdout(Stdio::piped());
@@ -125,4 +170,29 @@ impl Environment {
         }
         Ok(cells)
     }
+}
+
+fn install_python(drivers: &Path, name: &str, place: &Path) -> Result<(), Failure> {
+    run_to_end(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(place),
+    )?;
+    run_to_end(
+        Command::new(place.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--no-deps"])
+            .args(["--disable-pip-version-check", "-r"])
+            .arg(drivers.join(format!("requirements/{name}.txt"))),
+    )
+}
+
+/// The pins name versions only; npm finds the packages where this machine gets them.
+fn install_node(pins: &str, place: &Path) -> Result<(), Failure> {
+    write(&place.join("package.json"), pins)?;
+    run_to_end(
+        Command::new("npm")
+            .current_dir(place)
+            .args(["install", "--ignore-scripts", "--no-package-lock"])
+            .args(["--no-audit", "--no-fund", "--loglevel=error"]),
+    )
 }

@@ -35,16 +35,28 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts one and waits for its ready line.
-    pub(crate) fn start(binary: &Path, kind: KeyKind, tls: bool) -> Result<Self, Failure> {
+    ///
+    /// With a recording it replays this at the speed at which it was made, and makes a market of
+    /// its own otherwise.
+    pub(crate) fn start(
+        binary: &Path,
+        kind: KeyKind,
+        tls: bool,
+        recording: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let (secret, registered) = key_files(kind)?;
         let authority = folder().join("authority.pem");
         let mut command = Command::new(binary);
         command
-            .args(["--listen", "127.0.0.1:0", "--generate", "--seed", "7"])
+            .args(["--listen", "127.0.0.1:0"])
             .args(["--api-key", API_KEY, "--api-secret-file"])
             .arg(&registered)
             .env("FULCRUM_LOG", "warn")
             .stdout(Stdio::piped());
+        match recording {
+            Some(file) => command.args(["--speed", "1", "--capture"]).arg(file),
+            None => command.args(["--generate", "--seed", "7"]),
+        };
         if tls {
             command.args(["--tls", "--ca-out"]).arg(&authority);
         }
@@ -62,6 +74,9 @@ impl Server {
             ("CONFORMANCE_SECRET_FILE".to_owned(), text_of(&secret)),
             ("CONFORMANCE_KEY_KIND".to_owned(), format!("{kind:?}")),
         ];
+        if let Some(file) = recording {
+            variables.push(("CONFORMANCE_RECORDING".to_owned(), text_of(file)));
+        }
         for field in fields.split(' ') {
             if let Some((name, url)) = field.split_once('=') {
                 let name = format!("CONFORMANCE_{}", name.to_uppercase());

@@ -29,5 +29,7 @@ pub(crate) fn recorded(folder: &Path, symbol: &str) -> Result<Option<Box<dyn Fee
     }
     let catalog = Catalog::open(&files, Options::default()).map_err(|error| error.to_string())?;
     let session = catalog.sessions.first().ok_or("an empty recording")?;
-    Ok(Some(Box::new(Recording::load(session, false, false)?)))
+    Ok(Some(Box::new(Recording::load(
+        session, None, false, false,
+    )?)))
 }

@@ -7,6 +7,8 @@ use binance::encode::JsonText;
 use market::decimal::{TEXT_MAX, write_decimal};
 use market::{Instrument, InstrumentStatus, Market, Step};
 
+use matching::SelfTrade;
+
 use super::endpoint::{Answer, Call};
 
 /// `GET /fapi/v1/exchangeInfo`.
@@ -124,11 +126,11 @@ fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     }
     types.close_list();
     let lifetimes = json.open_list("timeInForce");
-    for word in ["GTC", "IOC", "FOK", "GTX"] {
+    for word in ["GTC", "IOC", "FOK", "GTX", "GTD"] {
         lifetimes.element(word.as_bytes());
     }
     lifetimes.close_list();
-    json.open_list("permissionSets").close_list();
+    json.raw("permissionSets", br#"["GRID","COPY"]"#);
     json.close();
 }
 
@@ -179,10 +181,10 @@ fn spot_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
         ("ocoAllowed", false),
         ("otoAllowed", false),
         ("opoAllowed", false),
-        ("quoteOrderQtyMarketAllowed", false),
+        ("quoteOrderQtyMarketAllowed", true),
         ("allowTrailingStop", false),
-        ("cancelReplaceAllowed", false),
-        ("amendAllowed", false),
+        ("cancelReplaceAllowed", true),
+        ("amendAllowed", true),
         ("pegInstructionsAllowed", false),
         ("isSpotTradingAllowed", true),
         ("isMarginTradingAllowed", false),
@@ -210,7 +212,11 @@ fn spot_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     json.open_list("permissions").close_list();
     json.raw("permissionSets", br#"[["SPOT"]]"#);
     json.text("defaultSelfTradePreventionMode", b"EXPIRE_MAKER");
-    json.raw("allowedSelfTradePreventionModes", br#"["EXPIRE_MAKER"]"#);
+    let modes = json.open_list("allowedSelfTradePreventionModes");
+    for mode in SelfTrade::ALL {
+        modes.element(mode.as_str().as_bytes());
+    }
+    modes.close_list();
     json.close();
 }
 

@@ -11,6 +11,9 @@ use super::error::ApiError;
 use super::order_object::{self, Answer as Form};
 use super::trading::{find, list, one};
 
+/// A day.
+const DAY_MS: i64 = 86_400_000;
+
 /// `GET …/order`, `order.status`.
 ///
 /// # Errors
@@ -49,11 +52,11 @@ pub fn open_orders(call: &mut Call<'_>) -> Answer {
 /// `GET …/allOrders`.
 ///
 /// # Errors
-/// -1102, -1121.
+/// -1102, -1121; -4165 or -1127 for too long a span of time.
 pub fn all_orders(call: &mut Call<'_>) -> Answer {
     let instrument = call.instrument()?;
     let from = call.params.integer("orderId")?.unwrap_or(0).unsigned_abs();
-    let (start, end) = time_range(call)?;
+    let (start, end) = bounded_range(call)?;
     let limit = limit(call)?;
     let venue = &call.exchange.floor(call.market).venue;
     let mut orders: Vec<Order> = venue
@@ -66,15 +69,15 @@ pub fn all_orders(call: &mut Call<'_>) -> Answer {
     Ok(list(call, &orders, Form::Query))
 }
 
-/// `GET …/userTrades`.
+/// `GET …/userTrades`, `GET …/myTrades`.
 ///
 /// # Errors
-/// -1102, -1121.
+/// As [`all_orders`].
 pub fn user_trades(call: &mut Call<'_>) -> Answer {
     let instrument = call.instrument()?;
     let order_id = call.params.integer("orderId")?.map(i64::unsigned_abs);
     let from = call.params.integer("fromId")?.unwrap_or(0).unsigned_abs();
-    let (start, end) = time_range(call)?;
+    let (start, end) = bounded_range(call)?;
     let limit = limit(call)?;
     let venue = &call.exchange.floor(call.market).venue;
     let mut fills: Vec<_> = venue
@@ -100,6 +103,29 @@ pub fn user_trades(call: &mut Call<'_>) -> Answer {
 fn time_range(call: &Call<'_>) -> Result<(i64, i64), ApiError> {
     let start = call.params.integer("startTime")?.unwrap_or(0);
     Ok((start, call.params.integer("endTime")?.unwrap_or(i64::MAX)))
+}
+
+/// A span of time that is not longer than the exchange searches at once.
+///
+/// # Errors
+/// -4165 over seven days (futures), -1127 over one (spot).
+fn bounded_range(call: &Call<'_>) -> Result<(i64, i64), ApiError> {
+    let (start, end) = time_range(call)?;
+    let is_given = ["startTime", "endTime"]
+        .into_iter()
+        .all(|name| call.params.get(name).is_some());
+    let (longest, code, message) = match call.market {
+        Market::UsdM => (7 * DAY_MS, -4165, "Maximum time interval is 7 days"),
+        Market::Spot => (
+            DAY_MS,
+            -1127,
+            "More than 24 hours between startTime and endTime.",
+        ),
+    };
+    if is_given && end.saturating_sub(start) > longest {
+        return Err(ApiError::new(code, message));
+    }
+    Ok((start, end))
 }
 
 fn limit(call: &Call<'_>) -> Result<usize, ApiError> {

@@ -36,7 +36,9 @@ pub fn websocket(market: Market, method: &str) -> Option<&'static Endpoint> {
         .find(|row| row.ws_methods.contains(&method))
 }
 
-fn rows(market: Market) -> &'static [Endpoint] {
+/// All rows of a market.
+#[must_use]
+pub fn rows(market: Market) -> &'static [Endpoint] {
     match market {
         Market::UsdM => USDM,
         Market::Spot => SPOT,

@@ -139,6 +139,9 @@ pub fn filters(instrument: &Instrument) -> Filters {
     }
 }
 
+/// Start of a market whose tick does not divide the usual price.
+const START_TICKS: i64 = 10_000;
+
 /// Parameters for an instrument.
 #[must_use]
 pub fn flow(instrument: &Instrument) -> FlowParameters {
@@ -151,10 +154,14 @@ pub fn flow(instrument: &Instrument) -> FlowParameters {
     } else {
         "100"
     };
-    let start_price_ticks = instrument
-        .tick
-        .count_in(price.as_bytes())
-        .expect("a whole price");
+    // Inside of the price filter, which a listing may have set to anything.
+    let wanted = instrument.tick.count_in(price.as_bytes());
+    let low = instrument.filters.price_min.0.saturating_mul(2).max(1);
+    let high = match instrument.filters.price_max.0 {
+        0 => i64::MAX,
+        most => (most / 2).max(low),
+    };
+    let start_price_ticks = wanted.unwrap_or(START_TICKS).clamp(low, high);
     // Lots for about the same value at every instrument.
     let lots_of = |usdt: i64| {
         let quantity = instrument.quantity_for(Price(start_price_ticks), Money::from_whole(usdt));

@@ -54,15 +54,22 @@ struct Seen {
 }
 
 impl Recording {
-    /// Loads a session into memory.
+    /// Loads a session into memory, with tick, lot and filters as `listed`, or else as the
+    /// recording shows them.
     ///
     /// # Errors
     /// One sentence that names file and line.
-    pub fn load(session: &Session, repeat: bool, skip_bad: bool) -> Result<Self, String> {
+    pub fn load(
+        session: &Session,
+        listed: Option<Instrument>,
+        repeat: bool,
+        skip_bad: bool,
+    ) -> Result<Self, String> {
         let mut instrument = session
             .instrument(InstrumentId(0))
             .ok_or_else(|| format!("`{}`: a symbol longer than 32 bytes", session.symbol))?;
         instrument.filters = parameters::filters(&instrument);
+        let instrument = listed.unwrap_or(instrument);
         let messages = read_all(session)?;
         let start = start_book(&messages, &instrument);
         let mut loader = Loader {

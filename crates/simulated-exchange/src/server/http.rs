@@ -33,6 +33,9 @@ struct Port {
     shared: Shared,
 }
 
+/// Bytes of frames that may wait for the ones written with them.
+const WRITE_BYTES: usize = 16 * 1024;
+
 /// The router of a Binance port: everything goes through one handler and the endpoint table.
 pub fn router(market: Market, shared: Shared) -> Router {
     Router::new()
@@ -100,7 +103,7 @@ fn upgrade_to(upgrade: WebSocketUpgrade, port: Port, path: &str, query: &str) ->
         .max_message_size(BODY_BYTES_MAX)
         // A frame is read whole before its message is measured.
         .max_frame_size(BODY_BYTES_MAX)
-        .write_buffer_size(0);
+        .write_buffer_size(WRITE_BYTES);
     let api_path = match port.market {
         Market::UsdM => "/ws-fapi/v1",
         Market::Spot => "/ws-api/v3",

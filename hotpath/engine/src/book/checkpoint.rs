@@ -168,3 +168,113 @@ fn load_snapshot(reader: &mut Reader<'_>) -> Result<Snapshot, CodecError> {
         other => Err(CodecError::BadDiscriminant(other)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::BookConfig;
+    use market::{InstrumentId, Market, Price, Quantity, UpdateId, UtcMs};
+
+    const CONFIG: BookConfig = BookConfig {
+        window_ticks: 256,
+        far_levels_max: 4,
+        held_updates_max: 2,
+        held_levels_max: 8,
+        fusion: true,
+        snapshot_retry_ns: 1_000,
+        refresh_interval_ns: 1_000,
+    };
+
+    fn book(config: BookConfig) -> Book {
+        Book::new(&config, InstrumentId(0), Market::UsdM)
+    }
+
+    /// A book that waits for its snapshot and holds two differences of different lengths.
+    fn waiting() -> Book {
+        let mut book = book(CONFIG);
+        for id in [10, 11] {
+            let level = |price| Level {
+                price: Price(price),
+                quantity: Quantity(id),
+            };
+            let id = id as u64;
+            let header = DepthHeader {
+                instrument: InstrumentId(0),
+                first_update_id: UpdateId(id),
+                last_update_id: UpdateId(id),
+                previous_update_id: UpdateId(id - 1),
+                event_time: UtcMs(5),
+                transaction_time: UtcMs(5),
+            };
+            let bids = [level(99), level(98)];
+            let update = DepthUpdate {
+                header,
+                bids: &bids[..id as usize - 9],
+                asks: &[level(101)],
+            };
+            book.apply(&update, MonoNs(id));
+        }
+        book
+    }
+
+    fn saved(book: &Book) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        book.save(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_book_that_waits_for_its_snapshot_is_loaded_with_what_it_holds() {
+        let bytes = saved(&waiting());
+        let mut loaded = book(CONFIG);
+        assert_eq!(loaded.load(&bytes), Ok(bytes.len()));
+        assert_eq!(loaded.hold.len(), 2);
+        assert!(saved(&loaded) == bytes);
+    }
+
+    #[test]
+    fn more_differences_than_this_book_can_hold_are_refused() {
+        let bytes = saved(&waiting());
+        let mut small = book(BookConfig {
+            held_updates_max: 1,
+            ..CONFIG
+        });
+        assert_eq!(small.load(&bytes), Err(CodecError::TooLong));
+    }
+
+    /// A ladder as saved, with one level.
+    fn ladder_bytes(key: i64, quantity: i64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let empty = book(CONFIG);
+        let (base, edge, lost, dropped) = empty.bids.bounds();
+        for word in [base, edge, lost] {
+            put(&mut bytes, &word);
+        }
+        put(&mut bytes, &dropped);
+        put(&mut bytes, &1_u64);
+        put(&mut bytes, &key);
+        put(&mut bytes, &quantity);
+        bytes
+    }
+
+    #[test]
+    fn a_level_of_no_price_or_no_quantity_is_refused() {
+        let load = |key, quantity| {
+            let bytes = ladder_bytes(key, quantity);
+            load_ladder(&mut book(CONFIG).bids, &mut Reader::new(&bytes))
+        };
+        for good in [(TICKS_MAX, 1), (-TICKS_MAX, LOTS_MAX), (5, 5)] {
+            assert_eq!(load(good.0, good.1), Ok(()), "{good:?}");
+        }
+        for bad in [
+            (TICKS_MAX + 1, 1),
+            (-TICKS_MAX - 1, 1),
+            (i64::MIN, 1),
+            (5, 0),
+            (5, -1),
+            (5, LOTS_MAX + 1),
+        ] {
+            assert_eq!(load(bad.0, bad.1), Err(CodecError::TooLong), "{bad:?}");
+        }
+    }
+}

@@ -112,6 +112,7 @@ mod tests {
             ((90, 100, 80), Next::Duplicate),
             ((91, 100, 80), rewind),
             ((81, 85, 79), rewind),
+            ((95, 100, 101), rewind),
             ((110, 105, 100), rewind),
             ((u64::MAX, u64::MAX, u64::MAX), gap),
             ((0, 0, 0), rewind),
@@ -124,6 +125,7 @@ mod tests {
             ((101, 110, 0), Next::Continues),
             ((102, 110, 0), gap),
             ((100, 110, 0), rewind),
+            ((101, 100, 0), rewind),
             ((90, 100, 0), Next::Duplicate),
             ((81, 85, 0), rewind),
         ];

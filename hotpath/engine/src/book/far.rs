@@ -149,6 +149,21 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    #[test]
+    fn a_cleared_table_holds_nothing_and_takes_as_much_as_before() {
+        let mut far = FarLevels::new(3);
+        assert_eq!(far.capacity(), 3);
+        for round in 0..3 {
+            for key in [-7, 0, 7] {
+                assert_eq!(far.set(key + round, 1), Ok(()));
+            }
+            assert_eq!(far.set(100, 1), Err(Full));
+            far.clear();
+            assert_eq!((far.len(), far.iter().count()), (0, 0));
+            assert_eq!(far.first_from(i64::MIN), None);
+        }
+    }
+
     proptest! {
         #[test]
         fn far_levels_equal_a_map(

@@ -9,6 +9,8 @@ mod fills;
 mod order;
 mod replies;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transitions;
 
 pub use fills::FillWindow;

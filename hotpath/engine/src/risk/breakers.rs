@@ -80,7 +80,7 @@ impl Breakers {
             0
         };
         let reached = config.drawdown_levels.iter();
-        let reached = reached.filter(|level| high > 0 && share >= level.0).count() as u8;
+        let reached = reached.filter(|level| share >= level.0).count() as u8;
         // A level holds until there is a new high-water mark, or a person has looked.
         self.level = if fall == Money::ZERO && self.level < LEVEL_STOP {
             0
@@ -290,5 +290,14 @@ mod tests {
             Money(-450),
             "a clock that steps back starts no day"
         );
+        breakers.clock(UtcNs(32 * HOUR_NS - 1), Money(7), &config);
+        assert_eq!(breakers.day_start, Money(-450), "a day has 24 hours");
+        breakers.clock(UtcNs(32 * HOUR_NS), Money(7), &config);
+        assert_eq!(breakers.day_start, Money(7));
+        breakers.rearm(Money(9));
+        breakers.clock(UtcNs(40 * HOUR_NS), Money(11), &config);
+        assert_eq!(breakers.day_start, Money(9), "rearmed within its day");
+        breakers.clock(UtcNs(56 * HOUR_NS), Money(11), &config);
+        assert_eq!(breakers.day_start, Money(11));
     }
 }

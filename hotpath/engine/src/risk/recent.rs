@@ -78,6 +78,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_place_outside_of_the_ring_is_refused() {
+        let mut bytes = [0; 512];
+        for next in 0..=INCIDENTS_MAX as u8 + 1 {
+            let recent = Recent {
+                next,
+                ..Recent::default()
+            };
+            let length = recent.to_bytes(&mut bytes).unwrap();
+            let found = Recent::decode(&mut Reader::new(&bytes[..length]));
+            let expected = if usize::from(next) < INCIDENTS_MAX {
+                Ok(recent)
+            } else {
+                Err(CodecError::BadDiscriminant(next))
+            };
+            assert_eq!(found, expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn it_counts_as_a_list_of_all_times_does(

@@ -2,7 +2,9 @@
 //!
 //! In: a table of cases. Out: codes. Never: a control without its case.
 
-use super::{AccountView, BookView, RiskView, Throttle, check, worst_notional};
+use super::{
+    AccountView, BookView, RiskView, Throttle, check, fitted_exit_price, margin_of, worst_notional,
+};
 use crate::config::RiskConfig;
 use crate::signal::Top;
 use crate::strategy::Purpose;
@@ -160,7 +162,13 @@ const SPOILED: &[Spoiled] = &[
     (DenialCode::FilterLot, |c| c.order.quantity = Quantity(0)),
     (DenialCode::FilterLot, |c| c.order.quantity = Quantity(1_001)),
     (DenialCode::FilterLot, |c| { c.order.order_type = OrderType::Market; c.order.quantity = Quantity(501); }),
+    (DenialCode::FilterLot, |c| { c.instrument.filters.quantity_min = Quantity(11); }),
+    (DenialCode::FilterLot, |c| { c.order.order_type = OrderType::Market; c.instrument.filters.market_quantity_max = Quantity(0); c.order.quantity = Quantity(1_001); }),
+    (DenialCode::FilterPrice, |c| { c.view.mark = None; c.order.price = Price(530_000); }),
     (DenialCode::NotionalBelowMinimum, |c| { c.order.quantity = Quantity(1); c.order.price = Price(499_999); }),
+    // Nobody names a price but the order; and not even the order.
+    (DenialCode::NotionalBelowMinimum, |c| { c.view.mark = None; c.view.book.top = None; c.order.quantity = Quantity(1); c.order.price = Price(499_999); }),
+    (DenialCode::BookEdge, |c| { c.view.mark = None; c.view.book.top = None; c.order.order_type = OrderType::Market; c.order.price = Price(0); }),
     (DenialCode::PriceCollar, |c| c.order.price = Price(505_002)),
     (DenialCode::PriceCollar, |c| c.order.price = Price(494_999)),
     (DenialCode::PriceCollar, |c| c.view.mark = Some(Price(494_000))),
@@ -177,12 +185,22 @@ const SPOILED: &[Spoiled] = &[
     (DenialCode::RateLimitExceeded, |c| c.exhausted = true),
     (DenialCode::DuplicateIntent, |c| c.view.duplicate = true),
     (DenialCode::SelfTrade, |c| c.view.own_opposite = Some(Price(500_000))),
+    (DenialCode::SelfTrade, |c| { c.order.side = Side::Sell; c.view.own_opposite = Some(Price(500_000)); }),
+    // 5,000 ticks at 500,000 are 1 %, from mid, from mark and from the price of late.
+    (DenialCode::PriceCollar, |c| { c.view.book.top = touch(499_999, 500_001); c.order.price = Price(505_001); }),
+    // The worth of the good order less the smallest part of money.
+    (DenialCode::NotionalExceedsMaximum, |c| c.config.order_notional_max = Money(WORTH.0 - 1)),
+    (DenialCode::PositionLimit, |c| c.config.position_notional_max = Money(WORTH.0 - 1)),
+    (DenialCode::GrossExposureLimit, |c| c.config.gross_exposure_max = Money(WORTH.0 - 1)),
+    (DenialCode::GrossExposureLimit, |c| c.config.net_exposure_max = Money(WORTH.0 - 1)),
     (DenialCode::BookUnsynced, |c| c.view.book.state = BookState::Buffering),
     (DenialCode::BookUnsynced, |c| c.view.book.state = BookState::Empty),
     (DenialCode::BookStale, |c| c.view.book.state = BookState::Stale),
     (DenialCode::BookStale, |c| c.view.book.fresh = false),
     (DenialCode::BookCrossed, |c| c.view.book.top = touch(500_001, 500_001)),
     (DenialCode::SpreadTooWide, |c| c.view.book.top = touch(499_000, 501_000)),
+    // 1,000 ticks at a middle of 500,000 are 0.2 %.
+    (DenialCode::SpreadTooWide, |c| { c.view.book.top = touch(499_500, 500_500); c.config.spread_max = Rate(199_999); }),
     (DenialCode::BookEdge, |c| c.view.book.top = None),
     (DenialCode::StreamDown, |c| c.view.streams = Err(DenialCode::StreamDown)),
     (DenialCode::StreamReconciling, |c| c.view.streams = Err(DenialCode::StreamReconciling)),
@@ -250,6 +268,58 @@ fn every_code_has_a_case() {
     assert_eq!(missing, []);
 }
 
+/// The good order at the best ask, 50,000.1: 10 lots are 500.001 USDT.
+const WORTH: Money = Money(50_000_100_000);
+
+/// Orders at the very end of what a limit allows; all of them pass.
+#[rustfmt::skip]
+const AT_THE_LIMIT: &[fn(&mut Case)] = &[
+    |c| c.instrument.filters.price_min = Price(500_000),
+    |c| c.instrument.filters.price_max = Price(500_000),
+    |c| c.instrument.filters.price_max = Price(0),
+    |c| { c.instrument.filters.multiplier_up = Rate(ONE); c.instrument.filters.multiplier_down = Rate(ONE); },
+    |c| { c.order.side = Side::Sell; c.instrument.filters.multiplier_up = Rate(ONE); c.instrument.filters.multiplier_down = Rate(ONE); },
+    |c| c.instrument.filters.quantity_min = Quantity(10),
+    |c| c.instrument.filters.quantity_max = Quantity(10),
+    |c| c.instrument.filters.quantity_max = Quantity(0),
+    // A limit order is not held to what a market order may have.
+    |c| c.instrument.filters.market_quantity_max = Quantity(9),
+    |c| { c.order.order_type = OrderType::Market; c.instrument.filters.market_quantity_max = Quantity(10); },
+    // 1 lot at 50,000.0 is 50 USDT.
+    |c| c.order.quantity = Quantity(1),
+    |c| { c.view.book.top = touch(499_500, 500_500); c.config.spread_max = Rate(200_000); },
+    |c| { c.view.book.top = touch(499_999, 500_001); c.order.price = Price(505_000); },
+    |c| { c.view.book.top = touch(499_999, 500_001); c.order.price = Price(495_000); },
+    |c| c.config.order_quantity_max = Some(Quantity(10)),
+    |c| c.config.position_quantity_max = Some(Quantity(10)),
+    |c| c.config.order_notional_max = WORTH,
+    |c| c.config.position_notional_max = WORTH,
+    |c| c.config.gross_exposure_max = WORTH,
+    |c| c.config.net_exposure_max = WORTH,
+    |c| {
+        c.view.account.equity = Some(WORTH);
+        c.view.account.leverage_max = Rate(ONE);
+        c.config.exposure_share_max = Rate(ONE);
+        c.config.free_margin_min = Rate(0);
+    },
+    |c| { c.view.account.available = Some(WORTH); c.view.account.leverage_max = Rate(ONE); },
+    |c| c.view.open_orders = c.config.open_orders_max - 1,
+    |c| c.view.open_orders_account = c.config.open_orders_account_max - 1,
+    |c| { c.instrument.filters.open_orders_max = 3; c.view.open_orders = 2; },
+    |c| c.instrument.filters.open_orders_max = 0,
+    |c| c.view.own_opposite = Some(Price(500_001)),
+    |c| { c.order.side = Side::Sell; c.view.own_opposite = Some(Price(499_999)); },
+];
+
+#[test]
+fn every_limit_includes_its_end() {
+    for (index, change) in AT_THE_LIMIT.iter().enumerate() {
+        let mut case = good();
+        change(&mut case);
+        assert_eq!(result(&case), Ok(()), "case {index}");
+    }
+}
+
 #[test]
 fn an_order_just_inside_of_each_limit_of_the_account_passes() {
     let inside: [fn(&mut Case); 9] = [
@@ -278,6 +348,16 @@ fn an_order_just_inside_of_each_limit_of_the_account_passes() {
         change(&mut case);
         assert_eq!(result(&case), Ok(()), "case {index}");
     }
+}
+
+#[test]
+fn margin_is_rounded_up() {
+    let margin = |exposure, leverage| margin_of(Money(exposure), Rate(leverage)).0;
+    assert_eq!(margin(10, ONE), 10);
+    assert_eq!(margin(10, 3 * ONE), 4);
+    assert_eq!(margin(9, 3 * ONE), 3);
+    assert_eq!(margin(7, ONE / 2), 14);
+    assert_eq!(margin(i64::MAX, 0), i64::MAX, "no leverage at all");
 }
 
 #[test]
@@ -353,6 +433,45 @@ proptest! {
             prop_assert!((position + sign * filled).abs() <= position.abs(), "I19");
             prop_assert_eq!(position.signum(), -sign);
         }
+    }
+
+    /// The price nearest to what was asked for that the collar lets pass, as a search would find it.
+    #[test]
+    fn an_exit_that_takes_is_fitted_to_the_end_of_the_collar(
+        bid in 400i64..600, spread in 1i64..8, mark in prop::option::of(400i64..600),
+        anchor in prop::option::of(400i64..600), asked in 300i64..700, buy in any::<bool>(),
+        collar in 0i64..8,
+    ) {
+        let mut case = good();
+        case.instrument.filters.multiplier_up = Rate(0);
+        case.instrument.filters.multiplier_down = Rate(0);
+        case.instrument.filters.price_min = Price(1);
+        case.instrument.filters.notional_min = Money(0);
+        case.config.spread_max = Rate(ONE);
+        case.config.collar = Rate(collar * ONE / 100);
+        case.view.book.top = touch(bid, bid + spread);
+        case.view.mark = mark.map(Price);
+        case.view.account.anchor = anchor.map(Price);
+        case.order.side = if buy { Side::Buy } else { Side::Sell };
+        case.order.time_in_force = TimeInForce::ImmediateOrCancel;
+        case.order.price = Price(asked);
+        let at = |price: i64| {
+            let mut other = case.clone();
+            other.order.price = Price(price);
+            result(&other)
+        };
+        let passing = (300..700).filter(|price| at(*price).is_ok());
+        let reaching = passing.filter(|price| if buy { *price >= bid + spread } else { *price <= bid });
+        let nearest = reaching.min_by_key(|price| (price - asked).abs());
+        let reaches = if buy { asked >= bid + spread } else { asked <= bid };
+        let view = RiskView { instrument: &case.instrument, ..case.view };
+        let fitted = fitted_exit_price(&case.order, &view, &case.config);
+        // What does not take is nobody's to move to the other side of the book.
+        let expected = if reaches { nearest.unwrap_or(asked) } else { fitted.0 };
+        prop_assert_eq!(fitted.0, expected);
+        case.order.time_in_force = TimeInForce::GoodTillCancel;
+        let view = RiskView { instrument: &case.instrument, ..case.view };
+        prop_assert_eq!(fitted_exit_price(&case.order, &view, &case.config).0, asked);
     }
 
     #[test]

@@ -152,6 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn a_storm_of_cancels_is_paid_off_after_a_window_and_a_quarter() {
+        let config = RiskConfig {
+            orders_per_10s_max: 40,
+            orders_per_minute_max: 10_000,
+            ..RiskConfig::default()
+        };
+        let mut throttle = Throttle::new(&config);
+        (0..200).for_each(|_| throttle.take_reserved(MonoNs(1)));
+        // 20 of debt, 4 of reserve and the message itself at 2 a second.
+        assert!(!throttle.take_entry(MonoNs(12_500_000_000)));
+        assert!(throttle.take_entry(MonoNs(12_500_000_001)));
+    }
+
+    #[test]
     fn entries_leave_the_reserve_to_cancels_and_exits() {
         let config = RiskConfig {
             orders_per_10s_max: 40,

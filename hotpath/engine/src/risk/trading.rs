@@ -239,6 +239,30 @@ mod tests {
     }
 
     #[test]
+    fn two_reasons_at_once_stop_trading_as_one_does() {
+        let against: [fn(&mut Trading); 9] = [
+            |trading| trading.stopped = true,
+            |trading| trading.paused = true,
+            |trading| trading.killed = true,
+            |trading| trading.tripped = 1,
+            |trading| trading.control_lost = true,
+            |trading| trading.journal_high = true,
+            |trading| trading.journal_full = true,
+            |trading| trading.mismatch = true,
+            |trading| trading.unclaimed = true,
+        ];
+        for first in against {
+            for second in against {
+                let mut trading = ready();
+                first(&mut trading);
+                second(&mut trading);
+                trading.change();
+                assert_ne!(trading.state, TradingState::Active);
+            }
+        }
+    }
+
+    #[test]
     fn verbs_lead_to_their_states() {
         use TradingState::{Active, Halted, Killed, Reducing};
         // (verbs in order, state after, orders are cancelled by the last)

@@ -3,6 +3,7 @@
 //! In: differences of 64 small exchanges, mixed by a seed, through one engine. Out: each book shows
 //! its own exchange's truth at the version that it names. Never: a level in another's book.
 
+use crate::exchange::{Exchange, Random};
 use engine::config::{EngineConfig, INSTRUMENTS_MAX};
 use engine::event::{SnapshotBegin, SnapshotLevels};
 use engine::{Engine, Event, Input, NoObserver, Outbox, Request};
@@ -10,7 +11,6 @@ use market::{
     BookState, Filters, Instrument, InstrumentId, InstrumentStatus, Level, Market, MonoNs, Side,
     Step, Symbol, UpdateId,
 };
-use tests::oracle::exchange::{Exchange, Random};
 
 const SEEDS: u64 = 2;
 const ROUNDS: usize = 4_000;

@@ -10,38 +10,38 @@ use market::{
 use std::collections::BTreeMap;
 
 /// Levels of one side: price to quantity.
-pub type Levels = BTreeMap<i64, i64>;
+pub(crate) type Levels = BTreeMap<i64, i64>;
 
 /// A difference that owns its levels.
 #[derive(Clone, Debug)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Ids.
-    pub header: DepthHeader,
+    pub(crate) header: DepthHeader,
     /// Changed bids.
-    pub bids: Vec<Level>,
+    pub(crate) bids: Vec<Level>,
     /// Changed asks.
-    pub asks: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
 }
 
 /// Levels of a snapshot, best first.
 #[derive(Clone, Debug)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// Version.
-    pub update_id: u64,
+    pub(crate) update_id: u64,
     /// Whether both sides are listed whole.
-    pub complete: bool,
+    pub(crate) complete: bool,
     /// Best first.
-    pub bids: Vec<Level>,
+    pub(crate) bids: Vec<Level>,
     /// Best first.
-    pub asks: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
 }
 
 /// SplitMix64: small, and the same everywhere.
 #[derive(Clone, Debug)]
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 /// The exchange.
-pub struct Exchange {
+pub(crate) struct Exchange {
     market: Market,
     history: BTreeMap<u64, [Levels; 2]>,
     told: u64,
@@ -49,7 +49,7 @@ pub struct Exchange {
 
 impl Random {
     /// A number below `bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -59,7 +59,7 @@ impl Random {
     }
 
     /// True once in `times`.
-    pub fn once_in(&mut self, times: usize) -> bool {
+    pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 }
@@ -67,7 +67,7 @@ impl Random {
 impl Difference {
     /// As the book takes it.
     #[must_use]
-    pub fn update(&self) -> DepthUpdate<'_> {
+    pub(crate) fn update(&self) -> DepthUpdate<'_> {
         DepthUpdate {
             header: self.header,
             bids: &self.bids,
@@ -79,7 +79,7 @@ impl Difference {
 impl Exchange {
     /// A market around a price of 100,000 ticks.
     #[must_use]
-    pub fn new(market: Market) -> Self {
+    pub(crate) fn new(market: Market) -> Self {
         let side = |sign: i64| (1..40).map(|step| (100_000 + sign * step * 3, 5)).collect();
         Self {
             market,
@@ -90,7 +90,7 @@ impl Exchange {
 
     /// The present version.
     #[must_use]
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         *self
             .history
             .last_key_value()
@@ -100,7 +100,7 @@ impl Exchange {
 
     /// Bids and asks at a version.
     #[must_use]
-    pub fn at(&self, version: u64) -> &[Levels; 2] {
+    pub(crate) fn at(&self, version: u64) -> &[Levels; 2] {
         let mut until = self.history.range(..=version);
         until
             .next_back()
@@ -109,7 +109,7 @@ impl Exchange {
     }
 
     /// One change.
-    pub fn change(&mut self, random: &mut Random) {
+    pub(crate) fn change(&mut self, random: &mut Random) {
         let version = self.version() + 1 + random.below(3) as u64;
         let mut sides = self.at(version).clone();
         let side = random.below(2);
@@ -141,7 +141,7 @@ impl Exchange {
 
     /// The whole market moves: every level goes, and new ones stand somewhere else. So it looks
     /// when the price step changes, or when trading comes back after a halt.
-    pub fn jump(&mut self, random: &mut Random) {
+    pub(crate) fn jump(&mut self, random: &mut Random) {
         let center = [2_000, 60_000, 100_000, 140_000, 5_000_000][random.below(5)];
         let side = |sign: i64| (1..40).map(|step| (center + sign * step * 3, 7)).collect();
         let version = self.version() + 1;
@@ -150,7 +150,7 @@ impl Exchange {
 
     /// What changed since the last difference. Levels that went and came back are left out, some
     /// that did not change are repeated.
-    pub fn difference(&mut self, random: &mut Random) -> Difference {
+    pub(crate) fn difference(&mut self, random: &mut Random) -> Difference {
         let (from, to) = (self.told, self.version());
         let first = match self.market {
             Market::Spot => from + 1,
@@ -189,13 +189,13 @@ impl Exchange {
 
     /// True when something has changed since the last difference.
     #[must_use]
-    pub fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         self.version() > self.told
     }
 
     /// The top at the present version.
     #[must_use]
-    pub fn ticker(&self) -> BookTicker {
+    pub(crate) fn ticker(&self) -> BookTicker {
         let sides = self.at(self.version());
         let (bid, ask) = best(sides);
         BookTicker {
@@ -210,7 +210,7 @@ impl Exchange {
 
     /// A snapshot of `limit` levels a side at a version.
     #[must_use]
-    pub fn listing(&self, version: u64, limit: usize) -> Listing {
+    pub(crate) fn listing(&self, version: u64, limit: usize) -> Listing {
         let [bids, asks] = self.at(version);
         let copy = |(price, quantity): (&i64, &i64)| level(*price, *quantity);
         Listing {
@@ -223,7 +223,7 @@ impl Exchange {
 
     /// The levels of a side at a version, best first, up to `edge`.
     #[must_use]
-    pub fn truth(&self, version: u64, side: Side, edge: Option<Price>) -> Vec<Level> {
+    pub(crate) fn truth(&self, version: u64, side: Side, edge: Option<Price>) -> Vec<Level> {
         let [bids, asks] = self.at(version);
         let copy = |(price, quantity): (&i64, &i64)| level(*price, *quantity);
         match side {

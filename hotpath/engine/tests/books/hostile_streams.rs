@@ -4,13 +4,14 @@
 //! In: seeds. Out: whenever a book says that it is usable, what it shows is the truth of the version
 //! that it names. Never: a run that cannot be repeated; the seed stands in every message.
 
+use crate::exchange::{Difference, Exchange, Listing, Random};
 use engine::book::{Book, BookConfig, SignalInvalid};
 use engine::event::SnapshotBegin;
 use market::{
     BookState, BookTicker, InstrumentId, Level, Market, MonoNs, Price, Quantity, Side, UpdateId,
 };
-use tests::oracle::exchange::{Difference, Exchange, Listing, Random};
 
+/// Runs, where `PROPTEST_CASES` does not say how many.
 const RUNS: u64 = 60;
 const STEPS: usize = 400;
 const STEP_NS: u64 = 50_000_000;
@@ -36,7 +37,8 @@ fn a_usable_book_always_shows_the_truth_of_its_version() {
     let mut synced = 0;
     let mut refreshes = 0;
     let mut dropped = 0;
-    for seed in 0..RUNS {
+    let runs = runs();
+    for seed in 0..runs {
         let mut line = Line::new(seed);
         for step in 0..STEPS {
             line.step(step);
@@ -50,13 +52,18 @@ fn a_usable_book_always_shows_the_truth_of_its_version() {
     }
     // The runs have met what they are about.
     assert!(
-        synced > RUNS * STEPS as u64 / 3,
+        synced > runs * STEPS as u64 / 3,
         "{synced} steps with a usable book"
     );
     assert!(
-        refreshes > RUNS && dropped > RUNS,
+        refreshes > runs && dropped > runs,
         "{refreshes} refreshes, {dropped} dropped"
     );
+}
+
+fn runs() -> u64 {
+    let asked = std::env::var("PROPTEST_CASES");
+    asked.map_or(RUNS, |text| text.parse().expect("a number of runs"))
 }
 
 impl Line {

@@ -1,0 +1,4 @@
+//! Any bytes into `simulated_exchange_fuzz::frame`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| simulated_exchange_fuzz::frame(bytes));
