@@ -12,6 +12,19 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+fn paper_venue() -> PaperView {
+    PaperView {
+        up: true,
+        pid: None,
+        restarts: 2,
+        following: vec![Followed {
+            market: "usdm",
+            symbol: "BTCUSDT".to_string(),
+            in_sync: false,
+        }],
+    }
+}
+
 fn families() -> Families {
     let mut view: View = picture();
     for (name, value) in [
@@ -65,16 +78,7 @@ fn families() -> Families {
         .rejections
         .insert(("usdm".to_string(), -2019), 3);
     let settings = settings();
-    let paper = PaperView {
-        up: true,
-        pid: None,
-        restarts: 2,
-        following: vec![Followed {
-            market: "usdm",
-            symbol: "BTCUSDT".to_string(),
-            in_sync: false,
-        }],
-    };
+    let paper = paper_venue();
     let process = Process {
         settings: &settings,
         state_dir: std::path::Path::new("."),
