@@ -6,6 +6,7 @@
 use crate::drain::monotonic_ns;
 use crate::ledger;
 use crate::metrics::{self, HttpFigures, Process};
+use crate::paper::{PaperView, SharedPaper};
 use crate::stats::stats;
 use crate::view::Shared;
 use axum::Router;
@@ -39,6 +40,8 @@ pub struct Site {
     pub ledger: PathBuf,
     /// Requests answered.
     pub figures: Mutex<HttpFigures>,
+    /// The paper venue, where this process starts it.
+    pub paper: SharedPaper,
 }
 
 type SiteState = State<Arc<Site>>;
@@ -96,10 +99,12 @@ async fn count(State(site): SiteState, request: Request, next: Next) -> Response
 
 async fn metrics_page(State(site): SiteState, headers: HeaderMap) -> Response {
     let view = site.shared.get();
+    let paper = paper_view(&site);
     let process = Process {
         settings: &site.settings,
         state_dir: &site.state_dir,
         now_ns: monotonic_ns(),
+        paper: paper.as_ref(),
     };
     let http = site
         .figures
@@ -170,7 +175,14 @@ async fn ready(State(site): SiteState) -> Response {
 }
 
 async fn engine_stats(State(site): SiteState) -> Response {
-    Json(stats(&site.shared.get(), &site.settings)).into_response()
+    let mut stats = stats(&site.shared.get(), &site.settings);
+    stats.paper_venue = paper_view(&site);
+    Json(stats).into_response()
+}
+
+fn paper_view(site: &Site) -> Option<PaperView> {
+    let view = site.paper.lock().expect("nobody panics while it is held");
+    view.clone()
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,7 @@ pub mod input_log;
 pub mod latency;
 pub mod ledger;
 pub mod metrics;
+pub mod paper;
 pub mod process;
 pub mod stats;
 pub mod table;

@@ -7,6 +7,7 @@ use crate::drain::{Drain, DrainError, Places};
 use crate::http::{Site, api_routes, metrics_routes};
 use crate::ledger::{Identity, Ledger, LedgerError};
 use crate::metrics::HttpFigures;
+use crate::paper::{SharedPaper, Supervisor};
 use crate::stats::mode_word;
 use crate::table;
 use crate::view::Shared;
@@ -87,6 +88,7 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         state_dir: arguments.state_dir.clone(),
         ledger: ledger.path().to_path_buf(),
         figures: Mutex::new(HttpFigures::default()),
+        paper: SharedPaper::default(),
         settings,
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -121,6 +123,8 @@ async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Resu
     let api = listen(&site.settings.control.api_listen).await?;
     tokio::spawn(axum::serve(metrics, metrics_routes(Arc::clone(&site))).into_future());
     tokio::spawn(axum::serve(api, api_routes(Arc::clone(&site))).into_future());
+    let paper = Supervisor::new(&site.settings, &paper_program(), Arc::clone(&site.paper));
+    let paper = paper.map(|one| tokio::spawn(one.run()));
     let stop = Arc::new(AtomicBool::new(false));
     let (ended, mut end) = oneshot::channel();
     let told = Arc::clone(&stop);
@@ -151,6 +155,11 @@ async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Resu
         Some(outcome) => outcome,
         None => end.await,
     };
+    if let Some(paper) = paper {
+        paper.abort();
+        // Dropped with its task, it ends the venue.
+        let _ = paper.await;
+    }
     if let Some(shown) = shown {
         shown.abort();
         table::leave();
@@ -170,6 +179,13 @@ async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Resu
             "the drain thread ended without a word".to_string(),
         )),
     }
+}
+
+/// The paper exchange lies beside this program.
+fn paper_program() -> PathBuf {
+    let beside = std::env::current_exe().ok();
+    let beside = beside.map(|program| program.with_file_name("simulated-exchange"));
+    beside.unwrap_or_else(|| PathBuf::from("simulated-exchange"))
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Failure> {

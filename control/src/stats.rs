@@ -8,6 +8,7 @@ use crate::decimal;
 use crate::figure::FigureName;
 use crate::latency::{self, LatencyFigures, Percentiles};
 use crate::ledger::{NOT_OURS, StrategyTotals, sums_by_label};
+use crate::paper::PaperView;
 use crate::view::{View, state_word};
 use serde::Serialize;
 use settings::{HotIo, Settings};
@@ -83,6 +84,8 @@ pub struct Stats {
     pub invariant_violations: BTreeMap<&'static str, u64>,
     /// How bytes reach the engine.
     pub hot_io: &'static str,
+    /// The paper venue; null where somebody else starts it.
+    pub paper_venue: Option<PaperView>,
 }
 
 /// What one strategy did.
@@ -183,6 +186,7 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
             HotIo::Inline => "inline",
             HotIo::Threads => "threads",
         },
+        paper_venue: None,
     }
 }
 

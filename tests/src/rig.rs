@@ -68,6 +68,7 @@ pub struct Rig {
     http: String,
     sim: String,
     metrics_port: u16,
+    api_port: u16,
 }
 
 /// What the command line said.
@@ -159,6 +160,7 @@ impl Rig {
             sim: field("sim="),
             http,
             metrics_port: free_port(),
+            api_port: free_port(),
             state_dir,
         };
         rig.write_configuration(&plan.traded, &plan.lines);
@@ -171,7 +173,7 @@ impl Rig {
         let proxied = self.proxy.as_ref().map(|proxy| proxy.address().to_string());
         let exchange = proxied.unwrap_or(direct);
         let state = self.state_dir.display();
-        let ports = [self.metrics_port, free_port()];
+        let ports = [self.metrics_port, self.api_port];
         let mut text = format!(
             "mode = \"paper\"\naccount = \"{ACCOUNT}\"\n\n[venue]\n\
              usdm_rest_url = \"http://{exchange}\"\nusdm_stream_url = \"ws://{exchange}\"\n\
@@ -307,6 +309,12 @@ impl Rig {
         self.reap(which);
     }
 
+    /// Asks a process to end, and waits for it: its exit code; nothing when it does not run.
+    pub fn terminate(&mut self, which: Process) -> Option<i32> {
+        signal(self.slot(which).as_ref()?, Signal::TERM);
+        self.reap(which)?.code()
+    }
+
     /// Waits for the end of a process that somebody has killed.
     pub fn reap(&mut self, which: Process) -> Option<ExitStatus> {
         let mut child = self.slot(which).take()?;
@@ -381,6 +389,17 @@ impl Rig {
         wait_for(state, Duration::from_secs(60), || {
             self.status()["state"] == state
         });
+    }
+
+    /// Control's figures as JSON; null while it does not answer.
+    #[must_use]
+    pub fn stats(&self) -> Value {
+        let url = format!("http://127.0.0.1:{}/api/v1/engine/stats", self.api_port);
+        let answer = ureq::get(url).call();
+        let read = answer
+            .ok()
+            .and_then(|mut one| one.body_mut().read_json().ok());
+        read.unwrap_or_default()
     }
 
     /// A figure of control's `/metrics`, by its name with all labels; none while it is not there.

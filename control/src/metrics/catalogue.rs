@@ -8,6 +8,9 @@ use super::Kind::{Counter, Gauge, Histogram, Info};
 /// Name without prefix and `_total`, kind, help.
 #[rustfmt::skip]
 pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
+    ("paper_venue_up", Gauge, "1 while the paper exchange answers"),
+    ("paper_venue_restarts", Counter, "Times that the paper exchange was started again"),
+    ("paper_venue_synced", Gauge, "1 while the paper exchange has the followed book"),
     ("build_info", Info, "Build of each process"),
     ("config_info", Info, "Configuration in force and the one expected"),
     ("mode_info", Info, "Mode, venue and account"),

@@ -9,6 +9,7 @@ use super::{Buckets, Families, Family, Kind, Value};
 use crate::break_even;
 use crate::build_identity;
 use crate::figure::FigureName;
+use crate::paper::PaperView;
 use crate::stats::{journal_holes, mode_word, strategy_name, violations, win_ratio};
 use crate::view::{Durations, View};
 use ipc::HistogramSnapshot;
@@ -63,6 +64,8 @@ pub struct Process<'a> {
     pub state_dir: &'a Path,
     /// Monotonic time now.
     pub now_ns: u64,
+    /// The paper venue, where this process starts it.
+    pub paper: Option<&'a PaperView>,
 }
 
 /// Puts all families together.
@@ -77,6 +80,7 @@ pub fn collect(view: &View, process: Process<'_>, http: &HttpFigures) -> Familie
     page.of_orders(view, process.settings);
     page.of_store(view, process.state_dir);
     page.of_http(http);
+    page.of_paper(process.paper);
     page.0
 }
 
@@ -110,6 +114,16 @@ impl Page {
 
     fn flag(&mut self, name: &str, labels: &[(&str, &str)], value: bool) {
         self.gauge(name, labels, f64::from(u8::from(value)));
+    }
+
+    fn of_paper(&mut self, paper: Option<&PaperView>) {
+        let Some(paper) = paper else { return };
+        self.flag("paper_venue_up", &[], paper.up);
+        self.counter("paper_venue_restarts", &[], paper.restarts);
+        for one in &paper.following {
+            let labels = [("market", one.market), ("symbol", one.symbol.as_str())];
+            self.flag("paper_venue_synced", &labels, one.in_sync);
+        }
     }
 
     fn cells(&mut self, view: &View) {

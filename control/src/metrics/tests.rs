@@ -5,11 +5,25 @@
 //! named and skipped, unless `FULCRUM_REQUIRE_JUDGES` is set.
 
 use super::*;
+use crate::paper::{Followed, PaperView};
 use crate::table::tests::{picture, settings};
 use crate::view::View;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+fn paper_venue() -> PaperView {
+    PaperView {
+        up: true,
+        pid: None,
+        restarts: 2,
+        following: vec![Followed {
+            market: "usdm",
+            symbol: "BTCUSDT".to_string(),
+            in_sync: false,
+        }],
+    }
+}
 
 fn families() -> Families {
     let mut view: View = picture();
@@ -64,10 +78,12 @@ fn families() -> Families {
         .rejections
         .insert(("usdm".to_string(), -2019), 3);
     let settings = settings();
+    let paper = paper_venue();
     let process = Process {
         settings: &settings,
         state_dir: std::path::Path::new("."),
         now_ns: 1_000,
+        paper: Some(&paper),
     };
     let mut http = HttpFigures::default();
     http.requests.insert(("GET", "/metrics", 200), 3);
@@ -204,6 +220,7 @@ fn a_hot_path_that_comes_moves_no_counter() {
         settings: &settings,
         state_dir: std::path::Path::new("."),
         now_ns: 1_000,
+        paper: None,
     };
     let before = collect(&view, process, &HttpFigures::default());
     for cell in [
@@ -248,6 +265,7 @@ fn identities_are_those_of_the_process_that_runs() {
             settings: &settings,
             state_dir: std::path::Path::new("."),
             now_ns: 1_000,
+            paper: None,
         };
         text(&collect(view, process, &HttpFigures::default()))
     };

@@ -11,6 +11,7 @@ use market::{
 };
 
 use crate::execution::{MakerMatch, QUOTE_ASSET};
+use crate::input::Input;
 use crate::order::{Expiry, Order, PlaceOrder};
 use crate::output::{Output, WalletChange};
 use crate::venue::Venue;
@@ -28,6 +29,8 @@ impl Venue {
         slices: i64,
         out: &mut Vec<Output>,
     ) {
+        let input = || Input::FillNow(now, id, quantity, slices);
+        self.recorder.note_of(self.desk.id, input);
         let slice = Quantity((quantity.0 / slices.max(1)).max(1));
         let mut rest = quantity.0;
         while rest > 0 {
@@ -58,6 +61,8 @@ impl Venue {
         expiry: Expiry,
         out: &mut Vec<Output>,
     ) {
+        let input = || Input::EndNow(now, id, state, expiry);
+        self.recorder.note_of(self.desk.id, input);
         let open = self.desk.orders.get(&id.0);
         if open.is_some_and(|order| !order.state.is_final()) {
             self.end(now, id.0, state, expiry, out);
@@ -66,6 +71,8 @@ impl Venue {
 
     /// An order of the exchange's own making, filled at its price: liquidation, ADL, settlement.
     pub fn force(&mut self, now: UtcMs, request: &PlaceOrder, out: &mut Vec<Output>) {
+        let input = || Input::Force(now, *request);
+        self.recorder.note_of(self.desk.id, input);
         let request = PlaceOrder {
             order_type: OrderType::Liquidation,
             time_in_force: TimeInForce::ImmediateOrCancel,
@@ -87,6 +94,8 @@ impl Venue {
         reason: &'static str,
         out: &mut Vec<Output>,
     ) {
+        let input = || Input::MoveMoney(now, amount, reason);
+        self.recorder.note_of(self.desk.id, input);
         self.desk.account.wallet += amount;
         let change = self.remember_move(now, amount, None, reason);
         out.push(Output::Wallet(change));
@@ -126,16 +135,20 @@ impl Venue {
 
     /// The next `fills` pay their fees in another asset than the quote's.
     pub fn take_fees_elsewhere(&mut self, fills: u32) {
+        let input = || Input::FeesElsewhere(fills);
+        self.recorder.note_of(self.desk.id, input);
         self.desk.fees_elsewhere = fills;
     }
 
     /// Changes what an instrument takes.
     pub fn set_filters(&mut self, instrument: InstrumentId, filters: Filters) {
+        self.recorder.note(|| Input::Filters(instrument, filters));
         self.instruments[usize::from(instrument.0)].filters = filters;
     }
 
     /// Opens or closes an instrument for trading.
     pub fn set_status(&mut self, instrument: InstrumentId, status: InstrumentStatus) {
+        self.recorder.note(|| Input::Status(instrument, status));
         self.instruments[usize::from(instrument.0)].status = status;
     }
 }

@@ -4,13 +4,13 @@
 //! the same fills, fees and positions. Never: an output; those follow.
 
 use market::{
-    BookTicker, ExchangeOrderId, InstrumentId, Level, Money, Price, Quantity, Rate, Trade,
-    UpdateId, UtcMs, event::DepthHeader,
+    BookTicker, ExchangeOrderId, Filters, InstrumentId, InstrumentStatus, Level, Money, OrderState,
+    Price, Quantity, Rate, Trade, UpdateId, UtcMs, event::DepthHeader,
 };
 
 use crate::account::{Account, BnbFees, Fees, MarginType};
 use crate::desk::AccountId;
-use crate::order::{PlaceOrder, PositionSide};
+use crate::order::{Expiry, PlaceOrder, PositionSide};
 use crate::output::Output;
 use crate::spot::SpotBalances;
 use crate::venue::Venue;
@@ -97,6 +97,20 @@ pub enum Input {
     Supervise(UtcMs),
     /// [`Venue::end_good_till`], where it did something.
     EndGoodTill(UtcMs),
+    /// [`Venue::fill_now`].
+    FillNow(UtcMs, ExchangeOrderId, Quantity, i64),
+    /// [`Venue::end_now`].
+    EndNow(UtcMs, ExchangeOrderId, OrderState, Expiry),
+    /// [`Venue::force`].
+    Force(UtcMs, PlaceOrder),
+    /// [`Venue::move_money`].
+    MoveMoney(UtcMs, Money, &'static str),
+    /// [`Venue::take_fees_elsewhere`].
+    FeesElsewhere(u32),
+    /// [`Venue::set_filters`].
+    Filters(InstrumentId, Filters),
+    /// [`Venue::set_status`].
+    Status(InstrumentId, InstrumentStatus),
     /// [`Venue::open_account`].
     Open(Opening),
     /// [`Venue::select`], before the next call that another account made.
@@ -194,11 +208,27 @@ impl Venue {
             Input::Fund(now, instrument, rate) => self.fund(*now, *instrument, *rate, out),
             Input::Supervise(now) => self.supervise(*now, out),
             Input::EndGoodTill(now) => self.end_good_till(*now, out),
+            Input::Select(account) => drop(self.select(*account)),
             Input::Open(opening) => {
                 let account = opening.account(self.instruments.len());
                 self.open_account(account);
             }
-            Input::Select(account) => drop(self.select(*account)),
+            adversity => self.apply_adversity(adversity, out),
+        }
+    }
+
+    fn apply_adversity(&mut self, input: &Input, out: &mut Vec<Output>) {
+        match input {
+            Input::FillNow(now, id, quantity, slices) => {
+                self.fill_now(*now, *id, *quantity, *slices, out);
+            }
+            Input::EndNow(now, id, state, expiry) => self.end_now(*now, *id, *state, *expiry, out),
+            Input::Force(now, request) => self.force(*now, request, out),
+            Input::MoveMoney(now, amount, reason) => self.move_money(*now, *amount, reason, out),
+            Input::FeesElsewhere(fills) => self.take_fees_elsewhere(*fills),
+            Input::Filters(instrument, filters) => self.set_filters(*instrument, *filters),
+            Input::Status(instrument, status) => self.set_status(*instrument, *status),
+            _ => unreachable!("all others are applied above"),
         }
     }
 }

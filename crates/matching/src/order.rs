@@ -158,6 +158,33 @@ pub enum Expiry {
     GoodTill,
 }
 
+impl Expiry {
+    /// All reasons with their words in a log.
+    const WORDS: [(Self, &'static str); 7] = [
+        (Self::None, "none"),
+        (Self::SelfTrade, "self-trade"),
+        (Self::ImmediateOrCancel, "immediate-or-cancel"),
+        (Self::ReduceOnly, "reduce-only"),
+        (Self::MarketRest, "market-rest"),
+        (Self::Liquidation, "liquidation"),
+        (Self::GoodTill, "good-till"),
+    ];
+
+    /// Its word in a log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(one, _)| *one == self);
+        found.map_or("", |(_, word)| word)
+    }
+
+    /// The reason of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let found = Self::WORDS.iter().find(|(_, one)| *one == word);
+        found.map(|(reason, _)| *reason)
+    }
+}
+
 /// An order, open or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {

@@ -6,6 +6,7 @@
 use crate::emergency::EmergencySettings;
 use crate::limits::Ceilings;
 use crate::market_data::MarketDataSettings;
+use crate::paper::PaperSettings;
 use crate::protective_stop::ProtectiveStopSettings;
 use crate::risk::RiskSettings;
 use crate::strategies::StrategySettings;
@@ -192,6 +193,8 @@ pub struct Settings {
     pub venue: VenueSettings,
     /// How market data comes.
     pub market_data: MarketDataSettings,
+    /// The venue of paper trading.
+    pub paper: PaperSettings,
     /// The hot path process.
     pub hot_path: HotPathSettings,
     /// What to trade, at most 64.
@@ -310,6 +313,8 @@ fn check_root(
     let venue = VenueSettings::check(venue_section, mode, problems);
     let market_data_section = root.section("market_data", problems);
     let market_data = MarketDataSettings::check(market_data_section, mode, problems);
+    let paper_section = root.section("paper", problems);
+    let paper = PaperSettings::check(paper_section, mode, &venue, problems);
     let hot_path_section = root.section("hot_path", problems);
     let hot_path = check_hot_path(hot_path_section, problems);
     let (instruments, setups) = check_instruments(&mut root, problems);
@@ -341,6 +346,7 @@ fn check_root(
         account,
         venue,
         market_data,
+        paper,
         hot_path,
         instruments,
         setups,

@@ -9,6 +9,7 @@ mod checked;
 mod emergency;
 pub mod limits;
 mod market_data;
+mod paper;
 mod protective_stop;
 mod risk;
 mod strategies;
@@ -23,6 +24,7 @@ pub use checked::{
 pub use emergency::{EmergencySettings, RestartPolicy, StopPolicy};
 pub use limits::{Ceilings, LIMITS, Limit};
 pub use market_data::MarketDataSettings;
+pub use paper::PaperSettings;
 pub use protective_stop::{ProtectiveStopSettings, StopTrigger};
 pub use risk::{Frequency, InForce, RiskSettings};
 pub use strategies::{

@@ -12,8 +12,10 @@ use crate::api::auth::Keys;
 use crate::api::weights::Weights;
 use crate::arrival_log::ArrivalLog;
 use crate::clock::Clock;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Shared};
 use crate::faults::Faults;
+use crate::faults::schedule::Schedule;
+use crate::feed::follow::Following;
 use crate::feed::generator::Generator;
 use crate::feed::recording::Recording;
 use crate::feed::{Feed, parameters};
@@ -48,13 +50,31 @@ pub enum StartError {
     Input(String),
 }
 
-/// Builds the exchange.
+/// Builds the exchange and lets its market run: of a followed one as soon as it answers.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(options: &Options) -> Result<Shared, StartError> {
+    let following = Following::open(options).await;
+    let Some(following) = following.map_err(StartError::Input)? else {
+        return Ok(Shared::new(build(options)?));
+    };
+    let feeds = (following.feeds(Market::UsdM), following.feeds(Market::Spot));
+    let shared = Shared::new(build_of(options, feeds)?);
+    following.start(&shared);
+    Ok(shared)
+}
+
+/// Builds an exchange that follows nobody.
 ///
 /// # Errors
 /// [`StartError`].
 pub fn build(options: &Options) -> Result<Exchange, StartError> {
+    build_of(options, feeds(options)?)
+}
+
+fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange, StartError> {
     let keys = keys(options)?;
-    let (usdm, spot) = feeds(options)?;
     let clock = Clock::start();
     let start_ns = clock.now_ns();
     let rebatch_ns = options.rebatch_depth.map(|ms| i64::from(ms) * MS);
@@ -86,6 +106,9 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
         usdm: floor(Market::UsdM, usdm)?,
         spot: floor(Market::Spot, spot)?,
         faults: Faults::from_specs(&options.fault),
+        schedule: options
+            .fault_schedule
+            .map(|spec| Schedule::new(spec, start_ns)),
         wire: WireLog::default(),
         keys,
         accounts: Accounts::default(),

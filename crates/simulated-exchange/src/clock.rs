@@ -43,6 +43,20 @@ impl Clock {
         self.origin = self.origin.map(|_| Instant::now());
     }
 
+    /// Stops it where it is, or lets it go on from there.
+    pub fn set_standing(&mut self, standing: bool) {
+        if standing != self.is_standing() {
+            self.origin_utc_ns = self.now_ns();
+            self.origin = (!standing).then(Instant::now);
+        }
+    }
+
+    /// True while it does not run.
+    #[must_use]
+    pub const fn is_standing(&self) -> bool {
+        self.origin.is_none()
+    }
+
     /// UTC in ns since the epoch.
     #[must_use]
     pub fn now_ns(&self) -> i64 {
@@ -68,6 +82,20 @@ mod tests {
         assert_eq!((clock.now_ns(), clock.now()), (5_000_000, UtcMs(5)));
         clock.set_ns(7_999_999);
         assert_eq!(clock.now(), UtcMs(7));
+    }
+
+    #[test]
+    fn a_clock_that_is_stopped_goes_on_from_where_it_stood() {
+        let mut clock = Clock::start();
+        clock.set_ns(1_000);
+        clock.set_standing(true);
+        let stood = clock.now_ns();
+        assert_eq!(clock.now_ns(), stood);
+        clock.set_ns(stood + 5);
+        assert_eq!(clock.now_ns(), stood + 5);
+        clock.set_standing(false);
+        let gone_on = clock.now_ns();
+        assert!((stood + 5..stood + 60_000_000_000).contains(&gone_on));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::api::auth::Keys;
 use crate::api::weights::Weights;
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::faults::schedule::Schedule;
 use crate::floor::Floor;
 use crate::private::{ListenKeys, Subscriptions};
 use crate::streams::hub::ConnectionId;
@@ -32,6 +33,8 @@ pub struct Exchange {
     pub spot: Floor,
     /// Active faults.
     pub faults: Faults,
+    /// Faults to come.
+    pub schedule: Option<Schedule>,
     /// Wire-to-wire times.
     pub wire: WireLog,
     /// The key of the first account.
@@ -136,10 +139,26 @@ impl Exchange {
 
     /// Handles all that happened until `now_ns`; returns when something happens next.
     pub fn advance(&mut self, now_ns: i64) -> Option<i64> {
+        self.inject_scheduled(now_ns);
         let usdm = self.usdm.advance(now_ns, &mut self.faults);
         let spot = self.spot.advance(now_ns, &mut self.faults);
         self.send_private(UtcMs(now_ns.div_euclid(1_000_000)));
-        usdm.into_iter().chain(spot).min()
+        let fault = self.schedule.as_ref().map(Schedule::next_ns);
+        usdm.into_iter().chain(spot).chain(fault).min()
+    }
+
+    fn inject_scheduled(&mut self, now_ns: i64) {
+        let Some(schedule) = &mut self.schedule else {
+            return;
+        };
+        while let Some(spec) = schedule.due(now_ns) {
+            tracing::info!(
+                fault = spec.name(),
+                argument = spec.argument,
+                "as scheduled"
+            );
+            self.faults.inject(spec);
+        }
     }
 
     /// Sends the private events that wait.

@@ -1,7 +1,8 @@
 //! Faults on command: what the exchange does wrong, when it is told to.
 //!
 //! In: `NAME:ARG` from the command line or the control API, then each frame, snapshot and order.
-//! Out: what to do with it. Never: a fault that nobody asked for, chance.
+//! Out: what to do with it. Never: a fault that nobody asked for, chance but that of a seeded
+//! schedule.
 //!
 //! | name | argument | safety.md | what happens |
 //! |---|---|---|---|
@@ -26,6 +27,8 @@
 //! | `mark-shift` | BPS | F49 | the mark price lies so far above the market's; negative below, 0 ends it |
 //! | `listen-key-expire` | N | F43 | the listen key expires with the N-th private event |
 //! | `drop-private` | N | F42 | the next N private events are not sent |
+
+pub mod schedule;
 
 use std::str::FromStr;
 
@@ -228,6 +231,20 @@ impl Faults {
             faults.add(*spec, SILENCE_AFTER_FRAMES);
         }
         faults
+    }
+
+    /// Ends all faults, those that wait and those that last.
+    pub fn clear(&mut self) {
+        *self = Self {
+            now_ns: self.now_ns,
+            injected: self.injected,
+            ..Self::default()
+        };
+    }
+
+    /// Faults that wait for their turn, oldest first.
+    pub fn waiting(&self) -> impl Iterator<Item = FaultSpec> + '_ {
+        self.active.iter().map(|one| one.spec)
     }
 
     /// Adds a fault: its counts begin now.

@@ -1,9 +1,11 @@
 //! Where the market comes from: one event after the other, each with its time.
 //!
-//! In: a recording or a generator. Out: events in ticks and lots with continuous ids, timed in ns
-//! since the feed's start at speed 1. Never: wall-clock time, the wire's text.
+//! In: a recording, a generator, or another exchange. Out: events in ticks and lots with continuous
+//! ids, timed in ns since the feed's start at speed 1; of another exchange frames as they came.
+//! Never: wall-clock time.
 
 pub mod activity;
+pub mod follow;
 pub mod generator;
 pub mod parameters;
 pub mod recording;
@@ -12,6 +14,8 @@ use market::{
     BookTicker, DepthUpdate, Instrument, Level, Price, Trade, UpdateId, event::DepthHeader,
 };
 
+use self::follow::Standing;
+use self::follow::relay::Relay;
 use crate::tape::past::Pace;
 
 /// A book as a feed starts with it.
@@ -87,4 +91,14 @@ pub trait Feed: Send {
 
     /// The next event. Its times are ns since the start in ms; the owner adds the wall clock.
     fn next_event(&mut self) -> Option<FeedEvent>;
+
+    /// What comes next from an exchange that is followed.
+    fn next_relay(&mut self) -> Option<Relay> {
+        None
+    }
+
+    /// How the followed instrument stands; nothing where none is followed.
+    fn standing(&self) -> Option<Standing> {
+        None
+    }
 }

@@ -17,6 +17,8 @@ use crate::streams::hub::Hub;
 use crate::streams::publisher::Publisher;
 use crate::tape::{Tape, funding};
 
+mod following;
+
 /// Feed events that are handled before the sockets get their turn.
 const EVENTS_PER_TURN: usize = 64;
 
@@ -57,6 +59,10 @@ struct Lane {
     feed: Box<dyn Feed>,
     publisher: Publisher,
     next_ns: Option<i64>,
+    /// What it brings has happened elsewhere, and is due at once.
+    followed: bool,
+    /// Its book is not known.
+    lost: bool,
 }
 
 impl Floor {
@@ -90,8 +96,11 @@ impl Floor {
                 start,
             ));
             let publisher = Publisher::new(instrument, book.last_update_id, rebatch_ns, &mut hub);
+            let followed = feed.standing().is_some();
             lanes.push(Lane {
                 next_ns: feed.next_time_ns(),
+                followed,
+                lost: followed,
                 feed,
                 publisher,
             });
@@ -157,10 +166,20 @@ impl Floor {
     /// Handles what happened until `now_ns` and returns when something happens next; earlier
     /// than now when a turn's share of events was used up.
     pub fn advance(&mut self, now_ns: i64, faults: &mut Faults) -> Option<i64> {
+        for lane in self.feeds.iter_mut().filter(|lane| lane.followed) {
+            lane.next_ns = lane.feed.next_time_ns();
+        }
         for _ in 0..EVENTS_PER_TURN {
             let Some((index, time_ns)) = self.earliest() else {
                 break;
             };
+            if self.feeds[index].followed {
+                self.fire_countdowns(now_ns);
+                self.keep_accounts(now_ns);
+                self.tick(now_ns, faults);
+                self.relay(index, now_ns, faults);
+                continue;
+            }
             let wall_ns = self.wall_ns(time_ns);
             if wall_ns > now_ns {
                 break;
@@ -196,6 +215,20 @@ impl Floor {
             }
             (None, false) | (Some(_), true) => {}
         }
+    }
+
+    /// Makes the feeds run so many times faster than real time from now on.
+    pub fn set_speed(&mut self, speed: f64, now_ns: i64) {
+        let now_ns = self.paused_ns.unwrap_or(now_ns);
+        let feed_ns = (now_ns - self.start_ns) as f64 * self.speed;
+        self.start_ns = now_ns - (feed_ns / speed) as i64;
+        self.speed = speed;
+    }
+
+    /// True while the feeds stand still.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.paused_ns.is_some()
     }
 
     /// Cancels all orders of an instrument at `at_ns`, unless this is called again before then;

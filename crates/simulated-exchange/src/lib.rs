@@ -1,7 +1,8 @@
 //! The simulated exchange: Binance's REST, streams and WebSocket API around the fill simulator.
 //!
-//! In: a recording or a seed, requests over real sockets, faults on command. Out: what Binance
-//! would answer and stream. Never: a request to any other machine.
+//! In: a recording, a seed or another exchange's public market, requests over real sockets, faults
+//! on command. Out: what Binance would answer and stream. Never: an order, a key or a signed request
+//! to any other machine.
 //!
 //! One exchange core ([`exchange::Exchange`]) runs behind all sockets, on one thread. The market
 //! comes from feeds ([`feed`]), orders meet it in `matching`, [`streams`] publishes, [`api`]

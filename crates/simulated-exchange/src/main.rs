@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use simulated_exchange::assembly::{self, StartError};
-use simulated_exchange::exchange::Shared;
 use simulated_exchange::options::Options;
 use simulated_exchange::server::{Ports, tls};
 use tokio::signal::unix::{SignalKind, signal};
@@ -73,7 +72,12 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let input = |error: std::io::Error| StartError::Input(error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(input)?;
     let ports = Ports::open(addresses).await.map_err(StartError::Input)?;
-    let shared = Shared::new(assembly::build(options)?);
+    let shared = tokio::select! {
+        shared = assembly::start(options) => shared?,
+        // A followed exchange may not answer for long.
+        _ = terminate.recv() => return Ok(()),
+        _ = tokio::signal::ctrl_c() => return Ok(()),
+    };
     let line = ports.ready_line(options.tls).map_err(input)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{line}")

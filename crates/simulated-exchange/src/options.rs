@@ -7,9 +7,12 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use market::Market;
 use matching::QueueModel;
 
 use crate::faults::FaultSpec;
+use crate::faults::schedule::ScheduleSpec;
+use crate::feed::follow::Target;
 
 /// A simulated Binance on loopback: USD-M futures, spot, and a control API.
 ///
@@ -22,7 +25,7 @@ pub struct Options {
         long,
         value_name = "FILE",
         value_delimiter = ',',
-        conflicts_with = "generate"
+        conflicts_with_all = ["generate", "follow", "follow_spot"]
     )]
     pub capture: Vec<PathBuf>,
 
@@ -30,7 +33,7 @@ pub struct Options {
     #[arg(long)]
     pub generate: bool,
 
-    /// Symbols of the generated market.
+    /// Symbols of the generated or followed market.
     #[arg(
         long,
         value_name = "SYMBOL",
@@ -39,6 +42,31 @@ pub struct Options {
         default_value = "BTCUSDT,ETHUSDT"
     )]
     pub symbols: Vec<String>,
+
+    /// Follow USD-M of a real exchange: base URL of its public REST, such as
+    /// https://fapi.binance.com. Orders meet its market here and are never sent there.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["generate", "speed", "repeat"])]
+    pub follow: Option<String>,
+
+    /// Base URL of its public streams, where they are not where Binance has them.
+    #[arg(long, value_name = "URL", requires = "follow")]
+    pub follow_stream: Option<String>,
+
+    /// Follow spot of a real exchange, such as https://api.binance.com.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["generate", "speed", "repeat"])]
+    pub follow_spot: Option<String>,
+
+    /// Base URL of its public streams, where they are not where Binance has them.
+    #[arg(long, value_name = "URL", requires = "follow_spot")]
+    pub follow_spot_stream: Option<String>,
+
+    /// The only authority that the followed exchange's certificates may come from (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub follow_ca: Option<PathBuf>,
+
+    /// After how long a followed connection is replaced by a new one; exchanges end them at 24 h.
+    #[arg(long, value_name = "SECONDS", default_value_t = 85_500, value_parser = clap::value_parser!(u64).range(1..=86_000))]
+    pub follow_renew_s: u64,
 
     /// Seed of the generated market.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -98,6 +126,10 @@ pub struct Options {
     #[arg(long, value_name = "NAME:ARG", value_delimiter = ',')]
     pub fault: Vec<FaultSpec>,
 
+    /// Faults that come by themselves: `seed=7,rate=6`, the rate in faults a minute.
+    #[arg(long, value_name = "SEED,RATE")]
+    pub fault_schedule: Option<ScheduleSpec>,
+
     /// Count and skip broken lines of recordings instead of refusing the file.
     #[arg(long, requires = "capture")]
     pub skip_bad: bool,
@@ -113,6 +145,22 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 }
 
 impl Options {
+    /// What is followed: nothing, USD-M, spot, or both.
+    ///
+    /// # Errors
+    /// When a URL is none.
+    pub fn targets(&self) -> Result<Vec<Target>, String> {
+        let markets = [
+            (Market::UsdM, &self.follow, &self.follow_stream),
+            (Market::Spot, &self.follow_spot, &self.follow_spot_stream),
+        ];
+        let asked = markets.into_iter().filter_map(|(market, rest, stream)| {
+            let rest = rest.as_deref()?;
+            Some(Target::new(market, rest, stream.as_deref()))
+        });
+        asked.collect()
+    }
+
     /// The addresses of the three ports.
     ///
     /// # Errors

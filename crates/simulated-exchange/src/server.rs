@@ -10,6 +10,7 @@ mod counted;
 pub mod heartbeat;
 pub mod http;
 mod standing;
+mod state_api;
 pub mod stream_socket;
 pub mod tls;
 mod truth;

@@ -30,6 +30,19 @@ pub fn free_port() -> u16 {
     found.expect("one of 12,000 ports from 20000 on is free")
 }
 
+/// The first of three free ports in a row: a simulated exchange takes the two behind its own.
+///
+/// # Panics
+/// When there are none.
+#[must_use]
+pub fn three_free_ports() -> u16 {
+    let found = (0..1_000).map(|_| free_port());
+    let mut whole = found.filter(|port| is_free(port + 1) && is_free(port + 2));
+    whole
+        .next()
+        .expect("three of 12,000 ports are free in a row")
+}
+
 fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }

@@ -125,6 +125,7 @@ impl VenueSide {
             usdm: floor(Market::UsdM, listing, seed),
             spot: floor(Market::Spot, listing, seed),
             faults: Faults::default(),
+            schedule: None,
             wire: WireLog::default(),
             keys: Keys::new(API_KEY.to_owned(), API_SECRET).expect("a secret"),
             accounts: Accounts::default(),

@@ -90,6 +90,16 @@ impl ApiError {
         .with_status(503)
     }
 
+    /// What an order meets while the market behind the exchange is not known.
+    #[must_use]
+    pub fn disconnected() -> Self {
+        Self::new(
+            -1001,
+            "Internal error; unable to process your request. Please try again.",
+        )
+        .with_status(503)
+    }
+
     /// What a fault makes of an order: 408 with -1007.
     #[must_use]
     pub fn timeout() -> Self {

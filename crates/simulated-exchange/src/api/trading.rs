@@ -40,6 +40,7 @@ pub(super) fn place_order(call: &mut Call<'_>) -> Result<Order, ApiError> {
     }
     let market = call.market;
     let floor = call.exchange.floor_mut(market);
+    floor.refuse_while_lost(request.instrument)?;
     let id = floor
         .venue
         .place(call.now, &request, &mut floor.outputs)
@@ -99,6 +100,7 @@ pub fn modify(call: &mut Call<'_>) -> Answer {
     let quantity = quantity_of(call, &instrument)?;
     let market = call.market;
     let floor = call.exchange.floor_mut(market);
+    floor.refuse_while_lost(instrument.id)?;
     let changed = floor
         .venue
         .modify(call.now, order.id, price, quantity, &mut floor.outputs)

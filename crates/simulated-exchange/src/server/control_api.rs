@@ -14,7 +14,7 @@ use matching::{Account, AccountId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{accounts_api, standing, truth};
+use super::{accounts_api, standing, state_api, truth};
 use crate::api::algo;
 use crate::assembly::opening_base;
 use crate::exchange::{Exchange, Shared};
@@ -37,6 +37,14 @@ pub fn router(shared: Shared) -> Router {
         )
         .route("/sim/v1/transfer", post(accounts_api::transfer))
         .route("/sim/v1/fault", post(fault))
+        .route(
+            "/sim/v1/faults",
+            get(state_api::faults)
+                .post(fault)
+                .delete(state_api::end_faults),
+        )
+        .route("/sim/v1/reset", post(state_api::reset))
+        .route("/sim/v1/state", get(state_api::state))
         .route("/sim/v1/stats", get(stats))
         .route("/sim/v1/history", get(truth::history))
         .route("/sim/v1/clock", post(truth::clock))

@@ -2,7 +2,7 @@
 //! does by itself: the clock, the listing, funding.
 //!
 //! In: requests on the control port. Out: orders with their states, fills with their ids; a clock
-//! that jumps (F55), an instrument that is
+//! that stops and jumps (F55), an instrument that is
 //! halted or filtered otherwise (F51, F52), funding that is charged (F46). Never: the Binance dialect, a summary that could hide a difference.
 
 use axum::Json;
@@ -70,20 +70,51 @@ fn describe(floor: &Floor) -> Value {
 }
 
 #[derive(Deserialize)]
-pub(super) struct ClockStep {
-    /// How far the clock jumps, forward or back.
-    step_ms: i64,
+pub(super) struct ClockChange {
+    /// True stops the clock and with it the market, false lets both go on.
+    pause: Option<bool>,
+    /// How far the clock goes at once, forward or back.
+    step_ms: Option<i64>,
+    /// How many times faster than real time the market runs.
+    speed: Option<f64>,
 }
 
-/// The clock jumps, as one does that somebody sets.
-pub(super) async fn clock(State(shared): State<Shared>, Json(step): Json<ClockStep>) -> Response {
-    if step.step_ms.abs() > STEP_MS_MAX {
+/// The clock stops, goes on, or jumps, as one does that somebody sets; everything that comes due by
+/// that happens.
+pub(super) async fn clock(
+    State(shared): State<Shared>,
+    Json(change): Json<ClockChange>,
+) -> Response {
+    let step_ms = change.step_ms.unwrap_or(0);
+    let speed = change.speed;
+    if speed.is_some_and(|speed| !(0.01..=1_000.0).contains(&speed)) {
+        let text = "the speed lies between 0.01 and 1000\n";
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    }
+    if step_ms.unsigned_abs() > STEP_MS_MAX.unsigned_abs() {
         return (StatusCode::BAD_REQUEST, "at most a day either way\n").into_response();
     }
     let mut exchange = shared.lock();
-    let now_ns = exchange.clock.now_ns() + step.step_ms * 1_000_000;
-    exchange.clock.set_ns(now_ns);
-    Json(json!({ "now_ms": exchange.clock.now().0 })).into_response()
+    if let Some(pause) = change.pause {
+        exchange.clock.set_standing(pause);
+    }
+    let now_ns = exchange.clock.now_ns();
+    if let Some(speed) = speed {
+        for market in [Market::UsdM, Market::Spot] {
+            exchange.floor_mut(market).set_speed(speed, now_ns);
+        }
+    }
+    if step_ms != 0 {
+        exchange.clock.set_ns(now_ns + step_ms * 1_000_000);
+    }
+    let answer = json!({
+        "now_ms": exchange.clock.now().0,
+        "paused": exchange.clock.is_standing(),
+    });
+    drop(exchange);
+    // The market's task waits for what comes next; that has changed.
+    shared.wake();
+    Json(answer).into_response()
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,8 @@
 //! In: market events with their wall-clock time, the liquidity view. Out: frames to the hub, past
 //! the faults. Never: text that nobody listens to.
 
+mod relay;
+
 use std::collections::VecDeque;
 
 use binance::encode::{self, Layout, MarkPriceDetail};
@@ -239,6 +241,17 @@ impl Publisher {
                 send(hub, faults, stream, &mut self.text, key);
             }
         }
+        self.send_partial(index, change, view, hub, faults);
+    }
+
+    fn send_partial(
+        &mut self,
+        index: usize,
+        change: &DepthChange,
+        view: &MarketView,
+        hub: &mut Hub,
+        faults: &mut Faults,
+    ) {
         for (count, stream) in self.speeds[index].partial.clone() {
             if hub.has_subscribers(stream) {
                 self.write_partial(count, change, view);

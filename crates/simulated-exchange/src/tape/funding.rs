@@ -42,6 +42,8 @@ pub struct Funding {
     settled: VecDeque<Settled>,
     next_ms: i64,
     start_ms: i64,
+    /// What a followed exchange says.
+    followed: Option<Rate>,
 }
 
 impl Funding {
@@ -55,7 +57,13 @@ impl Funding {
             settled: VecDeque::new(),
             next_ms: (start.0.div_euclid(INTERVAL_MS) + 1) * INTERVAL_MS,
             start_ms: start.0,
+            followed: None,
         }
+    }
+
+    /// The rate is another exchange's.
+    pub fn follow(&mut self, rate: Rate) {
+        self.followed = Some(rate);
     }
 
     /// One sample; at the end of an interval it is settled first. Returns what was.
@@ -83,6 +91,9 @@ impl Funding {
     /// The rate if the interval ended now.
     #[must_use]
     pub fn rate(&self) -> Rate {
+        if let Some(followed) = self.followed {
+            return followed;
+        }
         let mean = match self.samples {
             0 => 0,
             samples => market::units::round_div(self.sum_e8, i128::from(samples)),
