@@ -5,11 +5,11 @@
 
 use super::{Action, Plan, PlanRules};
 use crate::config::OrdersConfig;
-use crate::orders::{Evidence, NEVER, Order, OrderTable};
+use crate::orders::{Amending, Evidence, NEVER, Order, OrderTable};
 use crate::strategy::{Desired, Purpose};
 use market::{
-    InstrumentId, IntentId, MonoNs, NewOrder, OrderType, Price, Quantity, Side, StrategyId,
-    TimeInForce, UtcMs,
+    Certainty, InstrumentId, IntentId, Money, MonoNs, NewOrder, OrderType, PendingRequest, Price,
+    Quantity, Side, StrategyId, TimeInForce, UtcMs,
 };
 use proptest::prelude::*;
 
@@ -187,4 +187,107 @@ fn exits_that_the_exchange_does_not_trim_wait_for_each_other() {
     carry_out(&mut table, &stop, &first);
     assert_eq!(plan(&stop, &table, 0, rules)[..], [Action::Place(0)]);
     assert_eq!(plan(&stop, &table, 0, RULES)[..], [Action::Place(0)]);
+}
+
+/// A table with one order that rests, 5 lots at 10, and its slot.
+fn resting() -> (OrderTable, u16) {
+    let mut table = table();
+    let wanted = [desired(1, 10, 5, true, false)];
+    let actions = plan(&wanted, &table, 0, AMENDING);
+    carry_out(&mut table, &wanted, &actions);
+    let slot = table.live()[0];
+    (table, slot)
+}
+
+#[test]
+fn a_resting_order_is_amended_only_while_nothing_speaks_against_it() {
+    let wanted = [desired(1, 11, 5, true, false)];
+    let first = |change: fn(&mut Order)| {
+        let (mut table, slot) = resting();
+        change(table.get_mut(slot));
+        plan(&wanted, &table, 0, AMENDING).first().copied()
+    };
+    let (_, slot) = resting();
+    let (amend, cancel) = (Some(Action::Amend(slot, 0)), Some(Action::Cancel(slot)));
+    assert_eq!(first(|_| {}), amend);
+    assert_eq!(first(|order| order.amendments = 8_999), amend);
+    assert_eq!(first(|order| order.amendments = 9_000), cancel);
+    assert_eq!(first(|order| order.amend_refused = true), cancel);
+    assert_eq!(first(|order| order.cancel_wanted = true), cancel);
+    assert_eq!(first(|order| order.told = Quantity(1)), cancel);
+    assert_eq!(first(|order| order.pending = PendingRequest::Place), None);
+    assert_eq!(first(|order| order.pending = PendingRequest::Cancel), None);
+    assert_eq!(first(|order| order.certainty = Certainty::Unknown), None);
+}
+
+#[test]
+fn what_differs_in_more_than_price_and_quantity_is_cancelled() {
+    let other = |change: fn(&mut Desired)| {
+        let (table, slot) = resting();
+        let mut wanted = [desired(1, 11, 5, true, false)];
+        change(&mut wanted[0]);
+        let actions = plan(&wanted, &table, 0, AMENDING);
+        let placed = actions.contains(&Action::Place(0));
+        (actions.first() == Some(&Action::Cancel(slot)), placed)
+    };
+    assert_eq!(other(|_| {}), (false, false));
+    assert_eq!(other(|one| one.side = Side::Sell), (true, false));
+    assert_eq!(
+        other(|one| one.purpose = Purpose::TakeProfit),
+        (true, false)
+    );
+    assert_eq!(
+        other(|one| one.order_type = OrderType::Market),
+        (true, false)
+    );
+    assert_eq!(
+        other(|one| one.time_in_force = TimeInForce::PostOnly),
+        (true, false)
+    );
+    assert_eq!(other(|one| one.slot = 2), (true, true), "another intent");
+}
+
+#[test]
+fn the_same_order_is_left_alone_and_any_other_is_not() {
+    let (table, _) = resting();
+    let is_left = |wanted: Desired| plan(&[wanted], &table, 0, RULES).is_empty();
+    assert!(is_left(desired(1, 10, 5, true, false)));
+    assert!(!is_left(desired(1, 10, 4, true, false)));
+    assert!(!is_left(desired(1, 9, 5, true, false)));
+    assert!(!is_left(desired(1, 10, 5, false, false)));
+    assert!(!is_left(desired(2, 10, 5, true, false)));
+    let mut later = desired(1, 10, 5, true, false);
+    later.time_in_force = TimeInForce::PostOnly;
+    assert!(!is_left(later));
+}
+
+#[test]
+fn a_cancel_overtakes_an_amendment_that_leads_to_what_nobody_wants() {
+    // 2 of 5 lots are filled, and the amendment to 7 at 12 has no answer.
+    let overtakes = |certainty: Certainty, wanted: &[Desired]| {
+        let (mut table, slot) = resting();
+        let order = table.get_mut(slot);
+        (order.filled, order.told) = (Quantity(2), Quantity(2));
+        order.pending = PendingRequest::Amend;
+        order.certainty = certainty;
+        order.amending = Some(Amending {
+            price: Price(12),
+            quantity: Quantity(7),
+            reserve: Money::ZERO,
+            sent_at: MonoNs(1),
+        });
+        plan(wanted, &table, 0, AMENDING)[..] == [Action::Cancel(slot)]
+    };
+    let same = [desired(1, 12, 5, true, false)];
+    let dearer = [desired(1, 13, 5, true, false)];
+    let more = [desired(1, 12, 7, true, false)];
+    for (certainty, doubts) in [(Certainty::Known, false), (Certainty::Unknown, true)] {
+        assert!(!overtakes(certainty, &same));
+        assert_eq!(overtakes(certainty, &dearer), doubts);
+        assert_eq!(overtakes(certainty, &more), doubts);
+        assert!(
+            overtakes(certainty, &[]),
+            "nobody wants anything of the kind"
+        );
+    }
 }
