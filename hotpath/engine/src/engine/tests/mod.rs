@@ -11,6 +11,7 @@ mod checkpoint;
 mod clock;
 mod collar;
 mod exposure;
+mod listed;
 mod listing;
 mod orders;
 mod properties;

@@ -1,0 +1,100 @@
+//! What the exchange's list of open orders says of orders that the engine knows.
+//!
+//! In: lists with the same order otherwise. Out: its terms, its id, its state, cancels. Never: an
+//! adoption; those are tested with reconciliation.
+
+use super::amend::{resting, settings};
+use super::rig::{ID, Rig};
+use crate::event::StreamKind;
+use market::account::OpenOrderReport;
+use market::{
+    ExchangeOrderId, Market, NewOrder, OrderState, Price, Quantity, ReplyOutcome, RequestKind,
+};
+
+fn report(order: &NewOrder) -> OpenOrderReport {
+    OpenOrderReport {
+        instrument: ID,
+        client_order_id: order.client_order_id,
+        exchange_order_id: ExchangeOrderId(77),
+        state: OrderState::Accepted,
+        side: order.side,
+        order_type: order.order_type,
+        time_in_force: order.time_in_force,
+        reduce_only: order.reduce_only,
+        price: order.price,
+        quantity: order.quantity,
+        cumulative_quantity: Quantity(0),
+    }
+}
+
+/// The user stream breaks and comes back, so that the engine looks.
+fn look(rig: &mut Rig) {
+    rig.stream(StreamKind::User, Market::UsdM, false);
+    rig.stream(StreamKind::User, Market::UsdM, true);
+    rig.forget_requests();
+}
+
+fn terms(rig: &Rig, order: &NewOrder) -> (Price, Quantity, ExchangeOrderId) {
+    let table = rig.engine.orders();
+    let slot = table.find(&order.client_order_id).unwrap();
+    let known = table.get(slot);
+    (known.new.price, known.new.quantity, known.exchange_order_id)
+}
+
+#[test]
+fn a_list_tells_an_order_its_terms_and_its_id() {
+    let (mut rig, order) = resting();
+    look(&mut rig);
+    let changed = OpenOrderReport {
+        price: Price(order.price.0 - 5),
+        quantity: Quantity(order.quantity.0 + 3),
+        ..report(&order)
+    };
+    rig.reconcile(&[changed], &[]);
+    let expected = (changed.price, changed.quantity, ExchangeOrderId(77));
+    assert_eq!(terms(&rig, &order), expected, "somebody else amended it");
+    let table = rig.engine.orders();
+    assert_eq!(table.live().len(), 1, "it is not adopted beside itself");
+}
+
+#[test]
+fn an_order_that_ended_stays_ended_whatever_an_older_list_says() {
+    let (mut rig, order) = resting();
+    look(&mut rig);
+    rig.end(&order, OrderState::Canceled, 0);
+    rig.reconcile(&[report(&order)], &[]);
+    let table = rig.engine.orders();
+    let slot = table.find(&order.client_order_id).unwrap();
+    assert_eq!(table.get(slot).state, OrderState::Canceled);
+    assert!(!table.live().contains(&slot));
+}
+
+#[test]
+fn an_order_that_was_refused_and_is_there_is_cancelled() {
+    let mut rig = Rig::ready(settings());
+    rig.book(500_000, 40, 10);
+    let order = rig.place_one();
+    let (place, refused) = (RequestKind::Place, ReplyOutcome::Rejected);
+    rig.reply(&order, place, refused, OrderState::Rejected, 0);
+    rig.forget();
+    look(&mut rig);
+    rig.reconcile(&[report(&order)], &[]);
+    assert!(rig.cancelled().contains(&order.client_order_id));
+}
+
+#[test]
+fn a_listed_fill_is_told() {
+    let (mut rig, order) = resting();
+    look(&mut rig);
+    let filled = OpenOrderReport {
+        state: OrderState::PartiallyFilled,
+        cumulative_quantity: Quantity(1),
+        ..report(&order)
+    };
+    rig.reconcile(&[filled], &[]);
+    let table = rig.engine.orders();
+    let slot = table.find(&order.client_order_id).unwrap();
+    let known = table.get(slot);
+    assert_eq!(known.state, OrderState::PartiallyFilled);
+    assert_eq!((known.told, known.filled), (Quantity(1), Quantity(0)));
+}
