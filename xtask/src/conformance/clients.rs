@@ -188,6 +188,10 @@ fn install_python(drivers: &Path, name: &str, place: &Path) -> Result<(), Failur
 
 /// The pins name versions only; npm finds the packages where this machine gets them.
 fn install_node(pins: &str, place: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(place).map_err(|source| Failure::File {
+        path: place.to_owned(),
+        source,
+    })?;
     write(&place.join("package.json"), pins)?;
     run_to_end(
         Command::new("npm")
