@@ -1,14 +1,18 @@
 //! What the exchange's list of open orders says of orders that the engine knows.
 //!
 //! In: lists with the same order otherwise. Out: its terms, its id, its state, cancels. Never: an
-//! adoption; those are tested with reconciliation.
+//! adoption of a position; those are tested with reconciliation.
 
 use super::amend::{resting, settings};
-use super::rig::{ID, Rig};
+use super::rig::{ID, Rig, position};
+use crate::config::OpenOrdersAtStart;
 use crate::event::StreamKind;
+use crate::strategy::Purpose;
 use market::account::OpenOrderReport;
+use market::record::Record;
 use market::{
-    ExchangeOrderId, Market, NewOrder, OrderState, Price, Quantity, ReplyOutcome, RequestKind,
+    ClientOrderId, ExchangeOrderId, Market, Money, NewOrder, OrderState, OrderType, PendingRequest,
+    Price, Quantity, ReplyOutcome, RequestKind, Side, TimeInForce,
 };
 
 fn report(order: &NewOrder) -> OpenOrderReport {
@@ -97,4 +101,72 @@ fn a_listed_fill_is_told() {
     let known = table.get(slot);
     assert_eq!(known.state, OrderState::PartiallyFilled);
     assert_eq!((known.told, known.filled), (Quantity(1), Quantity(0)));
+}
+
+/// A list with one order of an earlier life, of which 2 lots are filled.
+fn of_an_earlier_life(policy: OpenOrdersAtStart) -> (Rig, OpenOrderReport) {
+    let mut config = settings();
+    config.orders.open_orders_at_start = policy;
+    let mut rig = Rig::fresh(config);
+    rig.streams(Market::UsdM, true);
+    rig.forget_requests();
+    let report = OpenOrderReport {
+        instrument: ID,
+        client_order_id: ClientOrderId::compose("fu", 3, 5),
+        exchange_order_id: ExchangeOrderId(77),
+        state: OrderState::PartiallyFilled,
+        side: Side::Sell,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::PostOnly,
+        reduce_only: false,
+        price: Price(510_000),
+        quantity: Quantity(5),
+        cumulative_quantity: Quantity(2),
+    };
+    rig.reconcile(&[report], &[position(-2, 51_000)]);
+    (rig, report)
+}
+
+#[test]
+fn an_order_of_an_earlier_life_is_adopted_with_all_that_the_list_says() {
+    for (policy, cancels) in [
+        (OpenOrdersAtStart::Adopt, false),
+        (OpenOrdersAtStart::Cancel, true),
+    ] {
+        let (mut rig, report) = of_an_earlier_life(policy);
+        let table = rig.engine.orders();
+        let slot = table.find(&report.client_order_id).expect("adopted");
+        let order = *table.get(slot);
+        assert_eq!(order.new.side, Side::Sell);
+        assert_eq!(order.new.price, report.price);
+        assert_eq!(order.new.quantity, report.quantity);
+        assert_eq!(order.new.time_in_force, report.time_in_force);
+        assert_eq!(order.purpose, Purpose::Entry);
+        assert_eq!(order.exchange_order_id, report.exchange_order_id);
+        assert_eq!(order.state, report.state);
+        assert_eq!((order.filled, order.told), (Quantity(2), Quantity(2)));
+        assert!(order.listed);
+        assert_eq!(order.cancel_wanted, cancels);
+        // 5 lots of 0.001 at 51,000: the exposure of all of it, of which three fifths may come.
+        assert_eq!(order.reserve, Money::from_whole(255));
+        assert_eq!(order.reserved(), Money::from_whole(153));
+        assert_eq!(rig.cancelled().contains(&report.client_order_id), cancels);
+        let pending = rig.engine.orders().get(slot).pending;
+        let expected = if cancels {
+            PendingRequest::Cancel
+        } else {
+            PendingRequest::None
+        };
+        assert_eq!(pending, expected);
+        let adopted = rig
+            .outbox
+            .observer
+            .records
+            .iter()
+            .find_map(|one| match one {
+                Record::Adopted(adopted) => Some((adopted.cumulative_quantity, adopted.cancelled)),
+                _ => None,
+            });
+        assert_eq!(adopted, Some((Quantity(2), cancels)));
+    }
 }
