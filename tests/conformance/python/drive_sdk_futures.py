@@ -124,7 +124,8 @@ class Driver:
         self.rest.open_interest(SYMBOL).data()
 
     def public_trades(self) -> None:
-        equal("trades", len(self.rest.recent_trades_list(SYMBOL, limit=20).data()), 20)
+        recent = self.rest.recent_trades_list
+        until("20 trades", lambda: len(recent(SYMBOL, limit=20).data()) == 20)
         # The market has traded since its start only, and one aggregate holds several trades.
         call = self.rest.compressed_aggregate_trades_list
         until("20 aggregates", lambda: len(call(SYMBOL, limit=20).data()) == 20)

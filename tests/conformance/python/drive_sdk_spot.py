@@ -30,6 +30,7 @@ from harness import (
     holds,
     refused,
     run,
+    until,
 )
 
 SYMBOL = "BTCUSDT"
@@ -123,7 +124,7 @@ class Driver:
 
     def public_trades(self) -> None:
         for call in (self.rest.get_trades, self.rest.agg_trades, self.rest.historical_trades):
-            equal("trades", len(call(SYMBOL, limit=20).data()), 20)
+            until("20 trades", lambda call=call: len(call(SYMBOL, limit=20).data()) == 20)
 
     async def market_streams(self) -> None:
         connection = await self.client.websocket_streams.create_connection()
