@@ -459,3 +459,27 @@ fn cost_of(instrument: &Instrument, quantity: Quantity, entry_price_e8: i64) -> 
     let part = round_div_saturating(rest * lots, tick_e8);
     ticks * lots + i128::from(part)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::rig;
+    use super::*;
+
+    #[test]
+    fn a_cost_is_quantity_times_price_in_ticks_to_the_nearest() {
+        // A tick of 0.1: 50,000.123 are 500,001.23 ticks.
+        let instrument = rig::instrument(Market::UsdM);
+        let cases = [
+            (1, 5_000_000_000_000, 500_000),
+            (7, 5_000_012_300_000, 3_500_009),
+            (-7, 5_000_012_300_000, -3_500_009),
+            (3, 5_000_012_300_000, 1_500_004),
+            (0, 5_000_012_300_000, 0),
+            (7, 0, 0),
+        ];
+        for (lots, entry_e8, cost) in cases {
+            let found = cost_of(&instrument, Quantity(lots), entry_e8);
+            assert_eq!(found, cost, "{lots} at {entry_e8}");
+        }
+    }
+}

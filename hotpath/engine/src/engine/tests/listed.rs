@@ -168,5 +168,16 @@ fn an_order_of_an_earlier_life_is_adopted_with_all_that_the_list_says() {
                 _ => None,
             });
         assert_eq!(adopted, Some((Quantity(2), cancels)));
+        let reconciled = rig
+            .outbox
+            .observer
+            .records
+            .iter()
+            .find_map(|one| match one {
+                Record::Reconciled(told) => Some((told.adopted, told.cancelled, told.foreign)),
+                _ => None,
+            });
+        let counts = (u32::from(!cancels), u32::from(cancels), 0);
+        assert_eq!(reconciled, Some(counts));
     }
 }

@@ -16,5 +16,5 @@ mod listing;
 mod orders;
 mod properties;
 mod reconcile;
-mod rig;
+pub(super) mod rig;
 mod strategies;

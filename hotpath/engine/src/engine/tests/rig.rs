@@ -65,7 +65,7 @@ pub(super) const WALLET: Money = Money::from_whole(100_000);
 /// UTC at engine time 0, in milliseconds.
 const EPOCH_MS: i64 = 1_700_000_000_000;
 
-pub(super) fn instrument(market: Market) -> Instrument {
+pub(in crate::engine) fn instrument(market: Market) -> Instrument {
     Instrument {
         id: ID,
         market,
