@@ -2,7 +2,7 @@
 //! makes the same fills, fees and positions of it.
 //!
 //! In: the venues' inputs; a log. Out: one line an input ([`write`]); the venues that a log makes
-//! ([`read`]). Never: a float, an answer, a secret.
+//! (by `replay`). Never: a float, an answer, a secret.
 //!
 //! ```text
 //! # fulcrum arrivals 1

@@ -44,7 +44,7 @@ pub struct Options {
     pub symbols: Vec<String>,
 
     /// Follow USD-M of a real exchange: base URL of its public REST, such as
-    /// https://fapi.binance.com. Orders meet its market here and are never sent there.
+    /// `https://fapi.binance.com`. Orders meet its market here and are never sent there.
     #[arg(long, value_name = "URL", conflicts_with_all = ["generate", "speed", "repeat"])]
     pub follow: Option<String>,
 
@@ -52,7 +52,7 @@ pub struct Options {
     #[arg(long, value_name = "URL", requires = "follow")]
     pub follow_stream: Option<String>,
 
-    /// Follow spot of a real exchange, such as https://api.binance.com.
+    /// Follow spot of a real exchange, such as `https://api.binance.com`.
     #[arg(long, value_name = "URL", conflicts_with_all = ["generate", "speed", "repeat"])]
     pub follow_spot: Option<String>,
 
