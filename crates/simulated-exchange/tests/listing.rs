@@ -3,7 +3,9 @@
 //! In: the recorded files, broken ones. Out: what the exchange lists is what the file lists. Never:
 //! a socket.
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 
 use binance::rest::parse_exchange_info;
 use clap::Parser as _;
@@ -12,13 +14,7 @@ use simulated_exchange::api::rest::{self, Request};
 use simulated_exchange::assembly;
 use simulated_exchange::exchange::Exchange;
 use simulated_exchange::options::Options;
-
-/// The recordings, as in every test; without them the test says nothing.
-fn captures() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("FULCRUM_CAPTURES").map_or(root, PathBuf::from);
-    folder.is_dir().then_some(folder)
-}
+use support::captures;
 
 fn build(arguments: &[&str]) -> Result<Exchange, String> {
     let all = std::iter::once("simulated-exchange").chain(arguments.iter().copied());

@@ -3,7 +3,9 @@
 //! In: seeds; recordings where there are some. Out: passes, or the model that is not as it is
 //! described. Never: a recording that is required.
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::PathBuf;
 
 use market::Market;
 use matching::QueueModel;
@@ -11,6 +13,7 @@ use simulated_exchange::feed::generator::Generator;
 use simulated_exchange::feed::recording::Recording;
 use simulated_exchange::feed::{Feed, parameters};
 use simulated_exchange::fill_study::{Probe, by_queue, study};
+use support::captures;
 
 const MODELS: [QueueModel; 4] = [
     QueueModel::RiskAverse,
@@ -66,18 +69,11 @@ fn on_a_generated_market_a_longer_queue_fills_less_often_and_risk_averse_never_t
 
 #[test]
 fn on_a_recording_a_longer_queue_fills_less_often_and_risk_averse_never_too_early() {
-    let folder = std::env::var_os("FULCRUM_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
-        PathBuf::from,
-    );
+    let Some(folder) = captures() else { return };
     let files: Vec<PathBuf> = ["btcusdt_20240718.gz", "btcusdt_20240719.gz"]
         .iter()
         .map(|name| folder.join("hftbacktest/usdm").join(name))
         .collect();
-    if !files.iter().all(|file| file.exists()) {
-        println!("skipped: no captures at {}", folder.display());
-        return;
-    }
     let options = recordings::Options { skip_bad: false };
     let catalog = recordings::Catalog::open(&files, options).expect("sound recordings");
     check(

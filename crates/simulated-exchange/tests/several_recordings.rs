@@ -3,7 +3,9 @@
 //! In: the recorded files. Out: each symbol's book and counts are those of its recording alone.
 //! Never: a socket.
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::PathBuf;
 
 use clap::Parser as _;
 use market::{InstrumentId, Level, Market, Side};
@@ -11,6 +13,7 @@ use simulated_exchange::assembly;
 use simulated_exchange::exchange::Exchange;
 use simulated_exchange::floor::Floor;
 use simulated_exchange::options::Options;
+use support::captures;
 
 /// Longer than any recording here.
 const HOUR_NS: i64 = 3_600_000_000_000;
@@ -23,12 +26,6 @@ const FILES: [&str; 5] = [
     "cryptofeed/v3_jsonl/BINANCE_FUTURES.jsonl.zst",
     "cryptofeed/v3_jsonl/BINANCE.jsonl.zst",
 ];
-
-fn captures() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("FULCRUM_CAPTURES").map_or(root, PathBuf::from);
-    folder.is_dir().then_some(folder)
-}
 
 /// The exchange after all of the files has happened.
 fn replayed(files: &[PathBuf]) -> Result<Exchange, String> {

@@ -6,8 +6,10 @@
     reason = "each test uses its own part of this"
 )]
 
+mod captures;
 mod client;
 mod exchange;
 
+pub(crate) use captures::captures;
 pub(crate) use client::{Stream, open};
 pub(crate) use exchange::{Bases, KEY, SECRET, http, request, signed, start};
