@@ -24,5 +24,6 @@ pub mod spot_parse;
 pub mod spot_trading;
 pub mod tables;
 pub mod trading;
+pub mod wallet;
 pub mod weights;
 pub mod ws_api;

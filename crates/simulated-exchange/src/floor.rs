@@ -15,6 +15,7 @@ use crate::feed::{Feed, FeedEvent};
 use crate::streams::board::Board;
 use crate::streams::hub::Hub;
 use crate::streams::publisher::Publisher;
+use crate::tape::past::Past;
 use crate::tape::{Tape, funding};
 
 mod following;
@@ -99,7 +100,10 @@ impl Floor {
                 feed.pace(),
                 start,
             ));
-            let publisher = Publisher::new(instrument, book.last_update_id, rebatch_ns, &mut hub);
+            // Aggregates of the made-up past are numbered as its trades are.
+            let first = feed.pace().first_trade_id.max(1).unsigned_abs();
+            let last_id = book.last_update_id;
+            let publisher = Publisher::new(instrument, last_id, first, rebatch_ns, &mut hub);
             let followed = feed.standing().is_some();
             lanes.push(Lane {
                 next_ns: feed.next_time_ns(),
@@ -263,6 +267,13 @@ impl Floor {
     /// The same, for answers that make it remember more.
     pub fn tape_mut(&mut self, instrument: InstrumentId) -> &mut Tape {
         &mut self.tapes[usize::from(instrument.0)]
+    }
+
+    /// The past of an instrument, where it is this exchange's own; a followed one's is elsewhere.
+    #[must_use]
+    pub fn own_past(&self, instrument: InstrumentId) -> Option<&Past> {
+        let followed = self.feeds[usize::from(instrument.0)].followed;
+        (!followed).then(|| self.tape(instrument).past())
     }
 
     /// The streams of an instrument.

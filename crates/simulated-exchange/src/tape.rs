@@ -12,6 +12,7 @@ pub mod funding;
 pub mod interval;
 pub mod line;
 pub mod past;
+pub mod past_trades;
 
 use std::collections::VecDeque;
 
@@ -90,6 +91,18 @@ impl Tape {
     /// Kept trades, oldest first.
     pub fn trades(&self) -> impl DoubleEndedIterator<Item = &Trade> + ExactSizeIterator {
         self.trades.iter()
+    }
+
+    /// What lies before the start.
+    #[must_use]
+    pub const fn past(&self) -> &Past {
+        self.prices.past()
+    }
+
+    /// True while every trade since the start is kept.
+    #[must_use]
+    pub fn keeps_all_trades(&self) -> bool {
+        self.trades.len() < TRADES_MAX
     }
 
     /// Price of the last trade; before the first what the made-up past ends with.

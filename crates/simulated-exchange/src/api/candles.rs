@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::market_data::{limit, span};
 use super::params::Params;
 use crate::streams::ticker_text::{index_row, kline_row};
+use crate::tape::candle::Candle;
 use crate::tape::interval::Interval;
 use crate::tape::{Source, Tape};
 
@@ -30,7 +31,7 @@ pub fn weight(params: &Params) -> u32 {
 /// -1102, -1120, -1121, -1130.
 pub fn klines(call: &mut Call<'_>) -> Answer {
     let instrument = call.instrument()?;
-    rows(call, &instrument, Source::Trades)
+    rows(call, &instrument, Some(Source::Trades))
 }
 
 /// `GET /fapi/v1/continuousKlines`: the perpetual's are those of its symbol.
@@ -43,7 +44,7 @@ pub fn continuous(call: &mut Call<'_>) -> Answer {
     if contract != "PERPETUAL" {
         return Err(invalid("contractType"));
     }
-    rows(call, &instrument, Source::Trades)
+    rows(call, &instrument, Some(Source::Trades))
 }
 
 /// `GET /fapi/v1/indexPriceKlines`: the index is the mark price here.
@@ -52,7 +53,7 @@ pub fn continuous(call: &mut Call<'_>) -> Answer {
 /// As [`klines`].
 pub fn index(call: &mut Call<'_>) -> Answer {
     let instrument = pair(call)?;
-    rows(call, &instrument, Source::Marks)
+    rows(call, &instrument, Some(Source::Marks))
 }
 
 /// `GET /fapi/v1/markPriceKlines`.
@@ -61,7 +62,16 @@ pub fn index(call: &mut Call<'_>) -> Answer {
 /// As [`klines`].
 pub fn mark(call: &mut Call<'_>) -> Answer {
     let instrument = call.instrument()?;
-    rows(call, &instrument, Source::Marks)
+    rows(call, &instrument, Some(Source::Marks))
+}
+
+/// `GET /fapi/v1/premiumIndexKlines`: the index is the mark price here, so that there is no premium.
+///
+/// # Errors
+/// As [`klines`].
+pub fn premium(call: &mut Call<'_>) -> Answer {
+    let instrument = call.instrument()?;
+    rows(call, &instrument, None)
 }
 
 /// -1130 for a parameter.
@@ -87,7 +97,8 @@ struct Asked {
     shift_ms: i64,
 }
 
-fn rows(call: &mut Call<'_>, instrument: &Instrument, source: Source) -> Answer {
+/// Candles of a source; without one they stay at zero.
+fn rows(call: &mut Call<'_>, instrument: &Instrument, source: Option<Source>) -> Answer {
     let word = call.params.require("interval")?;
     let interval = Interval::parse(word, call.market)
         .ok_or_else(|| ApiError::new(-1120, "Invalid interval."))?;
@@ -111,6 +122,10 @@ fn rows(call: &mut Call<'_>, instrument: &Instrument, source: Source) -> Answer 
             out.push(b',');
         }
         let next = interval.next(open_ms, asked.shift_ms);
+        let Some(source) = source else {
+            index_row(&mut out, instrument, &Candle::flat(open_ms, 0), next - 1);
+            continue;
+        };
         let candle = if asked.shift_ms == 0 {
             tape.candle(source, interval, open_ms, now)
         } else {

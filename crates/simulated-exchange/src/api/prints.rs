@@ -1,7 +1,7 @@
 //! Trades by request: `trades`, `historicalTrades`, `aggTrades` (binance.md 1.2, 1.7).
 //!
-//! In: a checked call. Out: what was traded since the exchange started, oldest first. Never: a
-//! trade that was made up; the past before the start has candles only.
+//! In: a checked call. Out: what was traded since the exchange started, and before it what its
+//! made-up candles are of, oldest first. Never: a made-up trade of a followed market.
 
 use binance::encode::JsonText;
 use market::{AggTrade, Instrument, Market, Side, Trade};
@@ -11,6 +11,7 @@ use super::endpoint::{Answer, Call};
 use super::error::ApiError;
 use super::market_data::{limit, span};
 use super::order_object::{price as write_price, quantity as write_quantity};
+use crate::tape::past_trades::Asked;
 
 /// Futures give aggregates of the last two days only.
 const AGGREGATES_MS: i64 = 48 * 3_600_000;
@@ -22,9 +23,32 @@ const AGGREGATES_MS: i64 = 48 * 3_600_000;
 pub fn trades(call: &mut Call<'_>) -> Answer {
     let instrument = call.instrument()?;
     let limit = limit(call, 500, 1_000)?;
-    let tape = call.exchange.floor(call.market).tape(instrument.id);
-    let skip = tape.trades().len().saturating_sub(limit);
-    Ok(list(&instrument, tape.trades().skip(skip), write_trade))
+    let floor = call.exchange.floor(call.market);
+    let tape = floor.tape(instrument.id);
+    let real = tape.trades().len();
+    let missing = limit.saturating_sub(real);
+    let past = match tape.keeps_all_trades() {
+        true => before_start(call, &instrument, Asked::Until(i64::MAX), missing),
+        false => Vec::new(),
+    };
+    let all = past
+        .iter()
+        .chain(tape.trades().skip(real.saturating_sub(limit)));
+    Ok(list(&instrument, all, write_trade))
+}
+
+/// Trades of the made-up past; none where the market is another exchange's.
+fn before_start(
+    call: &Call<'_>,
+    instrument: &Instrument,
+    asked: Asked,
+    limit: usize,
+) -> Vec<Trade> {
+    let past = call.exchange.floor(call.market).own_past(instrument.id);
+    match past.filter(|_| limit > 0) {
+        Some(past) => past.trades(instrument.id, asked, limit),
+        None => Vec::new(),
+    }
 }
 
 /// `GET …/historicalTrades`: from an id, or the last ones.
@@ -43,15 +67,15 @@ pub fn historical(call: &mut Call<'_>) -> Answer {
     };
     let limit = limit(call, 500, most)?;
     let from = from_id(call)?.unwrap_or(0);
+    let past = before_start(call, &instrument, Asked::From(from), limit);
     let tape = call.exchange.floor(call.market).tape(instrument.id);
-    let behind = tape
-        .trades()
-        .filter(|trade| trade.trade_id.0 >= from)
-        .take(limit);
-    Ok(list(&instrument, behind, write_trade))
+    let behind = tape.trades().filter(|trade| trade.trade_id.0 >= from);
+    let all = past.iter().chain(behind.take(limit - past.len()));
+    Ok(list(&instrument, all, write_trade))
 }
 
-/// `GET …/aggTrades`: from an id, in a span of time, or the last ones.
+/// `GET …/aggTrades`: from an id, in a span of time, or the last ones. Before the start every trade
+/// is an aggregate of its own.
 ///
 /// # Errors
 /// As [`trades`]; -1128 for an id with a span; -4166 before the last two days (futures).
@@ -75,32 +99,66 @@ pub fn aggregates(call: &mut Call<'_>) -> Answer {
         let message = "Search window is restricted to recent 2 days only.";
         return Err(ApiError::new(-4166, message));
     }
-    let all = call
-        .exchange
-        .floor(call.market)
-        .publisher(instrument.id)
-        .aggregates();
-    let body = match (from_id, from, until) {
-        (Some(id), ..) => {
-            let behind = all.filter(|one| one.aggregate_id.0 >= id).take(limit);
-            list(&instrument, behind, write_aggregate)
+    let rows = aggregates_asked(call, &instrument, (from_id, from, until), limit);
+    Ok(list(&instrument, rows.iter(), write_aggregate))
+}
+
+fn aggregates_asked(
+    call: &Call<'_>,
+    instrument: &Instrument,
+    (from_id, from, until): (Option<u64>, Option<i64>, Option<i64>),
+    limit: usize,
+) -> Vec<AggTrade> {
+    let floor = call.exchange.floor(call.market);
+    let real = floor.publisher(instrument.id).aggregates();
+    let until_ms = until.unwrap_or(i64::MAX);
+    let before = |asked: Asked, limit: usize| -> Vec<AggTrade> {
+        let trades = before_start(call, instrument, asked, limit);
+        trades.iter().map(alone).collect()
+    };
+    let (mut rows, real): (Vec<AggTrade>, Vec<AggTrade>) = match (from_id, from) {
+        (Some(id), _) => (
+            before(Asked::From(id), limit),
+            real.filter(|one| one.aggregate_id.0 >= id)
+                .take(limit)
+                .copied()
+                .collect(),
+        ),
+        (None, Some(from)) => {
+            let within = |one: &&AggTrade| (from..=until_ms).contains(&one.transaction_time.0);
+            (
+                before(Asked::Between(from, until_ms), limit),
+                real.filter(within).take(limit).copied().collect(),
+            )
         }
-        (None, Some(from), until) => {
-            let within = |one: &&AggTrade| {
-                let time = one.transaction_time.0;
-                time >= from && until.is_none_or(|until| time <= until)
-            };
-            list(&instrument, all.filter(within).take(limit), write_aggregate)
-        }
-        (None, None, until) => {
-            let before =
-                |one: &&AggTrade| until.is_none_or(|until| one.transaction_time.0 <= until);
-            let mut newest: Vec<&AggTrade> = all.rev().filter(before).take(limit).collect();
+        (None, None) => {
+            let early = |one: &&AggTrade| one.transaction_time.0 <= until_ms;
+            let mut newest: Vec<AggTrade> = real.rev().filter(early).take(limit).copied().collect();
             newest.reverse();
-            list(&instrument, newest.into_iter(), write_aggregate)
+            let missing = limit - newest.len();
+            let whole = floor.tape(instrument.id).keeps_all_trades();
+            let missing = if whole { missing } else { 0 };
+            (before(Asked::Until(until_ms), missing), newest)
         }
     };
-    Ok(body)
+    rows.extend(real);
+    rows.truncate(limit);
+    rows
+}
+
+/// A trade as an aggregate of nothing else.
+fn alone(trade: &Trade) -> AggTrade {
+    AggTrade {
+        instrument: trade.instrument,
+        aggregate_id: trade.trade_id,
+        first_trade_id: trade.trade_id,
+        last_trade_id: trade.trade_id,
+        price: trade.price,
+        quantity: trade.quantity,
+        aggressor: trade.aggressor,
+        transaction_time: trade.transaction_time,
+        event_time: trade.event_time,
+    }
 }
 
 fn from_id(call: &Call<'_>) -> Result<Option<u64>, ApiError> {

@@ -11,7 +11,7 @@ use super::order_queries as queries;
 use super::params::Params;
 use super::{
     account, algo, batch, candles, exchange_info, income, market_data, order_lists, prints,
-    spot_account, spot_trading, trading,
+    spot_account, spot_trading, trading, wallet,
 };
 
 /// The row of a REST call.
@@ -138,6 +138,7 @@ static USDM: &[Endpoint] = endpoints! {
     "GET" "/fapi/v1/continuousKlines" [] Open candles::weight, 0 => candles::continuous;
     "GET" "/fapi/v1/indexPriceKlines" [] Open candles::weight, 0 => candles::index;
     "GET" "/fapi/v1/markPriceKlines" [] Open candles::weight, 0 => candles::mark;
+    "GET" "/fapi/v1/premiumIndexKlines" [] Open candles::weight, 0 => candles::premium;
     "GET" "/fapi/v1/trades" [] Open FIVE, 0 => prints::trades;
     "GET" "/fapi/v1/historicalTrades" [] Key TWENTY, 0 => prints::historical;
     "GET" "/fapi/v1/aggTrades" [] Open TWENTY, 0 => prints::aggregates;
@@ -228,6 +229,11 @@ static SPOT: &[Endpoint] = endpoints! {
     "GET" "/api/v3/order/amendments" ["order.amendments"] Signed FOUR, 0 => spot_trading::amendments;
     "POST" "/api/v3/order/cancelReplace" ["order.cancelReplace"] Signed ONE, 1 => spot_trading::cancel_replace;
     "PUT" "/api/v3/order/amend/keepPriority" ["order.amend.keepPriority"] Signed FOUR, 0 => spot_trading::amend;
+    "GET" "/sapi/v1/system/status" [] Open ONE, 0 => wallet::status;
+    "GET" "/sapi/v1/capital/config/getall" [] Signed TEN, 0 => wallet::coins;
+    "GET" "/sapi/v1/margin/allPairs" [] Key ONE, 0 => wallet::no_pairs;
+    "GET" "/sapi/v1/margin/isolated/allPairs" [] Key ONE, 0 => wallet::no_pairs;
+    "GET" "/sapi/v1/asset/tradeFee" [] Signed ONE, 0 => wallet::trade_fee;
     "GET" "/api/v3/account" ["account.status"] Signed TWENTY, 0 => spot_account::account;
     "GET" "/api/v3/account/commission" ["account.commission"] Signed TWENTY, 0 => spot_account::commission;
     "GET" "/api/v3/rateLimit/order" ["account.rateLimits.orders"] Signed FORTY, 0 => account::order_limits;

@@ -48,10 +48,12 @@ struct Speed {
 }
 
 impl Publisher {
-    /// Registers the instrument's streams. `rebatch_ns` sets the cadence of the fastest depth.
+    /// Registers the instrument's streams. Aggregates are numbered from `first_aggregate_id` on;
+    /// `rebatch_ns` sets the cadence of the fastest depth.
     pub fn new(
         instrument: Instrument,
         last_id: market::UpdateId,
+        first_aggregate_id: u64,
         rebatch_ns: Option<i64>,
         hub: &mut Hub,
     ) -> Self {
@@ -96,7 +98,7 @@ impl Publisher {
             pending: None,
             aggregates: VecDeque::new(),
             pending_since_ns: 0,
-            next_aggregate_id: 1,
+            next_aggregate_id: first_aggregate_id,
             marks_sent: 0,
             text: Vec::with_capacity(16 * 1024),
         }

@@ -49,6 +49,12 @@ impl Line {
         self.minutes.back_mut().expect("there is always one")
     }
 
+    /// What lies before the start.
+    #[must_use]
+    pub const fn past(&self) -> &Past {
+        &self.past
+    }
+
     /// The newest price.
     #[must_use]
     pub fn last_price(&self) -> i64 {

@@ -81,6 +81,12 @@ impl Past {
         (self.end_ms - REACH_MS).div_euclid(3_600_000) * 3_600_000
     }
 
+    /// Id of the first real trade.
+    #[must_use]
+    pub fn first_trade_id(&self) -> u64 {
+        self.pace.first_trade_id.unsigned_abs()
+    }
+
     /// A whole minute.
     #[must_use]
     pub fn minute(&self, open_ms: i64) -> Candle {
@@ -173,14 +179,19 @@ impl Past {
     }
 }
 
-/// One second of a minute: the price goes straight from open over low and high to close.
-#[must_use]
-pub fn second_of(minute: &Candle, open_ms: i64) -> Candle {
-    let corners = if minute.close >= minute.open {
+/// The way of the price through a minute: open, both extremes, close.
+pub(super) fn corners_of(minute: &Candle) -> [i64; 4] {
+    if minute.close >= minute.open {
         [minute.open, minute.low, minute.high, minute.close]
     } else {
         [minute.open, minute.high, minute.low, minute.close]
-    };
+    }
+}
+
+/// One second of a minute: the price goes straight from open over low and high to close.
+#[must_use]
+pub fn second_of(minute: &Candle, open_ms: i64) -> Candle {
+    let corners = corners_of(minute);
     let second = (open_ms - minute.open_ms).div_euclid(1_000);
     let price = |second: i64| {
         let leg = (second / 20).min(2) as usize;
