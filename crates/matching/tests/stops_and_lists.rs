@@ -186,11 +186,13 @@ fn as_many_stops_as_the_filter_allows_and_distances_inside_of_it() {
     assert!(plain.is_ok(), "an order that does not wait is none of them");
 }
 
+/// Side, kind, stop and bips of an order; prices that do nothing; the one that triggers it.
+type Scenario = (Side, ConditionalKind, i64, u32, &'static [i64], i64);
+
 /// The scenarios of the exchange's own FAQ, in its prices.
 #[test]
 fn trailing_stops_follow_as_the_faq_of_the_exchange_has_it() {
-    // Side, kind, stop, bips; prices that do nothing; the one that triggers.
-    let scenarios: [(Side, ConditionalKind, i64, u32, &[i64], i64); 5] = [
+    let scenarios: [Scenario; 5] = [
         // A: falls from 40,000 to 37,000 do not count before 44,000 is there.
         (
             Side::Buy,

@@ -48,8 +48,12 @@ async fn best(bases: &Bases, base: &str, events: usize, deadline: Instant) -> [S
     }
 }
 
-/// For spot a stop near the best prices, and a list around them: paths and queries.
-fn waiting(number: usize, [bid, ask]: &[String; 2]) -> [(&'static str, String); 2] {
+/// For spot, which every sixth request is one of, a stop near the best prices and a list around
+/// them: paths and queries.
+fn waiting(number: usize, [bid, ask]: &[String; 2]) -> Vec<(&'static str, String)> {
+    if !number.is_multiple_of(6) {
+        return Vec::new();
+    }
     let shifted = |text: &str, away: f64| {
         let price: f64 = text.parse().expect("a price");
         format!("{:.2}", price + away)
@@ -66,7 +70,7 @@ fn waiting(number: usize, [bid, ask]: &[String; 2]) -> [(&'static str, String); 
         shifted(ask, 0.4),
         shifted(bid, -0.6)
     );
-    [("order", stop), ("orderList/otoco", list)]
+    vec![("order", stop), ("orderList/otoco", list)]
 }
 
 /// Runs a market with orders under a queue model until some of them were filled as makers.
@@ -114,11 +118,8 @@ async fn check(model: &str) {
                 let named = format!("symbol=ETHUSDT&origClientOrderId=r{earlier}");
                 call("DELETE", "order", &named).await;
             }
-            // Every sixth is one of spot.
-            if number % 6 == 0 {
-                for (path, query) in waiting(number, &[bid.clone(), ask.clone()]) {
-                    call("POST", path, &query).await;
-                }
+            for (path, query) in waiting(number, &[bid.clone(), ask.clone()]) {
+                call("POST", path, &query).await;
             }
             if number % 9 == 0 {
                 http(

@@ -343,3 +343,52 @@ async fn spot_answers_for_lists_windows_and_time_zones() {
         Some(16 * 3_600_000)
     );
 }
+
+#[tokio::test]
+async fn trades_before_the_start_are_those_of_their_candles() {
+    let bases = start(&["--symbols", "BTCUSDT"]).await;
+    for (usdm, base) in [(true, "/fapi/v1"), (false, "/api/v3")] {
+        let address = if usdm { bases.usdm } else { bases.spot };
+        let ask = async |path: &str| {
+            let (status, body) = http(address, "GET", &format!("{base}/{path}"), "").await;
+            assert_eq!(status, 200, "{path}: {body}");
+            body
+        };
+        // A minute that was over before the start.
+        let now = bases.shared.lock().clock.now().0;
+        let open = now.div_euclid(60_000) * 60_000 - 10 * 60_000;
+        let span = format!("symbol=BTCUSDT&startTime={open}&endTime={}", open + 59_999);
+        let candle = ask(&format!("klines?interval=1m&limit=1&{span}")).await[0].clone();
+        let trades = ask(&format!("aggTrades?limit=1000&{span}")).await;
+        let trades = rows(&trades);
+        let count = candle[8].as_u64().expect("a count");
+        assert_eq!(trades.len() as u64, count.min(1_000), "{base}");
+        assert_eq!(trades[0]["p"], candle[1]);
+        if count <= 1_000 {
+            let volume: f64 = trades.iter().map(|one| number(&one["q"])).sum();
+            assert!((volume - number(&candle[5])).abs() < 1e-6, "{base}");
+            assert_eq!(trades[trades.len() - 1]["p"], candle[4]);
+        }
+        let last = ask("trades?symbol=BTCUSDT&limit=500").await;
+        let ids: Vec<i64> = rows(&last)
+            .iter()
+            .filter_map(|one| one["id"].as_i64())
+            .collect();
+        assert_eq!(ids.len(), 500);
+        assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1), "{base}");
+        let from = trades[0]["a"].as_i64().expect("an id");
+        let named = format!("historicalTrades?symbol=BTCUSDT&fromId={from}&limit=2");
+        let found = ask(&named).await;
+        assert_eq!(
+            (&found[0]["id"], &found[0]["price"]),
+            (&trades[0]["a"], &trades[0]["p"])
+        );
+    }
+    let premium = get(
+        &bases,
+        "/fapi/v1/premiumIndexKlines?symbol=BTCUSDT&interval=1m&limit=3",
+    )
+    .await;
+    assert_eq!(rows(&premium).len(), 3);
+    assert_eq!(number(&premium[0][4]), 0.0);
+}

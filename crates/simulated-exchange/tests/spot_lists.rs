@@ -261,6 +261,30 @@ fn oco(bases: &Bases) -> String {
     )
 }
 
+/// What is known of a pair that is open.
+async fn queried(bases: &Bases, placed: &Value) {
+    let account = ok(bases, "GET", "/api/v3/account", "").await;
+    let balances = account["balances"].as_array().unwrap();
+    let base = balances.iter().find(|one| one["asset"] == "BTC").unwrap();
+    assert_eq!(base["locked"], "0.02000000", "a pair locks once");
+    let id = &placed["orderListId"];
+    let queried = ok(
+        bases,
+        "GET",
+        "/api/v3/orderList",
+        &format!("orderListId={id}"),
+    )
+    .await;
+    assert_eq!(queried["orders"], placed["orders"]);
+    let by_client = "origClientOrderId=pair";
+    assert_eq!(
+        ok(bases, "GET", "/api/v3/orderList", by_client).await,
+        queried
+    );
+    let listed = ok(bases, "GET", "/api/v3/openOrderList", "").await;
+    assert_eq!(listed, json!([queried]));
+}
+
 #[tokio::test]
 async fn a_pair_is_accepted_told_queried_and_cancelled_as_one() {
     let bases = standing().await;
@@ -293,26 +317,8 @@ async fn a_pair_is_accepted_told_queried_and_cancelled_as_one() {
         (&json!("listStatus"), &json!("EXEC_STARTED"))
     );
     assert_eq!(told["O"][0]["c"], "down");
-    let account = ok(&bases, "GET", "/api/v3/account", "").await;
-    let balances = account["balances"].as_array().unwrap();
-    let base = balances.iter().find(|one| one["asset"] == "BTC").unwrap();
-    assert_eq!(base["locked"], "0.02000000", "a pair locks once");
+    queried(&bases, &placed).await;
     let id = &placed["orderListId"];
-    let queried = ok(
-        &bases,
-        "GET",
-        "/api/v3/orderList",
-        &format!("orderListId={id}"),
-    )
-    .await;
-    assert_eq!(queried["orders"], placed["orders"]);
-    let by_client = "origClientOrderId=pair";
-    assert_eq!(
-        ok(&bases, "GET", "/api/v3/orderList", by_client).await,
-        queried
-    );
-    let listed = ok(&bases, "GET", "/api/v3/openOrderList", "").await;
-    assert_eq!(listed, json!([queried]));
     // Whoever cancels one of it cancels the list, and is told so.
     let cancel = "symbol=BTCUSDT&origClientOrderId=up&newClientOrderId=away";
     let ended = ok(&bases, "DELETE", ORDER, cancel).await;
@@ -475,4 +481,134 @@ async fn the_websocket_api_has_lists_by_its_own_names() {
     let cancel = [("symbol", "BTCUSDT"), ("orderListId", id.as_str())];
     let ended = ask("orderList.cancel", &cancel).await;
     assert_eq!(ended["orderReports"][1]["status"], "CANCELED");
+}
+
+#[tokio::test]
+async fn what_clients_of_spot_ask_before_they_trade_is_answered_truly() {
+    let bases = standing().await;
+    let status = ok(&bases, "GET", "/sapi/v1/system/status", "a=1").await;
+    assert_eq!(status, json!({"status": 0, "msg": "normal"}));
+    let coins = ok(&bases, "GET", "/sapi/v1/capital/config/getall", "a=1").await;
+    let account = ok(&bases, "GET", "/api/v3/account", "a=1").await;
+    for (coin, balance) in coins
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(account["balances"].as_array().unwrap())
+    {
+        assert_eq!(
+            (&coin["coin"], &coin["free"]),
+            (&balance["asset"], &balance["free"])
+        );
+        assert_eq!(coin["networkList"], json!([]));
+    }
+    for path in [
+        "/sapi/v1/margin/allPairs",
+        "/sapi/v1/margin/isolated/allPairs",
+    ] {
+        assert_eq!(ok(&bases, "GET", path, "a=1").await, json!([]));
+    }
+    let fees = ok(&bases, "GET", "/sapi/v1/asset/tradeFee", "symbol=BTCUSDT").await;
+    assert_eq!(fees[0]["takerCommission"], "0.001");
+    let (status, _) = call(&bases, "POST", "/sapi/v1/asset/transfer", "a=1").await;
+    assert_eq!(status, 404, "what is not served is no success");
+}
+
+#[tokio::test]
+async fn a_match_with_oneself_is_prevented_told_and_listed() {
+    let bases = standing().await;
+    let low = price(&bases, -500);
+    let limit = |side: &str, id: &str, price: &str| {
+        format!(
+            "symbol=BTCUSDT&side={side}&type=LIMIT&timeInForce=GTC&quantity=0.01&price={price}\
+             &newClientOrderId={id}&selfTradePreventionMode=EXPIRE_MAKER"
+        )
+    };
+    ok(&bases, "POST", ORDER, &limit("BUY", "resting", &low)).await;
+    let mut stream = listen(&bases).await;
+    // A sell that reaches down to the own bid takes what stands above it.
+    ok(&bases, "POST", ORDER, &limit("SELL", "taker", &low)).await;
+    let told = loop {
+        let event = event(&mut stream).await;
+        if event["c"] == "resting" {
+            break event;
+        }
+    };
+    assert_eq!(told["x"], "TRADE_PREVENTION", "{told}");
+    assert_eq!(told["X"], "EXPIRED_IN_MATCH");
+    assert_eq!(
+        (&told["A"], &told["Cs"]),
+        (&json!("0.01000000"), &json!("BTCUSDT"))
+    );
+    let named = "symbol=BTCUSDT&origClientOrderId=resting";
+    let order = ok(&bases, "GET", ORDER, named).await;
+    assert_eq!(order["preventedMatchId"], told["v"]);
+    assert_eq!(order["preventedQuantity"], "0.01000000");
+    let query = format!("symbol=BTCUSDT&preventedMatchId={}", told["v"]);
+    let listed = ok(&bases, "GET", "/api/v3/myPreventedMatches", &query).await;
+    assert_eq!(listed[0]["makerOrderId"], order["orderId"]);
+    assert_eq!(listed[0]["takerOrderId"], told["U"]);
+    assert_eq!(listed[0]["makerPreventedQuantity"], "0.01000000");
+}
+
+#[tokio::test]
+async fn an_amended_order_has_a_new_name_unless_it_keeps_its_own() {
+    let bases = standing().await;
+    let low = price(&bases, -500);
+    let rest = format!(
+        "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.03&price={low}\
+         &newClientOrderId=a"
+    );
+    let id = ok(&bases, "POST", ORDER, &rest).await["orderId"].clone();
+    let mut stream = listen(&bases).await;
+    let path = "/api/v3/order/amend/keepPriority";
+    let kept = format!("symbol=BTCUSDT&orderId={id}&newQty=0.02&newClientOrderId=a");
+    let body = ok(&bases, "PUT", path, &kept).await;
+    assert_eq!(body["amendedOrder"]["clientOrderId"], "a");
+    assert_eq!(event(&mut stream).await["x"], "REPLACED");
+    let renamed = format!("symbol=BTCUSDT&orderId={id}&newQty=0.01");
+    let body = ok(&bases, "PUT", path, &renamed).await;
+    assert_eq!(body["amendedOrder"]["origClientOrderId"], "a");
+    let name = body["amendedOrder"]["clientOrderId"].clone();
+    assert_ne!(name, "a");
+    let query = format!("symbol=BTCUSDT&orderId={id}");
+    let listed = ok(&bases, "GET", "/api/v3/order/amendments", &query).await;
+    assert_eq!(listed[1]["newClientOrderId"], name);
+    assert_eq!(
+        (&listed[0]["origQty"], &listed[1]["newQty"]),
+        (&json!("0.03000000"), &json!("0.01000000"))
+    );
+}
+
+#[tokio::test]
+async fn prices_far_from_the_mean_and_superfluous_words_are_refused() {
+    let bases = standing().await;
+    let limit = |side: &str, price: &str| {
+        format!("symbol=BTCUSDT&side={side}&type=LIMIT&timeInForce=GTC&quantity=0.01&price={price}")
+    };
+    let percent = "Filter failure: PERCENT_PRICE_BY_SIDE";
+    refused(&bases, ORDER, &limit("SELL", "900000"), -1013, percent).await;
+    refused(&bases, ORDER, &limit("BUY", "5000"), -1013, percent).await;
+    let large = limit("SELL", "100000").replace("0.01&", "95&");
+    refused(&bases, ORDER, &large, -1013, "Filter failure: NOTIONAL").await;
+    let (_, info) = call(
+        &bases,
+        "GET",
+        "/api/v3/exchangeInfo",
+        "symbols=%5B%22BTCUSDT%22%5D",
+    )
+    .await;
+    let filters = info["symbols"][0]["filters"].as_array().unwrap().clone();
+    let by_side = filters
+        .iter()
+        .find(|one| one["filterType"] == "PERCENT_PRICE_BY_SIDE");
+    assert_eq!(by_side.unwrap()["askMultiplierUp"], "5");
+    let (status, body) = call(&bases, "GET", "/api/v3/exchangeInfo", "symbolStatus=NO").await;
+    assert_eq!((status, &body["code"]), (400, &json!(-1122)));
+    let both = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.01&quoteOrderQty=100";
+    let message = "Combination of optional parameters invalid.";
+    refused(&bases, ORDER, both, -1128, message).await;
+    let name = limit("BUY", "60000") + "&newClientOrderId=a%20b";
+    let (_, body) = call(&bases, "POST", ORDER, &name).await;
+    assert_eq!(body["code"], -1100, "{body}");
 }

@@ -293,7 +293,6 @@ pub fn encode_execution_report(
     detail: &OrderUpdateDetail<'_>,
 ) {
     use market::decimal::TEXT_MAX;
-    const NOTHING: &[u8] = b"0.00000000";
     debug_assert!(instrument.market == Market::Spot);
     let update = detail.update;
     let (order_type, lifetime) =
@@ -317,21 +316,7 @@ pub fn encode_execution_report(
     json.text("S", update.side.as_str().as_bytes());
     json.text("o", order_type.as_bytes());
     json.text("f", lifetime.unwrap_or("GTC").as_bytes());
-    json.text("q", instrument.write_quantity(update.quantity, &mut buffer));
-    json.text("p", instrument.write_price(update.price, &mut buffer));
-    let stop_price = spot.map_or(Price(0), |spot| spot.stop_price);
-    json.text("P", instrument.write_price(stop_price, &mut buffer));
-    if let Some(spot) = spot.filter(|spot| spot.trailing_bips > 0) {
-        json.integer("d", i64::from(spot.trailing_bips));
-        if spot.trailing_since > 0 {
-            json.integer("D", spot.trailing_since);
-        }
-    }
-    json.text("F", NOTHING);
-    match spot.and_then(|spot| spot.list) {
-        None => json.integer("g", -1),
-        Some(list) => json.id("g", list),
-    };
+    execution_report_terms(&mut json, instrument, detail);
     let original = if canceled {
         update.client_order_id.as_bytes()
     } else {
@@ -371,6 +356,32 @@ pub fn encode_execution_report(
     }
     execution_report_tail(&mut json, instrument, detail);
     json.close();
+}
+
+/// Quantity and price of an `executionReport`, and what the order waits for.
+fn execution_report_terms(
+    json: &mut JsonText<'_>,
+    instrument: &Instrument,
+    detail: &OrderUpdateDetail<'_>,
+) {
+    use market::decimal::TEXT_MAX;
+    let (update, spot) = (detail.update, detail.words.spot);
+    let mut buffer = [0; TEXT_MAX];
+    json.text("q", instrument.write_quantity(update.quantity, &mut buffer));
+    json.text("p", instrument.write_price(update.price, &mut buffer));
+    let stop_price = spot.map_or(Price(0), |spot| spot.stop_price);
+    json.text("P", instrument.write_price(stop_price, &mut buffer));
+    if let Some(spot) = spot.filter(|spot| spot.trailing_bips > 0) {
+        json.integer("d", i64::from(spot.trailing_bips));
+        if spot.trailing_since > 0 {
+            json.integer("D", spot.trailing_since);
+        }
+    }
+    json.text("F", b"0.00000000");
+    match spot.and_then(|spot| spot.list) {
+        None => json.integer("g", -1),
+        Some(list) => json.id("g", list),
+    };
 }
 
 /// The part of an `executionReport` behind the commission.
