@@ -4,14 +4,18 @@
 //! the order in which the exchange tests them. Never: a change of any state.
 
 use market::{
-    Instrument, InstrumentStatus, Money, OrderType, Price, Quantity, Rate, Side, TimeInForce,
+    ClientOrderId, Instrument, InstrumentStatus, Money, OrderType, Price, Quantity, Rate, Side,
+    TimeInForce,
 };
 
-use crate::desk::AMENDMENTS_OF_ONE_MAX;
+use crate::desk::{AMENDMENTS_OF_ONE_MAX, SHRINKS_OF_ONE_MAX};
 use crate::order::{Order, PlaceOrder, SelfTrade};
 use crate::rejection::Rejection;
 use crate::venue::Venue;
 use crate::view::reaches;
+
+/// Largest notional of a limit order on spot (`NOTIONAL`).
+pub const NOTIONAL_MAX: Money = Money(9_000_000 * market::units::ONE);
 
 /// A market order is margined at the ask plus 0.05 % (binance.md 6).
 const MARKET_MARKUP: Rate = Rate(50_000);
@@ -30,24 +34,56 @@ impl Venue {
             return Err(Rejection::NotTrading);
         }
         self.check_filters(instrument, request)?;
-        let duplicate = self
-            .order_by_client(&request.client_order_id)
-            .is_some_and(|order| !order.state.is_final());
-        if duplicate {
+        self.check_stop(request)?;
+        if self.is_named(&request.client_order_id) {
             return Err(Rejection::DuplicateClientOrderId);
         }
-        let open = self.desk.open[usize::from(request.instrument.0)].len();
-        let open_max = instrument.filters.open_orders_max as usize;
-        if open_max > 0 && open >= open_max {
-            return Err(Rejection::TooManyOpenOrders);
-        }
+        let stops = usize::from(request.options.stop.is_some());
+        self.check_counts(instrument, 1, stops)?;
         self.check_reduce_only(request)?;
+        if self.would_trigger(request) {
+            return Err(Rejection::WouldTrigger);
+        }
         if self.desk.account.spot.is_some() {
             self.check_balance(instrument, request)?;
         } else {
             self.check_margin(instrument, request)?;
         }
-        self.check_liquidity(request)
+        match request.options.stop {
+            Some(_) => Ok(()),
+            None => self.check_liquidity(request),
+        }
+    }
+
+    /// True when an open order has this client id.
+    pub(crate) fn is_named(&self, id: &ClientOrderId) -> bool {
+        self.order_by_client(id)
+            .is_some_and(|order| !order.state.is_final())
+    }
+
+    /// The rules for a smaller quantity of an open order.
+    pub(crate) fn check_shrink(
+        &self,
+        order: &Order,
+        quantity: Quantity,
+        client_id: &ClientOrderId,
+    ) -> Result<(), Rejection> {
+        if order.request.client_order_id != *client_id && self.is_named(client_id) {
+            return Err(Rejection::DuplicateClientOrderId);
+        }
+        if order.amendments >= SHRINKS_OF_ONE_MAX {
+            return Err(Rejection::TooManyModifications);
+        }
+        let smaller = PlaceOrder {
+            quantity,
+            ..order.request
+        };
+        let instrument = &self.instruments[usize::from(smaller.instrument.0)];
+        self.check_filters(instrument, &smaller)?;
+        if quantity >= order.request.quantity || quantity <= order.filled {
+            return Err(Rejection::Unchanged);
+        }
+        Ok(())
     }
 
     /// The rules for a new price and quantity of an open order.
@@ -110,7 +146,7 @@ impl Venue {
         Ok(())
     }
 
-    fn check_filters(
+    pub(crate) fn check_filters(
         &self,
         instrument: &Instrument,
         request: &PlaceOrder,
@@ -132,14 +168,22 @@ impl Venue {
             filters.market_quantity_max
         };
         if quantity_max.0 > 0 && request.quantity > quantity_max {
-            return Err(Rejection::QuantityTooLarge);
+            return Err(match is_limit {
+                true => Rejection::QuantityTooLarge,
+                false => Rejection::MarketQuantityTooLarge,
+            });
         }
-        let price = if is_limit {
-            request.price
-        } else {
-            self.mark(instrument.id)
+        let stop = request.options.stop.map_or(Price(0), |stop| stop.price);
+        let price = match (is_limit, self.desk.account.spot.is_some()) {
+            (true, _) => request.price,
+            (false, true) if stop.0 > 0 => stop,
+            (false, true) => self.average_price(instrument.id),
+            (false, false) => self.mark(instrument.id),
         };
         let notional = instrument.notional(price, request.quantity);
+        if self.desk.account.spot.is_some() && is_limit && notional > NOTIONAL_MAX {
+            return Err(Rejection::NotionalTooLarge);
+        }
         if !request.reduce_only && notional < filters.notional_min {
             return Err(Rejection::NotionalTooSmall(filters.notional_min));
         }
@@ -158,11 +202,21 @@ impl Venue {
         if filters.price_max.0 > 0 && price > filters.price_max {
             return Err(Rejection::PriceTooHigh);
         }
+        let (up, down) = (filters.multiplier_up, filters.multiplier_down);
+        if self.desk.account.spot.is_some() {
+            let mean = self.average_price(instrument.id);
+            if up.0 > 0 && mean.0 > 0 && price.0 > scaled(mean, up) {
+                return Err(Rejection::PriceAboveMultiplier);
+            }
+            if down.0 > 0 && price.0 < scaled(mean, down) {
+                return Err(Rejection::PriceBelowMultiplier);
+            }
+            return Ok(());
+        }
         let mark = self.mark(instrument.id);
         if mark.0 <= 0 {
             return Ok(());
         }
-        let (up, down) = (filters.multiplier_up, filters.multiplier_down);
         if request.side == Side::Buy && up.0 > 0 && price.0 > scaled(mark, up) {
             return Err(Rejection::PriceAboveMultiplier);
         }
@@ -238,7 +292,15 @@ impl Venue {
         Ok(())
     }
 
-    fn check_liquidity(&self, request: &PlaceOrder) -> Result<(), Rejection> {
+    /// What spot's price filter is measured from: the mean of the last minutes, or the middle of
+    /// the book before the first trade.
+    #[must_use]
+    pub fn average_price(&self, id: market::InstrumentId) -> Price {
+        let mean = self.averages[usize::from(id.0)].mean();
+        mean.unwrap_or_else(|| self.mark(id))
+    }
+
+    pub(crate) fn check_liquidity(&self, request: &PlaceOrder) -> Result<(), Rejection> {
         let index = usize::from(request.instrument.0);
         let view = &self.views[index];
         let opposite = request.side.opposite();
@@ -264,15 +326,24 @@ impl Venue {
 
     /// True when the order would meet the market's liquidity or one of our own orders.
     pub(crate) fn would_take(&self, request: &PlaceOrder) -> bool {
-        let opposite = request.side.opposite();
-        let meets = |price: Price| reaches(request.side, request.price, price);
-        let view = self.view(request.instrument);
-        view.best_available(opposite)
-            .is_some_and(|level| meets(level.price))
-            || request.options.self_trade != SelfTrade::None
-                && self
-                    .open_orders(request.instrument)
-                    .any(|own| own.request.side == opposite && meets(own.request.price))
+        let working = self.desk.open[usize::from(request.instrument.0)].iter();
+        let mut working = working.map(|id| &self.desk.orders[id].request);
+        self.would_take_of_market(request) || working.any(|own| self.meets(request, own))
+    }
+
+    /// True when the order would meet the market's liquidity.
+    pub(crate) fn would_take_of_market(&self, request: &PlaceOrder) -> bool {
+        let best = self
+            .view(request.instrument)
+            .best_available(request.side.opposite());
+        best.is_some_and(|level| reaches(request.side, request.price, level.price))
+    }
+
+    /// True when the order would meet this one of the same account, and is not to pass it.
+    pub(crate) fn meets(&self, request: &PlaceOrder, own: &PlaceOrder) -> bool {
+        request.options.self_trade != SelfTrade::None
+            && own.side != request.side
+            && reaches(request.side, request.price, own.price)
     }
 }
 

@@ -52,6 +52,8 @@ pub struct ConditionalOptions {
     pub price_protect: bool,
     /// Ends at this time, or what it becomes does.
     pub good_till: Option<UtcMs>,
+    /// The dialect's word for a price that is taken from the book when it triggers; `""` without.
+    pub price_match: &'static str,
 }
 
 /// Which price is looked at.
@@ -99,7 +101,9 @@ pub struct PlaceConditional {
 pub enum ConditionalState {
     /// It waits.
     New,
-    /// It became an ordinary order.
+    /// It became an ordinary order, which is open.
+    Triggered,
+    /// The ordinary order that it became is over.
     Finished,
     /// It was cancelled.
     Canceled,
@@ -160,6 +164,8 @@ pub struct ConditionalOrders {
     account: AccountId,
     orders: BTreeMap<u64, Conditional>,
     open: Vec<u64>,
+    /// Those that became an order which may still be open.
+    triggered: Vec<(u64, ExchangeOrderId)>,
     ended: VecDeque<u64>,
     next_id: u64,
 }
@@ -178,6 +184,7 @@ impl ConditionalOrders {
             account,
             orders: BTreeMap::new(),
             open: Vec::new(),
+            triggered: Vec::new(),
             ended: VecDeque::new(),
             next_id: first_id,
         }
@@ -301,7 +308,35 @@ impl ConditionalOrders {
         self.end(now, id, state)?;
         let order = self.orders.get_mut(&id)?;
         (order.order_id, order.triggered) = (order_id, now);
+        if state == ConditionalState::Triggered {
+            self.triggered.extend(order_id.map(|order| (id, order)));
+        }
         Some(*order)
+    }
+
+    /// True while an order that one of them became may be open.
+    #[must_use]
+    pub fn has_triggered(&self) -> bool {
+        !self.triggered.is_empty()
+    }
+
+    /// Those whose orders are over; `is_over` says which are.
+    pub fn finish(
+        &mut self,
+        now: UtcMs,
+        is_over: impl Fn(ExchangeOrderId) -> bool,
+    ) -> Vec<Conditional> {
+        let mut finished = Vec::new();
+        let orders = &mut self.orders;
+        self.triggered.retain(|(id, order_id)| {
+            let over = is_over(*order_id);
+            if let Some(order) = orders.get_mut(id).filter(|_| over) {
+                (order.state, order.updated) = (ConditionalState::Finished, now);
+                finished.push(*order);
+            }
+            !over
+        });
+        finished
     }
 
     /// As [`Self::triggered`], for one whose order was refused.
@@ -425,6 +460,7 @@ impl PlaceConditional {
                 position_side: self.options.position_side,
                 self_trade: self.options.self_trade,
                 good_till: self.options.good_till,
+                price_match: self.options.price_match,
                 ..OrderOptions::default()
             },
         })
@@ -516,7 +552,12 @@ mod tests {
         assert!(stop.order(Quantity(7)).is_some_and(|one| one.reduce_only));
         assert_eq!(stop.order(Quantity(-7)), None);
         let order = Some(ExchangeOrderId(9));
-        orders.triggered(UtcMs(2), placed.id, ConditionalState::Finished, order);
+        orders.triggered(UtcMs(2), placed.id, ConditionalState::Triggered, order);
+        assert!(orders.finish(UtcMs(2), |_| false).is_empty());
+        let finished = orders.finish(UtcMs(3), |order| order == ExchangeOrderId(9));
+        assert_eq!(finished[0].state, ConditionalState::Finished);
+        assert_eq!(finished[0].updated, UtcMs(3));
+        assert!(!orders.has_triggered());
         assert!(orders.due(InstrumentId(0), Price(90), Price(0)).is_empty());
         assert_eq!(
             orders.cancel(UtcMs(3), placed.id),

@@ -6,12 +6,12 @@
 
 use market::ids::Asset;
 use market::{
-    Execution, Instrument, Liquidity, Money, OrderState, OrderType, OrderUpdate, Price, Quantity,
-    Rate, Side, TimeInForce, Trade, TradeId, UtcMs,
+    ClientOrderId, Execution, Instrument, Liquidity, Money, OrderState, OrderType, OrderUpdate,
+    Price, Quantity, Rate, Side, TimeInForce, Trade, TradeId, UtcMs,
 };
 
 use crate::account::{Execute, Position, price_e8};
-use crate::order::{Expiry, Fill, Order, PlaceOrder, PositionSide, SelfTrade};
+use crate::order::{Expiry, Fill, Order, PlaceOrder, PositionSide, SelfTrade, Stage};
 use crate::output::{AccountChange, OrderEvent, Output};
 use crate::queue::QueuePosition;
 use crate::venue::Venue;
@@ -39,9 +39,15 @@ impl Venue {
         request: &PlaceOrder,
         out: &mut Vec<Output>,
     ) {
-        let order = Order::accepted(now, id, request);
+        let order = Order {
+            standing: self.standing_of(now, request),
+            ..Order::accepted(now, id, request)
+        };
         self.desk.open(order);
         self.tell(&order, Execution::New, now, out);
+        if order.standing.stage != Stage::Working {
+            return;
+        }
         self.take(now, id, out);
         self.rest_or_expire(now, id, out);
     }
@@ -149,7 +155,7 @@ impl Venue {
     }
 
     /// Walks the book for an arriving order; own resting orders in its way expire first.
-    fn take(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
+    pub(crate) fn take(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
         let order = self.desk.orders[&id];
         let request = order.request;
         let index = usize::from(request.instrument.0);
@@ -157,7 +163,7 @@ impl Venue {
         let mut takes = self.views[index].quote(request.side, limit, order.remaining());
         let last = takes.last().map(|take| take.price);
         let meets = self.meet_own(now, &order, limit, last, out);
-        if let Some(own) = meets {
+        if let Some((_, own)) = meets {
             // What stands before the own order is taken; what would meet it is not.
             takes.retain(|take| take.price.0 * request.side.sign() < own.0 * request.side.sign());
         }
@@ -168,13 +174,16 @@ impl Venue {
             self.views[index].consume(request.side, take.price, take.quantity);
             self.fill(now, id, take.price, take.quantity, Liquidity::Taker, out);
         }
-        if meets.is_some() && !self.desk.orders[&id].state.is_final() {
+        if let Some((own, _)) = meets
+            && !self.desk.orders[&id].state.is_final()
+        {
+            self.prevent(now, id, own, id);
             self.end(now, id, OrderState::Expired, Expiry::SelfTrade, out);
         }
     }
 
-    /// Self-trade prevention: own resting orders in the way expire, or the price of the first one
-    /// comes back and the arriving order ends there.
+    /// Self-trade prevention: own resting orders in the way expire, or the first one comes back with
+    /// its price, and the arriving order ends there.
     fn meet_own(
         &mut self,
         now: UtcMs,
@@ -182,7 +191,7 @@ impl Venue {
         limit: Option<Price>,
         worst_taken: Option<Price>,
         out: &mut Vec<Output>,
-    ) -> Option<Price> {
+    ) -> Option<(u64, Price)> {
         let request = order.request;
         let index = usize::from(request.instrument.0);
         let reach = limit.or(worst_taken)?;
@@ -199,7 +208,11 @@ impl Venue {
         });
         if mode == SelfTrade::ExpireMaker {
             for own in met {
-                self.end(now, own, OrderState::Expired, Expiry::SelfTrade, out);
+                // Of a pair the other one may have ended it.
+                if !self.desk.orders[&own].state.is_final() {
+                    self.prevent(now, order.id.0, own, own);
+                    self.end(now, own, OrderState::Expired, Expiry::SelfTrade, out);
+                }
             }
             return None;
         }
@@ -215,12 +228,13 @@ impl Venue {
             return None;
         }
         if mode == SelfTrade::ExpireBoth {
+            self.prevent(now, order.id.0, first, first);
             self.end(now, first, OrderState::Expired, Expiry::SelfTrade, out);
         }
-        Some(price)
+        Some((first, price))
     }
 
-    fn rest_or_expire(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
+    pub(crate) fn rest_or_expire(&mut self, now: UtcMs, id: u64, out: &mut Vec<Output>) {
         let order = self.desk.orders[&id];
         if order.state.is_final() {
             return;
@@ -285,6 +299,9 @@ impl Venue {
         ));
         self.tell_fill(&told, &fill, out);
         self.expire_idle_reduce_only(now, index, out);
+        if told.standing.list.is_some() {
+            self.leg_has_filled(now, id, out);
+        }
     }
 
     /// Books a fill to the account and describes it.
@@ -361,7 +378,26 @@ impl Venue {
         }
     }
 
+    /// Ends an open order, and with it the list that it belongs to.
     pub(crate) fn end(
+        &mut self,
+        now: UtcMs,
+        id: u64,
+        state: OrderState,
+        expiry: Expiry,
+        out: &mut Vec<Output>,
+    ) {
+        self.end_alone(now, id, state, expiry, out);
+        if self
+            .known(id)
+            .is_some_and(|order| order.standing.list.is_some())
+        {
+            self.leg_has_ended(now, id, out);
+        }
+    }
+
+    /// Ends an open order.
+    pub(crate) fn end_alone(
         &mut self,
         now: UtcMs,
         id: u64,
@@ -467,6 +503,11 @@ impl Venue {
             options: order.request.options,
             bids_notional: self.order_value(order.request.instrument, Side::Buy, None),
             asks_notional: self.order_value(order.request.instrument, Side::Sell, None),
+            standing: order.standing,
+            cancel_id: match update.execution {
+                Execution::Canceled => self.desk.cancel_id,
+                _ => ClientOrderId::EMPTY,
+            },
             account: self.desk.id,
         }
     }

@@ -4,12 +4,13 @@
 //! the same fills, fees and positions. Never: an output; those follow.
 
 use market::{
-    BookTicker, ExchangeOrderId, Filters, InstrumentId, InstrumentStatus, Level, Money, OrderState,
-    Price, Quantity, Rate, Trade, UpdateId, UtcMs, event::DepthHeader,
+    BookTicker, ClientOrderId, ExchangeOrderId, Filters, InstrumentId, InstrumentStatus, Level,
+    Money, OrderState, Price, Quantity, Rate, Trade, UpdateId, UtcMs, event::DepthHeader,
 };
 
 use crate::account::{Account, BnbFees, Fees, MarginType};
 use crate::desk::AccountId;
+use crate::lists::PlaceList;
 use crate::order::{Expiry, PlaceOrder, PositionSide};
 use crate::output::Output;
 use crate::spot::SpotBalances;
@@ -80,7 +81,11 @@ pub enum Input {
     /// [`Venue::modify`].
     Modify(UtcMs, ExchangeOrderId, Price, Quantity),
     /// [`Venue::shrink`].
-    Shrink(UtcMs, ExchangeOrderId, Quantity),
+    Shrink(UtcMs, ExchangeOrderId, Quantity, ClientOrderId),
+    /// [`Venue::place_list`], also one that was refused.
+    PlaceList(UtcMs, PlaceList),
+    /// [`Venue::trigger_stops`], where something was due.
+    Trigger(UtcMs),
     /// [`Venue::set_leverage`].
     Leverage(InstrumentId, u32),
     /// [`Venue::set_margin_type`].
@@ -191,7 +196,13 @@ impl Venue {
             Input::Modify(now, id, price, quantity) => {
                 let _ = self.modify(*now, *id, *price, *quantity, out);
             }
-            Input::Shrink(now, id, quantity) => drop(self.shrink(*now, *id, *quantity, out)),
+            Input::Shrink(now, id, quantity, client_id) => {
+                let _ = self.shrink(*now, *id, *quantity, *client_id, out);
+            }
+            Input::PlaceList(now, request) => {
+                let _ = self.place_list(*now, request, out);
+            }
+            Input::Trigger(now) => self.trigger_stops(*now, out),
             Input::Leverage(instrument, leverage) => {
                 let _ = self.set_leverage(*instrument, *leverage);
             }

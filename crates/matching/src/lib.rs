@@ -10,15 +10,18 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod averages;
 pub mod brackets;
 pub mod conditional;
 pub mod desk;
 pub mod input;
+pub mod lists;
 pub mod order;
 pub mod output;
 pub mod queue;
 pub mod rejection;
 pub mod spot;
+pub mod stops;
 pub mod venue;
 pub mod view;
 
@@ -31,19 +34,27 @@ mod margin;
 mod settings;
 
 pub use account::{Account, BnbFees, Fees, MarginType, Position};
+pub use averages::AVERAGE_MINUTES;
 pub use brackets::{Bracket, Brackets};
+pub use checks::NOTIONAL_MAX;
 pub use conditional::{
     Conditional, ConditionalKind, ConditionalOptions, ConditionalOrders, ConditionalRejection,
     ConditionalState, PlaceConditional, Trailing, TriggerBy,
 };
-pub use desk::{AccountId, Amendment, MarginMove};
+pub use desk::{AccountId, Amendment, MarginMove, PreventedMatch, SHRINKS_OF_ONE_MAX};
 pub use input::{Input, Opening};
 pub use margin::AccountTotals;
-pub use order::{Expiry, Fill, Order, OrderOptions, PlaceOrder, PositionSide, SelfTrade};
-pub use output::{AccountChange, OrderEvent, Output, WalletChange};
+
+pub use lists::{LISTS_MAX, ListKind, OrderList, PlaceList};
+pub use order::{
+    Expiry, Fill, Order, OrderOptions, PRICE_MATCHES, PlaceOrder, PositionSide, SelfTrade, Stage,
+    Standing, Stop,
+};
+pub use output::{AccountChange, ListChange, ListEvent, OrderEvent, Output, WalletChange};
 pub use queue::{QueueModel, QueuePosition};
 pub use rejection::Rejection;
 pub use settings::SettingRefusal;
 pub use spot::{Balance, SpotBalances};
+pub use stops::{STOPS_MAX, TRAILING_BIPS};
 pub use venue::{Venue, VenueConfig};
 pub use view::MarketView;

@@ -9,7 +9,9 @@ use market::{
     Quantity, Side, TimeInForce, TradeId, UtcMs,
 };
 
+use crate::conditional::ConditionalKind;
 use crate::queue::QueuePosition;
+use crate::rejection::Rejection;
 
 /// A request to place an order, parsed and on the instrument's grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,68 @@ pub struct OrderOptions {
     pub good_till: Option<UtcMs>,
     /// The dialect's word for a price that was taken from the book; `""` for a price of its own.
     pub price_match: &'static str,
+    /// On spot: waits for the price of a trade before it works.
+    pub stop: Option<Stop>,
+    /// On spot: the amount of the quote asset that a market order was asked for; 0: a quantity.
+    pub quote: Money,
+    /// On spot: the client's own numbers of the strategy and of its kind.
+    pub strategy: (Option<i64>, Option<i64>),
+}
+
+/// The words for a price that is taken from the book.
+pub const PRICE_MATCHES: [&str; 8] = [
+    "OPPONENT",
+    "OPPONENT_5",
+    "OPPONENT_10",
+    "OPPONENT_20",
+    "QUEUE",
+    "QUEUE_5",
+    "QUEUE_10",
+    "QUEUE_20",
+];
+
+/// What an order of spot waits for: a price of the last trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Stop loss or take profit.
+    pub kind: ConditionalKind,
+    /// The price that must be traded; 0 where it trails from the start.
+    pub price: Price,
+    /// How far the price must come back from its best, in hundredths of a per cent; 0: not at all.
+    pub trailing_bips: u32,
+}
+
+/// Where an open order stands on its way to the book.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// It works: in the book, or taking from it.
+    #[default]
+    Working,
+    /// It waits for its price.
+    Waiting,
+    /// It waits until the first order of its list is filled.
+    Pending,
+}
+
+/// What only orders of spot have: a price that they wait for, a list that they belong to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How far it has come.
+    pub stage: Stage,
+    /// The list that it belongs to.
+    pub list: Option<u64>,
+    /// When it began to work; 0 before.
+    pub working_since: UtcMs,
+    /// Best price that a trailing one has seen; 0 before it looks.
+    pub extreme: Price,
+    /// When a trailing one began to look; 0 before.
+    pub trailing_since: UtcMs,
+    /// The price at which a market order that waits is covered.
+    pub reserve: Price,
+    /// Why it was refused when its time came.
+    pub rejection: Option<Rejection>,
+    /// The match with an order of the same account that it expired of.
+    pub prevented: Option<u64>,
 }
 
 impl PositionSide {
@@ -156,11 +220,13 @@ pub enum Expiry {
     Liquidation,
     /// Its own end came.
     GoodTill,
+    /// Another order of its list became active or ended.
+    ListPartner,
 }
 
 impl Expiry {
     /// All reasons with their words in a log.
-    const WORDS: [(Self, &'static str); 7] = [
+    const WORDS: [(Self, &'static str); 8] = [
         (Self::None, "none"),
         (Self::SelfTrade, "self-trade"),
         (Self::ImmediateOrCancel, "immediate-or-cancel"),
@@ -168,6 +234,7 @@ impl Expiry {
         (Self::MarketRest, "market-rest"),
         (Self::Liquidation, "liquidation"),
         (Self::GoodTill, "good-till"),
+        (Self::ListPartner, "list-partner"),
     ];
 
     /// Its word in a log.
@@ -208,6 +275,8 @@ pub struct Order {
     pub updated: UtcMs,
     /// How often it was modified.
     pub amendments: u32,
+    /// Where it stands, on spot.
+    pub standing: Standing,
 }
 
 /// One execution of one of our orders.
@@ -254,6 +323,7 @@ impl Order {
             created: now,
             updated: now,
             amendments: 0,
+            standing: Standing::default(),
         }
     }
 

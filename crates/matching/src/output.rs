@@ -2,11 +2,12 @@
 //!
 //! In: what happened in the venue. Out: the values that a dialect writes. Never: a text format.
 
-use market::{InstrumentId, Money, OrderUpdate, Quantity, UtcMs, ids::Asset};
+use market::{ClientOrderId, InstrumentId, Money, OrderUpdate, Quantity, UtcMs, ids::Asset};
 
 use crate::account::MarginType;
 use crate::desk::AccountId;
-use crate::order::{Expiry, OrderOptions, PositionSide};
+use crate::lists::OrderList;
+use crate::order::{Expiry, OrderOptions, PositionSide, Standing};
 
 /// What happened to one of our orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,36 @@ pub struct OrderEvent {
     pub bids_notional: Money,
     /// Notional of its open sell orders.
     pub asks_notional: Money,
+    /// Where it stands, on spot.
+    pub standing: Standing,
+    /// What the client called the cancel that ended it; empty where it gave no name.
+    pub cancel_id: ClientOrderId,
     /// Whose.
     pub account: AccountId,
+}
+
+/// A list of orders was accepted, changed or is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListEvent {
+    /// The list as it is now.
+    pub list: OrderList,
+    /// What is told of it.
+    pub change: ListChange,
+    /// When.
+    pub time: UtcMs,
+    /// Whose.
+    pub account: AccountId,
+}
+
+/// What is told of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListChange {
+    /// It was accepted.
+    Started,
+    /// One of its orders has another id.
+    Updated,
+    /// None of its orders is open any more.
+    Done,
 }
 
 /// How the account stands after a fill, or after its margin moved.
@@ -92,6 +121,8 @@ pub enum Output {
     Account(AccountChange),
     /// About the wallet alone.
     Wallet(WalletChange),
+    /// About a list of orders.
+    List(ListEvent),
 }
 
 impl Output {
@@ -102,6 +133,7 @@ impl Output {
             Self::Order(event) => event.account,
             Self::Account(change) => change.account,
             Self::Wallet(change) => change.account,
+            Self::List(event) => event.account,
         }
     }
 }

@@ -38,6 +38,30 @@ pub enum Rejection {
     /// Above the filter's largest quantity.
     #[error("quantity above the largest allowed")]
     QuantityTooLarge,
+    /// Above the filter's largest quantity of a market order.
+    #[error("quantity above the largest allowed of a market order")]
+    MarketQuantityTooLarge,
+    /// Notional above the filter's maximum.
+    #[error("notional above the largest allowed")]
+    NotionalTooLarge,
+    /// Too many orders that wait for a price.
+    #[error("too many open orders that wait for a price")]
+    TooManyStops,
+    /// As many open lists as the instrument allows.
+    #[error("too many open order lists")]
+    TooManyLists,
+    /// An open list has this client id.
+    #[error("an open order list has this client id")]
+    DuplicateListId,
+    /// The price that the order waits for is there already.
+    #[error("the order would trigger at once")]
+    WouldTrigger,
+    /// A trailing distance outside of what the filter allows.
+    #[error("a trailing distance outside of what is allowed")]
+    TrailingDelta,
+    /// The prices of a list stand the wrong way round.
+    #[error("the prices of the list's orders stand the wrong way round")]
+    ListPrices,
     /// Notional below the filter's minimum (given).
     #[error("notional below the minimum")]
     NotionalTooSmall(Money),

@@ -6,7 +6,7 @@
 use market::units::round_div;
 use market::{Instrument, InstrumentId, Money, OrderType, Price, Quantity, Rate, Side};
 
-use crate::order::PlaceOrder;
+use crate::order::{Order, PlaceOrder, Stage};
 use crate::rejection::Rejection;
 use crate::venue::Venue;
 
@@ -71,6 +71,18 @@ pub fn base_amount(instrument: &Instrument, quantity: Quantity) -> Money {
     }
 }
 
+/// What the rest of an order needs of the asset that it gives.
+fn need(instrument: &Instrument, order: &Order) -> Money {
+    let price = match order.request.order_type {
+        OrderType::Limit => order.request.price,
+        _ => order.standing.reserve,
+    };
+    match order.request.side {
+        Side::Buy => instrument.notional(price, order.remaining()),
+        Side::Sell => base_amount(instrument, order.remaining()),
+    }
+}
+
 impl Venue {
     /// Balance of the quote asset; nothing on futures.
     #[must_use]
@@ -108,11 +120,36 @@ impl Venue {
     fn locked(&self, instrument: &Instrument, side: Side) -> Money {
         self.open_orders(instrument.id)
             .filter(|order| order.request.side == side)
-            .map(|order| match side {
-                Side::Buy => instrument.notional(order.request.price, order.remaining()),
-                Side::Sell => base_amount(instrument, order.remaining()),
-            })
+            .map(|order| self.counted_need(instrument, order))
             .sum()
+    }
+
+    /// What an open order locks: what it needs, nothing where the other one of its pair needs as
+    /// much or more, nothing while it waits for another order.
+    pub(crate) fn counted_need(&self, instrument: &Instrument, order: &Order) -> Money {
+        if order.standing.stage == Stage::Pending {
+            return Money::ZERO;
+        }
+        let own = need(instrument, order);
+        let partner = order.standing.list.and_then(|_| self.open_partner(order));
+        let counts = partner.is_none_or(|other| {
+            let others = need(instrument, other);
+            own > others || own == others && order.id < other.id
+        });
+        match counts {
+            true => own,
+            false => Money::ZERO,
+        }
+    }
+
+    /// What a market buy costs at the present book.
+    pub(crate) fn market_cost(&self, request: &PlaceOrder) -> Money {
+        let instrument = &self.instruments[usize::from(request.instrument.0)];
+        let takes = self
+            .view(request.instrument)
+            .quote(Side::Buy, None, request.quantity);
+        let cost = |take: &market::Level| instrument.notional(take.price, take.quantity);
+        takes.iter().map(cost).sum()
     }
 
     /// An order must be covered by what is free.
@@ -127,15 +164,10 @@ impl Venue {
                 (amount, self.spot_base(instrument.id).free)
             }
             Side::Buy => {
-                let value = if request.order_type == OrderType::Limit {
-                    instrument.notional(request.price, request.quantity)
-                } else {
-                    let takes = self
-                        .view(instrument.id)
-                        .quote(Side::Buy, None, request.quantity);
-                    let cost =
-                        |take: &market::Level| instrument.notional(take.price, take.quantity);
-                    takes.iter().map(cost).sum()
+                let value = match (request.order_type, request.options.stop) {
+                    (OrderType::Limit, _) => instrument.notional(request.price, request.quantity),
+                    (_, Some(_)) => self.need_of(instrument, request),
+                    (_, None) => self.market_cost(request),
                 };
                 (value, self.spot_quote().free)
             }

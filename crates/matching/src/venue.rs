@@ -13,6 +13,7 @@ use market::{
 };
 
 use crate::account::{Account, BnbFees, Fees};
+use crate::averages::Average;
 use crate::brackets::Brackets;
 use crate::desk::{AccountId, Desk};
 use crate::execution::MakerMatch;
@@ -49,6 +50,10 @@ pub struct Venue {
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) views: Vec<MarketView>,
     pub(crate) marks: Vec<Price>,
+    /// Price of the last trade, by instrument; 0 before the first.
+    pub(crate) lasts: Vec<Price>,
+    /// Mean price of the last minutes, by instrument.
+    pub(crate) averages: Vec<Average>,
     pub(crate) brackets: Vec<Brackets>,
     /// While the exchange itself closes a position.
     pub(crate) clearing: bool,
@@ -60,6 +65,7 @@ pub struct Venue {
     pub(crate) recorder: Recorder,
     next_order_id: u64,
     next_trade_id: u64,
+    next_list_id: u64,
 }
 
 impl Venue {
@@ -77,6 +83,8 @@ impl Venue {
         Self {
             views: vec![MarketView::default(); count],
             marks: vec![Price(0); count],
+            lasts: vec![Price(0); count],
+            averages: vec![Average::default(); count],
             brackets: symbols
                 .map(|symbol| Brackets::of(symbol.as_str()))
                 .collect(),
@@ -94,6 +102,7 @@ impl Venue {
             recorder: Recorder::default(),
             next_order_id: config.first_order_id,
             next_trade_id: config.first_trade_id,
+            next_list_id: 1,
             instruments: config.instruments,
         }
     }
@@ -150,6 +159,11 @@ impl Venue {
             work(self);
         }
         self.select(selected);
+    }
+
+    /// True where it holds of any account.
+    pub(crate) fn any_desk(&self, mut holds: impl FnMut(&Desk) -> bool) -> bool {
+        holds(&self.desk) || self.others.iter().flatten().any(holds)
     }
 
     /// The instruments, by id.
@@ -210,10 +224,12 @@ impl Venue {
         self.desk.orders.values()
     }
 
-    /// Open orders of an instrument, oldest first.
+    /// Open orders of an instrument: those that work, oldest first, then those that wait.
     pub fn open_orders(&self, instrument: InstrumentId) -> impl Iterator<Item = &Order> {
-        self.desk.open[usize::from(instrument.0)]
-            .iter()
+        let index = usize::from(instrument.0);
+        let working = self.desk.open[index].iter();
+        working
+            .chain(&self.desk.waiting[index])
             .map(|id| &self.desk.orders[id])
     }
 
@@ -286,9 +302,16 @@ impl Venue {
     /// A trade of others: orders that stood before it or at its price fill.
     pub fn on_trade(&mut self, now: UtcMs, trade: &Trade, out: &mut Vec<Output>) {
         self.recorder.note(|| Input::Trade(now, *trade));
-        if trade.from_book {
-            self.for_each_account(|venue| venue.match_trade(now, trade, out));
+        if !trade.from_book {
+            return;
         }
+        let index = usize::from(trade.instrument.0);
+        self.lasts[index] = trade.price;
+        self.averages[index].trade(now, trade);
+        self.for_each_account(|venue| {
+            venue.match_trade(now, trade, out);
+            venue.observe_stops(now, index, trade.price);
+        });
     }
 
     /// A mark price; what it does to the accounts is for [`Venue::supervise`].
@@ -363,12 +386,13 @@ impl Venue {
             .filter(|one| !one.state.is_final());
         let order = *order.ok_or(Rejection::UnknownOrder)?;
         self.check_modification(&order, price, quantity)?;
-        self.remember_amendment(now, &order, price, quantity);
+        self.remember_amendment(now, &order, price, quantity, order.request.client_order_id);
         self.change(now, id.0, price, quantity, out);
         Ok(self.desk.orders[&id.0])
     }
 
-    /// Makes an open limit order smaller; it keeps its place in the queue.
+    /// Makes an open order smaller, under another client id or the same; it keeps its place in the
+    /// queue.
     ///
     /// # Errors
     /// [`Rejection`]: the order stays as it was.
@@ -377,30 +401,41 @@ impl Venue {
         now: UtcMs,
         id: ExchangeOrderId,
         quantity: Quantity,
+        client_id: ClientOrderId,
         out: &mut Vec<Output>,
     ) -> Result<Order, Rejection> {
-        let input = || Input::Shrink(now, id, quantity);
+        let input = || Input::Shrink(now, id, quantity, client_id);
         self.recorder.note_of(self.desk.id, input);
         let order = self.desk.orders.get(&id.0);
         let order = order.filter(|one| !one.state.is_final());
         let order = *order.ok_or(Rejection::UnknownOrder)?;
-        let price = order.request.price;
-        self.check_modification(&order, price, quantity)?;
-        if quantity >= order.request.quantity || quantity <= order.filled {
-            return Err(Rejection::Unchanged);
-        }
-        self.remember_amendment(now, &order, price, quantity);
+        self.check_shrink(&order, quantity, &client_id)?;
+        self.remember_amendment(now, &order, order.request.price, quantity, client_id);
+        let before = order.request.client_order_id;
         let kept = self.desk.orders.get_mut(&id.0).expect("just read");
         kept.request.quantity = quantity;
+        kept.request.client_order_id = client_id;
         kept.updated = now;
         let told = *kept;
+        self.desk.by_client.remove(&before);
+        self.desk.by_client.insert(client_id, id.0);
         self.tell(&told, market::Execution::Amendment, now, out);
+        self.shrink_partner(now, &told, out);
+        if before != client_id {
+            self.rename_in_list(now, &told, out);
+        }
         Ok(told)
     }
 
     pub(crate) const fn take_order_id(&mut self) -> u64 {
         let id = self.next_order_id;
         self.next_order_id += 1;
+        id
+    }
+
+    pub(crate) const fn take_list_id(&mut self) -> u64 {
+        let id = self.next_list_id;
+        self.next_list_id += 1;
         id
     }
 

@@ -313,7 +313,7 @@ proptest! {
         let wallet = out.iter().rev().find_map(|output| match output {
             Output::Account(change) => Some(change.wallet),
             Output::Wallet(change) => Some(change.wallet),
-            Output::Order(_) => None,
+            Output::Order(_) | Output::List(_) => None,
         });
         prop_assert_eq!(wallet.unwrap_or(money(OPENING)), venue.account().wallet);
     }

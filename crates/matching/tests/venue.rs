@@ -144,7 +144,7 @@ fn story(outputs: &[Output]) -> Vec<(Execution, OrderState, i64, i64)> {
                 let (lots, price) = (update.last_quantity.0, update.last_price.0);
                 Some((update.execution, update.state, lots, price))
             }
-            Output::Account(_) | Output::Wallet(_) => None,
+            Output::Account(_) | Output::Wallet(_) | Output::List(_) => None,
         })
         .collect()
 }

@@ -4,21 +4,44 @@
 //! In: the time, prices. Out: changes of accounts, their events in the floor's outputs. Never: a
 //! market event.
 
-use market::{InstrumentId, Rate, UtcMs};
-use matching::{Account, AccountId, ConditionalOrders, ConditionalState, PositionSide};
+use market::{InstrumentId, Money, Rate, UtcMs};
+use matching::{Account, AccountId, ConditionalOrders, ConditionalState, PlaceOrder, PositionSide};
 
+use crate::api::order_parse::matched_level;
 use crate::floor::Floor;
 use crate::streams::publisher::mark_detail;
+use crate::user_events;
 
 /// Id of the first conditional order of the first account.
 const FIRST_CONDITIONAL_ID: u64 = 3_000_000_001;
 /// Conditional orders of an account have ids of their own.
 const CONDITIONAL_IDS: u64 = 100_000_000;
 
+/// A margin call comes when the maintenance margin is this share of the collateral.
+const CALL_RATIO: Rate = Rate(80_000_000);
+
+/// A private text for one account that no output of the venue makes.
+pub struct Notice {
+    /// Whose.
+    pub account: AccountId,
+    /// The event.
+    pub text: Vec<u8>,
+}
+
 /// What a floor keeps of an account beside the venue.
 pub(crate) struct Desk {
     pub(crate) conditional: ConditionalOrders,
     pub(crate) countdowns: Vec<Option<i64>>,
+    pub(crate) standing: Standing,
+}
+
+/// What a floor knows of an account's margin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// It margins with all of its assets.
+    pub multi_assets: bool,
+    /// It has had its margin call, and is still where it got it.
+    called: bool,
 }
 
 /// The desks of accounts that are not selected, and the next funding.
@@ -49,6 +72,7 @@ impl Floor {
         self.accounting.others.push(Some(Desk {
             conditional: no_conditionals(id),
             countdowns: vec![None; self.venue.instruments().len()],
+            standing: Standing::default(),
         }));
         id
     }
@@ -65,6 +89,7 @@ impl Floor {
             let left = Desk {
                 conditional: std::mem::replace(&mut self.conditional, chosen.conditional),
                 countdowns: std::mem::replace(&mut self.countdowns, chosen.countdowns),
+                standing: std::mem::replace(&mut self.standing, chosen.standing),
             };
             self.accounting.others[usize::from(before.0)] = Some(left);
         }
@@ -107,7 +132,7 @@ impl Floor {
                     let rate = self.funding_rate(id);
                     self.venue.fund(now, id, rate, &mut self.outputs);
                 }
-                self.venue.supervise(now, &mut self.outputs);
+                self.supervise(now);
             }
             // A clock that is set back brings no second funding of one boundary.
             Some(_) => {}
@@ -149,28 +174,70 @@ impl Floor {
     }
 
     /// Conditional orders whose price has come become ordinary ones.
-    pub(crate) fn trigger(&mut self, id: InstrumentId, now: UtcMs) {
+    pub fn trigger(&mut self, id: InstrumentId, now: UtcMs) {
+        self.venue.trigger_stops(now, &mut self.outputs);
         let (last, mark) = (self.last_price(id), self.venue.mark(id));
         self.for_each_account(|floor| {
             floor.conditional.observe(id, last, mark);
             for due in floor.conditional.due(id, last, mark) {
                 let leg = due.request.options.position_side;
                 let position = floor.venue.position(id, leg).quantity;
-                let placed = due
-                    .request
-                    .order(position)
-                    .map(|order| floor.venue.place(now, &order, &mut floor.outputs));
+                let view = floor.venue.view(id);
+                let matched = |order: PlaceOrder| match order.options.price_match {
+                    "" => order,
+                    // Without such a level it has no price, and is refused for that.
+                    word => PlaceOrder {
+                        price: matched_level(view, word, order.side).unwrap_or_default(),
+                        ..order
+                    },
+                };
+                let order = due.request.order(position).map(matched);
+                let placed = order.map(|order| floor.venue.place(now, &order, &mut floor.outputs));
                 let conditional = &mut floor.conditional;
                 let ended = match placed {
                     None => conditional.triggered(now, due.id, ConditionalState::Expired, None),
                     Some(Ok(order)) => {
-                        let state = ConditionalState::Finished;
+                        let state = ConditionalState::Triggered;
                         conditional.triggered(now, due.id, state, Some(order))
                     }
                     Some(Err(rejection)) => conditional.refused(now, due.id, rejection),
                 };
                 floor.conditional_changes.extend(ended);
             }
+        });
+    }
+
+    /// Liquidates what cannot be kept at the present mark prices, and calls for margin where that is
+    /// near; once, until the account is better off again.
+    pub fn supervise(&mut self, now: UtcMs) {
+        self.venue.supervise(now, &mut self.outputs);
+        self.for_each_account(|floor| {
+            let sums = floor.venue.totals_of_account();
+            let collateral = sums.cross_wallet + sums.cross_unrealized;
+            let due = sums.cross_maintenance > Money::ZERO
+                && sums.cross_maintenance >= collateral.times(CALL_RATIO);
+            if due && !floor.standing.called {
+                floor.notices.push(Notice {
+                    account: floor.venue.selected(),
+                    text: user_events::margin_call(&floor.venue, now),
+                });
+            }
+            floor.standing.called = due;
+        });
+    }
+
+    /// Conditional orders whose ordinary order is over are finished, and say so.
+    pub(crate) fn finish_conditionals(&mut self, now: UtcMs) {
+        let others = self.accounting.others.iter().flatten();
+        let mut all = others.map(|desk| &desk.conditional);
+        if !self.conditional.has_triggered() && !all.any(ConditionalOrders::has_triggered) {
+            return;
+        }
+        self.for_each_account(|floor| {
+            let venue = &floor.venue;
+            let is_over = |id| venue.order(id).is_none_or(|order| order.state.is_final());
+            let finished = floor.conditional.finish(now, is_over);
+            floor.conditional_changes.extend(finished);
         });
     }
 

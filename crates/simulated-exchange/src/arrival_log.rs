@@ -17,7 +17,9 @@
 //! P usdm ms instrument client-id side type lifetime price lots reduce-only leg stp good-till an order
 //! C usdm ms order-id                                                       a cancel
 //! A usdm ms order-id price lots                                            a modification
-//! H usdm ms order-id lots                                                  a smaller quantity
+//! H usdm ms order-id lots client-id                                        a smaller quantity
+//! Q spot ms kind client-id [instrument … as behind P's ms]…                a list of orders
+//! g spot ms                                                                stops that were due
 //! L usdm instrument leverage                                               leverage
 //! N usdm instrument cross|isolated                                         margin type
 //! W usdm hedge                                                             position mode
@@ -37,6 +39,9 @@
 //! X usdm account                                                           whose calls follow
 //! ```
 //!
+//! Behind an order's good-till stands what most do not have: `match=QUEUE`, `stop=ticks/bips`,
+//! `take-profit=ticks/bips`, `quote=money`, `strategy=n`, `strategy-kind=n`.
+//!
 //! Prices are ticks, quantities lots, money and rates 1e-8, times UTC in ms.
 
 mod read;
@@ -48,6 +53,8 @@ pub use write::ArrivalLog;
 const FIRST_LINE: &str = "# fulcrum arrivals 1";
 const CROSS: &str = "cross";
 const ISOLATED: &str = "isolated";
+const STOP: &str = "stop";
+const TAKE_PROFIT: &str = "take-profit";
 /// Why money moves without a trade.
 const REASONS: [&str; 4] = ["FUNDING_FEE", "DEPOSIT", "WITHDRAW", "TRANSFER"];
 

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use binance::encode::JsonText;
 use binance::user_data::encode_listen_key_expired;
-use market::{Instrument, Market, UtcMs};
-use matching::{AccountId, Conditional, Output};
+use market::{Execution, Instrument, Market, UtcMs};
+use matching::{AccountId, Conditional, ConditionalState, Output};
 use tokio::sync::Notify;
 
+use crate::accounting::Notice;
 use crate::accounts::Accounts;
 use crate::api::auth::Keys;
 use crate::api::weights::Weights;
@@ -172,7 +173,16 @@ impl Exchange {
             return;
         }
         let outputs = std::mem::take(&mut self.spot.outputs);
-        for account in whose(&outputs, &[]) {
+        for output in &outputs {
+            if let Output::Order(event) = output
+                && event.update.execution == Execution::Trade
+                && event.update.last_quantity == event.update.cumulative_quantity
+            {
+                self.spot_weights
+                    .filled(event.account, event.update.liquidity);
+            }
+        }
+        for account in whose(&outputs, &[], &[]) {
             self.send_private_spot_of(account, &outputs, now);
         }
     }
@@ -200,13 +210,17 @@ impl Exchange {
     }
 
     fn send_private_usdm(&mut self, now: UtcMs) {
-        if self.usdm.outputs.is_empty() && self.usdm.conditional_changes.is_empty() {
+        self.usdm.finish_conditionals(now);
+        let nothing = self.usdm.outputs.is_empty() && self.usdm.notices.is_empty();
+        if nothing && self.usdm.conditional_changes.is_empty() {
             return;
         }
         let outputs = std::mem::take(&mut self.usdm.outputs);
         let changes = std::mem::take(&mut self.usdm.conditional_changes);
-        for account in whose(&outputs, &changes) {
-            self.send_private_usdm_of(account, &outputs, &changes, now);
+        let notices = std::mem::take(&mut self.usdm.notices);
+        self.usdm.note_liquidations(&outputs);
+        for account in whose(&outputs, &changes, &notices) {
+            self.send_private_usdm_of(account, &outputs, &changes, &notices, now);
         }
     }
 
@@ -215,16 +229,25 @@ impl Exchange {
         account: AccountId,
         outputs: &[Output],
         changes: &[Conditional],
+        notices: &[Notice],
         now: UtcMs,
     ) {
+        let selected = self.usdm.select(account);
         let instruments = self.usdm.venue.instruments();
-        let told = changes.iter().filter(|change| change.account == account);
+        let its = |change: &&Conditional| change.account == account;
+        // The end of an order is told before the end of what it came from.
+        let is_last = |change: &&Conditional| change.state == ConditionalState::Finished;
+        let told = changes.iter().filter(its);
+        let first = told.clone().filter(|change| !is_last(change));
         let venue = &self.usdm.venue;
-        let mut texts: Vec<_> = told
-            .flat_map(|change| user_events::conditional(change, venue, now))
-            .collect();
+        let of = |change: &Conditional| user_events::conditional(change, venue, now);
+        let mut texts: Vec<_> = first.flat_map(of).collect();
         let outputs = of_account(outputs, account);
         texts.extend(user_events::futures(&outputs, instruments, now));
+        texts.extend(told.filter(is_last).flat_map(of));
+        let notices = notices.iter().filter(|notice| notice.account == account);
+        texts.extend(notices.map(|notice| notice.text.clone()));
+        self.usdm.select(selected);
         for text in texts {
             if self.faults.drops_private_event() {
                 continue;
@@ -299,10 +322,11 @@ impl Exchange {
 }
 
 /// The accounts that outputs and changes are about, each once, in order.
-fn whose(outputs: &[Output], changes: &[Conditional]) -> Vec<AccountId> {
+fn whose(outputs: &[Output], changes: &[Conditional], notices: &[Notice]) -> Vec<AccountId> {
     let of_outputs = outputs.iter().map(Output::account);
     let mut accounts: Vec<AccountId> = of_outputs
         .chain(changes.iter().map(|change| change.account))
+        .chain(notices.iter().map(|notice| notice.account))
         .collect();
     accounts.sort_unstable();
     accounts.dedup();

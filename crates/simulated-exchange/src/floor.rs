@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use market::{Instrument, InstrumentId, Market, Price, Side, UtcMs};
 use matching::{AccountId, Conditional, ConditionalOrders, Output, Venue};
 
-use crate::accounting::{self, Accounting};
+use crate::accounting::{self, Accounting, Notice, Standing};
 use crate::arrival_log::ArrivalLog;
 use crate::faults::Faults;
 use crate::feed::{Feed, FeedEvent};
@@ -36,6 +36,10 @@ pub struct Floor {
     pub conditional: ConditionalOrders,
     /// Changes of conditional orders not yet told.
     pub conditional_changes: Vec<Conditional>,
+    /// Other private texts not yet told.
+    pub notices: Vec<Notice>,
+    /// Margin of the selected account.
+    pub standing: Standing,
     /// Price of the last trade, by instrument; 0 before the first.
     last_prices: Vec<Price>,
     /// When all orders of an instrument of the selected account are cancelled, by instrument.
@@ -115,6 +119,8 @@ impl Floor {
             outputs: Vec::new(),
             conditional: accounting::no_conditionals(AccountId(0)),
             conditional_changes: Vec::new(),
+            notices: Vec::new(),
+            standing: Standing::default(),
             last_prices: vec![Price(0); count],
             countdowns: vec![None; count],
             accounting: Accounting::new(),
@@ -155,6 +161,11 @@ impl Floor {
         let upper = symbol.to_uppercase();
         let mut instruments = self.venue.instruments().iter();
         instruments.find(|instrument| instrument.symbol.as_str() == upper)
+    }
+
+    /// Liquidations among private events are public, too.
+    pub fn note_liquidations(&mut self, outputs: &[Output]) {
+        self.board.note_liquidations(outputs);
     }
 
     /// Market events handled since the start.
@@ -304,7 +315,7 @@ impl Floor {
         let id = InstrumentId(index as u16);
         let mark = faults.mark(mark);
         self.venue.on_mark(id, mark);
-        self.venue.supervise(now, &mut self.outputs);
+        self.supervise(now);
         let view = self.venue.view(id);
         let best = |side| view.best(side).map_or(mark, |level| level.price);
         let premium_e8 = funding::premium_e8(best(Side::Buy), best(Side::Sell), mark);

@@ -434,7 +434,7 @@ async fn spot_replaces_shrinks_and_tells_what_failed() {
     let rest = format!("{limit}&newClientOrderId=first&newOrderRespType=ACK");
     let (status, body) = ask("POST", order, &rest).await;
     assert_eq!(status, 200, "{body}");
-    let smaller = "symbol=BTCUSDT&origClientOrderId=first&newQty=0.004";
+    let smaller = "symbol=BTCUSDT&origClientOrderId=first&newQty=0.004&newClientOrderId=first";
     let (status, body) = ask("PUT", "/api/v3/order/amend/keepPriority", smaller).await;
     assert_eq!(
         (status, number(&body["amendedOrder"]["qty"])),

@@ -16,9 +16,10 @@ use support::{Bases, http, signed, start};
 /// Everything that a fill, a fee or a position could differ in.
 fn books(venue: &Venue) -> Vec<String> {
     let fills = venue.fills().map(|fill| format!("{fill:?}"));
+    let lists = venue.lists().map(|list| format!("{list:?}"));
     let orders = venue.orders().map(|order| format!("{order:?}"));
     let account = std::iter::once(format!("{:?} {:?}", venue.account(), venue.totals()));
-    fills.chain(orders).chain(account).collect()
+    fills.chain(orders).chain(lists).chain(account).collect()
 }
 
 /// The best prices of ETHUSDT once the market has had so many events.
@@ -45,6 +46,27 @@ async fn best(bases: &Bases, base: &str, events: usize, deadline: Instant) -> [S
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// For spot a stop near the best prices, and a list around them: paths and queries.
+fn waiting(number: usize, [bid, ask]: &[String; 2]) -> [(&'static str, String); 2] {
+    let shifted = |text: &str, away: f64| {
+        let price: f64 = text.parse().expect("a price");
+        format!("{:.2}", price + away)
+    };
+    let stop = format!(
+        "symbol=ETHUSDT&quantity=0.050&side=BUY&type=STOP_LOSS&stopPrice={}",
+        shifted(ask, 0.5)
+    );
+    let list = format!(
+        "symbol=ETHUSDT&workingType=LIMIT&workingSide=BUY&workingTimeInForce=GTC\
+         &workingQuantity=0.050&workingPrice={ask}&listClientOrderId=l{number}\
+         &pendingSide=SELL&pendingQuantity=0.040&pendingAboveType=LIMIT_MAKER\
+         &pendingAbovePrice={}&pendingBelowType=STOP_LOSS&pendingBelowStopPrice={}",
+        shifted(ask, 0.4),
+        shifted(bid, -0.6)
+    );
+    [("order", stop), ("orderList/otoco", list)]
 }
 
 /// Runs a market with orders under a queue model until some of them were filled as makers.
@@ -92,6 +114,12 @@ async fn check(model: &str) {
                 let named = format!("symbol=ETHUSDT&origClientOrderId=r{earlier}");
                 call("DELETE", "order", &named).await;
             }
+            // Every sixth is one of spot.
+            if number % 6 == 0 {
+                for (path, query) in waiting(number, &[bid.clone(), ask.clone()]) {
+                    call("POST", path, &query).await;
+                }
+            }
             if number % 9 == 0 {
                 http(
                     address,
@@ -119,6 +147,8 @@ async fn check(model: &str) {
 fn compare(bases: &Bases, path: &std::path::Path, model: &str) {
     let (usdm, spot) = {
         let mut exchange = bases.shared.lock();
+        let lists = exchange.spot.venue.lists().count();
+        assert!(lists > 0, "{model}: no list was accepted");
         exchange.usdm.write_arrivals(true);
         exchange.spot.write_arrivals(true);
         (books(&exchange.usdm.venue), books(&exchange.spot.venue))

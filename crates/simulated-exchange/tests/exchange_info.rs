@@ -83,7 +83,10 @@ async fn what_the_spot_list_allows_works() {
         ("cancelReplaceAllowed", true),
         ("amendAllowed", true),
         ("isSpotTradingAllowed", true),
-        ("ocoAllowed", false),
+        ("ocoAllowed", true),
+        ("otoAllowed", true),
+        ("allowTrailingStop", true),
+        ("icebergAllowed", false),
     ] {
         assert_eq!(symbol[name], wanted, "{name}");
     }

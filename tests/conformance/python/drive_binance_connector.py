@@ -160,6 +160,35 @@ class Driver:
         self.rest.new_order_test(SYMBOL, "BUY", "LIMIT", **self.resting())
         equal("orders", self.server.account("spot")["orders_total"], before)
 
+    def around(self, share: float) -> str:
+        """A price so far from the best bid."""
+        return f"{float(self.rest.book_ticker(SYMBOL)['bidPrice']) * share:.2f}"
+
+    def stop_orders(self) -> None:
+        more = {"timeInForce": "GTC", "quantity": "0.01"}
+        more |= {"stopPrice": self.around(0.97), "price": self.around(0.96)}
+        placed = self.rest.new_order(SYMBOL, "SELL", "STOP_LOSS_LIMIT", **more)
+        seen = self.rest.get_order(SYMBOL, orderId=placed["orderId"])
+        equal("waits", seen["isWorking"], False)
+        equal("type", seen["type"], "STOP_LOSS_LIMIT")
+        self.rest.cancel_order(SYMBOL, orderId=placed["orderId"])
+        late = {"quantity": "0.01", "stopPrice": self.around(1.03)}
+        call = self.rest.new_order
+        refused(-2010, lambda: call(SYMBOL, "SELL", "STOP_LOSS", **late))
+
+    def order_lists(self) -> None:
+        pair = {"abovePrice": self.around(1.03), "belowStopPrice": self.around(0.97)}
+        placed = self.rest.new_oco_order(
+            SYMBOL, "SELL", 0.01, "LIMIT_MAKER", "STOP_LOSS", **pair
+        )
+        number = placed["orderListId"]
+        equal("orders", len(placed["orderReports"]), 2)
+        equal("queried", self.rest.get_oco_order(orderListId=number)["orders"], placed["orders"])
+        equal("open", len(self.rest.get_oco_open_orders()), 1)
+        ended = self.rest.cancel_oco_order(SYMBOL, orderListId=number)
+        equal("over", ended["listOrderStatus"], "ALL_DONE")
+        holds("among all", self.rest.get_oco_orders())
+
     def post_only_refusal(self) -> None:
         price = f"{float(self.rest.book_ticker(SYMBOL)['askPrice']) * 1.01:.2f}"
         call = self.rest.new_order

@@ -204,6 +204,66 @@ class Driver:
         holds("rates", rates.standard_commission_for_order)
         equal("orders", self.server.account("spot")["orders_total"], before)
 
+    def around(self, share: float) -> float:
+        """A price so far from the best bid."""
+        bids = self.rest.depth(SYMBOL, limit=5).data().bids
+        return round(float(bids[0][0]) * share, 2)
+
+    def stop_orders(self) -> None:
+        more = {"time_in_force": "GTC", "quantity": 0.01}
+        more |= {"stop_price": self.around(0.97), "price": self.around(0.96)}
+        number = self.rest.new_order(SYMBOL, "SELL", "STOP_LOSS_LIMIT", **more).data().order_id
+        seen = self.rest.get_order(SYMBOL, order_id=number).data()
+        equal("waits", seen.is_working, False)
+        equal("stop", seen.stop_price, more["stop_price"])
+        self.rest.delete_order(SYMBOL, order_id=number).data()
+        trailing = {"quantity": 0.01, "trailing_delta": 100}
+        number = self.rest.new_order(SYMBOL, "SELL", "TAKE_PROFIT", **trailing).data().order_id
+        self.rest.delete_order(SYMBOL, order_id=number).data()
+        late = {"quantity": 0.01, "stop_price": self.around(1.03)}
+        call = self.rest.new_order
+        refused(-2010, lambda: call(SYMBOL, "SELL", "STOP_LOSS", **late))
+
+    def order_lists(self) -> None:
+        above, below = self.around(1.03), self.around(0.97)
+        pair = {"above_price": above, "below_stop_price": below}
+        call = self.rest.order_list_oco
+        placed = call(SYMBOL, "SELL", 0.01, "LIMIT_MAKER", "STOP_LOSS", **pair).data()
+        number = placed.order_list_id
+        equal("orders", len(placed.order_reports), 2)
+        seen = self.rest.get_order_list(order_list_id=number).data()
+        equal("client id", seen.list_client_order_id, placed.list_client_order_id)
+        equal("open", len(self.rest.open_order_list().data()), 1)
+        ended = self.rest.delete_order_list(SYMBOL, order_list_id=number).data()
+        equal("over", ended.list_order_status, "ALL_DONE")
+        working = ("LIMIT", "BUY", below, 0.01)
+        placed = self.rest.order_list_oto(
+            SYMBOL,
+            *working,
+            "LIMIT_MAKER",
+            "SELL",
+            0.01,
+            working_time_in_force="GTC",
+            pending_price=above,
+        ).data()
+        equal("follows", placed.order_reports[1].status, "PENDING_NEW")
+        self.rest.delete_order_list(SYMBOL, order_list_id=placed.order_list_id).data()
+        placed = self.rest.order_list_otoco(
+            SYMBOL,
+            *working,
+            "SELL",
+            0.01,
+            "LIMIT_MAKER",
+            working_time_in_force="GTC",
+            pending_above_price=above,
+            pending_below_type="STOP_LOSS",
+            pending_below_stop_price=self.around(0.9),
+        ).data()
+        equal("orders", len(placed.orders), 3)
+        self.rest.delete_order(SYMBOL, order_id=placed.orders[0].order_id).data()
+        equal("none open", self.rest.open_order_list().data(), [])
+        holds("all of them", len(self.rest.all_order_list().data()) == 3)
+
     def post_only_refusal(self) -> None:
         ask = float(self.rest.depth(SYMBOL, limit=5).data().asks[0][0])
         price = round(ask * 1.01, 2)

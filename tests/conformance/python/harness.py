@@ -49,6 +49,8 @@ CAPABILITIES: tuple[str, ...] = (
     "income",
     "reduce-only",
     "algo stop triggers",
+    "stop orders",
+    "order lists",
     "leverage",
     "margin type",
     "hedge mode",

@@ -65,6 +65,7 @@ impl Client {
 /// The columns of the table.
 pub(crate) const CLIENTS: &[Client] = &[
     Client::python("ccxt", "ccxt", "drive_ccxt.py").with_recording(),
+    Client::python("ccxt-spot", "ccxt", "drive_ccxt_spot.py"),
     Client::python(
         "binance-futures-connector",
         "binance-futures-connector",

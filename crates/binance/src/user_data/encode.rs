@@ -41,6 +41,50 @@ pub struct OrderWords<'a> {
     pub price_match: &'a str,
     /// When it ends by itself, in ms; 0: never, and with a time its lifetime is `GTD`.
     pub good_till: i64,
+    /// What only reports of spot have; `None` for an order that works since it was accepted.
+    pub spot: Option<SpotWords<'a>>,
+}
+
+/// What a report of spot tells beside the order itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpotWords<'a> {
+    /// The type with what it waits for in it.
+    pub order_type: &'a str,
+    /// The price that it waits for; 0 without.
+    pub stop_price: Price,
+    /// How far it trails, in hundredths of a per cent; 0 where it does not.
+    pub trailing_bips: u32,
+    /// Since when it trails, in ms; 0 while it does not.
+    pub trailing_since: i64,
+    /// The list that it belongs to.
+    pub list: Option<u64>,
+    /// It waits for another order of its list.
+    pub pending: bool,
+    /// When it began to work, in ms; 0 before.
+    pub working_since: i64,
+    /// Why it was refused, in the exchange's word; `NONE` where it was not.
+    pub rejection: &'a str,
+    /// The id of the cancel that ended it.
+    pub cancel_id: &'a str,
+    /// When it was accepted, in ms.
+    pub created: i64,
+    /// The amount of the quote asset that a market order was asked for.
+    pub quote: Money,
+    /// The client's numbers of its strategy and of the strategy's kind.
+    pub strategy: (Option<i64>, Option<i64>),
+    /// The match with an order of the same account that it expired of.
+    pub prevented: Option<Prevention>,
+}
+
+/// A match that did not happen, as the order that expired of it has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prevention {
+    /// Number of the match.
+    pub id: u64,
+    /// What expired.
+    pub quantity: Quantity,
+    /// The other order.
+    pub counter_order: u64,
 }
 
 impl Default for OrderWords<'_> {
@@ -50,6 +94,7 @@ impl Default for OrderWords<'_> {
             self_trade: "EXPIRE_MAKER",
             price_match: "NONE",
             good_till: 0,
+            spot: None,
         }
     }
 }
@@ -254,6 +299,8 @@ pub fn encode_execution_report(
     let (order_type, lifetime) =
         word::type_and_lifetime(Market::Spot, update.order_type, update.time_in_force);
     let canceled = update.execution == Execution::Canceled;
+    let spot = detail.words.spot;
+    let order_type = spot.map_or(order_type, |spot| spot.order_type);
     let mut buffer = [0; TEXT_MAX];
     let mut json = JsonText::new(out);
     json.open();
@@ -262,7 +309,7 @@ pub fn encode_execution_report(
     json.text("s", instrument.symbol.as_bytes());
     // A cancel has an id of its own; the order's stands in `C`.
     let own_id = if canceled {
-        b"cancel"
+        spot.map_or("cancel", |spot| spot.cancel_id).as_bytes()
     } else {
         update.client_order_id.as_bytes()
     };
@@ -272,17 +319,40 @@ pub fn encode_execution_report(
     json.text("f", lifetime.unwrap_or("GTC").as_bytes());
     json.text("q", instrument.write_quantity(update.quantity, &mut buffer));
     json.text("p", instrument.write_price(update.price, &mut buffer));
-    json.text("P", NOTHING).text("F", NOTHING);
-    json.integer("g", -1);
+    let stop_price = spot.map_or(Price(0), |spot| spot.stop_price);
+    json.text("P", instrument.write_price(stop_price, &mut buffer));
+    if let Some(spot) = spot.filter(|spot| spot.trailing_bips > 0) {
+        json.integer("d", i64::from(spot.trailing_bips));
+        if spot.trailing_since > 0 {
+            json.integer("D", spot.trailing_since);
+        }
+    }
+    json.text("F", NOTHING);
+    match spot.and_then(|spot| spot.list) {
+        None => json.integer("g", -1),
+        Some(list) => json.id("g", list),
+    };
     let original = if canceled {
         update.client_order_id.as_bytes()
     } else {
         b""
     };
     json.text("C", original);
-    json.text("x", execution_word(update.execution).as_bytes());
-    json.text("X", final_word(detail).as_bytes());
-    json.text("r", b"NONE");
+    let prevented = update.execution == Execution::Expired && detail.expiry_reason == 1;
+    let execution = match prevented {
+        true => "TRADE_PREVENTION",
+        false => spot_execution_word(update.execution),
+    };
+    json.text("x", execution.as_bytes());
+    let pending = !update.state.is_final() && spot.is_some_and(|spot| spot.pending);
+    let state = if pending {
+        "PENDING_NEW"
+    } else {
+        final_word(detail)
+    };
+    json.text("X", state.as_bytes());
+    let rejection = spot.map_or("NONE", |spot| spot.rejection);
+    json.text("r", rejection.as_bytes());
     json.id("i", update.exchange_order_id.0);
     json.text(
         "l",
@@ -323,16 +393,49 @@ fn execution_report_tail(
         json.id("t", update.trade_id.0);
     }
     json.integer("I", 0);
-    json.boolean("w", !update.state.is_final());
+    let working_since = detail
+        .words
+        .spot
+        .map_or(update.transaction_time.0, |spot| spot.working_since);
+    json.boolean("w", !update.state.is_final() && working_since > 0);
     json.boolean("m", update.liquidity == Liquidity::Maker);
     json.boolean("M", false);
-    json.integer("O", update.transaction_time.0);
+    let created = detail.words.spot.map(|spot| spot.created);
+    json.integer("O", created.unwrap_or(update.transaction_time.0));
     let paid = instrument.notional(update.last_price, update.last_quantity);
     json.decimal("Z", spent_e8, 8);
     json.decimal("Y", paid.0, 8);
-    json.text("Q", b"0.00000000");
-    json.integer("W", update.transaction_time.0);
+    let quote = detail.words.spot.map_or(Money::ZERO, |spot| spot.quote);
+    json.decimal("Q", quote.0, 8);
+    if working_since > 0 {
+        json.integer("W", working_since);
+    }
     json.text("V", detail.words.self_trade.as_bytes());
+    let (id, kind) = detail.words.spot.map_or((None, None), |spot| spot.strategy);
+    if let Some(id) = id {
+        json.integer("j", id);
+    }
+    if let Some(kind) = kind {
+        json.integer("J", kind);
+    }
+    if let Some(one) = detail.words.spot.and_then(|spot| spot.prevented) {
+        let mut buffer = [0; market::decimal::TEXT_MAX];
+        json.id("v", one.id);
+        for name in ["A", "B"] {
+            json.text(name, instrument.write_quantity(one.quantity, &mut buffer));
+        }
+        json.integer("u", -1);
+        json.id("U", one.counter_order);
+        json.text("Cs", instrument.symbol.as_bytes());
+    }
+}
+
+/// Spot has a word of its own for an order that was made smaller.
+const fn spot_execution_word(execution: Execution) -> &'static str {
+    match execution {
+        Execution::Amendment => "REPLACED",
+        other => execution_word(other),
+    }
 }
 
 const fn execution_word(execution: Execution) -> &'static str {

@@ -11,8 +11,8 @@ mod order;
 
 pub use account::{AccountReason, AccountUpdate, BALANCES_MAX, Funding, POSITIONS_MAX};
 pub use encode::{
-    AccountUpdateDetail, BalanceDetail, OrderUpdateDetail, OrderWords, PositionDetail,
-    encode_account_update, encode_execution_report, encode_listen_key_expired, encode_order_update,
-    encode_trade_lite,
+    AccountUpdateDetail, BalanceDetail, OrderUpdateDetail, OrderWords, PositionDetail, Prevention,
+    SpotWords, encode_account_update, encode_execution_report, encode_listen_key_expired,
+    encode_order_update, encode_trade_lite,
 };
 pub use message::{UserMessage, decode_user_message};

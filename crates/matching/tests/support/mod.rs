@@ -152,7 +152,7 @@ pub(crate) fn trade(
 pub(crate) fn story(outputs: &[Output]) -> Vec<(Execution, OrderState)> {
     let told = outputs.iter().filter_map(|output| match output {
         Output::Order(event) => Some((event.update.execution, event.update.state)),
-        Output::Account(_) | Output::Wallet(_) => None,
+        Output::Account(_) | Output::Wallet(_) | Output::List(_) => None,
     });
     told.collect()
 }

@@ -179,7 +179,8 @@ fn account(call: &Call<'_>, old: bool) -> Answer {
         for name in ["canTrade", "canDeposit", "canWithdraw"] {
             json.boolean(name, true);
         }
-        json.boolean("multiAssetsMargin", false);
+        let multi_assets = call.exchange.usdm.standing.multi_assets;
+        json.boolean("multiAssetsMargin", multi_assets);
         json.integer("tradeGroupId", -1);
         json.integer("updateTime", 0);
     }
@@ -353,9 +354,10 @@ pub fn adl_quantile(call: &mut Call<'_>) -> Answer {
 /// Never.
 pub fn order_limits(call: &mut Call<'_>) -> Answer {
     let mut out = Vec::new();
-    let market = call.market;
+    let (market, account, now) = (call.market, call.account(), call.now);
+    let counted = (market == market::Market::Spot).then_some((account, now));
     let weights = call.exchange.weights_mut(market);
-    weights.write_orders(&mut JsonText::new(&mut out), market == market::Market::Spot);
+    weights.write_orders(&mut JsonText::new(&mut out), counted);
     Ok(out)
 }
 

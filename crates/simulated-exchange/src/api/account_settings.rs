@@ -11,6 +11,8 @@ use matching::{BnbFees, MarginType, SettingRefusal};
 use super::endpoint::{Answer, Call};
 use super::error::ApiError;
 use super::order_parse::position_side;
+use crate::accounting::Notice;
+use crate::user_events;
 
 /// The answer to a setting that was made.
 const SUCCESS: &[u8] = br#"{"code":200,"msg":"success"}"#;
@@ -103,6 +105,12 @@ pub fn margin_type(call: &mut Call<'_>) -> Answer {
         "ISOLATED" => MarginType::Isolated,
         _ => return Err(ApiError::invalid("marginType")),
     };
+    if asked == MarginType::Isolated && call.exchange.usdm.standing.multi_assets {
+        return Err(ApiError::new(
+            -4168,
+            "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
+        ));
+    }
     call.exchange
         .usdm
         .venue
@@ -146,23 +154,41 @@ fn boolean(call: &Call<'_>, name: &str) -> Result<bool, ApiError> {
     }
 }
 
-/// `GET /fapi/v1/multiAssetsMargin`: there is one margin asset.
+/// `GET /fapi/v1/multiAssetsMargin`.
 ///
 /// # Errors
 /// Never.
-pub fn multi_assets(_: &mut Call<'_>) -> Answer {
-    Ok(br#"{"multiAssetsMargin":false}"#.to_vec())
+pub fn multi_assets(call: &mut Call<'_>) -> Answer {
+    let on = call.exchange.usdm.standing.multi_assets;
+    Ok(format!(r#"{{"multiAssetsMargin":{on}}}"#).into_bytes())
 }
 
-/// `POST /fapi/v1/multiAssetsMargin`: only what is so already can be asked for.
+/// `POST /fapi/v1/multiAssetsMargin`. There is one margin asset, so that nothing else changes but
+/// that isolated margin goes with single-asset margin only.
 ///
 /// # Errors
-/// -1102, -4171 for single-asset margin, -1020 for the other, which is not simulated.
+/// -1102, -4171 where it is so already, -4167 with isolated symbols, -4067 with open orders, -4068
+/// with positions.
 pub fn set_multi_assets(call: &mut Call<'_>) -> Answer {
-    Err(match boolean(call, "multiAssetsMargin")? {
-        false => ApiError::new(-4171, "No need to change multi-assets mode."),
-        true => ApiError::new(-1020, "This operation is not supported."),
-    })
+    let on = boolean(call, "multiAssetsMargin")?;
+    let floor = &mut call.exchange.usdm;
+    if floor.standing.multi_assets == on {
+        return Err(ApiError::new(-4171, "No need to change multi-assets mode."));
+    }
+    let account = floor.venue.account();
+    if on && account.margin_types.contains(&MarginType::Isolated) {
+        return Err(ApiError::new(
+            -4167,
+            "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under \
+             isolated-margin mode.",
+        ));
+    }
+    floor.standing.multi_assets = on;
+    floor.notices.push(Notice {
+        account: floor.venue.selected(),
+        text: user_events::multi_assets(on, call.now),
+    });
+    Ok(SUCCESS.to_vec())
 }
 
 /// `POST /fapi/v1/positionMargin`.
@@ -311,7 +337,10 @@ pub fn account_config(call: &mut Call<'_>) -> Answer {
     }
     json.boolean("dualSidePosition", account.dual_side);
     json.integer("updateTime", 0);
-    json.boolean("multiAssetsMargin", false);
+    json.boolean(
+        "multiAssetsMargin",
+        call.exchange.usdm.standing.multi_assets,
+    );
     json.integer("tradeGroupId", -1);
     json.close();
     Ok(out)

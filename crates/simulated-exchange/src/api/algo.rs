@@ -14,8 +14,8 @@ use super::endpoint::{Answer, Call};
 use super::error::ApiError;
 use super::order_object::{price, quantity};
 use super::order_parse::{
-    client_order_id, flag, good_till, lifetime_of, position_side, price_of, quantity_of,
-    reduce_only, self_trade, side_of,
+    client_order_id, flag, good_till, lifetime_of, position_side, price_match, price_of,
+    quantity_of, reduce_only, self_trade, side_of,
 };
 
 /// `POST …/algoOrder`, `algoOrder.place`.
@@ -140,6 +140,7 @@ pub fn type_word(request: &PlaceConditional) -> &'static str {
 pub fn state_word(state: ConditionalState) -> &'static str {
     match state {
         ConditionalState::New => "NEW",
+        ConditionalState::Triggered => "TRIGGERED",
         ConditionalState::Finished => "FINISHED",
         ConditionalState::Canceled => "CANCELED",
         ConditionalState::Rejected => "REJECTED",
@@ -164,6 +165,15 @@ pub fn reject_reason(order: &Conditional) -> String {
         .filter(|_| order.state == ConditionalState::Rejected);
     let error = rejection.map(|rejection| ApiError::of(rejection, market::Market::UsdM));
     error.map_or(String::new(), |error| error.message)
+}
+
+/// Where its price will come from.
+#[must_use]
+pub fn price_match_word(request: &PlaceConditional) -> &'static str {
+    match request.options.price_match {
+        "" => "NONE",
+        word => word,
+    }
 }
 
 /// Which price triggers.
@@ -204,6 +214,7 @@ fn parse(call: &Call<'_>) -> Result<PlaceConditional, ApiError> {
     let is_limit = order_type == OrderType::Limit;
     let close_position = flag(call, "closePosition");
     check_closing(call, close_position, is_limit || trails)?;
+    let price_match = price_match(call, order_type)?;
     let time_in_force = match call.params.get("timeInForce") {
         None => TimeInForce::GoodTillCancel,
         Some(word) => lifetime_of(word, true)?,
@@ -215,7 +226,7 @@ fn parse(call: &Call<'_>) -> Result<PlaceConditional, ApiError> {
         kind,
         order_type,
         time_in_force,
-        price: match is_limit {
+        price: match is_limit && price_match.is_empty() {
             true => price_of(call, "price", &instrument)?,
             false => Price(0),
         },
@@ -243,6 +254,7 @@ fn parse(call: &Call<'_>) -> Result<PlaceConditional, ApiError> {
             },
             price_protect: flag(call, "priceProtect"),
             good_till: good_till(call)?,
+            price_match,
         },
     })
 }
@@ -359,7 +371,7 @@ fn write(json: &mut JsonText<'_>, venue: &Venue, order: &Conditional) {
         options.self_trade.as_str().as_bytes(),
     );
     json.text("workingType", working_type(request).as_bytes());
-    json.text("priceMatch", b"NONE");
+    json.text("priceMatch", price_match_word(request).as_bytes());
     json.boolean("closePosition", request.close_position);
     json.boolean("priceProtect", options.price_protect);
     json.boolean("reduceOnly", request.reduce_only);

@@ -16,6 +16,8 @@ use super::rsa::RsaKey;
 
 /// Default of `recvWindow` in ms.
 const RECV_WINDOW_MS: i64 = 5_000;
+/// Times from here on are in microseconds: as milliseconds they lie behind the year 5138.
+const MICROSECONDS_MIN: i64 = 100_000_000_000_000;
 /// Largest `recvWindow` in ms.
 const RECV_WINDOW_MAX_MS: i64 = 60_000;
 
@@ -156,10 +158,22 @@ pub fn check_time(params: &Params, now: UtcMs) -> Result<(), ApiError> {
     let timestamp = params
         .integer("timestamp")?
         .ok_or_else(|| ApiError::mandatory("timestamp"))?;
-    let window = params.integer("recvWindow")?.unwrap_or(RECV_WINDOW_MS);
-    if !(0..=RECV_WINDOW_MAX_MS).contains(&window) {
-        return Err(ApiError::new(-1131, "recvWindow must be less than 60000"));
-    }
+    let timestamp = match timestamp {
+        MICROSECONDS_MIN.. => timestamp / 1_000,
+        ms => ms,
+    };
+    let window = match params.get("recvWindow") {
+        None => RECV_WINDOW_MS,
+        // Up to three decimals; a part of a millisecond lets nothing more through.
+        Some(text) => {
+            let microseconds = market::decimal::parse_decimal(text.as_bytes(), 3)
+                .map_err(|_| ApiError::mandatory("recvWindow"))?;
+            if microseconds > RECV_WINDOW_MAX_MS * 1_000 {
+                return Err(ApiError::new(-1131, "recvWindow must be less than 60000"));
+            }
+            microseconds / 1_000
+        }
+    };
     if timestamp >= now.0.saturating_add(1_000) {
         return Err(ApiError::new(
             -1021,
@@ -204,6 +218,25 @@ mod tests {
         assert_eq!(check(Some("key"), "bad", sent - 1_000), Err(-1021));
         assert_eq!(check(Some("key"), "bad", sent + 5_001), Err(-1021));
         assert_eq!(check(Some("key"), "bad", sent), Err(-1022));
+    }
+
+    #[test]
+    fn times_in_microseconds_and_windows_with_decimals_are_read() {
+        let now = UtcMs(1_591_702_613_943);
+        let code = |query: &str| {
+            let params = Params::from_rest(query, "");
+            check_time(&params, now).map_err(|error| error.code)
+        };
+        assert_eq!(code("timestamp=1591702613943123"), Ok(()));
+        assert_eq!(code("timestamp=1591702608942999"), Err(-1021));
+        assert_eq!(code("timestamp=1591702613943&recvWindow=0.5"), Ok(()));
+        assert_eq!(code("timestamp=1591702613942&recvWindow=0.999"), Err(-1021));
+        assert_eq!(code("timestamp=1591702613942&recvWindow=1.5"), Ok(()));
+        assert_eq!(
+            code("timestamp=1591702613943&recvWindow=60000.001"),
+            Err(-1131)
+        );
+        assert_eq!(code("timestamp=1591702613943&recvWindow=-1"), Err(-1102));
     }
 
     /// Made with openssl, as is the signature of [`QUERY`] below.

@@ -71,9 +71,10 @@ pub fn dispatch(
     exchange.requests += 1;
     let now = exchange.clock.now();
     let weight = (endpoint.weight)(params);
+    let (account, _) = exchange.keys_of(caller.key);
     let counts = match exchange
         .weights_mut(market)
-        .count(now, weight, endpoint.orders)
+        .count(now, account, weight, endpoint.orders)
     {
         Ok(counts) => counts,
         Err(error) => return (Err(error), None),
@@ -88,7 +89,6 @@ pub fn dispatch(
     if let Err(error) = checked {
         return (Err(error), Some(counts));
     }
-    let (account, _) = exchange.keys_of(caller.key);
     let selected = exchange.select(account);
     let mut call = Call {
         exchange,

@@ -59,6 +59,16 @@ impl ApiError {
         )
     }
 
+    /// -1100 for a number with a sign.
+    #[must_use]
+    pub fn illegal(name: &str) -> Self {
+        let range = "^([0-9]{1,20})(\\.[0-9]{1,20})?$";
+        Self::new(
+            -1100,
+            format!("Illegal characters found in parameter '{name}'; legal range is '{range}'."),
+        )
+    }
+
     /// -1106 for a parameter.
     #[must_use]
     pub fn not_required(name: &str) -> Self {
@@ -152,7 +162,9 @@ impl ApiError {
             ),
             Rejection::QuantityNotPositive => (-4003, "Quantity less than or equal to zero."),
             Rejection::QuantityTooSmall => (-4004, "Quantity less than min quantity."),
-            Rejection::QuantityTooLarge => (-4005, "Quantity greater than max quantity."),
+            Rejection::QuantityTooLarge | Rejection::MarketQuantityTooLarge => {
+                (-4005, "Quantity greater than max quantity.")
+            }
             Rejection::NotionalTooSmall(least) => {
                 let whole = least.0 / market::units::ONE;
                 let message = format!(
@@ -187,6 +199,14 @@ impl ApiError {
             Rejection::TooManyModifications => (-5026, "Exceed maximum modify order limit."),
             Rejection::NotModifiable => (-5025, "Only limit order is supported."),
             Rejection::Unchanged => (-5027, "No need to modify the order."),
+            // What only spot has.
+            Rejection::NotionalTooLarge
+            | Rejection::TooManyStops
+            | Rejection::TooManyLists
+            | Rejection::DuplicateListId
+            | Rejection::WouldTrigger
+            | Rejection::TrailingDelta
+            | Rejection::ListPrices => (-1020, "This operation is not supported."),
         };
         Self::new(code, message)
     }
@@ -204,7 +224,19 @@ impl ApiError {
             Rejection::QuantityNotPositive
             | Rejection::QuantityTooSmall
             | Rejection::QuantityTooLarge => (-1013, "Filter failure: LOT_SIZE"),
-            Rejection::NotionalTooSmall(_) => (-1013, "Filter failure: NOTIONAL"),
+            Rejection::MarketQuantityTooLarge => (-1013, "Filter failure: MARKET_LOT_SIZE"),
+            Rejection::NotionalTooSmall(_) | Rejection::NotionalTooLarge => {
+                (-1013, "Filter failure: NOTIONAL")
+            }
+            Rejection::TrailingDelta => (-1013, "Filter failure: TRAILING_DELTA"),
+            Rejection::TooManyStops => (-1013, "Filter failure: MAX_NUM_ALGO_ORDERS"),
+            Rejection::TooManyLists => (-1013, "Filter failure: MAX_NUM_ORDER_LISTS"),
+            Rejection::DuplicateListId => (-2010, "Duplicate order sent."),
+            Rejection::WouldTrigger => (-2010, "Stop price would trigger immediately."),
+            Rejection::ListPrices => (
+                -2010,
+                "The relationship of the prices for the orders is not correct.",
+            ),
             Rejection::TooManyOpenOrders => (-1013, "Filter failure: MAX_NUM_ORDERS"),
             Rejection::DuplicateClientOrderId => (-2010, "Duplicate order sent."),
             Rejection::MarginInsufficient | Rejection::ReduceOnly => (

@@ -7,9 +7,10 @@ use binance::encode::JsonText;
 use market::decimal::{TEXT_MAX, write_decimal};
 use market::{Instrument, InstrumentStatus, Market, Step};
 
-use matching::SelfTrade;
+use matching::{SelfTrade, TRAILING_BIPS};
 
 use super::endpoint::{Answer, Call};
+use super::error::ApiError;
 
 /// `GET /fapi/v1/exchangeInfo`.
 ///
@@ -134,12 +135,36 @@ fn usdm_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     json.close();
 }
 
+/// Order types of a spot symbol.
+const SPOT_ORDER_TYPES: [&str; 7] = [
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+];
+
 /// `GET /api/v3/exchangeInfo`.
 ///
 /// # Errors
-/// -1121.
+/// -1121, -1122; -1128 for a status together with symbols.
 pub fn spot(call: &mut Call<'_>) -> Answer {
-    let instruments = call.instruments()?;
+    let (mut instruments, _) = super::market_data::asked_for(call)?;
+    if let Some(word) = call.params.get("symbolStatus") {
+        let named = ["symbol", "symbols"].map(|name| call.params.get(name).is_some());
+        if named.contains(&true) {
+            return Err(ApiError::new(
+                -1128,
+                "Combination of optional parameters invalid.",
+            ));
+        }
+        if !["TRADING", "HALT", "BREAK", "CANCEL_ONLY"].contains(&word) {
+            return Err(ApiError::new(-1122, "Invalid symbolStatus."));
+        }
+        instruments.retain(|one| status_word(one) == word.as_bytes());
+    }
     let mut out = Vec::with_capacity(4_096);
     let mut json = JsonText::new(&mut out);
     json.open();
@@ -172,17 +197,17 @@ fn spot_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     }
     json.integer("quoteCommissionPrecision", 8);
     let types = json.open_list("orderTypes");
-    for word in ["LIMIT", "LIMIT_MAKER", "MARKET"] {
+    for word in SPOT_ORDER_TYPES {
         types.element(word.as_bytes());
     }
     types.close_list();
     for (name, value) in [
         ("icebergAllowed", false),
-        ("ocoAllowed", false),
-        ("otoAllowed", false),
+        ("ocoAllowed", true),
+        ("otoAllowed", true),
         ("opoAllowed", false),
         ("quoteOrderQtyMarketAllowed", true),
-        ("allowTrailingStop", false),
+        ("allowTrailingStop", true),
         ("cancelReplaceAllowed", true),
         ("amendAllowed", true),
         ("pegInstructionsAllowed", false),
@@ -193,21 +218,7 @@ fn spot_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     }
     json.open_list("filters");
     price_and_lot_filters(json, instrument);
-    json.open();
-    json.text("filterType", b"NOTIONAL");
-    json.decimal("minNotional", instrument.filters.notional_min.0, 8);
-    json.boolean("applyMinToMarket", true);
-    json.text("maxNotional", b"9000000.00000000");
-    json.boolean("applyMaxToMarket", false);
-    json.integer("avgPriceMins", 5);
-    json.close();
-    json.open();
-    json.text("filterType", b"MAX_NUM_ORDERS");
-    json.integer(
-        "maxNumOrders",
-        i64::from(instrument.filters.open_orders_max),
-    );
-    json.close();
+    spot_filters(json, instrument);
     json.close_list();
     json.open_list("permissions").close_list();
     json.raw("permissionSets", br#"[["SPOT"]]"#);
@@ -218,6 +229,66 @@ fn spot_symbol(json: &mut JsonText<'_>, instrument: &Instrument) {
     }
     modes.close_list();
     json.close();
+}
+
+/// What only spot's list has. No `ICEBERG_PARTS`: there are no icebergs.
+fn spot_filters(json: &mut JsonText<'_>, instrument: &Instrument) {
+    let filters = &instrument.filters;
+    let minutes = matching::AVERAGE_MINUTES;
+    json.open();
+    json.text("filterType", b"TRAILING_DELTA");
+    let (least, most) = (*TRAILING_BIPS.start(), *TRAILING_BIPS.end());
+    for side in ["Above", "Below"] {
+        json.integer(&format!("minTrailing{side}Delta"), i64::from(least));
+        json.integer(&format!("maxTrailing{side}Delta"), i64::from(most));
+    }
+    json.close();
+    if filters.multiplier_up.0 > 0 || filters.multiplier_down.0 > 0 {
+        json.open();
+        json.text("filterType", b"PERCENT_PRICE_BY_SIDE");
+        for side in ["bid", "ask"] {
+            let (up, down) = (filters.multiplier_up.0, filters.multiplier_down.0);
+            json.short_decimal(&format!("{side}MultiplierUp"), up, 8);
+            json.short_decimal(&format!("{side}MultiplierDown"), down, 8);
+        }
+        json.integer("avgPriceMins", minutes);
+        json.close();
+    }
+    json.open();
+    json.text("filterType", b"NOTIONAL");
+    json.decimal("minNotional", filters.notional_min.0, 8);
+    json.boolean("applyMinToMarket", true);
+    json.decimal("maxNotional", matching::NOTIONAL_MAX.0, 8);
+    json.boolean("applyMaxToMarket", false);
+    json.integer("avgPriceMins", minutes);
+    json.close();
+    for (kind, name, most) in [
+        (
+            "MAX_NUM_ORDERS",
+            "maxNumOrders",
+            i64::from(filters.open_orders_max),
+        ),
+        (
+            "MAX_NUM_ORDER_LISTS",
+            "maxNumOrderLists",
+            matching::LISTS_MAX as i64,
+        ),
+        (
+            "MAX_NUM_ALGO_ORDERS",
+            "maxNumAlgoOrders",
+            matching::STOPS_MAX as i64,
+        ),
+        (
+            "MAX_NUM_ORDER_AMENDS",
+            "maxNumOrderAmends",
+            i64::from(matching::SHRINKS_OF_ONE_MAX),
+        ),
+    ] {
+        json.open();
+        json.text("filterType", kind.as_bytes());
+        json.integer(name, most);
+        json.close();
+    }
 }
 
 fn price_and_lot_filters(json: &mut JsonText<'_>, instrument: &Instrument) {

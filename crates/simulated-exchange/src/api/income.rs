@@ -20,6 +20,9 @@ struct IncomeLine {
     trade_id: Option<u64>,
 }
 
+/// A day.
+const DAY_MS: i64 = 86_400_000;
+
 /// Transaction ids of what is no trade begin here.
 const FIRST_MOVE_ID: u64 = 1_000_000_000;
 
@@ -64,16 +67,21 @@ fn income_lines(call: &Call<'_>) -> Vec<IncomeLine> {
 /// otherwise. Without a time the newest, as the exchange has it.
 ///
 /// # Errors
-/// -1121.
+/// -1121, -1023, -1130.
 pub fn income(call: &mut Call<'_>) -> Answer {
     let named = call.params.get("symbol").is_some();
     let instruments = call.instruments()?;
     let wanted = call.params.get("incomeType").map(str::to_owned);
-    let limit = call.params.integer("limit")?.unwrap_or(100).clamp(1, 1_000) as usize;
+    let limit = super::market_data::limit(call, 100, 1_000)?;
     let page = call.params.integer("page")?.unwrap_or(1).max(1) as usize;
-    let start = call.params.integer("startTime")?;
-    let end = call.params.integer("endTime")?;
+    let (start, end) = super::market_data::span(call)?;
+    // Without any time the last week is looked through; nothing is kept over three months.
+    let oldest = match (start, end) {
+        (None, None) => call.now.0 - 7 * DAY_MS,
+        _ => call.now.0 - 90 * DAY_MS,
+    };
     let mut lines = income_lines(call);
+    lines.retain(|line| line.time.0 >= oldest);
     lines.retain(|line| {
         let here = |id| instruments.iter().any(|instrument| instrument.id == id);
         line.instrument.map_or(!named, here)

@@ -285,6 +285,7 @@ pub fn premium_index(call: &mut Call<'_>) -> Answer {
 /// # Errors
 /// -1102, -1121, -1023, -1130.
 pub fn funding_rate(call: &mut Call<'_>) -> Answer {
+    call.exchange.usdm_weights.count_funding(call.now)?;
     let limit = limit(call, 100, 1_000)?;
     let (from, until) = span(call)?;
     let until = until.unwrap_or(call.now.0).min(call.now.0);
@@ -321,8 +322,9 @@ pub fn funding_rate(call: &mut Call<'_>) -> Answer {
 /// `GET /fapi/v1/fundingInfo`: only symbols with adjusted values would be in it.
 ///
 /// # Errors
-/// Never.
-pub fn funding_info(_: &mut Call<'_>) -> Answer {
+/// -1003 above the limit that it shares with `fundingRate`.
+pub fn funding_info(call: &mut Call<'_>) -> Answer {
+    call.exchange.usdm_weights.count_funding(call.now)?;
     Ok(b"[]".to_vec())
 }
 
@@ -351,7 +353,7 @@ pub fn open_interest(call: &mut Call<'_>) -> Answer {
 }
 
 /// What `symbol`, or spot's list `symbols`, names; true when it is one object that is wanted.
-fn asked_for(call: &Call<'_>) -> Result<(Vec<Instrument>, bool), ApiError> {
+pub(super) fn asked_for(call: &Call<'_>) -> Result<(Vec<Instrument>, bool), ApiError> {
     let list = call
         .params
         .get("symbols")

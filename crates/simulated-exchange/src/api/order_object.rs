@@ -4,12 +4,17 @@
 
 use binance::encode::JsonText;
 use market::decimal::TEXT_MAX;
-use market::{Instrument, OrderState, OrderType, Price, Quantity, Side, TimeInForce};
-use matching::{Expiry, Fill, Order};
+use market::{
+    ClientOrderId, Instrument, OrderState, OrderType, Price, Quantity, Side, TimeInForce,
+};
+use matching::{ConditionalKind, Expiry, Fill, Order, Stage, Stop};
 
 /// The state as `status`.
 #[must_use]
 pub fn status(order: &Order) -> &'static str {
+    if order.standing.stage == Stage::Pending && !order.state.is_final() {
+        return "PENDING_NEW";
+    }
     status_of(order.state, order.expiry)
 }
 
@@ -95,24 +100,138 @@ pub fn futures(
     json.close();
 }
 
-/// A spot order as a query, or a cancel, tells it (binance.md 1.7).
-pub fn spot(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order, answer: Answer) {
+/// A spot order as a query tells it (binance.md 1.7).
+pub fn spot(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order) {
     json.open();
-    spot_head(json, instrument, order, answer);
-    if answer == Answer::Query {
-        json.text("stopPrice", b"0.00000000");
-        json.text("icebergQty", b"0.00000000");
-        json.integer("time", order.created.0);
-        json.integer("updateTime", order.updated.0);
-        json.boolean("isWorking", true);
-        json.text("origQuoteOrderQty", b"0.00000000");
-    } else {
-        json.integer("transactTime", order.updated.0);
-    }
-    json.integer("workingTime", order.created.0);
-    let self_trade = order.request.options.self_trade.as_str();
-    json.text("selfTradePreventionMode", self_trade.as_bytes());
+    spot_head(json, instrument, order, None);
+    let stop = order.request.options.stop;
+    let stop_price = stop.map_or(Price(0), |stop| stop.price);
+    price(json, "stopPrice", instrument, stop_price);
+    spot_trailing(json, order);
+    json.text("icebergQty", b"0.00000000");
+    json.integer("time", order.created.0);
+    json.integer("updateTime", order.updated.0);
+    json.boolean("isWorking", order.standing.working_since.0 > 0);
+    json.integer("workingTime", working_time(order));
+    spot_tail(json, instrument, order);
     json.close();
+}
+
+/// A spot order as its cancel tells it.
+pub fn spot_canceled(
+    json: &mut JsonText<'_>,
+    instrument: &Instrument,
+    order: &Order,
+    cancel_id: &str,
+) {
+    json.open();
+    spot_head(json, instrument, order, Some(cancel_id));
+    json.integer("transactTime", order.updated.0);
+    spot_stop(json, instrument, order);
+    spot_tail(json, instrument, order);
+    json.close();
+}
+
+/// The members of a spot order that was made smaller; `before` is the id that it had.
+pub fn spot_amended(
+    json: &mut JsonText<'_>,
+    instrument: &Instrument,
+    order: &Order,
+    before: &ClientOrderId,
+) {
+    let request = &order.request;
+    json.text("symbol", instrument.symbol.as_bytes());
+    json.id("orderId", order.id.0);
+    list_id(json, order);
+    json.text("origClientOrderId", before.as_bytes());
+    json.text("clientOrderId", request.client_order_id.as_bytes());
+    price(json, "price", instrument, request.price);
+    quantity(json, "qty", instrument, request.quantity);
+    quantity(json, "executedQty", instrument, order.filled);
+    json.text("preventedQty", b"0.00000000");
+    json.decimal("quoteOrderQty", request.options.quote.0, 8);
+    let spent = instrument.money(order.filled_tick_lots);
+    json.decimal("cumulativeQuoteQty", spent.0, 8);
+    json.text("status", status(order).as_bytes());
+    let lifetime = match request.time_in_force {
+        TimeInForce::PostOnly => "GTC",
+        lifetime => lifetime.as_str(),
+    };
+    json.text("timeInForce", lifetime.as_bytes());
+    let stop = request.options.stop;
+    let word = spot_type(request.order_type, request.time_in_force, stop);
+    json.text("type", word.as_bytes());
+    json.text("side", request.side.as_str().as_bytes());
+    spot_stop(json, instrument, order);
+    if order.standing.working_since.0 > 0 {
+        json.integer("workingTime", order.standing.working_since.0);
+    }
+    let self_trade = request.options.self_trade.as_str();
+    json.text("selfTradePreventionMode", self_trade.as_bytes());
+}
+
+/// The type of a spot order, with what it waits for in it.
+#[must_use]
+pub fn spot_type(kind: OrderType, lifetime: TimeInForce, stop: Option<Stop>) -> &'static str {
+    match (stop.map(|stop| stop.kind), kind, lifetime) {
+        (Some(ConditionalKind::Stop), OrderType::Limit, _) => "STOP_LOSS_LIMIT",
+        (Some(ConditionalKind::Stop), ..) => "STOP_LOSS",
+        (Some(ConditionalKind::TakeProfit), OrderType::Limit, _) => "TAKE_PROFIT_LIMIT",
+        (Some(ConditionalKind::TakeProfit), ..) => "TAKE_PROFIT",
+        (None, OrderType::Limit, TimeInForce::PostOnly) => "LIMIT_MAKER",
+        (None, kind, _) => kind.as_str(),
+    }
+}
+
+/// When it began to work; -1 before.
+fn working_time(order: &Order) -> i64 {
+    match order.standing.working_since.0 {
+        0 => -1,
+        at => at,
+    }
+}
+
+/// What an order that waits for a price has beside the others.
+fn spot_stop(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order) {
+    if let Some(stop) = order.request.options.stop {
+        if stop.price.0 > 0 {
+            price(json, "stopPrice", instrument, stop.price);
+        }
+        spot_trailing(json, order);
+    }
+}
+
+fn spot_trailing(json: &mut JsonText<'_>, order: &Order) {
+    let stop = order.request.options.stop;
+    let Some(stop) = stop.filter(|stop| stop.trailing_bips > 0) else {
+        return;
+    };
+    json.integer("trailingDelta", i64::from(stop.trailing_bips));
+    let since = match order.standing.trailing_since.0 {
+        0 => -1,
+        at => at,
+    };
+    json.integer("trailingTime", since);
+}
+
+/// What stands last in every spot order object.
+fn spot_tail(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order) {
+    let options = &order.request.options;
+    json.decimal("origQuoteOrderQty", options.quote.0, 8);
+    let (id, kind) = options.strategy;
+    for (name, number) in [("strategyId", id), ("strategyType", kind)] {
+        if let Some(number) = number {
+            json.integer(name, number);
+        }
+    }
+    json.text(
+        "selfTradePreventionMode",
+        options.self_trade.as_str().as_bytes(),
+    );
+    if let Some(id) = order.standing.prevented {
+        json.id("preventedMatchId", id);
+        quantity(json, "preventedQuantity", instrument, order.remaining());
+    }
 }
 
 /// The answer to a new spot order: ACK, RESULT or FULL; FULL lists the fills.
@@ -123,12 +242,11 @@ pub fn spot_placed(
     fills: Option<&[Fill]>,
 ) {
     json.open();
-    spot_head(json, instrument, order, Answer::Query);
+    spot_head(json, instrument, order, None);
     json.integer("transactTime", order.updated.0);
-    json.text("origQuoteOrderQty", b"0.00000000");
-    json.integer("workingTime", order.created.0);
-    let self_trade = order.request.options.self_trade.as_str();
-    json.text("selfTradePreventionMode", self_trade.as_bytes());
+    spot_stop(json, instrument, order);
+    json.integer("workingTime", working_time(order));
+    spot_tail(json, instrument, order);
     if let Some(fills) = fills {
         json.open_list("fills");
         for fill in fills {
@@ -145,18 +263,33 @@ pub fn spot_placed(
     json.close();
 }
 
-fn spot_head(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order, answer: Answer) {
+/// `orderListId`; -1 for an order of none.
+pub fn list_id(json: &mut JsonText<'_>, order: &Order) {
+    match order.standing.list {
+        None => json.integer("orderListId", -1),
+        Some(list) => json.id("orderListId", list),
+    };
+}
+
+fn spot_head(
+    json: &mut JsonText<'_>,
+    instrument: &Instrument,
+    order: &Order,
+    cancel_id: Option<&str>,
+) {
     let request = &order.request;
-    let (kind, lifetime) = match (request.order_type, request.time_in_force) {
-        (OrderType::Limit, TimeInForce::PostOnly) => ("LIMIT_MAKER", "GTC"),
-        (kind, lifetime) => (kind.as_str(), lifetime.as_str()),
+    let (kind, lifetime) = (request.order_type, request.time_in_force);
+    let word = spot_type(kind, lifetime, request.options.stop);
+    let lifetime = match lifetime {
+        TimeInForce::PostOnly => "GTC",
+        lifetime => lifetime.as_str(),
     };
     json.text("symbol", instrument.symbol.as_bytes());
     json.id("orderId", order.id.0);
-    json.integer("orderListId", -1);
-    if answer == Answer::Action {
+    list_id(json, order);
+    if let Some(cancel_id) = cancel_id {
         json.text("origClientOrderId", request.client_order_id.as_bytes());
-        json.text("clientOrderId", b"cancel");
+        json.text("clientOrderId", cancel_id.as_bytes());
     } else {
         json.text("clientOrderId", request.client_order_id.as_bytes());
     }
@@ -170,17 +303,20 @@ fn spot_head(json: &mut JsonText<'_>, instrument: &Instrument, order: &Order, an
     );
     json.text("status", status(order).as_bytes());
     json.text("timeInForce", lifetime.as_bytes());
-    json.text("type", kind.as_bytes());
+    json.text("type", word.as_bytes());
     json.text("side", request.side.as_str().as_bytes());
 }
 
-/// A row of `myTrades`.
-pub fn spot_fill(json: &mut JsonText<'_>, instrument: &Instrument, fill: &Fill) {
+/// A row of `myTrades`; `list` is the list that its order belongs to.
+pub fn spot_fill(json: &mut JsonText<'_>, instrument: &Instrument, fill: &Fill, list: Option<u64>) {
     json.open();
     json.text("symbol", instrument.symbol.as_bytes());
     json.id("id", fill.trade_id.0);
     json.id("orderId", fill.order_id.0);
-    json.integer("orderListId", -1);
+    match list {
+        None => json.integer("orderListId", -1),
+        Some(list) => json.id("orderListId", list),
+    };
     price(json, "price", instrument, fill.price);
     quantity(json, "qty", instrument, fill.quantity);
     json.decimal(

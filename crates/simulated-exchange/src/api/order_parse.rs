@@ -5,10 +5,10 @@
 
 use market::instrument::NumberError;
 use market::{
-    ClientOrderId, DecimalError, Instrument, Market, Money, OrderType, Price, Quantity, Side,
-    TimeInForce, UtcMs,
+    ClientOrderId, DecimalError, Instrument, Market, OrderType, Price, Quantity, Side, TimeInForce,
+    UtcMs,
 };
-use matching::{OrderOptions, PlaceOrder, PositionSide, SelfTrade};
+use matching::{MarketView, OrderOptions, PRICE_MATCHES, PlaceOrder, PositionSide, SelfTrade};
 
 use super::endpoint::Call;
 use super::error::ApiError;
@@ -23,6 +23,9 @@ const GOOD_TILL_MAX: i64 = 253_402_300_799_000;
 /// # Errors
 /// The first rule that a parameter breaks.
 pub(super) fn parse_place(call: &Call<'_>) -> Result<PlaceOrder, ApiError> {
+    if call.market == Market::Spot {
+        return super::spot_parse::order(call);
+    }
     let instrument = call.instrument()?;
     let side = side_of(call)?;
     let (order_type, time_in_force) = parse_type(call)?;
@@ -34,10 +37,7 @@ pub(super) fn parse_place(call: &Call<'_>) -> Result<PlaceOrder, ApiError> {
         (OrderType::Limit, word) => matched_price(call, word, side, &instrument)?,
         _ => Price(0),
     };
-    let quantity = match (call.market, order_type, call.params.get("quantity")) {
-        (Market::Spot, OrderType::Market, None) => quantity_for_quote(call, side, &instrument)?,
-        _ => quantity_of(call, &instrument)?,
-    };
+    let quantity = quantity_of(call, &instrument)?;
     Ok(PlaceOrder {
         client_order_id: client_order_id(call, "newClientOrderId")?,
         instrument: instrument.id,
@@ -52,6 +52,7 @@ pub(super) fn parse_place(call: &Call<'_>) -> Result<PlaceOrder, ApiError> {
             self_trade,
             good_till,
             price_match,
+            ..OrderOptions::default()
         },
     })
 }
@@ -85,7 +86,6 @@ fn is_dual(call: &Call<'_>) -> bool {
 
 fn parse_type(call: &Call<'_>) -> Result<(OrderType, TimeInForce), ApiError> {
     let word = call.params.require("type")?;
-    let futures = call.market == Market::UsdM;
     match word {
         "MARKET" => {
             for name in ["timeInForce", "price"] {
@@ -95,15 +95,12 @@ fn parse_type(call: &Call<'_>) -> Result<(OrderType, TimeInForce), ApiError> {
             }
             Ok((OrderType::Market, TimeInForce::GoodTillCancel))
         }
-        "LIMIT_MAKER" if !futures => Ok((OrderType::Limit, TimeInForce::PostOnly)),
         "LIMIT" => {
             let word = call.params.require("timeInForce")?;
-            let lifetime = lifetime_of(word, futures)?;
+            let lifetime = lifetime_of(word, true)?;
             Ok((OrderType::Limit, lifetime))
         }
-        "STOP" | "STOP_MARKET" | "TAKE_PROFIT" | "TAKE_PROFIT_MARKET" | "TRAILING_STOP_MARKET"
-            if futures =>
-        {
+        "STOP" | "STOP_MARKET" | "TAKE_PROFIT" | "TAKE_PROFIT_MARKET" | "TRAILING_STOP_MARKET" => {
             Err(ApiError::new(
                 -4120,
                 "Order type not supported for this endpoint. Please use the Algo Order API \
@@ -151,8 +148,10 @@ pub(super) fn good_till(call: &Call<'_>) -> Result<Option<UtcMs>, ApiError> {
 pub(super) fn self_trade(call: &Call<'_>) -> Result<SelfTrade, ApiError> {
     match call.params.get("selfTradePreventionMode") {
         None => Ok(SelfTrade::default()),
-        Some(word) => SelfTrade::from_word(word)
-            .ok_or_else(|| ApiError::new(-5039, "Invalid selfTradePreventionMode.")),
+        Some(word) => SelfTrade::from_word(word).ok_or_else(|| match call.market {
+            Market::UsdM => ApiError::new(-5039, "Invalid selfTradePreventionMode."),
+            Market::Spot => ApiError::invalid("selfTradePreventionMode"),
+        }),
     }
 }
 
@@ -176,25 +175,17 @@ pub(super) fn position_side(call: &Call<'_>) -> Result<PositionSide, ApiError> {
     Ok(leg)
 }
 
-/// Words of `priceMatch` and how many levels away the price stands.
-const PRICE_MATCHES: [(&str, bool, usize); 8] = [
-    ("OPPONENT", true, 1),
-    ("OPPONENT_5", true, 5),
-    ("OPPONENT_10", true, 10),
-    ("OPPONENT_20", true, 20),
-    ("QUEUE", false, 1),
-    ("QUEUE_5", false, 5),
-    ("QUEUE_10", false, 10),
-    ("QUEUE_20", false, 20),
-];
-
-fn price_match(call: &Call<'_>, order_type: OrderType) -> Result<&'static str, ApiError> {
+/// `priceMatch`; empty where the price is the order's own.
+pub(super) fn price_match(
+    call: &Call<'_>,
+    order_type: OrderType,
+) -> Result<&'static str, ApiError> {
     let word = match call.params.get("priceMatch") {
         None | Some("NONE") => return Ok(""),
         Some(word) => word,
     };
-    let known = PRICE_MATCHES.iter().find(|(known, ..)| *known == word);
-    let Some((word, ..)) = known.filter(|_| call.market == Market::UsdM) else {
+    let known = PRICE_MATCHES.into_iter().find(|known| *known == word);
+    let Some(word) = known else {
         return Err(ApiError::new(-5037, "Invalid price match"));
     };
     if order_type != OrderType::Limit {
@@ -210,56 +201,56 @@ fn price_match(call: &Call<'_>, order_type: OrderType) -> Result<&'static str, A
 }
 
 /// The price of a level of the book as it is now.
-fn matched_price(
+pub(super) fn matched_price(
     call: &Call<'_>,
     word: &str,
     side: Side,
     instrument: &Instrument,
 ) -> Result<Price, ApiError> {
-    let known = PRICE_MATCHES.iter().find(|(known, ..)| *known == word);
-    let (_, opponent, level) = *known.expect("checked before");
-    let side = if opponent { side.opposite() } else { side };
     let view = call.exchange.floor(call.market).venue.view(instrument.id);
-    let found = view.levels(side).nth(level - 1);
-    found
-        .map(|level| level.price)
+    matched_level(view, word, side)
         .ok_or_else(|| ApiError::new(-5041, "No depth matches this BBO order"))
 }
 
-/// Lots that `quoteOrderQty` buys or sells for at the present book.
-fn quantity_for_quote(
-    call: &Call<'_>,
-    side: Side,
-    instrument: &Instrument,
-) -> Result<Quantity, ApiError> {
-    let text = call.params.require("quoteOrderQty")?;
-    let amount = market::decimal::parse_decimal(text.as_bytes(), 8)
-        .map_err(|_| ApiError::mandatory("quoteOrderQty"))?;
-    let (mut rest, mut lots) = (Money(amount), Quantity::ZERO);
-    let view = call.exchange.floor(call.market).venue.view(instrument.id);
-    for level in view.available(side.opposite()) {
-        let some = instrument
-            .quantity_for(level.price, rest)
-            .min(level.quantity);
-        lots += some;
-        rest -= instrument.notional(level.price, some);
-        if some < level.quantity {
-            break;
-        }
-    }
-    Ok(lots)
+/// The price of the level that a word of [`PRICE_MATCHES`] names; `None` where the book ends before
+/// it.
+pub(crate) fn matched_level(view: &MarketView, word: &str, side: Side) -> Option<Price> {
+    // `QUEUE` and `OPPONENT` are the first level, a number names another one.
+    let (queue, level) = word.split_once('_').unwrap_or((word, "1"));
+    let level: usize = level.parse().ok()?;
+    let side = match queue {
+        "OPPONENT" => side.opposite(),
+        _ => side,
+    };
+    let found = view.levels(side).nth(level.checked_sub(1)?);
+    found.map(|level| level.price)
 }
 
 /// The client's id: `^[\.A-Z\:/a-z0-9_-]{1,36}$`, or one of the exchange's making.
 pub(super) fn client_order_id(call: &Call<'_>, name: &str) -> Result<ClientOrderId, ApiError> {
     let Some(text) = call.params.get(name) else {
-        let made = format!("sim{:019x}{:08x}", call.now.0, call.exchange.requests);
+        // Several of one request differ by what they are for.
+        let made = format!("sim{:015x}{:08x}", call.now.0, call.exchange.requests);
+        let kind: u32 = name.bytes().fold(0, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+        });
+        let made = format!("{made}{:04x}", kind & 0xffff);
         return Ok(ClientOrderId::new(made.as_bytes()).expect("30 ASCII bytes"));
     };
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".:/_-".contains(&byte);
+    let illegal = || match call.market {
+        Market::UsdM => ApiError::new(-4015, "Client order id is not valid."),
+        Market::Spot => ApiError::new(
+            -1100,
+            format!(
+                "Illegal characters found in parameter '{name}'; legal range is \
+                 '^[\\.A-Z\\:/a-z0-9_-]{{1,36}}$'."
+            ),
+        ),
+    };
     ClientOrderId::new(text.as_bytes())
         .filter(|_| text.bytes().all(legal))
-        .ok_or_else(|| ApiError::new(-4015, "Client order id is not valid."))
+        .ok_or_else(illegal)
 }
 
 pub(super) fn price_of(
@@ -268,8 +259,8 @@ pub(super) fn price_of(
     instrument: &Instrument,
 ) -> Result<Price, ApiError> {
     let text = call.params.require(name)?;
-    if too_precise(text, instrument.price_decimals) {
-        return Err(precision());
+    if too_precise(text, decimals_of(call, instrument.price_decimals)) {
+        return Err(precision(call, name));
     }
     instrument
         .price_from_text(text.as_bytes())
@@ -278,6 +269,9 @@ pub(super) fn price_of(
                 ApiError::new(-1013, "Filter failure: PRICE_FILTER")
             }
             NumberError::OffGrid => ApiError::new(-4014, "Price not increased by tick size."),
+            NumberError::Decimal(DecimalError::Sign) if call.market == Market::Spot => {
+                ApiError::illegal(name)
+            }
             NumberError::Decimal(DecimalError::Sign) => ApiError::new(-4001, "Price less than 0."),
             NumberError::Decimal(_) => ApiError::mandatory(name),
         })
@@ -293,8 +287,8 @@ pub(super) fn quantity_named(
     instrument: &Instrument,
 ) -> Result<Quantity, ApiError> {
     let text = call.params.require(name)?;
-    if too_precise(text, instrument.quantity_decimals) {
-        return Err(precision());
+    if too_precise(text, decimals_of(call, instrument.quantity_decimals)) {
+        return Err(precision(call, name));
     }
     instrument
         .quantity_from_text(text.as_bytes())
@@ -303,6 +297,9 @@ pub(super) fn quantity_named(
                 ApiError::new(-1013, "Filter failure: LOT_SIZE")
             }
             NumberError::OffGrid => ApiError::new(-4023, "Qty not increased by step size."),
+            NumberError::Decimal(DecimalError::Sign) if call.market == Market::Spot => {
+                ApiError::illegal(name)
+            }
             NumberError::Decimal(DecimalError::Sign) => {
                 ApiError::new(-4003, "Quantity less than or equal to zero.")
             }
@@ -316,9 +313,21 @@ fn too_precise(text: &str, decimals: u8) -> bool {
     fraction.trim_end_matches('0').len() > usize::from(decimals)
 }
 
-fn precision() -> ApiError {
-    ApiError::new(
-        -1111,
-        "Precision is over the maximum defined for this asset.",
-    )
+/// Decimals that a number may have before it is too precise; spot's assets all have eight, and
+/// what lies between two steps there breaks a filter.
+const fn decimals_of(call: &Call<'_>, decimals: u8) -> u8 {
+    match call.market {
+        Market::UsdM => decimals,
+        Market::Spot => 8,
+    }
+}
+
+fn precision(call: &Call<'_>, name: &str) -> ApiError {
+    match call.market {
+        Market::UsdM => ApiError::new(
+            -1111,
+            "Precision is over the maximum defined for this asset.",
+        ),
+        Market::Spot => ApiError::new(-1111, format!("Parameter '{name}' has too much precision.")),
+    }
 }

@@ -42,10 +42,11 @@ pub fn query_open(call: &mut Call<'_>) -> Answer {
 pub fn open_orders(call: &mut Call<'_>) -> Answer {
     let venue = &call.exchange.floor(call.market).venue;
     let instruments = call.instruments()?;
-    let orders: Vec<Order> = instruments
+    let mut orders: Vec<Order> = instruments
         .iter()
         .flat_map(|instrument| venue.open_orders(instrument.id).copied())
         .collect();
+    orders.sort_by_key(|order| order.id);
     Ok(list(call, &orders, Form::Query))
 }
 
@@ -54,14 +55,22 @@ pub fn open_orders(call: &mut Call<'_>) -> Answer {
 /// # Errors
 /// -1102, -1121; -4165 or -1127 for too long a span of time.
 pub fn all_orders(call: &mut Call<'_>) -> Answer {
-    let instrument = call.instrument()?;
+    // Futures have it without a symbol, too (2026-08).
+    let instruments = match call.market {
+        Market::UsdM => call.instruments()?,
+        Market::Spot => vec![call.instrument()?],
+    };
     let from = call.params.integer("orderId")?.unwrap_or(0).unsigned_abs();
     let (start, end) = bounded_range(call)?;
     let limit = limit(call)?;
     let venue = &call.exchange.floor(call.market).venue;
+    let asked = |order: &&Order| {
+        let mut ids = instruments.iter().map(|one| one.id);
+        ids.any(|id| id == order.request.instrument) && order.id.0 >= from
+    };
     let mut orders: Vec<Order> = venue
         .orders()
-        .filter(|order| order.request.instrument == instrument.id && order.id.0 >= from)
+        .filter(asked)
         .filter(|order| (start..=end).contains(&order.created.0))
         .copied()
         .collect();
@@ -93,7 +102,11 @@ pub fn user_trades(call: &mut Call<'_>) -> Answer {
     for fill in fills {
         match call.market {
             Market::UsdM => order_object::futures_fill(&mut json, &instrument, fill),
-            Market::Spot => order_object::spot_fill(&mut json, &instrument, fill),
+            Market::Spot => {
+                let order = venue.order(fill.order_id);
+                let list = order.and_then(|order| order.standing.list);
+                order_object::spot_fill(&mut json, &instrument, fill, list);
+            }
         }
     }
     json.close_list();
@@ -109,7 +122,7 @@ fn time_range(call: &Call<'_>) -> Result<(i64, i64), ApiError> {
 ///
 /// # Errors
 /// -4165 over seven days (futures), -1127 over one (spot).
-fn bounded_range(call: &Call<'_>) -> Result<(i64, i64), ApiError> {
+pub(super) fn bounded_range(call: &Call<'_>) -> Result<(i64, i64), ApiError> {
     let (start, end) = time_range(call)?;
     let is_given = ["startTime", "endTime"]
         .into_iter()
@@ -128,13 +141,12 @@ fn bounded_range(call: &Call<'_>) -> Result<(i64, i64), ApiError> {
     Ok((start, end))
 }
 
-fn limit(call: &Call<'_>) -> Result<usize, ApiError> {
-    let limit = call.params.integer("limit")?.unwrap_or(500);
-    Ok(limit.clamp(1, 1_000) as usize)
+pub(super) fn limit(call: &Call<'_>) -> Result<usize, ApiError> {
+    super::market_data::limit(call, 500, 1_000)
 }
 
 /// The newest rows, or the oldest behind a given id.
-fn trim<T>(rows: &mut Vec<T>, limit: usize, from_id: bool) {
+pub(super) fn trim<T>(rows: &mut Vec<T>, limit: usize, from_id: bool) {
     if from_id {
         rows.truncate(limit);
     } else if rows.len() > limit {

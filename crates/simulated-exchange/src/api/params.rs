@@ -52,6 +52,19 @@ impl Params {
         (Self { pairs }, signed)
     }
 
+    /// The same parameters, some of them by other names.
+    #[must_use]
+    pub fn renamed(&self, names: &[(&str, &str)]) -> Self {
+        let pairs = self.pairs.iter().map(|(name, value)| {
+            let other = names.iter().find(|(from, _)| from == name);
+            let name = other.map_or(name.as_str(), |(_, to)| to);
+            (name.to_owned(), value.clone())
+        });
+        Self {
+            pairs: pairs.collect(),
+        }
+    }
+
     /// The value of a parameter; an empty one counts as not sent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

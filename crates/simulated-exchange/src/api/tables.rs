@@ -10,8 +10,8 @@ use super::endpoint::Endpoint;
 use super::order_queries as queries;
 use super::params::Params;
 use super::{
-    account, algo, batch, candles, exchange_info, income, market_data, prints, spot_account,
-    spot_trading, trading,
+    account, algo, batch, candles, exchange_info, income, market_data, order_lists, prints,
+    spot_account, spot_trading, trading,
 };
 
 /// The row of a REST call.
@@ -64,6 +64,14 @@ const ONE: fn(&Params) -> u32 = |_| 1;
 const FIVE: fn(&Params) -> u32 = |_| 5;
 const TWENTY: fn(&Params) -> u32 = |_| 20;
 const FORTY: fn(&Params) -> u32 = |_| 40;
+/// Trades of one order cost less than those of a symbol.
+const FIVE_OR_TWENTY: fn(&Params) -> u32 = |params| {
+    if params.get("orderId").is_some() {
+        5
+    } else {
+        20
+    }
+};
 const TWENTY_OR_FIFTY: fn(&Params) -> u32 = |params| {
     if params.get("symbol").is_some() {
         20
@@ -76,6 +84,7 @@ const NOTHING: fn(&Params) -> u32 = |_| 0;
 const TEN: fn(&Params) -> u32 = |_| 10;
 const TWO: fn(&Params) -> u32 = |_| 2;
 const FOUR: fn(&Params) -> u32 = |_| 4;
+const SIX: fn(&Params) -> u32 = |_| 6;
 const SIX_OR_EIGHTY: fn(&Params) -> u32 = |params| {
     if params.get("symbol").is_some() {
         6
@@ -205,7 +214,18 @@ static SPOT: &[Endpoint] = endpoints! {
     "GET" "/api/v3/openOrders" ["openOrders.status"] Signed SIX_OR_EIGHTY, 0 => queries::open_orders;
     "DELETE" "/api/v3/openOrders" ["openOrders.cancelAll"] Signed ONE, 0 => trading::cancel_all;
     "GET" "/api/v3/allOrders" ["allOrders"] Signed TWENTY, 0 => queries::all_orders;
-    "GET" "/api/v3/myTrades" ["myTrades"] Signed TWENTY, 0 => queries::user_trades;
+    "GET" "/api/v3/myTrades" ["myTrades"] Signed FIVE_OR_TWENTY, 0 => queries::user_trades;
+    "POST" "/api/v3/orderList/oco" ["orderList.place.oco"] Signed ONE, 2 => order_lists::place_oco;
+    "POST" "/api/v3/order/oco" ["orderList.place"] Signed ONE, 2 => order_lists::place_oco_old;
+    "POST" "/api/v3/orderList/oto" ["orderList.place.oto"] Signed ONE, 2 => order_lists::place_oto;
+    "POST" "/api/v3/orderList/otoco" ["orderList.place.otoco"] Signed ONE, 3 => order_lists::place_otoco;
+    "DELETE" "/api/v3/orderList" ["orderList.cancel"] Signed ONE, 0 => order_lists::cancel;
+    "GET" "/api/v3/orderList" ["orderList.status"] Signed FOUR, 0 => order_lists::query;
+    "GET" "/api/v3/allOrderList" ["allOrderLists"] Signed TWENTY, 0 => order_lists::all;
+    "GET" "/api/v3/openOrderList" ["openOrderLists.status"] Signed SIX, 0 => order_lists::open;
+    "GET" "/api/v3/myPreventedMatches" ["myPreventedMatches"] Signed TWENTY, 0 => spot_trading::prevented_matches;
+    "GET" "/api/v3/myAllocations" ["myAllocations"] Signed TWENTY, 0 => spot_trading::allocations;
+    "GET" "/api/v3/order/amendments" ["order.amendments"] Signed FOUR, 0 => spot_trading::amendments;
     "POST" "/api/v3/order/cancelReplace" ["order.cancelReplace"] Signed ONE, 1 => spot_trading::cancel_replace;
     "PUT" "/api/v3/order/amend/keepPriority" ["order.amend.keepPriority"] Signed FOUR, 0 => spot_trading::amend;
     "GET" "/api/v3/account" ["account.status"] Signed TWENTY, 0 => spot_account::account;

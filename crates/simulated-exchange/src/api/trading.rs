@@ -10,7 +10,7 @@ use matching::{Order, Rejection};
 use super::endpoint::{Answer, Call};
 use super::error::ApiError;
 use super::order_object::{self, Answer as Form};
-use super::order_parse::{parse_place, price_of, quantity_of, side_of};
+use super::order_parse::{matched_price, parse_place, price_match, price_of, quantity_of, side_of};
 use crate::faults::OrderFate;
 
 /// `POST …/order`, `order.place`.
@@ -96,7 +96,11 @@ pub fn modify(call: &mut Call<'_>) -> Answer {
     if call.params.get("side").is_some() && side_of(call)? != order.request.side {
         return Err(ApiError::invalid("side"));
     }
-    let price = price_of(call, "price", &instrument)?;
+    let word = price_match(call, order.request.order_type)?;
+    let price = match word {
+        "" => price_of(call, "price", &instrument)?,
+        word => matched_price(call, word, order.request.side, &instrument)?,
+    };
     let quantity = quantity_of(call, &instrument)?;
     let market = call.market;
     let floor = call.exchange.floor_mut(market);
@@ -116,6 +120,9 @@ pub fn modify(call: &mut Call<'_>) -> Answer {
 /// # Errors
 /// -2011 when nothing open has this id.
 pub fn cancel(call: &mut Call<'_>) -> Answer {
+    if call.market == Market::Spot {
+        return super::spot_trading::cancel(call);
+    }
     let market = call.market;
     let unknown = || ApiError::of(Rejection::UnknownOrder, market);
     let order = find(call).map_err(|error| match error.code {
@@ -135,6 +142,9 @@ pub fn cancel(call: &mut Call<'_>) -> Answer {
 /// # Errors
 /// -1102, -1121.
 pub fn cancel_all(call: &mut Call<'_>) -> Answer {
+    if call.market == Market::Spot {
+        return super::spot_trading::cancel_all(call);
+    }
     let instrument = call.instrument()?;
     let (market, now) = (call.market, call.now);
     let floor = call.exchange.floor_mut(market);
@@ -143,18 +153,9 @@ pub fn cancel_all(call: &mut Call<'_>) -> Answer {
         .open_orders(instrument.id)
         .map(|order| order.id)
         .collect();
-    let mut ended = Vec::with_capacity(open.len());
     for id in open {
         let order = floor.venue.cancel(now, id, &mut floor.outputs);
-        ended.push(order.expect("listed as open"));
-    }
-
-    if market == Market::Spot {
-        return if ended.is_empty() {
-            Err(ApiError::of(Rejection::UnknownOrder, market))
-        } else {
-            Ok(list(call, &ended, Form::Action))
-        };
+        order.expect("listed as open");
     }
     Ok(br#"{"code":200,"msg":"The operation of cancel all open order is done."}"#.to_vec())
 }
@@ -223,22 +224,39 @@ pub(super) fn one(call: &Call<'_>, order: &Order, form: Form) -> Vec<u8> {
     out
 }
 
-/// The answer to a new spot order, as `newOrderRespType` asks; FULL is the default.
+/// The answer to a new spot order.
 pub(super) fn spot_placed(call: &Call<'_>, order: &Order) -> Vec<u8> {
-    let venue = &call.exchange.spot.venue;
-    let instrument = &venue.instruments()[usize::from(order.request.instrument.0)];
-    let kind = call.params.get("newOrderRespType").unwrap_or("FULL");
     let mut out = Vec::with_capacity(640);
-    let mut json = JsonText::new(&mut out);
+    spot_placed_into(call, &mut JsonText::new(&mut out), order);
+    out
+}
+
+/// A new spot order as `newOrderRespType` asks; FULL is the default of LIMIT and MARKET, RESULT
+/// that of lists, ACK that of all others.
+pub(super) fn spot_placed_into(call: &Call<'_>, json: &mut JsonText<'_>, order: &Order) {
+    let venue = &call.exchange.spot.venue;
+    let request = &order.request;
+    let instrument = &venue.instruments()[usize::from(request.instrument.0)];
+    let word = order_object::spot_type(
+        request.order_type,
+        request.time_in_force,
+        request.options.stop,
+    );
+    let default = match (order.standing.list, word) {
+        (Some(_), _) => "RESULT",
+        (None, "LIMIT" | "MARKET") => "FULL",
+        (None, _) => "ACK",
+    };
+    let kind = call.params.get("newOrderRespType").unwrap_or(default);
     if kind == "ACK" {
         json.open();
         json.text("symbol", instrument.symbol.as_bytes());
         json.id("orderId", order.id.0);
-        json.integer("orderListId", -1);
+        order_object::list_id(json, order);
         json.text("clientOrderId", order.request.client_order_id.as_bytes());
         json.integer("transactTime", order.updated.0);
         json.close();
-        return out;
+        return;
     }
     let fills: Vec<_> = venue
         .fills()
@@ -246,8 +264,12 @@ pub(super) fn spot_placed(call: &Call<'_>, order: &Order) -> Vec<u8> {
         .copied()
         .collect();
     let listed = (kind == "FULL").then_some(fills.as_slice());
-    order_object::spot_placed(&mut json, instrument, order, listed);
-    out
+    order_object::spot_placed(json, instrument, order, listed);
+}
+
+/// The client's name of a cancel, or one of the exchange's making.
+pub(super) fn cancel_id(call: &Call<'_>) -> Result<ClientOrderId, ApiError> {
+    super::order_parse::client_order_id(call, "newClientOrderId")
 }
 
 pub(super) fn list(call: &Call<'_>, orders: &[Order], form: Form) -> Vec<u8> {
@@ -269,6 +291,6 @@ fn write(call: &Call<'_>, json: &mut JsonText<'_>, order: &Order, form: Form) {
             let average_e8 = venue.average_price_e8(order);
             order_object::futures(json, instrument, order, average_e8, form);
         }
-        Market::Spot => order_object::spot(json, instrument, order, form),
+        Market::Spot => order_object::spot(json, instrument, order),
     }
 }

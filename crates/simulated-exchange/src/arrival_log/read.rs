@@ -8,11 +8,12 @@ use market::{
     Step, Symbol, TimeInForce, Trade, TradeId, UpdateId, UtcMs, event::DepthHeader,
 };
 use matching::{
-    AccountId, BnbFees, Expiry, Fees, Input, MarginType, Opening, OrderOptions, PlaceOrder,
-    PositionSide, SelfTrade, SpotBalances, Venue, VenueConfig,
+    AccountId, BnbFees, ConditionalKind, Expiry, Fees, Input, ListKind, MarginType, Opening,
+    OrderOptions, PRICE_MATCHES, PlaceList, PlaceOrder, PositionSide, SelfTrade, SpotBalances,
+    Stop, Venue, VenueConfig,
 };
 
-use super::{CROSS, FIRST_LINE, ISOLATED, REASONS};
+use super::{CROSS, FIRST_LINE, ISOLATED, REASONS, STOP, TAKE_PROFIT};
 
 /// The venues that a log makes: USD-M and spot, as far as they are in it.
 ///
@@ -205,7 +206,10 @@ impl<'a> Words<'a> {
                 self.time()?,
                 self.number().map(ExchangeOrderId)?,
                 self.quantity()?,
+                self.client_id()?,
             ),
+            "g" => Input::Trigger(self.time()?),
+            "Q" => self.list()?,
             _ => return self.account_input(kind),
         })
     }
@@ -358,12 +362,64 @@ impl<'a> Words<'a> {
         Some(Input::Trade(now, trade))
     }
 
+    fn client_id(&mut self) -> Option<ClientOrderId> {
+        ClientOrderId::new(self.word()?.as_bytes())
+    }
+
+    fn list(&mut self) -> Option<Input> {
+        let now = self.time()?;
+        let kind = ListKind::from_word(self.word()?)?;
+        let client_id = self.client_id()?;
+        let orders: Option<Vec<_>> = (0..kind.length()).map(|_| self.request()).collect();
+        let list = PlaceList {
+            client_id,
+            kind,
+            orders: orders?,
+        };
+        Some(Input::PlaceList(now, list))
+    }
+
     fn place(&mut self) -> Option<(UtcMs, PlaceOrder)> {
         let now = self.time()?;
+        Some((now, self.request()?))
+    }
+
+    /// The members of an order that most do not have stand behind the others, each with its name.
+    fn named_options(&mut self, options: &mut OrderOptions) -> Option<()> {
+        loop {
+            let mut ahead = self.0.clone();
+            let Some((name, value)) = ahead.next().and_then(|word| word.split_once('=')) else {
+                return Some(());
+            };
+            self.0 = ahead;
+            let stop = |kind| {
+                let (price, bips) = value.split_once('/')?;
+                Some(Stop {
+                    kind,
+                    price: Price(price.parse().ok()?),
+                    trailing_bips: bips.parse().ok()?,
+                })
+            };
+            match name {
+                "match" => {
+                    let known = PRICE_MATCHES.into_iter().find(|known| *known == value);
+                    options.price_match = known?;
+                }
+                STOP => options.stop = Some(stop(ConditionalKind::Stop)?),
+                TAKE_PROFIT => options.stop = Some(stop(ConditionalKind::TakeProfit)?),
+                "quote" => options.quote = Money(value.parse().ok()?),
+                "strategy" => options.strategy.0 = Some(value.parse().ok()?),
+                "strategy-kind" => options.strategy.1 = Some(value.parse().ok()?),
+                _ => return None,
+            }
+        }
+    }
+
+    fn request(&mut self) -> Option<PlaceOrder> {
         let instrument = self.instrument_id()?;
-        let request = PlaceOrder {
+        let mut request = PlaceOrder {
             instrument,
-            client_order_id: ClientOrderId::new(self.word()?.as_bytes())?,
+            client_order_id: self.client_id()?,
             side: Side::from_word(self.word()?)?,
             order_type: OrderType::from_word(self.word()?)?,
             time_in_force: TimeInForce::from_word(self.word()?)?,
@@ -380,6 +436,7 @@ impl<'a> Words<'a> {
                 ..OrderOptions::default()
             },
         };
-        Some((now, request))
+        self.named_options(&mut request.options)?;
+        Some(request)
     }
 }

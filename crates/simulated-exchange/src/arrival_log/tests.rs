@@ -5,8 +5,9 @@ use market::{
     OrderType, Price, Quantity, Rate, Side, TimeInForce, UtcMs,
 };
 use matching::{
-    AccountId, BnbFees, Expiry, Fees, Input, MarginType, Opening, OrderOptions, PlaceOrder,
-    PositionSide, SelfTrade, SpotBalances,
+    AccountId, BnbFees, ConditionalKind, Expiry, Fees, Input, ListKind, MarginType, Opening,
+    OrderOptions, PRICE_MATCHES, PlaceList, PlaceOrder, PositionSide, SelfTrade, SpotBalances,
+    Stop,
 };
 
 use super::read::Words;
@@ -38,6 +39,7 @@ fn opening(spot: Option<SpotBalances>) -> Input {
 #[test]
 fn what_accounts_do_is_read_as_it_was_written() {
     let (now, instrument, id) = (UtcMs(1_700), InstrumentId(1), ExchangeOrderId(8));
+    let client_id = ClientOrderId::new(b"smaller").expect("short");
     let balances = SpotBalances {
         quote: Money(5),
         bases: vec![Money(1), Money(2)],
@@ -60,7 +62,8 @@ fn what_accounts_do_is_read_as_it_was_written() {
         Input::Fund(now, instrument, Rate(-10_000)),
         Input::Supervise(now),
         Input::EndGoodTill(now),
-        Input::Shrink(now, id, Quantity(3)),
+        Input::Shrink(now, id, Quantity(3), client_id),
+        Input::Trigger(now),
     ] {
         there_and_back(&input);
     }
@@ -108,5 +111,65 @@ fn what_the_exchange_does_by_itself_is_read_as_it_was_written() {
         Input::Status(instrument, InstrumentStatus::CancelOnly),
     ] {
         there_and_back(&input);
+    }
+}
+
+#[test]
+fn lists_and_orders_that_wait_are_read_as_they_were_written() {
+    let plain = PlaceOrder {
+        instrument: InstrumentId(1),
+        client_order_id: ClientOrderId::new(b"first").expect("short"),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::PostOnly,
+        price: Price(10),
+        quantity: Quantity(2),
+        reduce_only: false,
+        options: OrderOptions::default(),
+    };
+    let with = |kind, bips, quote, strategy| PlaceOrder {
+        options: OrderOptions {
+            stop: Some(Stop {
+                kind,
+                price: Price(77),
+                trailing_bips: bips,
+            }),
+            quote: Money(quote),
+            strategy,
+            ..OrderOptions::default()
+        },
+        ..plain
+    };
+    let stop = with(ConditionalKind::Stop, 0, 0, (None, None));
+    let trailing = with(
+        ConditionalKind::TakeProfit,
+        150,
+        9,
+        (Some(4), Some(1_000_000)),
+    );
+    let matched = PlaceOrder {
+        options: OrderOptions {
+            price_match: PRICE_MATCHES[3],
+            ..OrderOptions::default()
+        },
+        ..plain
+    };
+    for request in [stop, trailing, matched] {
+        there_and_back(&Input::Place(UtcMs(5), request));
+    }
+    for (kind, orders) in [
+        (ListKind::OneCancelsOther, vec![stop, plain]),
+        (ListKind::OneTriggersOther, vec![plain, trailing]),
+        (ListKind::OneTriggersPair, vec![plain, stop, trailing]),
+    ] {
+        let client_id = ClientOrderId::new(b"list").expect("short");
+        there_and_back(&Input::PlaceList(
+            UtcMs(5),
+            PlaceList {
+                client_id,
+                kind,
+                orders,
+            },
+        ));
     }
 }

@@ -8,9 +8,9 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use market::{Filters, Level, Market, UtcMs};
-use matching::{Input, MarginType, PlaceOrder, VenueConfig};
+use matching::{ConditionalKind, Input, MarginType, PlaceOrder, VenueConfig};
 
-use super::{CROSS, FIRST_LINE, ISOLATED};
+use super::{CROSS, FIRST_LINE, ISOLATED, STOP, TAKE_PROFIT};
 
 /// A log that is being written.
 pub struct ArrivalLog {
@@ -156,15 +156,34 @@ fn write_order(line: &mut String, market: &str, input: &Input) {
                 now.0, id.0, price.0, quantity.0
             )
         }
-        Input::Shrink(now, id, quantity) => {
-            write!(line, "H {market} {} {} {}", now.0, id.0, quantity.0)
+        Input::Shrink(now, id, quantity, client_id) => {
+            write!(
+                line,
+                "H {market} {} {} {} {client_id}",
+                now.0, id.0, quantity.0
+            )
+        }
+        Input::Trigger(now) => write!(line, "g {market} {}", now.0),
+        Input::PlaceList(now, list) => {
+            let (kind, id) = (list.kind.as_str(), list.client_id);
+            let _ = write!(line, "Q {market} {} {kind} {id}", now.0);
+            for order in &list.orders {
+                line.push(' ');
+                write_fields(line, order);
+            }
+            Ok(())
         }
         _ => return write_account_input(line, market, input),
     };
 }
 
 fn write_request(line: &mut String, kind: &str, market: &str, now: UtcMs, request: &PlaceOrder) {
-    let _ = write!(line, "{kind} {market} {} {} ", now.0, request.instrument.0);
+    let _ = write!(line, "{kind} {market} {} ", now.0);
+    write_fields(line, request);
+}
+
+fn write_fields(line: &mut String, request: &PlaceOrder) {
+    let _ = write!(line, "{} ", request.instrument.0);
     let (id, side) = (request.client_order_id.as_str(), request.side.as_str());
     let _ = write!(line, "{id} {side} ");
     let (kind, lifetime) = (request.order_type, request.time_in_force);
@@ -175,6 +194,25 @@ fn write_request(line: &mut String, kind: &str, market: &str, now: UtcMs, reques
     let _ = write!(line, "{} ", options.position_side.as_str());
     let good_till = options.good_till.map_or(0, |at| at.0);
     let _ = write!(line, "{} {good_till}", options.self_trade.as_str());
+    if !options.price_match.is_empty() {
+        let _ = write!(line, " match={}", options.price_match);
+    }
+    if let Some(stop) = options.stop {
+        let kind = match stop.kind {
+            ConditionalKind::Stop => STOP,
+            ConditionalKind::TakeProfit => TAKE_PROFIT,
+        };
+        let _ = write!(line, " {kind}={}/{}", stop.price.0, stop.trailing_bips);
+    }
+    if options.quote.0 != 0 {
+        let _ = write!(line, " quote={}", options.quote.0);
+    }
+    let (id, kind) = options.strategy;
+    for (name, number) in [("strategy", id), ("strategy-kind", kind)] {
+        if let Some(number) = number {
+            let _ = write!(line, " {name}={number}");
+        }
+    }
 }
 
 fn write_filters(line: &mut String, filters: &Filters) {

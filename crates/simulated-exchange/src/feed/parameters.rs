@@ -126,6 +126,7 @@ pub fn filters(instrument: &Instrument) -> Filters {
         _ => 5,
     };
     let btc = instrument.symbol.as_str() == "BTCUSDT";
+    let spot = instrument.market == Market::Spot;
     Filters {
         price_min: Price(1),
         price_max: Price(ticks("4529764")),
@@ -133,8 +134,8 @@ pub fn filters(instrument: &Instrument) -> Filters {
         quantity_max: whole_lots(if btc { 1_000 } else { 10_000 }),
         market_quantity_max: whole_lots(if btc { 120 } else { 2_000 }),
         notional_min: Money::from_whole(notional_min),
-        multiplier_up: Rate(105_000_000),
-        multiplier_down: Rate(95_000_000),
+        multiplier_up: Rate(if spot { 500_000_000 } else { 105_000_000 }),
+        multiplier_down: Rate(if spot { 20_000_000 } else { 95_000_000 }),
         open_orders_max: 200,
     }
 }

@@ -72,7 +72,7 @@ impl Floor {
         let id = InstrumentId(index as u16);
         let price = faults.mark(mark.mark);
         self.venue.on_mark(id, price);
-        self.venue.supervise(now, &mut self.outputs);
+        self.supervise(now);
         let view = self.venue.view(id);
         let best = |side| view.best(side).map_or(price, |level| level.price);
         let premium_e8 = funding::premium_e8(best(Side::Buy), best(Side::Sell), price);

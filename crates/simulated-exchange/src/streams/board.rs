@@ -4,8 +4,8 @@
 //! speeds (binance.md 3.2, 3.4). Never: text that nobody listens to.
 
 use binance::encode::MarkPriceDetail;
-use market::{Instrument, InstrumentId, Market, Side, UtcMs};
-use matching::Venue;
+use market::{Instrument, InstrumentId, Market, OrderType, Side, UtcMs};
+use matching::{OrderEvent, Output, Venue};
 
 use super::hub::{FrameKey, Hub, StreamId};
 use super::names::StreamKind;
@@ -30,6 +30,8 @@ pub struct Board {
     mini_tickers: StreamId,
     books: StreamId,
     marks: Option<(StreamId, StreamId)>,
+    /// Of liquidations; USD-M only.
+    forced: Option<StreamId>,
     next_ns: i64,
     round: u64,
     text: Vec<u8>,
@@ -41,6 +43,9 @@ struct Row {
     ticker: StreamId,
     mini_ticker: StreamId,
     average: Option<StreamId>,
+    forced: Option<StreamId>,
+    /// The largest liquidation since they were last told.
+    liquidation: Option<OrderEvent>,
     /// Last trade that the all-symbols streams have told.
     told_trade: i64,
 }
@@ -69,9 +74,31 @@ impl Board {
                 let every_second = add("!markPrice@arr@1s", StreamKind::MarkPrice);
                 (every_second, add("!markPrice@arr", StreamKind::MarkPrice))
             }),
+            forced: usdm.then(|| add("!forceOrder@arr", StreamKind::ForceOrder)),
             next_ns: 0,
             round: 0,
             text: Vec::with_capacity(4 * 1024),
+        }
+    }
+
+    /// Keeps the largest liquidation of each instrument until the next second.
+    pub fn note_liquidations(&mut self, outputs: &[Output]) {
+        for output in outputs {
+            let Output::Order(event) = output else {
+                continue;
+            };
+            let update = &event.update;
+            let over = update.order_type == OrderType::Liquidation && update.state.is_final();
+            if !over || update.cumulative_quantity.is_zero() {
+                continue;
+            }
+            let row = &mut self.rows[usize::from(update.instrument.0)];
+            let larger = row
+                .liquidation
+                .is_none_or(|kept| update.cumulative_quantity > kept.update.cumulative_quantity);
+            if larger {
+                row.liquidation = Some(*event);
+            }
         }
     }
 
@@ -120,6 +147,11 @@ impl Board {
             }
             if two_seconds || (spot && second) {
                 row.tickers(tape, venue, &mut desk);
+            }
+        }
+        if let Some(all) = self.forced.filter(|_| second) {
+            for row in &mut self.rows {
+                row.liquidation(all, &mut desk);
             }
         }
         if second {
@@ -183,7 +215,24 @@ impl Row {
             ticker: add(format!("{symbol}@ticker"), StreamKind::Ticker),
             mini_ticker: add(format!("{symbol}@miniTicker"), StreamKind::Ticker),
             average: spot.then(|| add(format!("{symbol}@avgPrice"), StreamKind::Ticker)),
+            forced: (!spot).then(|| add(format!("{symbol}@forceOrder"), StreamKind::ForceOrder)),
+            liquidation: None,
             told_trade: -1,
+        }
+    }
+
+    /// The largest liquidation of the last second.
+    fn liquidation(&mut self, all: StreamId, desk: &mut Desk<'_>) {
+        let Some(event) = self.liquidation.take() else {
+            return;
+        };
+        let id = event.update.exchange_order_id.0 as i64;
+        for stream in self.forced.into_iter().chain([all]) {
+            if desk.hub.has_subscribers(stream) {
+                desk.text.clear();
+                ticker_text::force_order(desk.text, &self.instrument, &event, desk.now);
+                desk.send(stream, StreamKind::ForceOrder, self.instrument.id, id);
+            }
         }
     }
 

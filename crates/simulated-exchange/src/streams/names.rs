@@ -37,6 +37,8 @@ pub enum StreamKind {
     Kline,
     /// 24 h tickers, whole and mini, of one symbol or all.
     Ticker,
+    /// Liquidations.
+    ForceOrder,
 }
 
 impl StreamKind {
@@ -52,6 +54,7 @@ impl StreamKind {
             Self::MarkPrice => "markPrice",
             Self::Kline => "kline",
             Self::Ticker => "ticker",
+            Self::ForceOrder => "forceOrder",
         }
     }
 

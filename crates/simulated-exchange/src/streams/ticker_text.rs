@@ -8,6 +8,7 @@ use binance::encode::JsonText;
 use market::decimal::{TEXT_MAX, write_wide_decimal};
 use market::units::{round_div, round_div_saturating};
 use market::{Instrument, Level, Market, Price, Quantity, UtcMs};
+use matching::OrderEvent;
 
 use crate::api::order_object::{price as write_price, quantity as write_quantity};
 use crate::tape::candle::Candle;
@@ -50,6 +51,29 @@ pub fn index_row(out: &mut Vec<u8>, instrument: &Instrument, candle: &Candle, cl
     let seconds = (close_ms + 1 - candle.open_ms) / 1_000;
     let rest = format!(",\"0\",{close_ms},\"0\",{seconds},\"0\",\"0\",\"0\"]");
     out.extend_from_slice(rest.as_bytes());
+}
+
+/// `forceOrder`: a liquidation as everybody hears of it.
+pub fn force_order(out: &mut Vec<u8>, instrument: &Instrument, event: &OrderEvent, now: UtcMs) {
+    let update = &event.update;
+    let mut json = JsonText::new(out);
+    json.open();
+    json.text("e", b"forceOrder");
+    json.integer("E", now.0);
+    json.open_member("o");
+    json.text("s", instrument.symbol.as_bytes());
+    json.text("S", update.side.as_str().as_bytes());
+    json.text("o", b"LIMIT");
+    json.text("f", b"IOC");
+    write_quantity(&mut json, "q", instrument, update.quantity);
+    write_price(&mut json, "p", instrument, update.price);
+    json.short_decimal("ap", event.average_price_e8, 8);
+    json.text("X", update.state.as_str().as_bytes());
+    write_quantity(&mut json, "l", instrument, update.last_quantity);
+    write_quantity(&mut json, "z", instrument, update.cumulative_quantity);
+    json.integer("T", update.transaction_time.0);
+    json.close();
+    json.close();
 }
 
 /// What a kline is told with.
