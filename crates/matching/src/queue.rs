@@ -14,7 +14,7 @@
 //! A decrease is explained by trades told before it, and a trade by a decrease of the same
 //! moment told before it; otherwise the same lots would count twice.
 
-use market::UtcMs;
+use market::{ExchangeOrderId, Quantity, UtcMs};
 
 use crate::venue::Venue;
 
@@ -138,9 +138,15 @@ impl QueuePosition {
     /// Behind everything that stands at the price on arrival.
     #[must_use]
     pub fn behind(level_lots: i64) -> Self {
+        Self::within(level_lots, level_lots)
+    }
+
+    /// Behind so many lots of those that stand at the price, at most all of them.
+    #[must_use]
+    pub fn within(level_lots: i64, ahead_lots: i64) -> Self {
         let level = level_lots.max(0);
         Self {
-            ahead: level.saturating_mul(SCALE),
+            ahead: ahead_lots.clamp(0, level).saturating_mul(SCALE),
             level,
             ..Self::default()
         }
@@ -196,6 +202,18 @@ impl Venue {
     /// How resting orders move forward from now on.
     pub fn set_queue_model(&mut self, model: QueueModel) {
         self.queue_model = model;
+    }
+
+    /// Puts a resting order where it stood had it come earlier, behind so many lots of its level:
+    /// a study's question. No exchange does it, and no log of inputs has it. Without such an order
+    /// nothing happens.
+    pub fn stand_behind(&mut self, id: ExchangeOrderId, lots: Quantity) {
+        if let Some(order) = self.desk.orders.get_mut(&id.0) {
+            let (instrument, side) = (order.request.instrument, order.request.side);
+            let view = &self.views[usize::from(instrument.0)];
+            let level = view.quantity_at(side, order.request.price);
+            order.queue = QueuePosition::within(level.0, lots.0);
+        }
     }
 
     /// How resting orders move forward.

@@ -3,13 +3,14 @@
 //! In: a feed, a model. Out: one [`Probe`] an order: what stood ahead of it, whether it filled, and
 //! what the market had done by then, counted beside the model. Never: a socket, a wall clock.
 //!
-//! Every quarter of a second a post-only order of one lot joins the best price of a side and stays
-//! for five seconds at most. Orders of the two sides are on venues of their own, so that they
-//! never meet each other.
+//! Every quarter of a second post-only orders of one lot join the best price of a side and stay for
+//! five seconds at most: one behind all that stands there, as an exchange has it, and others where
+//! they would stand had they come earlier, so that nothing differs but their place. Orders of the
+//! two sides are on venues of their own, so that they never meet each other.
 
 use market::{
-    ClientOrderId, ExchangeOrderId, Filters, Instrument, InstrumentId, Money, OrderType, Price,
-    Quantity, Side, TimeInForce, UtcMs,
+    ClientOrderId, ExchangeOrderId, Filters, Instrument, InstrumentId, Level, Money, OrderType,
+    Price, Quantity, Side, TimeInForce, UtcMs,
 };
 use matching::view::reaches;
 use matching::{
@@ -21,19 +22,23 @@ use crate::feed::{Feed, FeedEvent};
 const MS: i64 = 1_000_000;
 /// Between two orders of a side.
 const PERIOD_NS: i64 = 250 * MS;
+/// Places in one queue: behind none of it, behind one part of it, …, behind all of it.
+pub const PARTS: i64 = 4;
 /// How long an order stays.
 const LIFE_NS: i64 = 5_000 * MS;
 
 /// One order and what became of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
+    /// How many of [`PARTS`] of the queue stood ahead of it.
+    pub parts: i64,
     /// Lots of others ahead of it when it came.
     pub ahead: i64,
     /// It was filled within its life.
     pub filled: bool,
     /// Lots that others traded at its price until then.
     pub traded: i64,
-    /// The least that the level held until then, the moment of arrival included.
+    /// The least that the level held until then, or that stood ahead of it when it came.
     pub least: i64,
     /// The market traded or stood beyond its price.
     pub passed: bool,
@@ -134,6 +139,14 @@ impl Desk {
         let Some(best) = self.venue.view(InstrumentId(0)).best(self.side) else {
             return;
         };
+        for parts in 0..=PARTS {
+            self.join(now_ns, best, parts);
+        }
+        self.out.clear();
+    }
+
+    /// One order joins the level `best`, behind so many parts of it.
+    fn join(&mut self, now_ns: i64, best: Level, parts: i64) {
         self.number += 1;
         let name = format!("probe-{}", self.number);
         let request = PlaceOrder {
@@ -147,23 +160,27 @@ impl Desk {
             reduce_only: false,
             options: OrderOptions::default(),
         };
+        let now = UtcMs(now_ns.div_euclid(MS));
         // Refused where the book is crossed for a moment: then there is no such order.
-        if let Ok(id) = self.venue.place(now, &request, &mut self.out) {
-            let probe = Probe {
-                ahead: best.quantity.0,
-                filled: false,
-                traded: 0,
-                least: best.quantity.0,
-                passed: false,
-            };
-            self.open.push(Open {
-                id,
-                price: best.price,
-                until_ns: now_ns + LIFE_NS,
-                probe,
-            });
-        }
-        self.out.clear();
+        let Ok(id) = self.venue.place(now, &request, &mut self.out) else {
+            return;
+        };
+        let ahead = best.quantity.0 * parts / PARTS;
+        self.venue.stand_behind(id, Quantity(ahead));
+        let probe = Probe {
+            parts,
+            ahead,
+            filled: false,
+            traded: 0,
+            least: ahead,
+            passed: false,
+        };
+        self.open.push(Open {
+            id,
+            price: best.price,
+            until_ns: now_ns + LIFE_NS,
+            probe,
+        });
     }
 
     fn event(&mut self, event: &FeedEvent, now: UtcMs) {
@@ -225,9 +242,21 @@ pub struct Group {
     pub orders: usize,
     /// How many of them filled.
     pub filled: usize,
+    /// For how many the market went beyond the price.
+    pub passed: usize,
 }
 
 impl Group {
+    fn of(probes: &[Probe]) -> Self {
+        let count = probes.len().max(1);
+        Self {
+            ahead: probes.iter().map(|probe| probe.ahead).sum::<i64>() / count as i64,
+            orders: probes.len(),
+            filled: probes.iter().filter(|probe| probe.filled).count(),
+            passed: probes.iter().filter(|probe| probe.passed).count(),
+        }
+    }
+
     /// Share of the orders that filled.
     #[must_use]
     pub fn share(&self) -> f64 {
@@ -235,16 +264,24 @@ impl Group {
     }
 }
 
-/// The orders in `count` groups of the same size, by what stood ahead of them.
+/// The orders by their place in the queue of the same moment: [`PARTS`] and one groups.
+#[must_use]
+pub fn by_place(probes: &[Probe]) -> Vec<Group> {
+    let group = |parts| {
+        let here = probes.iter().filter(|probe| probe.parts == parts);
+        let here: Vec<Probe> = here.copied().collect();
+        Group::of(&here)
+    };
+    (0..=PARTS).map(group).collect()
+}
+
+/// The orders that came as an exchange has it, in `count` groups of the same size, by what stood
+/// ahead of them.
 #[must_use]
 pub fn by_queue(probes: &[Probe], count: usize) -> Vec<Group> {
-    let mut sorted = probes.to_vec();
+    let last = probes.iter().filter(|probe| probe.parts == PARTS);
+    let mut sorted: Vec<Probe> = last.copied().collect();
     sorted.sort_by_key(|probe| probe.ahead);
     let size = sorted.len().div_ceil(count.max(1)).max(1);
-    let groups = sorted.chunks(size).map(|group| Group {
-        ahead: group.iter().map(|probe| probe.ahead).sum::<i64>() / group.len() as i64,
-        orders: group.len(),
-        filled: group.iter().filter(|probe| probe.filled).count(),
-    });
-    groups.collect()
+    sorted.chunks(size).map(Group::of).collect()
 }

@@ -12,7 +12,7 @@ use matching::QueueModel;
 use simulated_exchange::feed::generator::Generator;
 use simulated_exchange::feed::recording::Recording;
 use simulated_exchange::feed::{Feed, parameters};
-use simulated_exchange::fill_study::{Probe, by_queue, study};
+use simulated_exchange::fill_study::{Probe, by_place, by_queue, study};
 use support::captures;
 
 const MODELS: [QueueModel; 4] = [
@@ -21,6 +21,17 @@ const MODELS: [QueueModel; 4] = [
     QueueModel::Power(1),
     QueueModel::Log,
 ];
+
+/// In the same queue of the same moment a place further back fills less often.
+fn check_places(name: &str, model: QueueModel, probes: &[Probe]) {
+    let groups = by_place(probes);
+    let shares: Vec<f64> = groups.iter().map(|group| group.share()).collect();
+    println!("{name}, {model}, by place: {shares:.3?}");
+    assert!(
+        shares.windows(2).all(|pair| pair[0] > pair[1]),
+        "{name}, {model}: a place further back fills as often: {groups:?}"
+    );
+}
 
 /// The models on the same market, in the order of [`MODELS`].
 fn check(name: &str, feed: impl Fn() -> Box<dyn Feed>, seconds: i64) {
@@ -40,6 +51,7 @@ fn check(name: &str, feed: impl Fn() -> Box<dyn Feed>, seconds: i64) {
             shares[0] > shares[1] && shares[1] > shares[2],
             "{name}, {model}: a longer queue fills as often: {groups:?}"
         );
+        check_places(name, *model, probes);
         // Nobody is filled more often than by the most hopeful of the models.
         assert!(
             filled(probes) >= filled(&all[0]),
@@ -69,19 +81,36 @@ fn on_a_generated_market_a_longer_queue_fills_less_often_and_risk_averse_never_t
 
 #[test]
 fn on_a_recording_a_longer_queue_fills_less_often_and_risk_averse_never_too_early() {
-    let Some(folder) = captures() else { return };
-    let files: Vec<PathBuf> = ["btcusdt_20240718.gz", "btcusdt_20240719.gz"]
+    let Some(catalog) = usdm_catalog("btcusdt") else {
+        return;
+    };
+    check("recorded BTCUSDT", || recorded(&catalog), 240);
+}
+
+/// Its longest queues stand before the largest moves, so that queues of different moments do not
+/// compare.
+#[test]
+fn on_a_recording_of_another_symbol_a_place_further_back_fills_less_often() {
+    let Some(catalog) = usdm_catalog("ethusdt") else {
+        return;
+    };
+    for model in MODELS {
+        let probes = study(&mut *recorded(&catalog), model, 120);
+        check_places("recorded ETHUSDT", model, &probes);
+    }
+}
+
+fn usdm_catalog(symbol: &str) -> Option<recordings::Catalog> {
+    let folder = captures()?;
+    let files: Vec<PathBuf> = ["20240718", "20240719"]
         .iter()
-        .map(|name| folder.join("hftbacktest/usdm").join(name))
+        .map(|day| folder.join(format!("hftbacktest/usdm/{symbol}_{day}.gz")))
         .collect();
     let options = recordings::Options { skip_bad: false };
-    let catalog = recordings::Catalog::open(&files, options).expect("sound recordings");
-    check(
-        "recorded BTCUSDT",
-        || {
-            let feed = Recording::load(&catalog.sessions[0], None, false, false);
-            Box::new(feed.expect("sound messages"))
-        },
-        240,
-    );
+    Some(recordings::Catalog::open(&files, options).expect("sound recordings"))
+}
+
+fn recorded(catalog: &recordings::Catalog) -> Box<dyn Feed> {
+    let feed = Recording::load(&catalog.sessions[0], None, false, false);
+    Box::new(feed.expect("sound messages"))
 }

@@ -13,12 +13,11 @@ use crate::bounds;
 use crate::config::OpenOrdersAtStart;
 use crate::orders::{Evidence, NEVER, Order};
 use crate::outbox::{Observer, Request};
-use crate::strategy::Purpose;
 use market::record::{Adopted, Difference, DifferenceFate, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
-    Certainty, Instrument, InstrumentId, IntentId, Market, Money, MonoNs, NewOrder,
-    OpenOrderReport, OrderState, OrderTerms, PendingRequest, Quantity,
+    Instrument, InstrumentId, IntentId, Market, Money, MonoNs, NewOrder, OpenOrderReport,
+    OrderState, OrderTerms, PendingRequest, Quantity,
 };
 
 /// The slot of orders that no strategy wants: adopted ones.
@@ -140,7 +139,6 @@ impl Engine {
         let instrument = self.config.instruments[usize::from(report.instrument.0)];
         // What it filled before this life is in the position that the exchange states.
         let order = Order {
-            purpose: Purpose::Entry,
             exchange_order_id: report.exchange_order_id,
             state: report.state,
             pending: PendingRequest::None,
@@ -250,10 +248,9 @@ impl Engine {
         for index in (0..self.orders.live().len()).rev() {
             let slot = self.orders.live()[index];
             let order = self.orders.get(slot);
-            let settled = order.state.is_final() || order.certainty == Certainty::Unknown;
             let asked = order.pending != PendingRequest::None;
             let known = self.market_of(order) == market && order.submitted_at < requested_at;
-            if order.listed || settled || asked || !known {
+            if order.listed || asked || !known {
                 continue;
             }
             if self.orders.make_unknown(slot, self.facts.now) {
@@ -464,6 +461,7 @@ fn cost_of(instrument: &Instrument, quantity: Quantity, entry_price_e8: i64) -> 
 mod tests {
     use super::super::tests::rig;
     use super::*;
+    use market::Step;
 
     #[test]
     fn a_cost_is_quantity_times_price_in_ticks_to_the_nearest() {
@@ -481,5 +479,11 @@ mod tests {
             let found = cost_of(&instrument, Quantity(lots), entry_e8);
             assert_eq!(found, cost, "{lots} at {entry_e8}");
         }
+        // A tick of 0.5: 50,000.25 are 100,000.5 ticks.
+        let coarse = Instrument {
+            tick: Step::from_text(b"0.5").unwrap(),
+            ..instrument
+        };
+        assert_eq!(cost_of(&coarse, Quantity(4), 5_000_025_000_000), 400_002);
     }
 }

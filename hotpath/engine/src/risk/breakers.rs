@@ -295,6 +295,9 @@ mod tests {
         breakers.clock(UtcNs(32 * HOUR_NS), Money(7), &config);
         assert_eq!(breakers.day_start, Money(7));
         breakers.rearm(Money(9));
+        breakers.clock(UtcNs(31 * HOUR_NS), Money(10), &config);
+        breakers.clock(UtcNs(33 * HOUR_NS), Money(10), &config);
+        assert_eq!(breakers.day_start, Money(9), "it is the same day still");
         breakers.clock(UtcNs(40 * HOUR_NS), Money(11), &config);
         assert_eq!(breakers.day_start, Money(9), "rearmed within its day");
         breakers.clock(UtcNs(56 * HOUR_NS), Money(11), &config);

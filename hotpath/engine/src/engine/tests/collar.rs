@@ -79,6 +79,20 @@ fn an_exit_as_far_from_the_touch_as_the_collar_reaches_is_moved_inside_and_passe
 }
 
 #[test]
+fn an_end_of_the_collar_that_is_a_price_lies_inside() {
+    // One percent of 500,400 is 5,004, of 499,900 it is 4,999: both ends are prices themselves.
+    for (side, mark, touch, end) in [
+        (Side::Sell, 500_400, 500_000, 495_396),
+        (Side::Buy, 499_900, 500_001, 504_899),
+    ] {
+        let mut rig = rig();
+        rig.mark(mark);
+        let beyond = moved(Price(touch), Rate(2_000_000), side);
+        assert_eq!(exit(&mut rig, side, beyond), Ok(Price(end)));
+    }
+}
+
+#[test]
 fn an_exit_inside_of_the_collar_keeps_its_price() {
     assert_eq!(
         exit(&mut rig(), Side::Sell, Price(499_000)),

@@ -13,6 +13,7 @@ mod collar;
 mod exposure;
 mod listed;
 mod listing;
+mod looks;
 mod orders;
 mod properties;
 mod reconcile;
