@@ -490,12 +490,17 @@ impl OrderSession {
         events: &mut impl OrderEvents,
     ) -> Option<u64> {
         let one = self.pending_now(request, client_order_id, instrument, now);
+        // Whoever asked again counts answers from then on, whether the question left or not: the
+        // answer to the one before would be taken for a younger one (I4).
+        if request == RequestKind::Query {
+            self.supersede(request, client_order_id);
+        }
         let unlucky = happens(Point::OrderNotSent);
         if unlucky || !self.is_ready() || now.mono < self.silence.end() {
             events.reply(verdict(&one, not_sent(request), NOT_SENT), None);
             return None;
         }
-        if matches!(request, RequestKind::Query | RequestKind::Amend) {
+        if request == RequestKind::Amend {
             self.supersede(request, client_order_id);
         }
         let sequence = self.take_sequence();

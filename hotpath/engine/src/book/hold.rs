@@ -159,4 +159,43 @@ mod tests {
         assert!(hold.push(&update) > 0);
         assert_eq!((hold.len(), hold.since()), (0, 10));
     }
+
+    /// A hold of ten levels with five differences of two levels each: full to the last one.
+    fn full() -> Hold {
+        let mut hold = Hold::new(100, 10);
+        for id in 1..=5 {
+            assert_eq!(push(&mut hold, id, 2), 0, "{id} has room");
+        }
+        hold
+    }
+
+    fn push(hold: &mut Hold, id: u64, levels: usize) -> u64 {
+        let level = Level {
+            price: Price(1),
+            quantity: Quantity(1),
+        };
+        hold.push(&DepthUpdate {
+            header: header(id),
+            bids: &vec![level; levels],
+            asks: &[],
+        })
+    }
+
+    #[test]
+    fn half_of_it_gives_way_or_as_much_as_is_needed() {
+        for (levels, dropped) in [(1, 3), (2, 3), (6, 3), (7, 4), (8, 4), (9, 5), (10, 5)] {
+            let mut hold = full();
+            assert_eq!(push(&mut hold, 6, levels), dropped, "{levels} levels");
+            assert_eq!((hold.len(), hold.since()), (6 - dropped as usize, dropped));
+        }
+        let mut hold = full();
+        assert_eq!(
+            push(&mut hold, 6, 11),
+            6,
+            "it cannot be held, nor what is before it"
+        );
+        assert_eq!((hold.len(), hold.since()), (0, 6));
+        let mut none = Hold::new(0, 10);
+        assert_eq!(push(&mut none, 1, 1), 1);
+    }
 }

@@ -56,10 +56,14 @@ mod ladder;
 #[cfg(test)]
 mod ladder_tests;
 mod order_book;
+#[cfg(test)]
+mod order_book_tests;
 mod recentering;
 mod snapshot;
 mod ticks;
 mod top;
+#[cfg(test)]
+mod window_tests;
 
 pub use change::{BookChange, Imbalance, SignalInvalid};
 pub use config::{BookConfig, BookStats};

@@ -398,8 +398,23 @@ impl Engine {
                 to,
                 reason,
             }));
+            if to != TradingState::Active {
+                self.cancel_what_may_add();
+            }
             self.touch_all();
         }
+    }
+
+    /// Whatever rests and the exchange does not hold to the position may add to it (I19): what its
+    /// strategy still wants is placed anew, and judged as things are now.
+    fn cancel_what_may_add(&mut self) {
+        for index in 0..self.orders.live().len() {
+            let slot = self.orders.live()[index];
+            let order = self.orders.get(slot);
+            let adds = !order.new.only_reduces(self.market_of(order));
+            self.orders.get_mut(slot).cancel_wanted |= adds;
+        }
+        self.facts.sweeping = true;
     }
 
     /// Profit since start: realised, unrealised, fees and funding.

@@ -10,6 +10,9 @@ use crate::orders::{MISSING_FILL_NS, NEVER};
 use crate::outbox::{Observer, Request};
 use market::{Breaker, Certainty, MonoNs, PendingRequest};
 
+/// Pause before what found no room is tried again.
+const NO_ROOM_NS: u64 = 10_000_000;
+
 impl Engine {
     /// Does what is due and finds the next time at which something is.
     pub(super) fn pass_deadlines<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
@@ -82,9 +85,13 @@ impl Engine {
 
     /// What became of an order; if that brings nothing, it is asked for again.
     fn ask_for<O: Observer>(&mut self, slot: u16, emit: &mut Emit<'_, O>) {
-        if emit.has_room(1) {
-            emit.request(Request::Query(self.cancel_of(slot)));
+        if !emit.has_room(1) {
+            // What was not asked has no answer (I4).
+            let soon = self.facts.now.after(NO_ROOM_NS);
+            self.orders.wake_at(slot, soon);
+            return;
         }
+        emit.request(Request::Query(self.cancel_of(slot)));
         self.orders.queried(slot, self.facts.now);
     }
 

@@ -14,8 +14,12 @@ use market::{BookReason, DenialCode, Market, Money, MonoNs, VenueReport, wire_st
 
 /// A reconciliation that does not come back is asked for again.
 const RECONCILE_RETRY_NS: u64 = 10_000_000_000;
+/// One whose answer has begun has so long: its parts are repeated, each in its time.
+const RECONCILE_UNDER_WAY_NS: u64 = 60_000_000_000;
+/// Without the private stream fills are told by nobody: the exchange is asked this often.
+const RECONCILE_BLIND_NS: u64 = 5_000_000_000;
 /// The exchange is asked this often, without anything of ours too: somebody else may have traded.
-pub(super) const RECONCILE_INTERVAL_NS: u64 = 60_000_000_000;
+const RECONCILE_INTERVAL_NS: u64 = 60_000_000_000;
 /// Pause before the next look when answers and fills have crossed each other.
 pub(super) const RECONCILE_AGAIN_NS: u64 = 300_000_000;
 
@@ -107,6 +111,15 @@ impl Link {
         }
     }
 
+    /// How long what a look has found stays good enough.
+    pub(super) const fn pause_until_the_next_look(&self) -> u64 {
+        if self.user_up {
+            RECONCILE_INTERVAL_NS
+        } else {
+            RECONCILE_BLIND_NS
+        }
+    }
+
     /// Whether entries can be made here, or the code that says why not.
     pub(super) fn ready(&self) -> Result<(), DenialCode> {
         if !(self.market_up && self.user_up && self.orders_up) {
@@ -137,9 +150,13 @@ impl Engine {
             }
             StreamKind::User => {
                 link.user_up = change.up;
-                // Events may have been missed in between; only the exchange knows.
+                // Events may have been missed in between; only the exchange knows. While the stream
+                // is away it is asked, too: what fills meanwhile needs its exits.
                 link.reconciled = false;
-                link.ask_at = NEVER;
+                link.ask_at = match change.up || !link.ever_reconciled {
+                    true => NEVER,
+                    false => now.after(RECONCILE_BLIND_NS),
+                };
                 if self.run.market == Some(change.market) {
                     self.run = Default::default();
                 }
@@ -147,8 +164,13 @@ impl Engine {
             }
         }
         let link = &mut self.links[change.market as usize];
-        if link.user_up && link.orders_up && !link.reconciled && link.ask_at == NEVER {
+        let may_look = link.orders_up || link.ever_reconciled;
+        if link.user_up && may_look && !link.reconciled && link.ask_at == NEVER {
             link.ask_at = now;
+        }
+        if link.ask_at != NEVER {
+            let due = link.ask_at;
+            self.schedule(due);
         }
         if change.stream == StreamKind::Market && !change.up {
             for index in 0..self.instruments.len() {
@@ -177,8 +199,8 @@ impl Engine {
         let now = self.facts.now;
         let link = &mut self.links[market as usize];
         link.reconciled = false;
-        // A reconnect asks by itself, and so does the run that is under way.
-        if link.user_up && self.run.market != Some(market) {
+        // The first reconnect asks by itself, and so does the run that is under way.
+        if (link.user_up || link.ever_reconciled) && self.run.market != Some(market) {
             link.ask_at = link.ask_at.min(now);
             self.schedule(now);
         }
@@ -189,11 +211,14 @@ impl Engine {
         let now = self.facts.now;
         for market in [Market::UsdM, Market::Spot] {
             let link = &self.links[market as usize];
-            if !link.used || !link.user_up || link.ask_at > now {
+            let may_look = link.user_up || link.ever_reconciled;
+            if !link.used || !may_look || link.ask_at > now {
                 continue;
             }
             let other_runs = self.run.market.is_some_and(|running| running != market);
-            if other_runs || !emit.has_room(1) {
+            let under_way =
+                self.run.begun && now.since(self.run.requested_at) < RECONCILE_UNDER_WAY_NS;
+            if other_runs || under_way || !emit.has_room(1) {
                 let later = now.after(RECONCILE_AGAIN_NS);
                 self.links[market as usize].ask_at = later;
                 self.schedule(later);

@@ -7,7 +7,7 @@
 use super::core::Engine;
 use super::emit::Emit;
 use super::exposure::reserve_of;
-use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS, ReconcileRun};
+use super::links::{RECONCILE_AGAIN_NS, ReconcileRun};
 use super::trades::LISTED_IN_NS;
 use crate::bounds;
 use crate::config::OpenOrdersAtStart;
@@ -17,7 +17,7 @@ use market::record::{Adopted, Difference, DifferenceFate, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
     Instrument, InstrumentId, IntentId, Market, Money, MonoNs, NewOrder, OpenOrderReport,
-    OrderState, OrderTerms, PendingRequest, Quantity,
+    OrderState, OrderTerms, PendingRequest, Quantity, TradingState,
 };
 
 /// The slot of orders that no strategy wants: adopted ones.
@@ -120,7 +120,7 @@ impl Engine {
             self.orders.counters.violations += 1;
             return;
         };
-        let cancel = self.config.orders.open_orders_at_start == OpenOrdersAtStart::Cancel;
+        let market = self.config.instruments[usize::from(report.instrument.0)].market;
         let index = usize::from(report.instrument.0);
         let desk = *self.by_instrument[index].last().expect("each has a desk");
         self.facts.intent += 1;
@@ -136,6 +136,10 @@ impl Engine {
             quantity: report.quantity,
             reduce_only: report.reduce_only,
         };
+        // While reducing nothing may rest that could add (I19).
+        let adds = self.trading_state().0 == TradingState::Reducing && !new.only_reduces(market);
+        let policy = self.config.orders.open_orders_at_start;
+        let cancel = adds || policy == OpenOrdersAtStart::Cancel;
         let instrument = self.config.instruments[usize::from(report.instrument.0)];
         // What it filled before this life is in the position that the exchange states.
         let order = Order {
@@ -212,16 +216,20 @@ impl Engine {
         }
         let link = &mut self.links[market as usize];
         let is_first = !link.ever_reconciled;
-        link.reconciled = true;
+        // Without the private stream this is true of a moment only.
+        link.reconciled = link.user_up;
         link.ever_reconciled = true;
-        link.ask_at = self.facts.now.after(RECONCILE_INTERVAL_NS);
+        let next = self.facts.now.after(link.pause_until_the_next_look());
+        link.ask_at = next;
+        self.schedule(next);
         if self.wants_trades(market) {
             let again = self.facts.now.after(RECONCILE_AGAIN_NS);
             self.links[market as usize].ask_at = again;
             self.schedule(again);
         }
         self.agree_on_all(market, is_first, run.requested_at, emit);
-        self.trading.mismatch = false;
+        // What differs in the other market still does.
+        self.trading.mismatch = self.instruments.iter().any(|one| one.facts.difference_told);
         self.breakers.judged = None;
         self.settle_margin(market);
         self.trading.reconciled = self

@@ -533,6 +533,22 @@ fn a_query_that_was_never_sent_is_unresolved() {
 }
 
 #[test]
+fn an_answer_says_nothing_once_a_later_query_was_meant_whether_it_left_or_not() {
+    let (mut session, mut seen) = connected();
+    query(&mut session, &mut seen, "fuA", 10);
+    query(&mut session, &mut seen, "fuB", 20);
+    answer(&mut session, &mut seen, &refusal("q2", 429, -1003), 30);
+    assert_eq!(query(&mut session, &mut seen, "fuA", 1_010), "");
+    answer(&mut session, &mut seen, &refusal("q1", 400, -2013), 1_020);
+    let expected = [
+        "QUERY UNRESOLVED fuB -1003 timed",
+        "QUERY UNRESOLVED fuA 1",
+        "QUERY UNRESOLVED fuA -2013 timed",
+    ];
+    assert_eq!(seen.0, expected);
+}
+
+#[test]
 fn not_found_counts_only_as_the_answer_to_the_query_under_way() {
     let (mut session, mut seen) = connected();
     query(&mut session, &mut seen, "fuA", 10);

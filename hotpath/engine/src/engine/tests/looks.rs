@@ -6,14 +6,15 @@
 use super::amend::{amended, answer, resting, settings};
 use super::rig::{ID, MS, Rig, config, imbalance, instrument, position};
 use crate::config::{EngineConfig, ExternalOrders, FirstStart, OpenOrdersAtStart};
-use crate::event::StreamKind;
+use crate::event::{Command, StreamKind};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
+use market::ids::Asset;
 use market::record::{DifferenceFate, Reconciled, Record};
 use market::{
-    Certainty, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Market, NewOrder,
-    OpenOrderReport, OrderState, PositionReport, Price, Quantity, ReplyOutcome, RequestKind, Side,
-    Symbol,
+    Certainty, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Liquidity, Market, Money,
+    NewOrder, OpenOrderReport, OrderState, PositionReport, Price, Quantity, ReplyOutcome,
+    RequestKind, Side, Symbol, TradeId, TradeReport, TradingState, UtcMs,
 };
 
 const SPOT: InstrumentId = InstrumentId(1);
@@ -31,6 +32,21 @@ fn report(order: &NewOrder) -> OpenOrderReport {
         price: order.price,
         quantity: order.quantity,
         cumulative_quantity: Quantity(0),
+    }
+}
+
+fn listed(id: u64, order: u64, lots: i64) -> TradeReport {
+    TradeReport {
+        instrument: ID,
+        trade_id: TradeId(id),
+        exchange_order_id: ExchangeOrderId(order),
+        side: Side::Buy,
+        price: Price(500_000),
+        quantity: Quantity(lots),
+        liquidity: Liquidity::Maker,
+        commission: Money(777),
+        commission_asset: Asset::new(b"USDT").unwrap(),
+        transaction_time: UtcMs(1_700_000_000_500),
     }
 }
 
@@ -432,4 +448,108 @@ fn a_cancel_of_somebody_elses_order_is_repeated_after_ten_seconds() {
         cancelled.push(rig.cancelled().len());
     }
     assert_eq!(cancelled, [1, 0, 1]);
+}
+
+#[test]
+fn what_fills_while_the_private_stream_is_away_is_booked_and_has_its_exit() {
+    let mut rig = Rig::ready(patient());
+    rig.book(500_000, 40, 10);
+    let order = rig.place_one();
+    rig.confirm(&order);
+    rig.stream(StreamKind::User, Market::UsdM, false);
+    assert_eq!(rig.cancelled(), [order.client_order_id]);
+    // The cancel comes too late, and a query tells why.
+    let (cancel, refused) = (RequestKind::Cancel, ReplyOutcome::Rejected);
+    rig.reply(&order, cancel, refused, OrderState::Accepted, 0);
+    rig.pass_ms(500);
+    let lots = order.quantity.0;
+    let (query, told) = (RequestKind::Query, ReplyOutcome::Confirmed);
+    rig.reply(&order, query, told, OrderState::Filled, lots);
+    assert!(next_look(&mut rig) <= 1_100);
+    let trade = listed(41, 7, lots);
+    rig.reconcile_listing(&[trade], &[], &[position(lots, 50_000)]);
+    assert_eq!(rig.position(), lots);
+    let exit = rig.place_one();
+    assert_eq!((exit.side, exit.quantity.0), (Side::Sell, lots));
+    assert!(!rig.engine.account_page().reconciled, "entries stay shut");
+}
+
+#[test]
+fn without_the_private_stream_the_account_is_looked_at_every_five_seconds() {
+    let mut rig = Rig::ready(patient());
+    rig.stream(StreamKind::User, Market::UsdM, false);
+    rig.take();
+    for _ in 0..3 {
+        assert_eq!(next_look(&mut rig), 5_000);
+        rig.reconcile(&[], &[]);
+    }
+    // It comes back while orders cannot be sent: what was missed is asked for all the same.
+    rig.stream(StreamKind::Orders, Market::UsdM, false);
+    rig.stream(StreamKind::User, Market::UsdM, true);
+    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
+}
+
+#[test]
+fn before_the_first_look_nobody_is_asked_without_the_private_stream() {
+    let mut rig = Rig::fresh(patient());
+    rig.stream(StreamKind::Orders, Market::UsdM, true);
+    rig.stream(StreamKind::User, Market::UsdM, false);
+    rig.pass_ms(30_000);
+    assert_eq!(rig.take(), []);
+}
+
+#[test]
+fn a_look_that_has_begun_is_not_asked_for_again_before_it_has_had_its_time() {
+    let mut rig = Rig::ready(patient());
+    assert_eq!(next_look(&mut rig), 60_000);
+    rig.send(Input::ReconcileBegin);
+    rig.pass_ms(59_000);
+    assert_eq!(rig.take(), []);
+    rig.send(Input::ReconcileEnd);
+    assert_eq!(reports(&rig).len(), 1, "slow, but it counts");
+    // One that never ends is given up.
+    next_look(&mut rig);
+    rig.send(Input::ReconcileBegin);
+    let waited = next_look(&mut rig);
+    assert!((60_000..=61_000).contains(&waited), "{waited}");
+}
+
+#[test]
+fn a_look_at_one_market_does_not_end_a_difference_in_the_other() {
+    let mut config = both_markets();
+    config.strategies.clear();
+    let mut rig = Rig::ready(config);
+    rig.streams(Market::Spot, true);
+    rig.take();
+    rig.reconcile(&[], &[]);
+    let web = rig.some_order();
+    rig.fill(&web, 10, 500_000, 10);
+    next_look(&mut rig);
+    rig.reconcile(&[], &[position(7, 50_000)]);
+    assert!(rig.engine.has_mismatch());
+    ask(&mut rig, Market::Spot);
+    rig.reconcile(&[], &[]);
+    assert!(rig.engine.has_mismatch(), "spot has nothing to say of it");
+}
+
+#[test]
+fn while_reducing_nothing_rests_that_could_add() {
+    let mut config = patient();
+    config.orders.open_orders_at_start = OpenOrdersAtStart::Adopt;
+    for paused_first in [false, true] {
+        let mut rig = Rig::fresh(config.clone());
+        rig.streams(Market::UsdM, true);
+        if !paused_first {
+            rig.reconcile(&[own(4)], &[]);
+            assert_eq!(rig.cancelled(), [], "it goes on");
+        }
+        rig.command(Command::Pause);
+        if paused_first {
+            rig.reconcile(&[], &[]);
+            ask(&mut rig, Market::UsdM);
+            rig.reconcile(&[own(4)], &[]);
+        }
+        assert_eq!(rig.engine.trading_state().0, TradingState::Reducing);
+        assert_eq!(rig.cancelled(), [own(4).client_order_id]);
+    }
 }
