@@ -63,6 +63,8 @@ mod snapshot;
 mod ticks;
 mod top;
 #[cfg(test)]
+mod top_tests;
+#[cfg(test)]
 mod window_tests;
 
 pub use change::{BookChange, Imbalance, SignalInvalid};

@@ -12,10 +12,10 @@ use market::{
     UpdateId, UtcMs,
 };
 
-const ID: InstrumentId = InstrumentId(7);
-const RETRY_NS: u64 = 1_000;
+pub(super) const ID: InstrumentId = InstrumentId(7);
+pub(super) const RETRY_NS: u64 = 1_000;
 
-fn level(price: i64, quantity: i64) -> Level {
+pub(super) fn level(price: i64, quantity: i64) -> Level {
     Level {
         price: Price(price),
         quantity: Quantity(quantity),
@@ -29,16 +29,23 @@ fn config() -> BookConfig {
         held_updates_max: 4,
         held_levels_max: 10,
         snapshot_retry_ns: RETRY_NS,
+        refresh_interval_ns: RETRY_NS / 2,
         ..BookConfig::default()
     }
 }
 
-fn book() -> Book {
+pub(super) fn book() -> Book {
     Book::new(&config(), ID, Market::UsdM)
 }
 
 /// A difference of one id, sent at 100 ms times its id.
-fn differ(book: &mut Book, id: u64, bids: &[Level], asks: &[Level], now: u64) -> BookChange {
+pub(super) fn differ(
+    book: &mut Book,
+    id: u64,
+    bids: &[Level],
+    asks: &[Level],
+    now: u64,
+) -> BookChange {
     let header = DepthHeader {
         instrument: ID,
         first_update_id: UpdateId(id),
@@ -50,11 +57,11 @@ fn differ(book: &mut Book, id: u64, bids: &[Level], asks: &[Level], now: u64) ->
     book.apply(&DepthUpdate { header, bids, asks }, MonoNs(now))
 }
 
-fn quiet(book: &mut Book, id: u64) -> BookChange {
+pub(super) fn quiet(book: &mut Book, id: u64) -> BookChange {
     differ(book, id, &[], &[], 1)
 }
 
-fn begin(book: &mut Book, id: u64, complete: bool) -> BookChange {
+pub(super) fn begin(book: &mut Book, id: u64, complete: bool) -> BookChange {
     let begin = SnapshotBegin {
         instrument: ID,
         last_update_id: UpdateId(id),
@@ -63,7 +70,7 @@ fn begin(book: &mut Book, id: u64, complete: bool) -> BookChange {
     book.snapshot_begin(&begin, MonoNs(1))
 }
 
-fn snapshot(book: &mut Book, id: u64, bids: &[Level], asks: &[Level]) -> BookChange {
+pub(super) fn snapshot(book: &mut Book, id: u64, bids: &[Level], asks: &[Level]) -> BookChange {
     begin(book, id, false);
     book.snapshot_levels(Side::Buy, bids);
     book.snapshot_levels(Side::Sell, asks);
@@ -71,7 +78,7 @@ fn snapshot(book: &mut Book, id: u64, bids: &[Level], asks: &[Level]) -> BookCha
 }
 
 /// Synced at id 10: bids at 1,000 and 990, asks at 1,001 and 1,010, known as far as that.
-fn synced() -> Book {
+pub(super) fn synced() -> Book {
     let mut book = book();
     snapshot(
         &mut book,
