@@ -27,7 +27,7 @@ impl Engine {
         if self.facts.sweeping {
             self.touch_all();
         }
-        let asking = self.links.iter().filter(|link| link.used && link.user_up);
+        let asking = self.links.iter().filter(|link| link.may_look());
         let links = asking.map(|link| link.ask_at);
         let instruments = self.instruments.iter().map(|one| one.wake());
         let assignments = self.assignments.iter().map(|one| one.pauses.wake);

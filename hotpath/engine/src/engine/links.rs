@@ -16,10 +16,12 @@ use market::{BookReason, DenialCode, Market, Money, MonoNs, VenueReport, wire_st
 const RECONCILE_RETRY_NS: u64 = 10_000_000_000;
 /// One whose answer has begun has so long: its parts are repeated, each in its time.
 const RECONCILE_UNDER_WAY_NS: u64 = 60_000_000_000;
-/// Without the private stream fills are told by nobody: the exchange is asked this often.
+/// Without the private stream fills are told by nobody: the exchange is asked this often. No more
+/// often while one of the two connections is away: a fate that nobody can ask for would use up the
+/// weight that the looks need when it is back.
 const RECONCILE_BLIND_NS: u64 = 5_000_000_000;
 /// The exchange is asked this often, without anything of ours too: somebody else may have traded.
-const RECONCILE_INTERVAL_NS: u64 = 60_000_000_000;
+pub(super) const RECONCILE_INTERVAL_NS: u64 = 60_000_000_000;
 /// Pause before the next look when answers and fills have crossed each other.
 pub(super) const RECONCILE_AGAIN_NS: u64 = 300_000_000;
 
@@ -111,10 +113,16 @@ impl Link {
         }
     }
 
-    /// How long what a look has found stays good enough.
-    pub(super) const fn pause_until_the_next_look(&self) -> u64 {
-        if self.user_up {
-            RECONCILE_INTERVAL_NS
+    /// Whether the account can be looked at. The first look waits for the private stream.
+    pub(super) const fn may_look(&self) -> bool {
+        self.used && (self.user_up || self.ever_reconciled)
+    }
+
+    /// The pause before the next look: `pause_ns` where the private stream tells what happens, and
+    /// the order connection takes queries.
+    pub(super) const fn pause(&self, pause_ns: u64) -> u64 {
+        if self.user_up && self.orders_up {
+            pause_ns
         } else {
             RECONCILE_BLIND_NS
         }
@@ -145,6 +153,10 @@ impl Engine {
             StreamKind::Orders => {
                 link.orders_up = change.up;
                 if change.up {
+                    // What waited for it is answered now.
+                    if link.ever_reconciled && !link.reconciled {
+                        link.ask_at = link.ask_at.min(now);
+                    }
                     self.free_exits(change.market);
                 }
             }
@@ -199,8 +211,8 @@ impl Engine {
         let now = self.facts.now;
         let link = &mut self.links[market as usize];
         link.reconciled = false;
-        // The first reconnect asks by itself, and so does the run that is under way.
-        if (link.user_up || link.ever_reconciled) && self.run.market != Some(market) {
+        // A reconnect asks by itself, and so does the run that is under way.
+        if link.user_up && self.run.market != Some(market) {
             link.ask_at = link.ask_at.min(now);
             self.schedule(now);
         }
@@ -211,8 +223,7 @@ impl Engine {
         let now = self.facts.now;
         for market in [Market::UsdM, Market::Spot] {
             let link = &self.links[market as usize];
-            let may_look = link.user_up || link.ever_reconciled;
-            if !link.used || !may_look || link.ask_at > now {
+            if !link.may_look() || link.ask_at > now {
                 continue;
             }
             let other_runs = self.run.market.is_some_and(|running| running != market);

@@ -7,7 +7,7 @@
 use super::core::Engine;
 use super::emit::Emit;
 use super::exposure::reserve_of;
-use super::links::{RECONCILE_AGAIN_NS, ReconcileRun};
+use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS, ReconcileRun};
 use super::trades::LISTED_IN_NS;
 use crate::bounds;
 use crate::config::OpenOrdersAtStart;
@@ -199,6 +199,7 @@ impl Engine {
                     false if self.has_differed(market) => RECONCILE_LISTED_NS,
                     false => RECONCILE_AGAIN_NS,
                 };
+                let pause = self.links[market as usize].pause(pause);
                 let again = self.facts.now.after(pause);
                 self.links[market as usize].ask_at = again;
                 self.schedule(again);
@@ -219,14 +220,14 @@ impl Engine {
         // Without the private stream this is true of a moment only.
         link.reconciled = link.user_up;
         link.ever_reconciled = true;
-        let next = self.facts.now.after(link.pause_until_the_next_look());
-        link.ask_at = next;
+        let pause = match self.wants_trades(market) {
+            true => RECONCILE_AGAIN_NS,
+            false => RECONCILE_INTERVAL_NS,
+        };
+        let link = &mut self.links[market as usize];
+        link.ask_at = self.facts.now.after(link.pause(pause));
+        let next = link.ask_at;
         self.schedule(next);
-        if self.wants_trades(market) {
-            let again = self.facts.now.after(RECONCILE_AGAIN_NS);
-            self.links[market as usize].ask_at = again;
-            self.schedule(again);
-        }
         self.agree_on_all(market, is_first, run.requested_at, emit);
         // What differs in the other market still does.
         self.trading.mismatch = self.instruments.iter().any(|one| one.facts.difference_told);

@@ -465,7 +465,7 @@ fn what_fills_while_the_private_stream_is_away_is_booked_and_has_its_exit() {
     let lots = order.quantity.0;
     let (query, told) = (RequestKind::Query, ReplyOutcome::Confirmed);
     rig.reply(&order, query, told, OrderState::Filled, lots);
-    assert!(next_look(&mut rig) <= 1_100);
+    assert!(next_look(&mut rig) <= 5_000);
     let trade = listed(41, 7, lots);
     rig.reconcile_listing(&[trade], &[], &[position(lots, 50_000)]);
     assert_eq!(rig.position(), lots);
@@ -552,4 +552,19 @@ fn while_reducing_nothing_rests_that_could_add() {
         assert_eq!(rig.engine.trading_state().0, TradingState::Reducing);
         assert_eq!(rig.cancelled(), [own(4).client_order_id]);
     }
+}
+
+#[test]
+fn a_fate_that_nobody_can_ask_for_does_not_make_looks_more_frequent() {
+    let (mut rig, order) = resting_at_a_look(patient());
+    rig.reconcile(&[], &[]);
+    assert_eq!(certainty(&rig, &order), Certainty::Unknown);
+    rig.streams(Market::UsdM, false);
+    rig.take();
+    // Every list has a position that the order may have made.
+    for _ in 0..3 {
+        assert_eq!(next_look(&mut rig), 5_000);
+        rig.reconcile(&[], &[position(order.quantity.0, 50_000)]);
+    }
+    assert_eq!((rig.position(), fates(&rig)), (0, vec![]));
 }
