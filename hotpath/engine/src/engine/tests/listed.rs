@@ -4,6 +4,7 @@
 //! adoption of a position; those are tested with reconciliation.
 
 use super::amend::{resting, settings};
+use super::lists::report;
 use super::rig::{ID, Rig, position};
 use crate::config::OpenOrdersAtStart;
 use crate::event::StreamKind;
@@ -14,22 +15,6 @@ use market::{
     ClientOrderId, ExchangeOrderId, Market, Money, NewOrder, OrderState, OrderType, PendingRequest,
     Price, Quantity, ReplyOutcome, RequestKind, Side, TimeInForce,
 };
-
-fn report(order: &NewOrder) -> OpenOrderReport {
-    OpenOrderReport {
-        instrument: ID,
-        client_order_id: order.client_order_id,
-        exchange_order_id: ExchangeOrderId(77),
-        state: OrderState::Accepted,
-        side: order.side,
-        order_type: order.order_type,
-        time_in_force: order.time_in_force,
-        reduce_only: order.reduce_only,
-        price: order.price,
-        quantity: order.quantity,
-        cumulative_quantity: Quantity(0),
-    }
-}
 
 /// The user stream breaks and comes back, so that the engine looks.
 fn look(rig: &mut Rig) {
@@ -52,7 +37,7 @@ fn a_list_tells_an_order_its_terms_and_its_id() {
     let changed = OpenOrderReport {
         price: Price(order.price.0 - 5),
         quantity: Quantity(order.quantity.0 + 3),
-        ..report(&order)
+        ..report(&order, 77)
     };
     rig.reconcile(&[changed], &[]);
     let expected = (changed.price, changed.quantity, ExchangeOrderId(77));
@@ -66,7 +51,7 @@ fn an_order_that_ended_stays_ended_whatever_an_older_list_says() {
     let (mut rig, order) = resting();
     look(&mut rig);
     rig.end(&order, OrderState::Canceled, 0);
-    rig.reconcile(&[report(&order)], &[]);
+    rig.reconcile(&[report(&order, 77)], &[]);
     let table = rig.engine.orders();
     let slot = table.find(&order.client_order_id).unwrap();
     assert_eq!(table.get(slot).state, OrderState::Canceled);
@@ -82,7 +67,7 @@ fn an_order_that_was_refused_and_is_there_is_cancelled() {
     rig.reply(&order, place, refused, OrderState::Rejected, 0);
     rig.forget();
     look(&mut rig);
-    rig.reconcile(&[report(&order)], &[]);
+    rig.reconcile(&[report(&order, 77)], &[]);
     assert!(rig.cancelled().contains(&order.client_order_id));
 }
 
@@ -93,7 +78,7 @@ fn a_listed_fill_is_told() {
     let filled = OpenOrderReport {
         state: OrderState::PartiallyFilled,
         cumulative_quantity: Quantity(1),
-        ..report(&order)
+        ..report(&order, 77)
     };
     rig.reconcile(&[filled], &[]);
     let table = rig.engine.orders();

@@ -4,51 +4,20 @@
 //! times of the next looks. Never: the terms of a listed order; those are in `listed`.
 
 use super::amend::{amended, answer, resting, settings};
+use super::lists::report;
 use super::rig::{ID, MS, Rig, config, imbalance, instrument, position};
 use crate::config::{EngineConfig, ExternalOrders, FirstStart, OpenOrdersAtStart};
 use crate::event::{Command, StreamKind};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
-use market::ids::Asset;
 use market::record::{DifferenceFate, Reconciled, Record};
 use market::{
-    Certainty, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Liquidity, Market, Money,
-    NewOrder, OpenOrderReport, OrderState, PositionReport, Price, Quantity, ReplyOutcome,
-    RequestKind, Side, Symbol, TradeId, TradeReport, TradingState, UtcMs,
+    Certainty, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Market, NewOrder,
+    OpenOrderReport, OrderState, PositionReport, Price, Quantity, ReplyOutcome, RequestKind, Side,
+    Symbol, TradingState,
 };
 
 const SPOT: InstrumentId = InstrumentId(1);
-
-fn report(order: &NewOrder) -> OpenOrderReport {
-    OpenOrderReport {
-        instrument: ID,
-        client_order_id: order.client_order_id,
-        exchange_order_id: ExchangeOrderId(7),
-        state: OrderState::Accepted,
-        side: order.side,
-        order_type: order.order_type,
-        time_in_force: order.time_in_force,
-        reduce_only: order.reduce_only,
-        price: order.price,
-        quantity: order.quantity,
-        cumulative_quantity: Quantity(0),
-    }
-}
-
-fn listed(id: u64, order: u64, lots: i64) -> TradeReport {
-    TradeReport {
-        instrument: ID,
-        trade_id: TradeId(id),
-        exchange_order_id: ExchangeOrderId(order),
-        side: Side::Buy,
-        price: Price(500_000),
-        quantity: Quantity(lots),
-        liquidity: Liquidity::Maker,
-        commission: Money(777),
-        commission_asset: Asset::new(b"USDT").unwrap(),
-        transaction_time: UtcMs(1_700_000_000_500),
-    }
-}
 
 fn own(number: u64) -> OpenOrderReport {
     let id = ClientOrderId::compose("fu", 9_999, number);
@@ -58,7 +27,7 @@ fn own(number: u64) -> OpenOrderReport {
         client_order_id: id,
         exchange_order_id: ExchangeOrderId(number),
         price: Price(490_000),
-        ..report(&order)
+        ..report(&order, 7)
     }
 }
 
@@ -79,7 +48,7 @@ fn ask(rig: &mut Rig, market: Market) {
     assert!(asked.iter().any(look), "{asked:?}");
 }
 
-fn certainty(rig: &Rig, order: &NewOrder) -> Certainty {
+pub(super) fn certainty(rig: &Rig, order: &NewOrder) -> Certainty {
     let table = rig.engine.orders();
     let slot = table.find(&order.client_order_id).unwrap();
     table.get(slot).certainty
@@ -100,7 +69,7 @@ fn reports(rig: &Rig) -> Vec<Reconciled> {
     all.collect()
 }
 
-fn fates(rig: &Rig) -> Vec<DifferenceFate> {
+pub(super) fn fates(rig: &Rig) -> Vec<DifferenceFate> {
     let records = rig.outbox.observer.records.iter();
     let all = records.filter_map(|one| match one {
         Record::Difference(one) => Some(one.fate),
@@ -110,7 +79,7 @@ fn fates(rig: &Rig) -> Vec<DifferenceFate> {
 }
 
 /// A book and an entry that may stand still for longer than a look takes to come.
-fn patient() -> EngineConfig {
+pub(super) fn patient() -> EngineConfig {
     let mut config = settings();
     config.signal.stale_after_ns = 600_000 * MS;
     config.risk.event_age_max_ns = 600_000 * MS;
@@ -118,7 +87,7 @@ fn patient() -> EngineConfig {
 }
 
 /// A maker entry that rests when the next look is asked for, which is now.
-fn resting_at_a_look(config: EngineConfig) -> (Rig, NewOrder) {
+pub(super) fn resting_at_a_look(config: EngineConfig) -> (Rig, NewOrder) {
     let mut rig = Rig::ready(config);
     rig.pass_ms(59_000);
     rig.book(500_000, 40, 10);
@@ -139,7 +108,7 @@ fn an_order_that_must_be_listed_and_is_not_is_doubted() {
 #[test]
 fn an_order_that_is_listed_is_not_doubted_and_goes_on() {
     let (mut rig, order) = resting_at_a_look(patient());
-    rig.reconcile(&[report(&order)], &[]);
+    rig.reconcile(&[report(&order, 7)], &[]);
     assert_eq!(certainty(&rig, &order), Certainty::Known);
     assert_eq!(rig.cancelled(), []);
 }
@@ -204,7 +173,7 @@ fn a_list_that_is_older_than_an_amendment_says_nothing_of_terms() {
     let told = (amend.order.price.0, amend.order.quantity.0);
     let (done, open) = (ReplyOutcome::Confirmed, OrderState::Accepted);
     rig.send(Input::OrderReply(answer(&amend, done, open, Some(told))));
-    rig.reconcile(&[report(&order)], &[]);
+    rig.reconcile(&[report(&order, 7)], &[]);
     assert_eq!(
         terms(&rig, &order),
         (amend.order.price, amend.order.quantity)
@@ -223,7 +192,7 @@ fn a_list_says_nothing_of_terms_while_an_amendment_is_open() {
     assert_eq!(next_look(&mut rig), 500);
     let other = OpenOrderReport {
         price: Price(order.price.0 - 20),
-        ..report(&order)
+        ..report(&order, 7)
     };
     rig.reconcile(&[other], &[]);
     assert_eq!(terms(&rig, &order), (order.price, order.quantity));
@@ -238,7 +207,7 @@ fn a_list_does_not_change_the_terms_of_an_order_that_ended() {
     rig.end(&order, OrderState::Canceled, 0);
     let changed = OpenOrderReport {
         price: Price(order.price.0 - 5),
-        ..report(&order)
+        ..report(&order, 7)
     };
     rig.reconcile(&[changed], &[]);
     assert_eq!(terms(&rig, &order), (order.price, order.quantity));
@@ -304,7 +273,7 @@ fn a_fill_told_in_the_moment_of_the_request_waits_for_the_next_look() {
 }
 
 /// Waits until the next look goes out, and says after how many milliseconds it did.
-fn next_look(rig: &mut Rig) -> u64 {
+pub(super) fn next_look(rig: &mut Rig) -> u64 {
     let begun = rig.time;
     while rig.time - begun < 70_000 * MS {
         rig.pass_ms(10);
@@ -404,14 +373,14 @@ fn what_is_held_beside_us_is_a_part_of_the_exchanges_position() {
     rig.confirm(&target);
     rig.pass_ms(100);
     ask(&mut rig, Market::UsdM);
-    rig.reconcile_listing(&[], &[report(&target)], &[position(8 + lots, 50_000)]);
+    rig.reconcile_listing(&[], &[report(&target, 7)], &[position(8 + lots, 50_000)]);
     assert_eq!((rig.position(), fates(&rig)), (lots, vec![]));
     assert_eq!(reports(&rig).len(), 1);
     // Two lots more that nobody can explain are ours in the end: the sum is the exchange's.
     ask(&mut rig, Market::UsdM);
     for _ in 0..20 {
         rig.pass_ms(300);
-        rig.reconcile_listing(&[], &[report(&target)], &[position(10 + lots, 50_000)]);
+        rig.reconcile_listing(&[], &[report(&target, 7)], &[position(10 + lots, 50_000)]);
     }
     assert_eq!(fates(&rig), [DifferenceFate::Open, DifferenceFate::Adopted]);
     assert_eq!(
@@ -448,54 +417,6 @@ fn a_cancel_of_somebody_elses_order_is_repeated_after_ten_seconds() {
         cancelled.push(rig.cancelled().len());
     }
     assert_eq!(cancelled, [1, 0, 1]);
-}
-
-#[test]
-fn what_fills_while_the_private_stream_is_away_is_booked_and_has_its_exit() {
-    let mut rig = Rig::ready(patient());
-    rig.book(500_000, 40, 10);
-    let order = rig.place_one();
-    rig.confirm(&order);
-    rig.stream(StreamKind::User, Market::UsdM, false);
-    assert_eq!(rig.cancelled(), [order.client_order_id]);
-    // The cancel comes too late, and a query tells why.
-    let (cancel, refused) = (RequestKind::Cancel, ReplyOutcome::Rejected);
-    rig.reply(&order, cancel, refused, OrderState::Accepted, 0);
-    rig.pass_ms(500);
-    let lots = order.quantity.0;
-    let (query, told) = (RequestKind::Query, ReplyOutcome::Confirmed);
-    rig.reply(&order, query, told, OrderState::Filled, lots);
-    assert!(next_look(&mut rig) <= 5_000);
-    let trade = listed(41, 7, lots);
-    rig.reconcile_listing(&[trade], &[], &[position(lots, 50_000)]);
-    assert_eq!(rig.position(), lots);
-    let exit = rig.place_one();
-    assert_eq!((exit.side, exit.quantity.0), (Side::Sell, lots));
-    assert!(!rig.engine.account_page().reconciled, "entries stay shut");
-}
-
-#[test]
-fn without_the_private_stream_the_account_is_looked_at_every_five_seconds() {
-    let mut rig = Rig::ready(patient());
-    rig.stream(StreamKind::User, Market::UsdM, false);
-    rig.take();
-    for _ in 0..3 {
-        assert_eq!(next_look(&mut rig), 5_000);
-        rig.reconcile(&[], &[]);
-    }
-    // It comes back while orders cannot be sent: what was missed is asked for all the same.
-    rig.stream(StreamKind::Orders, Market::UsdM, false);
-    rig.stream(StreamKind::User, Market::UsdM, true);
-    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
-}
-
-#[test]
-fn before_the_first_look_nobody_is_asked_without_the_private_stream() {
-    let mut rig = Rig::fresh(patient());
-    rig.stream(StreamKind::Orders, Market::UsdM, true);
-    rig.stream(StreamKind::User, Market::UsdM, false);
-    rig.pass_ms(30_000);
-    assert_eq!(rig.take(), []);
 }
 
 #[test]
@@ -552,19 +473,4 @@ fn while_reducing_nothing_rests_that_could_add() {
         assert_eq!(rig.engine.trading_state().0, TradingState::Reducing);
         assert_eq!(rig.cancelled(), [own(4).client_order_id]);
     }
-}
-
-#[test]
-fn a_fate_that_nobody_can_ask_for_does_not_make_looks_more_frequent() {
-    let (mut rig, order) = resting_at_a_look(patient());
-    rig.reconcile(&[], &[]);
-    assert_eq!(certainty(&rig, &order), Certainty::Unknown);
-    rig.streams(Market::UsdM, false);
-    rig.take();
-    // Every list has a position that the order may have made.
-    for _ in 0..3 {
-        assert_eq!(next_look(&mut rig), 5_000);
-        rig.reconcile(&[], &[position(order.quantity.0, 50_000)]);
-    }
-    assert_eq!((rig.position(), fates(&rig)), (0, vec![]));
 }

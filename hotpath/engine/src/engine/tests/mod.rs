@@ -5,6 +5,7 @@
 mod absurd;
 mod account;
 mod amend;
+mod blind;
 mod breakers;
 mod cells;
 mod checkpoint;
@@ -13,6 +14,7 @@ mod collar;
 mod exposure;
 mod listed;
 mod listing;
+mod lists;
 mod looks;
 mod orders;
 mod properties;

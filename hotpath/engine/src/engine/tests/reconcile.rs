@@ -3,19 +3,19 @@
 //! In: lists as the exchange would give them. Out: checks of fills, records, requests and states.
 //! Never: a look inside.
 
+use super::lists::trade;
 use super::rig::{ID, MS, Rig, config, imbalance, position};
 use crate::config::{EngineConfig, ExternalOrders, FirstStart};
 use crate::event::StreamKind;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
 use market::account::OpenOrderReport;
-use market::ids::Asset;
 use market::record::{DifferenceFate, Fill, FirstStartFate, Record};
 use market::{
     AccountConfigChange, AlgoOrderReport, ClientOrderId, DenialCode, ElsewhereReport,
-    ExchangeOrderId, InstrumentMemory, Liquidity, Market, Money, NewOrder, OrderState, OrderType,
-    Price, Quantity, ReplyOutcome, RequestKind, SetupFault, SetupReport, Side, StateReason,
-    TimeInForce, TradeId, TradeReport, TradesWanted, TradingState, UtcMs,
+    ExchangeOrderId, InstrumentMemory, Market, Money, NewOrder, OrderState, OrderType, Price,
+    Quantity, ReplyOutcome, RequestKind, SetupFault, SetupReport, Side, StateReason, TimeInForce,
+    TradeId, TradesWanted, TradingState, UtcMs,
 };
 
 fn taker() -> EngineConfig {
@@ -31,21 +31,6 @@ fn taker() -> EngineConfig {
 fn entry(rig: &mut Rig) -> NewOrder {
     rig.book(500_000, 40, 10);
     rig.place_one()
-}
-
-fn listed(id: u64, order: u64, side: Side, lots: i64, price: i64) -> TradeReport {
-    TradeReport {
-        instrument: ID,
-        trade_id: TradeId(id),
-        exchange_order_id: ExchangeOrderId(order),
-        side,
-        price: Price(price),
-        quantity: Quantity(lots),
-        liquidity: Liquidity::Maker,
-        commission: Money(777),
-        commission_asset: Asset::new(b"USDT").unwrap(),
-        transaction_time: UtcMs(1_700_000_000_500),
-    }
 }
 
 fn open_order(id: &str, exchange_id: u64) -> OpenOrderReport {
@@ -112,8 +97,8 @@ fn a_fill_that_the_stream_lost_is_booked_with_its_real_trade() {
     );
     rig.forget();
     let trades = [
-        listed(4_001, 7, Side::Buy, 12, 500_001),
-        listed(4_002, 7, Side::Buy, 7, 500_002),
+        trade(4_001, 7, Side::Buy, 12, 500_001),
+        trade(4_002, 7, Side::Buy, 7, 500_002),
     ];
     rig.reconcile_listing(&trades, &[], &[position(19, 50_000)]);
     let booked = fills(&rig);
@@ -180,7 +165,7 @@ fn trades_of_an_order_without_an_exchange_id_wait_for_it() {
     // Neither its reply nor its events come; somebody else has a position change meanwhile.
     rig.stream(StreamKind::User, Market::UsdM, false);
     rig.stream(StreamKind::User, Market::UsdM, true);
-    let trades = [listed(4_001, 7, Side::Buy, 19, 500_001)];
+    let trades = [trade(4_001, 7, Side::Buy, 19, 500_001)];
     rig.reconcile_listing(&trades, &[], &[position(19, 50_000)]);
     assert_eq!((rig.position(), fills(&rig).len()), (0, 0));
     rig.reply(
@@ -207,7 +192,7 @@ fn a_position_that_differs_reduces_and_is_explained_by_trades_of_others() {
     assert_eq!(fates(&rig), [DifferenceFate::Open]);
     assert!(wanted(&mut rig).is_some());
     rig.reconcile_listing(
-        &[listed(50, 99, Side::Buy, 5, 499_000)],
+        &[trade(50, 99, Side::Buy, 5, 499_000)],
         &[],
         &[position(5, 50_000)],
     );
@@ -261,7 +246,7 @@ fn a_start_goes_on_from_the_memory_of_the_one_before() {
     let asked = wanted(&mut rig).expect("the trades since");
     assert_eq!(asked.after, TradeId(70));
     rig.reconcile_listing(
-        &[listed(71, 99, Side::Sell, 4, 501_000)],
+        &[trade(71, 99, Side::Sell, 4, 501_000)],
         &[],
         &[position(6, 50_000)],
     );
