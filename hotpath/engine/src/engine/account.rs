@@ -3,10 +3,10 @@
 //! In: what the exchange says by itself of our orders and account. Out: order changes, fills, positions.
 //! Never: a verdict that the exchange did not give (I3), a trade twice (I6).
 
+use super::adopt::SLOT_ADOPTED;
 use super::core::{Engine, FOREIGN};
 use super::emit::Emit;
 use super::fees::fee_in_quote;
-use super::reconcile::SLOT_ADOPTED;
 use super::trades::Traded;
 use crate::bounds;
 use crate::orders::{Evidence, Order};
@@ -33,14 +33,14 @@ impl Engine {
             return;
         };
         self.touch(update.instrument);
-        let found = self.orders.find(&update.client_order_id);
+        let known = self.orders.find(&update.client_order_id);
+        let found = known.or_else(|| self.adopt_told(update, emit));
         if found.is_none() {
             let ours = self.orders.is_ours(&update.client_order_id);
             self.orders.counters.forgotten += u64::from(ours);
             self.orders.counters.foreign += u64::from(!ours && update.execution == Execution::New);
             if ours && !update.state.is_final() {
-                // An order of an earlier start was under way longer than that start's end and this
-                // one's first look: only another look adopts or cancels it.
+                // Only another look can say what becomes of it.
                 self.doubt(self.config.instruments[index].market);
             }
         }
@@ -151,7 +151,14 @@ impl Engine {
                 self.orders.counters.late_fills += 1;
                 return false;
             }
-            if !self.orders.fill(slot, lots, self.facts.now) {
+            // What an adopted order began with may hold this trade, of which nobody knew.
+            let part = if order.slot == SLOT_ADOPTED {
+                let whole = traded.cumulative.unwrap_or(order.new.quantity);
+                Quantity((whole - order.filled).0.clamp(0, lots.0))
+            } else {
+                lots
+            };
+            if !self.orders.fill(slot, part, self.facts.now) {
                 return false;
             }
         }

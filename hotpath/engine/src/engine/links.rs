@@ -24,6 +24,9 @@ const RECONCILE_BLIND_NS: u64 = 5_000_000_000;
 pub(super) const RECONCILE_INTERVAL_NS: u64 = 60_000_000_000;
 /// Pause before the next look when answers and fills have crossed each other.
 pub(super) const RECONCILE_AGAIN_NS: u64 = 300_000_000;
+/// The pause doubles so often while an order's fate stays open: what only the order connection can
+/// answer would use up the weight of the looks that its answer needs.
+const MOST_DOUBLINGS: u8 = 3;
 
 wire_struct! {
     /// One part of the venue.
@@ -43,6 +46,8 @@ wire_struct! {
         pub ever_reconciled: bool,
         /// When to ask; [`NEVER`] while it makes no sense.
         pub ask_at: MonoNs,
+        /// Looks in a row that ended while an order's fate or fills were open.
+        pub looks_in_vain: u8,
         /// Wallet less our own net profit, as of the last reconciliation.
         pub wallet_base: Money,
         /// The wallet was told at least once.
@@ -99,6 +104,7 @@ impl Link {
             reconciled: false,
             ever_reconciled: false,
             ask_at: NEVER,
+            looks_in_vain: 0,
             wallet_base: Money::ZERO,
             wallet_known: false,
             margin: None,
@@ -128,6 +134,13 @@ impl Link {
         }
     }
 
+    /// The pause after a look that an open fate has kept from a conclusion.
+    pub(super) fn pause_in_vain(&mut self) -> u64 {
+        let pause = RECONCILE_AGAIN_NS << self.looks_in_vain.min(MOST_DOUBLINGS);
+        self.looks_in_vain = self.looks_in_vain.saturating_add(1);
+        pause
+    }
+
     /// Whether entries can be made here, or the code that says why not.
     pub(super) fn ready(&self) -> Result<(), DenialCode> {
         if !(self.market_up && self.user_up && self.orders_up) {
@@ -152,6 +165,7 @@ impl Engine {
             StreamKind::Market => link.market_up = change.up,
             StreamKind::Orders => {
                 link.orders_up = change.up;
+                link.looks_in_vain = 0;
                 if change.up {
                     // What waited for it is answered now.
                     if link.ever_reconciled && !link.reconciled {
@@ -165,6 +179,7 @@ impl Engine {
                 // Events may have been missed in between; only the exchange knows. While the stream
                 // is away it is asked, too: what fills meanwhile needs its exits.
                 link.reconciled = false;
+                link.looks_in_vain = 0;
                 link.ask_at = match change.up || !link.ever_reconciled {
                     true => NEVER,
                     false => now.after(RECONCILE_BLIND_NS),

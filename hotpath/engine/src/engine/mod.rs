@@ -3,13 +3,14 @@
 //! In: [`crate::Event`]s. Out: what [`crate::Outbox`] holds. Never: two events at once.
 //!
 //! `core` holds the state and the order of a step; `absurd` refuses, `market_data`, `answers`, `account`,
-//! `links` and `reconcile` take the inputs, `trades` and `externals` what reconciliation brings
-//! besides; `clock`, `exposure` and `breakers` keep what risk asks for, `protection` what lies at
+//! `links` and `reconcile` take the inputs, `trades`, `adopt` and `externals` what reconciliation
+//! brings besides; `clock`, `exposure` and `breakers` keep what risk asks for, `protection` what lies at
 //! the exchange beside us; `decide` runs strategies, planner and risk; `deadlines`, `pages` and
 //! `checkpoint` do what their names say.
 
 mod absurd;
 mod account;
+mod adopt;
 mod amend;
 mod answers;
 mod assignment;

@@ -2,8 +2,8 @@
 //!
 //! In: the state. Out: plain copies for shared memory. Never: a decision.
 
+use super::adopt::SLOT_ADOPTED;
 use super::core::Engine;
-use super::reconcile::SLOT_ADOPTED;
 use crate::bounds;
 use crate::orders::Order;
 use crate::signal::Top;

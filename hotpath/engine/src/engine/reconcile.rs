@@ -6,22 +6,17 @@
 
 use super::core::Engine;
 use super::emit::Emit;
-use super::exposure::reserve_of;
 use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS, ReconcileRun};
 use super::trades::LISTED_IN_NS;
 use crate::bounds;
-use crate::config::OpenOrdersAtStart;
-use crate::orders::{Evidence, NEVER, Order};
+use crate::orders::{Evidence, Order};
 use crate::outbox::{Observer, Request};
-use market::record::{Adopted, Difference, DifferenceFate, Reconciled, Record};
+use market::record::{Difference, DifferenceFate, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
-    Instrument, InstrumentId, IntentId, Market, Money, MonoNs, NewOrder, OpenOrderReport,
-    OrderState, OrderTerms, PendingRequest, Quantity, TradingState,
+    Instrument, InstrumentId, Market, Money, MonoNs, OpenOrderReport, OrderState, OrderTerms,
+    PendingRequest, Quantity,
 };
-
-/// The slot of orders that no strategy wants: adopted ones.
-pub(super) const SLOT_ADOPTED: u8 = u8::MAX;
 
 /// A refused first start looks again: the account may have been emptied.
 const REFUSED_LOOK_NS: u64 = 5_000_000_000;
@@ -73,8 +68,11 @@ impl Engine {
             let market = self.config.instruments[usize::from(report.instrument.0)].market;
             if self.is_only_looking(market) {
                 self.run.own += 1;
-            } else {
-                self.adopt_order(report, emit);
+            } else if let Some(slot) = self.adopt_order(report, emit) {
+                let order = self.orders.get_mut(slot);
+                order.listed = true;
+                self.run.cancelled += u32::from(order.cancel_wanted);
+                self.run.adopted += u32::from(!order.cancel_wanted);
             }
         } else {
             self.take_external(report, emit);
@@ -114,64 +112,6 @@ impl Engine {
         }
     }
 
-    /// An order of an earlier life.
-    fn adopt_order<O: Observer>(&mut self, report: &OpenOrderReport, emit: &mut Emit<'_, O>) {
-        let Some((slot, _)) = self.orders.reserve() else {
-            self.orders.counters.violations += 1;
-            return;
-        };
-        let market = self.config.instruments[usize::from(report.instrument.0)].market;
-        let index = usize::from(report.instrument.0);
-        let desk = *self.by_instrument[index].last().expect("each has a desk");
-        self.facts.intent += 1;
-        let new = NewOrder {
-            client_order_id: report.client_order_id,
-            intent: IntentId(self.facts.intent),
-            instrument: report.instrument,
-            strategy: self.assignments[usize::from(desk)].strategy,
-            side: report.side,
-            order_type: report.order_type,
-            time_in_force: report.time_in_force,
-            price: report.price,
-            quantity: report.quantity,
-            reduce_only: report.reduce_only,
-        };
-        // While reducing nothing may rest that could add (I19).
-        let adds = self.trading_state().0 == TradingState::Reducing && !new.only_reduces(market);
-        let policy = self.config.orders.open_orders_at_start;
-        let cancel = adds || policy == OpenOrdersAtStart::Cancel;
-        let instrument = self.config.instruments[usize::from(report.instrument.0)];
-        // What it filled before this life is in the position that the exchange states.
-        let order = Order {
-            exchange_order_id: report.exchange_order_id,
-            state: report.state,
-            pending: PendingRequest::None,
-            filled: report.cumulative_quantity,
-            told: report.cumulative_quantity,
-            cancel_wanted: cancel,
-            listed: true,
-            reserve: reserve_of(
-                &new,
-                instrument.market,
-                instrument.notional(report.price, report.quantity),
-            ),
-            ..Order::submitted(new, desk, SLOT_ADOPTED, self.facts.now, NEVER)
-        };
-        self.orders.insert(slot, order);
-        self.facts.sweeping |= cancel;
-        self.run.cancelled += u32::from(cancel);
-        self.run.adopted += u32::from(!cancel);
-        emit.record(Record::Adopted(Adopted {
-            client_order_id: report.client_order_id,
-            instrument: report.instrument,
-            side: report.side,
-            price: report.price,
-            quantity: report.quantity,
-            cumulative_quantity: report.cumulative_quantity,
-            cancelled: cancel,
-        }));
-    }
-
     pub(super) fn end_reconcile<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
         let Some(market) = self.run.market.filter(|_| self.run.begun) else {
             return;
@@ -194,10 +134,14 @@ impl Engine {
             None => {
                 // A look without need can wait until the fills under way have settled.
                 let calm = self.links[market as usize].reconciled && !self.wants_trades(market);
-                let pause = match calm {
-                    true => RECONCILE_CALM_NS,
-                    false if self.has_differed(market) => RECONCILE_LISTED_NS,
-                    false => RECONCILE_AGAIN_NS,
+                let pause = if calm {
+                    RECONCILE_CALM_NS
+                } else if !clear {
+                    self.links[market as usize].pause_in_vain()
+                } else if self.has_differed(market) {
+                    RECONCILE_LISTED_NS
+                } else {
+                    RECONCILE_AGAIN_NS
                 };
                 let pause = self.links[market as usize].pause(pause);
                 let again = self.facts.now.after(pause);
@@ -220,6 +164,7 @@ impl Engine {
         // Without the private stream this is true of a moment only.
         link.reconciled = link.user_up;
         link.ever_reconciled = true;
+        link.looks_in_vain = 0;
         let pause = match self.wants_trades(market) {
             true => RECONCILE_AGAIN_NS,
             false => RECONCILE_INTERVAL_NS,

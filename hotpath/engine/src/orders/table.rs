@@ -172,6 +172,13 @@ impl OrderTable {
         id.parse(&self.config.client_id_prefix).is_some()
     }
 
+    /// True when the id has our prefix and form, and another start than this one made it.
+    #[must_use]
+    pub fn is_of_earlier_life(&self, id: &ClientOrderId) -> bool {
+        let made = id.parse(&self.config.client_id_prefix);
+        made.is_some_and(|(epoch, _)| epoch != self.config.client_id_epoch)
+    }
+
     /// The order in `slot`.
     ///
     /// # Panics

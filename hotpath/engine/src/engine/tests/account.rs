@@ -2,16 +2,16 @@
 //!
 //! In: verbs, streams, reports. Out: checks of requests and states. Never: a look inside.
 
-use super::rig::{ID, Rig, WALLET, config, dummy, imbalance, instrument, position, update};
+use super::rig::{ID, Rig, WALLET, config, dummy, imbalance, instrument, position};
 use crate::event::{Command, StreamKind};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
 use market::account::OpenOrderReport;
 use market::record::{KillAct, KillStep, Record};
 use market::{
-    ClientOrderId, DenialCode, ExchangeOrderId, Execution, InstrumentId, Market, Money, NewOrder,
-    NonAction, OrderState, OrderType, Price, Quantity, Rate, Side, StateReason, Symbol,
-    TimeInForce, TradingState,
+    ClientOrderId, DenialCode, ExchangeOrderId, InstrumentId, Market, Money, NewOrder, NonAction,
+    OrderState, OrderType, Price, Quantity, Rate, Side, StateReason, Symbol, TimeInForce,
+    TradingState,
 };
 
 fn taker() -> ImbalanceParameters {
@@ -153,41 +153,6 @@ fn a_position_found_at_start_gets_its_exits() {
     assert_eq!((target.side, target.quantity), (Side::Buy, Quantity(8)));
     assert_eq!(target.price, Price(499_000));
     assert_eq!(rig.position(), -8);
-}
-
-#[test]
-fn a_fill_of_an_earlier_start_before_the_first_look_gets_its_exits_too() {
-    let mut rig = Rig::fresh(config(Market::UsdM, &[imbalance(taker())]));
-    rig.streams(Market::UsdM, true);
-    rig.sync();
-    rig.take();
-    let mut order = rig.some_order();
-    order.client_order_id = ClientOrderId::compose("fu", 9_999, 3);
-    rig.fill(&order, 4, 500_001, 10);
-    rig.reconcile(&[], &[position(4, 50_000)]);
-    assert_eq!(state(&rig), TradingState::Active);
-    let target = rig.place_one();
-    assert_eq!((target.side, target.quantity), (Side::Sell, Quantity(4)));
-    assert_eq!(rig.position(), 4);
-    // Later the same is somebody's who has to be asked.
-    rig.fill(&order, 2, 500_001, 10);
-    rig.reconcile(&[], &[position(6, 50_000)]);
-    assert_eq!(state(&rig), TradingState::Reducing);
-}
-
-#[test]
-fn an_order_of_an_earlier_start_that_arrives_after_the_first_look_is_found_and_cancelled() {
-    let mut rig = rig();
-    let late = ClientOrderId::compose("fu", 9_999, 3);
-    let mut order = rig.some_order();
-    let opened = |order: &NewOrder| update(order, Execution::New, OrderState::Accepted, 0);
-    rig.send(Input::OrderUpdate(opened(&order)));
-    assert_eq!(rig.take(), [], "somebody else's is somebody else's");
-    order.client_order_id = late;
-    rig.send(Input::OrderUpdate(opened(&order)));
-    assert_eq!(rig.take(), [Request::Reconcile(ID)]);
-    rig.reconcile(&[open_order(late.as_str(), Side::Buy)], &[]);
-    assert_eq!(rig.cancelled(), [late]);
 }
 
 #[test]

@@ -474,3 +474,30 @@ fn while_reducing_nothing_rests_that_could_add() {
         assert_eq!(rig.cancelled(), [own(4).client_order_id]);
     }
 }
+
+/// A fate that only a mute order connection could tell keeps every look from its conclusion.
+#[test]
+fn looks_that_an_open_fate_keeps_from_a_conclusion_come_further_and_further_apart() {
+    let mut rig = Rig::ready(taker());
+    rig.book(500_000, 40, 10);
+    let order = rig.place_one();
+    rig.pass_ms(3_000);
+    assert_eq!(certainty(&rig, &order), Certainty::Unknown);
+    rig.stream(StreamKind::User, Market::UsdM, false);
+    rig.stream(StreamKind::User, Market::UsdM, true);
+    let differs = [position(3, 50_000)];
+    assert_eq!(next_look(&mut rig), 10);
+    rig.reconcile(&[], &differs);
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        pauses.push(next_look(&mut rig));
+        rig.reconcile(&[], &differs);
+    }
+    assert_eq!(pauses, [300, 600, 1_200, 2_400, 2_400, 2_400]);
+    // An order connection that comes back may answer.
+    rig.stream(StreamKind::Orders, Market::UsdM, false);
+    rig.stream(StreamKind::Orders, Market::UsdM, true);
+    assert_eq!(next_look(&mut rig), 10);
+    rig.reconcile(&[], &differs);
+    assert_eq!(next_look(&mut rig), 300);
+}

@@ -4,6 +4,7 @@
 
 mod absurd;
 mod account;
+mod adopt;
 mod amend;
 mod blind;
 mod breakers;

@@ -1,0 +1,111 @@
+//! Orders of an earlier life: taken over from the first word about them, a list or an event.
+//!
+//! In: what the exchange says of an order with an id of ours that is not in the table. Out: the
+//! order in the table, and its cancel where it may not go on. Never: an order of this life, whose
+//! slot it may have lost only after its end; anything while the account may only be looked at.
+
+use super::core::Engine;
+use super::emit::Emit;
+use super::exposure::reserve_of;
+use crate::config::OpenOrdersAtStart;
+use crate::orders::{NEVER, Order};
+use crate::outbox::Observer;
+use market::record::{Adopted, Record};
+use market::{IntentId, NewOrder, OpenOrderReport, OrderUpdate, PendingRequest, TradingState};
+
+/// The slot of orders that no strategy wants: adopted ones.
+pub(super) const SLOT_ADOPTED: u8 = u8::MAX;
+
+impl Engine {
+    /// Takes over what an event tells. A list that is older than the event finds it there, with
+    /// what it has filled and whether it has ended.
+    pub(super) fn adopt_told<O: Observer>(
+        &mut self,
+        update: &OrderUpdate,
+        emit: &mut Emit<'_, O>,
+    ) -> Option<u16> {
+        let market = self.config.instruments[usize::from(update.instrument.0)].market;
+        let ours = self.orders.is_of_earlier_life(&update.client_order_id);
+        if !ours || self.is_only_looking(market) {
+            return None;
+        }
+        self.adopt_order(
+            &OpenOrderReport {
+                instrument: update.instrument,
+                client_order_id: update.client_order_id,
+                exchange_order_id: update.exchange_order_id,
+                state: update.state,
+                side: update.side,
+                order_type: update.order_type,
+                time_in_force: update.time_in_force,
+                reduce_only: update.reduce_only,
+                price: update.price,
+                quantity: update.quantity,
+                cumulative_quantity: update.cumulative_quantity,
+            },
+            emit,
+        )
+    }
+
+    /// What it filled before this life is in the position that the exchange states; what it filled
+    /// since has trades that are booked each by its own id.
+    pub(super) fn adopt_order<O: Observer>(
+        &mut self,
+        report: &OpenOrderReport,
+        emit: &mut Emit<'_, O>,
+    ) -> Option<u16> {
+        let Some((slot, _)) = self.orders.reserve() else {
+            self.orders.counters.violations += 1;
+            return None;
+        };
+        let index = usize::from(report.instrument.0);
+        let desk = *self.by_instrument[index].last().expect("each has a desk");
+        self.facts.intent += 1;
+        let new = NewOrder {
+            client_order_id: report.client_order_id,
+            intent: IntentId(self.facts.intent),
+            instrument: report.instrument,
+            strategy: self.assignments[usize::from(desk)].strategy,
+            side: report.side,
+            order_type: report.order_type,
+            time_in_force: report.time_in_force,
+            price: report.price,
+            quantity: report.quantity,
+            reduce_only: report.reduce_only,
+        };
+        let instrument = self.config.instruments[index];
+        // While reducing nothing may rest that could add (I19).
+        let adds = self.trading_state().0 == TradingState::Reducing
+            && !new.only_reduces(instrument.market);
+        let policy = self.config.orders.open_orders_at_start;
+        let open = !report.state.is_final();
+        let cancel = open && (adds || policy == OpenOrdersAtStart::Cancel);
+        let order = Order {
+            exchange_order_id: report.exchange_order_id,
+            state: report.state,
+            pending: PendingRequest::None,
+            filled: report.cumulative_quantity,
+            told: report.cumulative_quantity,
+            cancel_wanted: cancel,
+            reserve: reserve_of(
+                &new,
+                instrument.market,
+                instrument.notional(report.price, report.quantity),
+            ),
+            ..Order::submitted(new, desk, SLOT_ADOPTED, self.facts.now, NEVER)
+        };
+        self.orders.insert(slot, order);
+        self.orders.settle(slot, self.facts.now);
+        self.facts.sweeping |= cancel;
+        emit.record(Record::Adopted(Adopted {
+            client_order_id: report.client_order_id,
+            instrument: report.instrument,
+            side: report.side,
+            price: report.price,
+            quantity: report.quantity,
+            cumulative_quantity: report.cumulative_quantity,
+            cancelled: cancel,
+        }));
+        Some(slot)
+    }
+}
