@@ -139,7 +139,12 @@ pub const fn round_div_saturating(dividend: i128, divisor: i128) -> i64 {
     }
 }
 
-const fn round_div_wide(dividend: i128, divisor: i128) -> i128 {
+/// `dividend / divisor`, to the nearest; half away from zero.
+///
+/// # Panics
+/// When `divisor` is 0.
+#[must_use]
+pub const fn round_div_wide(dividend: i128, divisor: i128) -> i128 {
     assert!(divisor != 0);
     let quotient = dividend / divisor;
     let remainder = dividend % divisor;

@@ -112,6 +112,8 @@ pub enum Input<'a> {
     TradesListed(InstrumentId),
     /// What an earlier start knew of an instrument: among the first inputs of a start that has it.
     Remember(InstrumentMemory),
+    /// An earlier start knew this account, and none this instrument: among the first inputs.
+    Unseen(InstrumentId),
     /// No earlier start knew this account: the first input of such a start.
     FirstStart,
     /// One open conditional order at the exchange.
@@ -301,6 +303,7 @@ input_codec! {
     66 => AccountConfig,
     68 => Listing,
     69 => Income,
+    70 => Unseen,
 }
 
 impl<'a> Event<'a> {

@@ -8,6 +8,7 @@
 
 use crate::state_directory::{StateError, write_durably};
 use engine::Engine;
+use market::units::round_div_wide;
 use market::{Instrument, InstrumentId, InstrumentMemory, Quantity, Step, TradeId, UtcMs};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -225,8 +226,8 @@ impl AccountFile {
         Ok(memory)
     }
 
-    /// An instrument that is not configured any more is forgotten, and so is a position whose
-    /// ticks or lots have changed: the exchange states it anew.
+    /// An instrument that is not configured any more is forgotten, and so is a position that the
+    /// exchange's present lots cannot hold. What is forgotten is somebody else's if it is met again.
     fn take_line(&self, line: &str, memory: &mut AccountMemory) -> Option<()> {
         let words: Vec<&str> = line.strip_prefix("instrument ")?.split(' ').collect();
         let [
@@ -252,22 +253,68 @@ impl AccountFile {
             opening: Quantity(opening.parse().ok()?),
         };
         let mut table = self.instruments.iter();
-        let found = table.position(|one| {
-            let same_steps = step(one.tick) == tick && step(one.lot) == lot;
-            same_steps && one.market.as_str() == market && one.symbol.as_str() == symbol
-        });
+        let found =
+            table.position(|one| one.market.as_str() == market && one.symbol.as_str() == symbol);
         if let Some(index) = found {
-            *memory.instruments.get_mut(index)? = Some(InstrumentMemory {
-                instrument: InstrumentId(index as u16),
-                ..told
-            });
+            let now = &self.instruments[index];
+            let (tick, lot) = (parse_step(tick)?, parse_step(lot)?);
+            *memory.instruments.get_mut(index)? =
+                on_grid(&told, (tick, lot), now).map(|told| InstrumentMemory {
+                    instrument: InstrumentId(index as u16),
+                    ..told
+                });
         }
         Some(())
     }
 }
 
+/// What was told in other ticks and lots, in those of now; `None` where a quantity has no whole
+/// number of lots any more.
+fn on_grid(
+    told: &InstrumentMemory,
+    (tick, lot): (Step, Step),
+    now: &Instrument,
+) -> Option<InstrumentMemory> {
+    let (up, down) = ratio(lot, now.lot);
+    let lots = |quantity: Quantity| {
+        let whole = i128::from(quantity.0) * up;
+        let exact = whole % down == 0;
+        let lots = i64::try_from(whole / down).ok();
+        lots.filter(|_| exact).map(Quantity)
+    };
+    let (tick_up, tick_down) = ratio(tick, now.tick);
+    let cost = told.cost_tick_lots.checked_mul(up)?.checked_mul(tick_up)?;
+    Some(InstrumentMemory {
+        quantity: lots(told.quantity)?,
+        opening: lots(told.opening)?,
+        cost_tick_lots: round_div_wide(cost, down * tick_down),
+        ..*told
+    })
+}
+
+/// `from / to` as a fraction.
+fn ratio(from: Step, to: Step) -> (i128, i128) {
+    let scale = |step: Step| 10i128.pow(u32::from(step.decimals));
+    let (up, down) = (
+        i128::from(from.mantissa) * scale(to),
+        i128::from(to.mantissa) * scale(from),
+    );
+    let mut common = (up, down);
+    while common.1 != 0 {
+        common = (common.1, common.0 % common.1);
+    }
+    (up / common.0, down / common.0)
+}
+
 fn step(step: Step) -> String {
     format!("{}e-{}", step.mantissa, step.decimals)
+}
+
+fn parse_step(text: &str) -> Option<Step> {
+    let (mantissa, decimals) = text.split_once("e-")?;
+    let mantissa = mantissa.parse().ok().filter(|one| *one > 0)?;
+    let decimals = decimals.parse().ok().filter(|one| *one <= 18)?;
+    Some(Step { mantissa, decimals })
 }
 
 /// FNV-1a.
@@ -339,10 +386,52 @@ mod tests {
             panic!("it was started before");
         };
         assert_eq!(read.instruments[0].unwrap().after, TradeId(77));
-        // Other ticks: what it had cost means nothing any more, but the account is known.
-        let finer = file(&folder, "simulated", "paper", &[("ETHUSDT", "0.001")]);
+        // Not configured any more: forgotten, but the account is known.
+        let other = file(&folder, "simulated", "paper", &[("BTCUSDT", "0.10")]);
         let known = AccountStart::Known(AccountMemory::default());
-        assert_eq!(finer.read().unwrap(), known);
+        assert_eq!(other.read().unwrap(), known);
+    }
+
+    #[test]
+    fn a_position_is_told_in_the_ticks_and_lots_of_now() {
+        let folder = folder("grid");
+        let told = |tick: &str, lot: &str| {
+            let mut table = [
+                instrument(0, "BTCUSDT", "0.10"),
+                instrument(1, "ETHUSDT", tick),
+            ];
+            table[1].lot = Step::from_text(lot.as_bytes()).unwrap();
+            let file = AccountFile::new(&folder, "demo", "simulated", "paper", &table);
+            match file.read().unwrap() {
+                AccountStart::Known(read) => read.instruments[1],
+                other => panic!("{other:?}"),
+            }
+        };
+        // 10 lots of 0.001 that cost 15,000.25 ticks of 0.01 a lot.
+        let mut memory = memory();
+        memory.instruments[1] = memory.instruments[1].map(|one| InstrumentMemory {
+            quantity: Quantity(10),
+            cost_tick_lots: 150_003,
+            opening: Quantity(-20),
+            ..one
+        });
+        let file = file(&folder, "simulated", "paper", TABLE);
+        file.write(&memory).unwrap();
+        let cases = [
+            ("0.01", "0.001", Some((10, -20, 150_003))),
+            ("0.001", "0.001", Some((10, -20, 1_500_030))),
+            ("0.10", "0.001", Some((10, -20, 15_000))),
+            ("0.01", "0.0001", Some((100, -200, 1_500_030))),
+            ("0.05", "0.005", Some((2, -4, 6_000))),
+            // Ten lots are no whole number of these.
+            ("0.01", "0.003", None),
+            ("0.01", "0.1", None),
+        ];
+        for (tick, lot, expected) in cases {
+            let found = told(tick, lot);
+            let found = found.map(|one| (one.quantity.0, one.opening.0, one.cost_tick_lots));
+            assert_eq!(found, expected, "tick {tick}, lot {lot}");
+        }
     }
 
     #[test]

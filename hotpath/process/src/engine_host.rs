@@ -260,8 +260,12 @@ impl EngineHost {
             AccountStart::Untold => {}
             AccountStart::First => self.take_at(now, Input::FirstStart, outlet),
             AccountStart::Known(memory) => {
-                for one in memory.instruments.into_iter().flatten() {
-                    self.take_at(now, Input::Remember(one), outlet);
+                for index in 0..self.state.parts.engine.config().instruments.len() {
+                    let input = match memory.instruments[index] {
+                        Some(one) => Input::Remember(one),
+                        None => Input::Unseen(InstrumentId(index as u16)),
+                    };
+                    self.take_at(now, input, outlet);
                 }
             }
         }

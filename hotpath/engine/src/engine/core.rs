@@ -350,6 +350,7 @@ impl Engine {
             Input::ReconcileEnd => self.end_reconcile(emit),
             Input::FirstStart => self.facts.first_start = true,
             Input::Remember(memory) => self.remember_instrument(memory, emit),
+            Input::Unseen(id) => self.note_unseen(*id),
             Input::Setup(report) => self.take_setup(report, emit),
             Input::AccountConfig(change) => self.take_account_config(change, emit),
             Input::Listing(report) => self.take_listing(report, emit),

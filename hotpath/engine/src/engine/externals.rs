@@ -162,18 +162,39 @@ impl Engine {
     /// What is held is somebody else's, and stays so.
     fn ignore_positions<O: Observer>(&mut self, market: Market, emit: &mut Emit<'_, O>) {
         for index in 0..self.instruments.len() {
+            if self.config.instruments[index].market == market {
+                self.ignore_position(index, emit);
+            }
+        }
+    }
+
+    fn ignore_position<O: Observer>(&mut self, index: usize, emit: &mut Emit<'_, O>) {
+        let futures = self.config.instruments[index].market == Market::UsdM;
+        let facts = &mut self.instruments[index].facts;
+        let theirs = facts.exchange_quantity.unwrap_or_default();
+        if futures && facts.reported && !theirs.is_zero() {
+            facts.opening = theirs;
+            emit.record(Record::Opening(OpeningRecord {
+                instrument: InstrumentId(index as u16),
+                quantity: theirs,
+            }));
+        }
+    }
+
+    pub(super) fn note_unseen(&mut self, id: InstrumentId) {
+        if let Some(index) = self.index_of(id) {
+            self.instruments[index].facts.unseen = true;
+        }
+    }
+
+    /// An instrument that a known account trades for the first time: what is held there was not
+    /// opened by us. Unless it is to be adopted it is somebody else's and stays so.
+    pub(super) fn meet_unseen<O: Observer>(&mut self, market: Market, emit: &mut Emit<'_, O>) {
+        for index in 0..self.instruments.len() {
             let here = self.config.instruments[index].market == market;
-            let facts = &mut self.instruments[index].facts;
-            let theirs = facts.exchange_quantity.filter(|_| here && facts.reported);
-            let Some(quantity) = theirs.filter(|_| market == Market::UsdM) else {
-                continue;
-            };
-            if !quantity.is_zero() {
-                facts.opening = quantity;
-                emit.record(Record::Opening(OpeningRecord {
-                    instrument: InstrumentId(index as u16),
-                    quantity,
-                }));
+            let unseen = here && std::mem::take(&mut self.instruments[index].facts.unseen);
+            if unseen && self.config.first_start != FirstStart::Adopt {
+                self.ignore_position(index, emit);
             }
         }
     }
@@ -207,11 +228,13 @@ impl Engine {
     }
 
     /// Whether an order that opens or increases may be sent for the instrument: its set-up is
-    /// right, and it does not trade against what somebody else holds there.
+    /// right, and it does not trade against what somebody else holds there, nor beside it where
+    /// nobody has said that this is to be borne.
     pub(super) fn may_enter(&self, index: usize, side: market::Side) -> bool {
         let facts = &self.instruments[index].facts;
         let against = facts.opening.0.signum() == -side.sign();
-        facts.setup.is_none() && !against
+        let refused = self.config.first_start == FirstStart::Refuse && !facts.opening.is_zero();
+        facts.setup.is_none() && !against && !refused
     }
 
     /// True while nothing of how the instrument is set up keeps it from being traded.

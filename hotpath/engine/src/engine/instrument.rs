@@ -79,6 +79,8 @@ wire_struct! {
         pub trades: TradeFacts,
         /// The part of the exchange's position that is not ours, signed lots.
         pub opening: Quantity,
+        /// No earlier start knew the instrument, and no look has found it yet.
+        pub unseen: bool,
         /// A difference with the exchange stands in the journal as open.
         pub difference_told: bool,
         /// What keeps it from being traded, of how it is set up at the exchange.

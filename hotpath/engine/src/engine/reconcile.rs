@@ -126,27 +126,14 @@ impl Engine {
             self.schedule(again);
             return;
         }
+        self.meet_unseen(market, emit);
         self.doubt_unlisted(market, run.requested_at, emit);
         self.book_missing_fills(market, run.requested_at, emit);
         let clear = self.orders_are_clear(market);
         let differences = match self.adopt_positions(market, run.requested_at, clear, emit) {
             Some(differences) => differences,
             None => {
-                // A look without need can wait until the fills under way have settled.
-                let calm = self.links[market as usize].reconciled && !self.wants_trades(market);
-                let pause = if calm {
-                    RECONCILE_CALM_NS
-                } else if !clear {
-                    self.links[market as usize].pause_in_vain()
-                } else if self.has_differed(market) {
-                    RECONCILE_LISTED_NS
-                } else {
-                    RECONCILE_AGAIN_NS
-                };
-                let pause = self.links[market as usize].pause(pause);
-                let again = self.facts.now.after(pause);
-                self.links[market as usize].ask_at = again;
-                self.schedule(again);
+                self.look_again(market, clear);
                 return;
             }
         };
@@ -189,6 +176,25 @@ impl Engine {
             position_differences: differences,
         }));
         self.touch_all();
+    }
+
+    /// After a look that came too early to say.
+    fn look_again(&mut self, market: Market, clear: bool) {
+        // A look without need can wait until the fills under way have settled.
+        let calm = self.links[market as usize].reconciled && !self.wants_trades(market);
+        let pause = if calm {
+            RECONCILE_CALM_NS
+        } else if !clear {
+            self.links[market as usize].pause_in_vain()
+        } else if self.has_differed(market) {
+            RECONCILE_LISTED_NS
+        } else {
+            RECONCILE_AGAIN_NS
+        };
+        let link = &mut self.links[market as usize];
+        let again = self.facts.now.after(link.pause(pause));
+        link.ask_at = again;
+        self.schedule(again);
     }
 
     /// What we hold for open and the exchange did not list has ended, or is not there yet: only
@@ -247,7 +253,8 @@ impl Engine {
         emit: &mut Emit<'_, O>,
     ) -> Option<u32> {
         let mut differences = 0;
-        // Spot holdings are balances, not positions: what we did not buy is not ours to sell.
+        // Spot holdings are balances, not positions: ours is what we bought and have not sold, of
+        // earlier starts too; what else lies there is not ours to sell.
         if market == Market::Spot {
             return Some(0);
         }
@@ -348,7 +355,7 @@ impl Engine {
             }
             // What an earlier start held, and the trades since, have no strategy yet.
             let held = self.instruments[index].position.quantity;
-            if is_first && market == Market::UsdM && held != self.claimed(index) {
+            if is_first && held != self.claimed(index) {
                 self.hand_over(index);
             }
             self.agree(index, requested_at);

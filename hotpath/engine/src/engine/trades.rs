@@ -266,7 +266,6 @@ impl Engine {
             return;
         };
         let now = self.facts.now;
-        let instrument = self.config.instruments[index];
         let state = &mut self.instruments[index];
         state.facts.trades = TradeFacts {
             seen: memory.after,
@@ -275,12 +274,6 @@ impl Engine {
             wanted_since: Some(now),
             ..TradeFacts::default()
         };
-        // Spot holdings are balances: what was bought before is not this life's to sell.
-        if instrument.market == Market::Spot {
-            state.facts.trades.wanted_since = None;
-            state.facts.trades.known = false;
-            return;
-        }
         state.facts.opening = memory.opening;
         if !memory.quantity.is_zero() {
             let (quantity, cost) = (memory.quantity, memory.cost_tick_lots);

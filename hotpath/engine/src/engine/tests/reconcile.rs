@@ -350,6 +350,82 @@ fn ignoring(lots: i64) -> Rig {
     rig
 }
 
+/// A known account that trades the instrument for the first time and finds a position there.
+fn unseen(policy: FirstStart, lots: i64) -> Rig {
+    let mut config = taker();
+    config.first_start = policy;
+    let mut rig = Rig::fresh(config);
+    rig.send(Input::Unseen(ID));
+    rig.streams(Market::UsdM, true);
+    rig.reconcile(&[], &[position(lots, 50_000)]);
+    rig.sync();
+    rig.forget();
+    rig
+}
+
+#[test]
+fn a_position_on_an_instrument_that_no_start_knew_stays_its_owners() {
+    let mut rig = unseen(FirstStart::Refuse, 8);
+    assert_eq!((rig.position(), rig.engine.opening(ID)), (0, Quantity(8)));
+    assert_eq!(rig.engine.trading_state().0, TradingState::Active);
+    rig.book(500_000, 40, 10);
+    assert_eq!(rig.placed(), [], "no exit of it, and nothing beside it");
+    assert_eq!(denials(&rig), [DenialCode::InstrumentNotTradable]);
+    // Its owner closes it, and the instrument is free.
+    let mut web = rig.some_order();
+    web.side = Side::Sell;
+    rig.send(Input::Position(position(0, 50_000)));
+    rig.fill_with_id(&web, 8, 500_000, 8, 61);
+    assert_eq!((rig.position(), rig.engine.opening(ID)), (0, Quantity(0)));
+    rig.pass_ms(2_000);
+    rig.book(500_000, 41, 10);
+    rig.place_one();
+}
+
+#[test]
+fn what_is_found_on_a_new_instrument_is_ignored_or_adopted_when_told_so() {
+    let mut rig = unseen(FirstStart::Ignore, 8);
+    assert_eq!((rig.position(), rig.engine.opening(ID)), (0, Quantity(8)));
+    rig.book(500_000, 40, 10);
+    assert_eq!(rig.place_one().side, Side::Buy, "beside it");
+    let rig = unseen(FirstStart::Adopt, 8);
+    assert_eq!((rig.position(), rig.engine.opening(ID)), (8, Quantity(0)));
+    // It is met once: what somebody opens later is a difference.
+    let mut rig = unseen(FirstStart::Refuse, 0);
+    rig.stream(StreamKind::User, Market::UsdM, false);
+    rig.stream(StreamKind::User, Market::UsdM, true);
+    rig.take();
+    rig.reconcile(&[], &[position(8, 50_000)]);
+    rig.reconcile_until_adopted(&[position(8, 50_000)]);
+    assert_eq!((rig.position(), rig.engine.opening(ID)), (8, Quantity(0)));
+}
+
+/// What was bought on spot by an earlier start has its exits in this one.
+#[test]
+fn a_spot_position_outlives_a_restart_with_its_trades_since() {
+    let mut config = taker();
+    config.instruments[0].market = Market::Spot;
+    let mut rig = Rig::fresh(config);
+    rig.send(Input::Remember(InstrumentMemory {
+        instrument: ID,
+        after: TradeId(70),
+        since: UtcMs(1_600_000_000_000),
+        quantity: Quantity(10),
+        cost_tick_lots: 5_000_000,
+        opening: Quantity(0),
+    }));
+    rig.streams(Market::Spot, true);
+    let asked = wanted(&mut rig).expect("the trades since");
+    assert_eq!(asked.after, TradeId(70));
+    rig.reconcile_listing(&[trade(71, 99, Side::Sell, 4, 501_000)], &[], &[]);
+    assert_eq!(rig.position(), 6);
+    rig.sync();
+    let target = rig.place_one();
+    assert_eq!((target.side, target.quantity), (Side::Sell, Quantity(6)));
+    let memory = rig.engine.instrument_memory(ID).unwrap();
+    assert_eq!((memory.quantity, memory.after), (Quantity(6), TradeId(71)));
+}
+
 #[test]
 fn an_ignored_position_is_never_traded_against() {
     let mut rig = ignoring(-8);
