@@ -187,3 +187,35 @@ fn has_its_position(rig: &Rig) -> bool {
     let value = value.map(|value| if negative { -value } else { value });
     value == Ok(lots) || matches!(ours, Value::Null)
 }
+
+/// The account is known, and the configuration gets one more instrument, on which a person holds a
+/// position: it stays the person's, and what was traded before goes on.
+#[test]
+fn an_instrument_that_is_added_later_leaves_what_a_person_holds_there_alone() {
+    let lines = format!("{HOT_PATH}first_start = \"refuse\"\n");
+    let mut rig = Rig::new("added", "BTCUSDT,ETHUSDT", &lines);
+    rig.start_hot_path();
+    rig.wait_for_state("ACTIVE");
+    let marker = rig.state_dir.join("account-rig");
+    wait_for("the marker", Duration::from_secs(30), || marker.exists());
+    rig.kill_both();
+    rig.buy("ETHUSDT", "0.5", "web-1");
+    let before = rig.account()["positions"].clone();
+    let one = "[[instrument]]\nmarket = \"usdm\"\nsymbol = \"BTCUSDT\"\n";
+    let more = "[[instrument]]\nmarket = \"usdm\"\nsymbol = \"ETHUSDT\"\n";
+    rig.reconfigure(one, &format!("{one}\n{more}"));
+    rig.start_hot_path();
+    rig.wait_for_state("ACTIVE");
+    wait_for("a line of the log", Duration::from_secs(30), || {
+        rig.log("hotpath.log").contains("of ETHUSDT are not ours")
+    });
+    let positions = rig.fulcrum(&["positions"]).reply;
+    assert_eq!(
+        positions["positions"][1]["quantity"], "0.000",
+        "{positions:#}"
+    );
+    let account = rig.account();
+    assert_eq!(account["positions"], before, "it is not closed");
+    let none = serde_json::json!([]);
+    assert_eq!(account["algo_orders"], none, "no stop of ours closes it");
+}

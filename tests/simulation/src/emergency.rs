@@ -11,7 +11,7 @@ use binance::session::{
 use binance::sign::Credentials;
 use engine::Input;
 use hotpath::kill::desk::{Desk, Wish};
-use hotpath::kill::shell::read_page;
+use hotpath::kill::shell::{is_frozen, watch_orders_of};
 use hotpath::server_clock::ServerClock;
 use ipc::Segment;
 use market::page::PAGE_BYTES_MAX;
@@ -105,10 +105,9 @@ impl Emergency {
         self.look_at = now.after(LOOK_NS);
         let mut bytes = [0; PAGE_BYTES_MAX];
         for (place, (_, page)) in self.watched.iter().enumerate() {
-            let page = read_page(segment, *page, &mut bytes);
-            let open = page.is_some_and(|page| page.orders_open > 0 || page.orders_unknown > 0);
-            deadman.set_orders(place, open);
+            watch_orders_of(deadman, place, segment, *page, &mut bytes);
         }
+        deadman.set_abandoned(is_frozen(segment, now));
     }
 
     /// When `poll` may have something to do.

@@ -41,6 +41,8 @@ pub struct Deadman {
     timers: Vec<Timer>,
     /// As configured; 0: nothing is ever armed.
     countdown_ns: u64,
+    /// Nobody decides about the orders any more: nothing is renewed and nothing disarmed.
+    abandoned: bool,
     /// Calls in any minute.
     calls_max: u64,
     /// When the calls of the last minute were made.
@@ -83,9 +85,16 @@ impl Deadman {
             credentials,
             timers: symbols.iter().map(timer).collect(),
             countdown_ns: countdown_s * SECOND_NS,
+            abandoned: false,
             calls_max: (share / WEIGHT).max(1),
             calls: VecDeque::new(),
         }
+    }
+
+    /// Says whether anybody still decides about the orders. While nobody does the exchange does not
+    /// hear of us: that is what the countdown is for.
+    pub const fn set_abandoned(&mut self, abandoned: bool) {
+        self.abandoned = abandoned;
     }
 
     /// Says whether a symbol has own open orders.
@@ -103,7 +112,7 @@ impl Deadman {
 
     /// The call that is due, with the place of its symbol; asked until there is none.
     pub fn poll(&mut self, now: Now, governor: &mut Governor) -> Option<(usize, HttpRequest)> {
-        if self.countdown_ns == 0 {
+        if self.countdown_ns == 0 || self.abandoned {
             return None;
         }
         while self
@@ -169,7 +178,7 @@ impl Deadman {
     /// When `poll` may have something to say, as things are.
     #[must_use]
     pub fn next_deadline(&self) -> Option<MonoNs> {
-        if self.countdown_ns == 0 {
+        if self.countdown_ns == 0 || self.abandoned {
             return None;
         }
         let due = self.timers.iter().filter(|one| one.wants());
@@ -247,6 +256,20 @@ mod tests {
             }
         }
         calls
+    }
+
+    #[test]
+    fn while_nobody_decides_the_countdown_runs_out_and_is_not_ended() {
+        let mut deadman = deadman(1, 120);
+        deadman.set_orders(0, true);
+        assert_eq!(run(&mut deadman, 0, 10_000), [(0, 0, 120_000)]);
+        deadman.set_abandoned(true);
+        assert_eq!(run(&mut deadman, 10_000, 90_000), []);
+        deadman.set_orders(0, false);
+        assert_eq!(run(&mut deadman, 90_000, 100_000), []);
+        assert_eq!(deadman.next_deadline(), None);
+        deadman.set_abandoned(false);
+        assert_eq!(run(&mut deadman, 100_000, 110_000), [(100_000, 0, 0)]);
     }
 
     #[test]

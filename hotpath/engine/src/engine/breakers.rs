@@ -16,6 +16,9 @@ use market::{
     StrategyId, TimeInForce, UtcMs,
 };
 
+/// A mark price comes every three seconds at most: what has none for so long gets none.
+const UNVALUED_NS: u64 = 30_000_000_000;
+
 /// What a trip is about, beside the account.
 #[derive(Clone, Copy, Default)]
 pub(super) struct About {
@@ -35,10 +38,13 @@ impl About {
 
 impl Engine {
     /// Judges a profit that has changed. Not before every position has a price: what a start finds
-    /// would count as a loss until then.
+    /// would count as a loss until then. One that gets none keeps the others from being judged for
+    /// [`UNVALUED_NS`] only.
     #[inline(never)]
     pub(super) fn judge_profit<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
-        if !self.trading.reconciled || self.facts.unvalued != 0 {
+        let waits = self.facts.unvalued != 0
+            && self.facts.now.since(self.facts.unvalued_since) < UNVALUED_NS;
+        if !self.trading.reconciled || waits {
             return;
         }
         let (profit, base) = (self.profit(), self.base());

@@ -94,6 +94,8 @@ wire_struct! {
         pub net_exposure: Money,
         /// Instruments with a position that had no price yet, by bit.
         pub unvalued: u64,
+        /// Since when there is one.
+        pub unvalued_since: MonoNs,
         /// Instruments with a futures position that no strategy claims, by bit.
         pub unclaimed: u64,
         /// Inputs that were refused because their numbers cannot be.
@@ -168,6 +170,7 @@ impl Engine {
                 gross_spot: Money::ZERO,
                 net_exposure: Money::ZERO,
                 unvalued: 0,
+                unvalued_since: MonoNs(0),
                 unclaimed: 0,
                 absurd_inputs: 0,
                 event_limit_ms: i64::MAX,

@@ -68,6 +68,9 @@ impl Engine {
             Market::Spot => self.facts.gross_spot += gross,
         }
         let unvalued = !state.position.is_flat() && !state.facts.valued;
+        if self.facts.unvalued == 0 {
+            self.facts.unvalued_since = now;
+        }
         self.facts.unvalued &= !(1 << index);
         self.facts.unvalued |= u64::from(unvalued) << index;
         let price = state.value_price(now, stale_ns);

@@ -29,6 +29,9 @@ use tokio::sync::oneshot;
 /// Between two looks at the order counts.
 const LOOK_NS: u64 = 250_000_000;
 
+/// An engine that says nothing for so long hangs.
+const FROZEN_NS: u64 = 5 * SECOND_NS;
+
 const QUESTION_NS: u64 = 3 * SECOND_NS;
 const WINDOW_MS: u32 = 5_000;
 
@@ -188,10 +191,9 @@ impl EmergencyShell {
         self.look_at = now.after(LOOK_NS);
         let mut bytes = [0; PAGE_BYTES_MAX];
         for (place, one) in self.watched.iter().enumerate() {
-            let page = read_page(&self.segment, one.page, &mut bytes);
-            let open = page.is_some_and(|page| page.orders_open > 0 || page.orders_unknown > 0);
-            deadman.set_orders(place, open);
+            watch_orders_of(deadman, place, &self.segment, one.page, &mut bytes);
         }
+        deadman.set_abandoned(is_frozen(&self.segment, now));
     }
 
     fn next_countdown(
@@ -211,6 +213,26 @@ impl EmergencyShell {
             cell.set(ends.map_or(0, |end| now_s + left_s(end)));
         }
     }
+}
+
+/// Tells the countdown what a page says; one that cannot be read says nothing.
+pub fn watch_orders_of(
+    deadman: &mut Deadman,
+    place: usize,
+    segment: &Segment,
+    page: usize,
+    bytes: &mut [u8; PAGE_BYTES_MAX],
+) {
+    if let Some(page) = read_page(segment, page, bytes) {
+        deadman.set_orders(place, page.orders_open > 0 || page.orders_unknown > 0);
+    }
+}
+
+/// True when the engine's thread has not shown itself for so long that nobody decides any more. It
+/// is told the time four times a second.
+#[must_use]
+pub fn is_frozen(segment: &Segment, now: MonoNs) -> bool {
+    now.since(MonoNs(segment.hotpath_heartbeat_ns())) >= FROZEN_NS
 }
 
 /// The page of an instrument, once it was written.

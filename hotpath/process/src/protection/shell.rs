@@ -98,9 +98,10 @@ impl Watch {
         machine.set_ready(ready, now);
         let mut bytes = [0; PAGE_BYTES_MAX];
         for (place, page) in self.pages.iter().enumerate() {
-            let page = read_page(segment, *page, &mut bytes);
-            let held = page.as_ref().and_then(holding);
-            machine.set_holding(place, held, now);
+            // A page that cannot be read says nothing of its position.
+            if let Some(page) = read_page(segment, *page, &mut bytes) {
+                machine.set_holding(place, holding(&page), now);
+            }
         }
         true
     }

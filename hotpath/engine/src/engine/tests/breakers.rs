@@ -14,8 +14,8 @@ use market::ids::Asset;
 use market::record::{BreakerRecord, Record};
 use market::units::ONE;
 use market::{
-    Breaker, ExitReason, Market, Money, NewOrder, NonAction, OrderState, Quantity, Rate, Side,
-    TradingState, UtcNs,
+    Breaker, ExitReason, Instrument, InstrumentId, Market, Money, NewOrder, NonAction, OrderState,
+    PositionReport, Quantity, Rate, Side, Symbol, TradingState, UtcNs,
 };
 
 fn taker() -> EngineConfig {
@@ -148,6 +148,38 @@ fn fall(rig: &mut Rig, whole: i64) {
     // 19 lots: a tick is 0.0019 USDT.
     let ticks = whole * 10_000 / 19;
     rig.mark(500_001 - ticks);
+}
+
+/// A position on an instrument without any price holds the account's breakers back for a time only.
+#[test]
+fn a_position_that_gets_no_price_does_not_keep_losses_elsewhere_from_being_judged() {
+    let mut config = tight(Breaker::DailyLoss);
+    let silent = InstrumentId(1);
+    config.instruments.push(Instrument {
+        id: silent,
+        symbol: Symbol::new(b"ETHUSDT").unwrap(),
+        ..config.instruments[0]
+    });
+    config.strategies[0].instruments.push(silent);
+    let mut rig = Rig::fresh(config);
+    rig.streams(Market::UsdM, true);
+    rig.take();
+    let held = PositionReport {
+        instrument: silent,
+        ..position(10, 3_000)
+    };
+    rig.reconcile(&[], &[held]);
+    let begun = rig.time;
+    rig.sync();
+    rig.forget();
+    fall(&mut rig, 6);
+    assert_eq!(breakers(&rig), [], "a price may be on its way");
+    rig.pass_ms(30_000 - (rig.time - begun) / MS - 1);
+    assert_eq!(breakers(&rig), []);
+    rig.pass_ms(1);
+    rig.mark(400_000);
+    let told: Vec<Breaker> = breakers(&rig).iter().map(|one| one.breaker).collect();
+    assert!(told.contains(&Breaker::DailyLoss), "{told:?}");
 }
 
 /// Limits that three causes, or one, reach.
