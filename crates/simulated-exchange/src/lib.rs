@@ -20,6 +20,7 @@ pub mod faults;
 pub mod feed;
 pub mod fill_study;
 pub mod floor;
+pub mod latency;
 pub mod listing;
 pub mod options;
 pub mod private;
