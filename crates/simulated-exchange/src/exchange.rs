@@ -24,6 +24,7 @@ use crate::floor::Floor;
 use crate::latency::Delays;
 use crate::private::{ListenKeys, Subscriptions};
 use crate::streams::hub::ConnectionId;
+use crate::timer;
 use crate::user_events;
 use crate::wire_log::WireLog;
 
@@ -117,7 +118,7 @@ impl Shared {
             }
             let left = Duration::from_nanos(left_ns.unsigned_abs());
             tokio::select! {
-                () = tokio::time::sleep(left), if !clock.is_standing() => {}
+                () = timer::sleep(left), if !clock.is_standing() => {}
                 () = changed => {}
             }
         }

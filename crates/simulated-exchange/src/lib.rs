@@ -27,5 +27,6 @@ pub mod private;
 pub mod server;
 pub mod streams;
 pub mod tape;
+pub mod timer;
 pub mod user_events;
 pub mod wire_log;

@@ -7,7 +7,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use market::{InstrumentId, Market};
 use serde_json::{Value, json};
+use simulated_exchange::streams::hub::FrameKey;
+use simulated_exchange::streams::names::StreamKind;
 use support::{Bases, Stream, http, open, request, signed, start};
 
 const DELAY_MS: i64 = 300;
@@ -225,10 +228,10 @@ async fn market_frames_leave_so_much_later_with_the_times_at_which_they_were_mad
     let mut spot = open(bases.spot, &format!("/stream?streams={streams}")).await;
     let mut now_ms = pause(&bases).await;
     let (mut frames, mut latest_ms) = (0, 0);
-    for _ in 0..40 {
+    for _ in 0..20 {
         // A turn of the market after each step, and the frames that it made due.
         let before = stats(&bases).await["usdm"]["market_events"].as_u64();
-        now_ms = step(&bases, 100).await;
+        now_ms = step(&bases, 250).await;
         wait(&bases, "the market moves", |stats| {
             stats["usdm"]["market_events"].as_u64() > before
         })
@@ -427,4 +430,38 @@ async fn a_running_clock_delays_by_its_own_time() {
     );
     let arrived_ms = answer["updateTime"].as_i64().expect("a time");
     assert!(arrived_ms >= begun_ms + 40, "{begun_ms} {answer}");
+}
+
+#[tokio::test]
+async fn wire_to_wire_ends_where_an_order_is_read() {
+    let bases = start_with("order=300", &[]).await;
+    let mut api = open(bases.usdm, "/ws-fapi/v1").await;
+    pause(&bases).await;
+    let key = FrameKey {
+        kind: StreamKind::Depth,
+        instrument: InstrumentId(0),
+        id: 1,
+    };
+    {
+        let mut exchange = bases.shared.lock();
+        let now_ns = exchange.clock.now_ns();
+        exchange.wire.frame_written(Market::UsdM, key, now_ns);
+    }
+    step(&bases, 5).await;
+    api.send(&request(&bases.shared, "order.place", &resting("a")))
+        .await;
+    let target = format!("/fapi/v1/order?{}", signed(&bases.shared, &query("b")));
+    let call = tokio::spawn(async move { http(bases.usdm, "POST", &target, "").await });
+    wait(&bases, "both are read", |stats| {
+        stats["requests_delayed"] == 2
+    })
+    .await;
+    step(&bases, DELAY_MS).await;
+    assert_eq!(api.next().await["status"], 200);
+    assert_eq!(call.await.expect("an answer").0, 200);
+    let exchange = bases.shared.lock();
+    for id in ["a", "b"] {
+        let between = exchange.wire.between(Market::UsdM, key, id);
+        assert_eq!(between, Some(5_000_000), "{id}");
+    }
 }

@@ -16,6 +16,9 @@ const NS: f64 = 1e9;
 /// Counts up to each bound, with the line of each; bounds are compared as ns.
 type Series = BTreeMap<u64, (f64, usize)>;
 
+/// Labels and their values, still escaped.
+type Labels = Vec<(String, String)>;
+
 /// All series of one histogram, by their other labels.
 type Family = BTreeMap<String, Series>;
 
@@ -94,7 +97,7 @@ fn bucket(rest: &str) -> Result<(String, f64, f64), String> {
 }
 
 /// `{name="value",…} rest` in pairs; a quote, a backslash and a new line are escaped in values.
-fn split_labels(text: &str) -> Result<(Vec<(String, String)>, &str), String> {
+fn split_labels(text: &str) -> Result<(Labels, &str), String> {
     let broken = || "labels that do not end as {name=\"value\",…}".to_owned();
     let mut rest = text.strip_prefix('{').ok_or_else(broken)?;
     let mut labels = Vec::new();

@@ -185,82 +185,76 @@ fn series_of_one_metric_are_added_and_of_several_metrics_one_is_named() {
     );
 }
 
+/// A line of a bucket.
+fn line(rest: &str) -> String {
+    format!("x_seconds_bucket{rest}\n")
+}
+
+fn refused(text: &str, error: &str) {
+    assert_eq!(read(text, None), Err(format!("m.txt: {error}")), "{text}");
+}
+
 #[test]
-fn what_is_no_histogram_of_durations_is_refused_with_its_line() {
-    let line = |rest: &str| format!("x_seconds_bucket{rest}\n");
+fn a_line_that_is_no_bucket_is_refused_by_its_number() {
+    let labels = "labels that do not end as {name=\"value\",…}";
+    let bound = "a bound is 0 or more seconds, or +Inf";
+    for (rest, error) in [
+        (" 4", labels.to_owned()),
+        ("{le=\"1} 4", labels.to_owned()),
+        ("{le=\"1\" 4", labels.to_owned()),
+        (
+            "{op=\"a\"} 4",
+            "no label `le`, which every bucket has".to_owned(),
+        ),
+        ("{le=\"-1\"} 4", format!("le=\"-1\"; {bound}")),
+        ("{le=\"NaN\"} 4", format!("le=\"NaN\"; {bound}")),
+        ("{le=\"1\"}", "`` is no count".to_owned()),
+        ("{le=\"1\"} many", "`many` is no count".to_owned()),
+        ("{le=\"1\"} -1", "`-1` is no count".to_owned()),
+    ] {
+        refused(&format!("# x\n{}", line(rest)), &format!("line 2: {error}"));
+    }
+    let again = line("{le=\"1\"} 3") + &line("{le=\"1.0\"} 3");
+    refused(&again, "line 2: a second count for le=\"1\" of one series");
+}
+
+#[test]
+fn what_is_no_histogram_of_durations_is_refused() {
+    let none = "no histogram: no line begins with NAME_bucket{";
+    refused("", none);
+    refused("x_seconds 5\n", none);
     let last = line("{le=\"+Inf\"} 4");
-    let with = |rest: &str| line(rest) + &last;
+    let fall = "line 2: 4 after 5; counts up to a bound do not fall";
+    let unequal = "line 3: a series with other bounds than the first one";
+    let far = |what| format!("durations of up to 61 s {what}are in it; a delay is at most 60 s");
     for (text, error) in [
-        (
-            String::new(),
-            "no histogram: no line begins with NAME_bucket{",
-        ),
-        (
-            "x_seconds 5\n".to_owned(),
-            "no histogram: no line begins with NAME_bucket{",
-        ),
-        (
-            line(" 4"),
-            "line 1: labels that do not end as {name=\"value\",…}",
-        ),
-        (
-            line("{le=\"1} 4"),
-            "line 1: labels that do not end as {name=\"value\",…}",
-        ),
-        (
-            line("{op=\"a\"} 4"),
-            "line 1: no label `le`, which every bucket has",
-        ),
-        (
-            line("{le=\"-1\"} 4"),
-            "line 1: le=\"-1\"; a bound is 0 or more seconds, or +Inf",
-        ),
-        (
-            line("{le=\"NaN\"} 4"),
-            "line 1: le=\"NaN\"; a bound is 0 or more seconds, or +Inf",
-        ),
-        (line("{le=\"1\"}"), "line 1: `` is no count"),
-        (line("{le=\"1\"} many"), "line 1: `many` is no count"),
-        (line("{le=\"1\"} -1"), "line 1: `-1` is no count"),
-        (
-            with("{le=\"1\"} 3") + &line("{le=\"1.0\"} 3"),
-            "line 3: a second count for le=\"1\" of one series",
-        ),
-        (
-            with("{le=\"1\"} 5"),
-            "`x_seconds`: line 2: 4 after 5; counts up to a bound do not fall",
-        ),
+        (line("{le=\"1\"} 5") + &last, fall.to_owned()),
         (
             line("{le=\"1\"} 3"),
-            "`x_seconds`: no bucket le=\"+Inf\", which has the count of all",
+            "no bucket le=\"+Inf\", which has the count of all".to_owned(),
         ),
         (
             last.clone(),
-            "`x_seconds`: no bucket but +Inf: nothing is known of its durations",
+            "no bucket but +Inf: nothing is known of its durations".to_owned(),
         ),
         (
             page("x_seconds", &[(1.0, 0)], 0),
-            "`x_seconds`: it is empty: nothing was measured yet",
+            "it is empty: nothing was measured yet".to_owned(),
         ),
-        (
-            page("x_seconds", &[(1.0, 1), (61.0, 2)], 2),
-            "`x_seconds`: durations of up to 61 s are in it; a delay is at most 60 s",
-        ),
+        (page("x_seconds", &[(1.0, 1), (61.0, 2)], 2), far("")),
         (
             page("x_seconds", &[(1.0, 1), (61.0, 1)], 2),
-            "`x_seconds`: durations of up to 61 s or more are in it; a delay is at most 60 s",
+            far("or more "),
         ),
         (
-            with("{le=\"1\"} 1") + &line("{op=\"a\",le=\"2\"} 1"),
-            "`x_seconds`: line 3: a series with other bounds than the first one",
-        ),
-        (
-            page("x_ms", &[(1.0, 1)], 1),
-            "`x_ms` is not in seconds: its name must end with _seconds",
+            line("{le=\"1\"} 1") + &last + &line("{op=\"a\",le=\"2\"} 1"),
+            unequal.to_owned(),
         ),
     ] {
-        assert_eq!(read(&text, None), Err(format!("m.txt: {error}")), "{text}");
+        refused(&text, &format!("`x_seconds`: {error}"));
     }
+    let unit = "`x_ms` is not in seconds: its name must end with _seconds";
+    refused(&page("x_ms", &[(1.0, 1)], 1), unit);
     let absent = read(&last, Some("y_seconds")).expect_err("absent");
     assert_eq!(
         absent,
@@ -284,6 +278,8 @@ fn the_same_seed_draws_the_same_delays_and_another_one_others() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Of what is drawn, as many lie at or under each bound as the file says.
     #[test]
     fn the_share_drawn_under_each_bound_is_the_files(
