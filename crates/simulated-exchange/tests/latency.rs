@@ -168,6 +168,25 @@ async fn requests_of_a_connection_that_ends_arrive_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_request_without_delay_does_not_overtake_one_that_is_on_its_way() {
+    let bases = start_with("order=300", &[]).await;
+    let mut api = open(bases.usdm, "/ws-fapi/v1").await;
+    pause(&bases).await;
+    api.send(&request(&bases.shared, "order.place", &resting("a")))
+        .await;
+    wait(&bases, "it is read", |stats| stats["requests_delayed"] == 1).await;
+    post(&bases, "/sim/v1/latency", json!({"order": 0})).await;
+    api.send(&request(&bases.shared, "order.place", &resting("b")))
+        .await;
+    assert_eq!(api.written().await, Vec::<Value>::new());
+    assert_eq!(orders(&bases), 0);
+    step(&bases, DELAY_MS).await;
+    for id in ["a", "b"] {
+        assert_eq!(api.next().await["result"]["clientOrderId"], id);
+    }
+}
+
+#[tokio::test]
 async fn the_time_of_a_request_is_checked_when_it_arrives() {
     let bases = start_with("order=300", &[]).await;
     let mut api = open(bases.usdm, "/ws-fapi/v1").await;

@@ -65,8 +65,6 @@ struct Stream {
 
 struct Connection {
     sender: mpsc::Sender<Queued>,
-    /// When the last frame is due.
-    last_due_ns: i64,
     combined: bool,
     route: Route,
     names: Vec<String>,
@@ -110,7 +108,6 @@ impl Hub {
         self.next_connection += 1;
         let connection = Connection {
             sender,
-            last_due_ns: 0,
             combined,
             route,
             names: Vec::new(),
@@ -217,7 +214,7 @@ impl Hub {
         let mut slow = Vec::new();
         let others = stream.subscribers.iter();
         for id in others.filter(|id| Some(**id) != without) {
-            let Some(connection) = self.connections.get_mut(id) else {
+            let Some(connection) = self.connections.get(id) else {
                 continue;
             };
             let frame = if connection.combined {
@@ -230,7 +227,7 @@ impl Hub {
                 plain.get_or_insert_with(|| to_text(text))
             };
             let what = Outgoing::Text(frame.clone(), key);
-            let due_ns = due_ns(&mut self.outlet, connection, Part::Feed);
+            let due_ns = due_ns(&mut self.outlet, Part::Feed);
             self.delayed += u64::from(due_ns.is_some());
             if connection.sender.try_send(Queued { what, due_ns }).is_err() {
                 slow.push(*id);
@@ -243,7 +240,7 @@ impl Hub {
 
     /// Sends a text to one connection, wrapped under `name` where it wants that.
     pub fn send(&mut self, id: ConnectionId, name: &str, text: &[u8]) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get(&id) else {
             return;
         };
         let frame = if connection.combined {
@@ -254,7 +251,7 @@ impl Hub {
             to_text(text)
         };
         let what = Outgoing::Text(frame, None);
-        let due_ns = due_ns(&mut self.outlet, connection, Part::Response);
+        let due_ns = due_ns(&mut self.outlet, Part::Response);
         self.delayed += u64::from(due_ns.is_some());
         if connection.sender.try_send(Queued { what, due_ns }).is_err() {
             self.drop_slow(id);
@@ -263,10 +260,10 @@ impl Hub {
 
     /// Tells every connection that listens to market streams.
     pub fn tell_market_connections(&mut self, message: &Outgoing) {
-        for connection in self.connections.values_mut() {
+        for connection in self.connections.values() {
             if connection.route != Route::Private {
                 let what = message.clone();
-                let due_ns = due_ns(&mut self.outlet, connection, Part::Feed);
+                let due_ns = due_ns(&mut self.outlet, Part::Feed);
                 // A full queue is a slow connection; the next frame drops it.
                 let _ = connection.sender.try_send(Queued { what, due_ns });
             }
@@ -275,8 +272,8 @@ impl Hub {
 
     /// Tells one connection.
     pub fn tell(&mut self, id: ConnectionId, message: Outgoing) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            let due_ns = due_ns(&mut self.outlet, connection, Part::Response);
+        if let Some(connection) = self.connections.get(&id) {
+            let due_ns = due_ns(&mut self.outlet, Part::Response);
             let what = message;
             let _ = connection.sender.try_send(Queued { what, due_ns });
         }
@@ -331,9 +328,8 @@ impl Hub {
     }
 }
 
-fn due_ns(outlet: &mut Option<Outlet>, connection: &mut Connection, part: Part) -> Option<i64> {
-    let outlet = outlet.as_mut()?;
-    outlet.due_ns(part, &mut connection.last_due_ns)
+fn due_ns(outlet: &mut Option<Outlet>, part: Part) -> Option<i64> {
+    outlet.as_mut()?.due_ns(part)
 }
 
 fn to_text(bytes: &[u8]) -> Utf8Bytes {

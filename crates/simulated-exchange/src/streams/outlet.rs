@@ -1,7 +1,7 @@
 //! When the frames of one market's connections leave, where latency delays them.
 //!
-//! In: the time at which a frame is made, its part of the latency. Out: when it is due, never
-//! before the one ahead of it on its connection. Never: a wait.
+//! In: the time at which a frame is made, its part of the latency. Out: when it is due. Never: a
+//! wait; the connection's queue keeps the order, whatever is due first.
 
 use crate::clock::Clock;
 use crate::latency::{Part, Sampler};
@@ -41,15 +41,12 @@ impl Outlet {
         self.now_ns = utc_ns + self.ahead_ns;
     }
 
-    /// When a frame that is made now is due on a connection whose last one is due at `last_ns`;
-    /// nothing when it may leave at once.
-    pub fn due_ns(&mut self, part: Part, last_ns: &mut i64) -> Option<i64> {
+    /// When a frame that is made now is due; nothing when it may leave at once.
+    pub fn due_ns(&mut self, part: Part) -> Option<i64> {
         let sampler = match part {
             Part::Feed => &mut self.feed,
             Part::Order | Part::Response => &mut self.response,
         };
-        let due_ns = (self.now_ns + sampler.next_ns()).max(*last_ns);
-        *last_ns = due_ns;
-        (due_ns > self.now_ns).then_some(due_ns)
+        (!sampler.is_none()).then(|| self.now_ns + sampler.next_ns())
     }
 }
