@@ -54,7 +54,7 @@ fn orders(bases: &Bases) -> usize {
 }
 
 /// A buy that rests below the market.
-fn resting<'a>(id: &'a str) -> [(&'a str, &'a str); 7] {
+fn resting(id: &str) -> [(&str, &str); 7] {
     [
         ("symbol", "BTCUSDT"),
         ("side", "BUY"),
