@@ -185,6 +185,7 @@ fn arguments(paper: &PaperSettings, listen: SocketAddr, symbols: &str) -> Vec<St
         ("--follow-spot", &paper.follow_spot_url),
         ("--follow-spot-stream", &paper.follow_spot_stream_url),
         ("--follow-ca", &authority),
+        ("--latency", &paper.latency),
     ] {
         if let Some(value) = value {
             all.extend([name.to_string(), value.clone()]);
@@ -216,4 +217,21 @@ fn followed(state: &Value) -> Vec<Followed> {
         }));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_venue_is_started_with_what_the_settings_say_of_it() {
+        let text = "mode = \"paper\"\n[[instrument]]\nsymbol = \"BTCUSDT\"\n[paper]\n\
+                    follow_usdm_url = \"http://127.0.0.1:1\"\nlatency_ms = \"order=0.5\"\n";
+        let settings = Settings::check("fulcrum.toml", text).expect("sound");
+        let venue = Supervisor::new(&settings, Path::new("venue"), SharedPaper::default());
+        let arguments = venue.expect("somebody is followed").arguments.join(" ");
+        let expected = "--listen 127.0.0.1:8900 --symbols BTCUSDT --follow http://127.0.0.1:1 \
+                        --latency order=0.5";
+        assert_eq!(arguments, expected);
+    }
 }

@@ -22,6 +22,8 @@ pub struct PaperSettings {
     pub follow_spot_stream_url: Option<String>,
     /// The only authority that the followed exchange's certificates may come from.
     pub follow_ca_file: Option<PathBuf>,
+    /// The `--latency` of the paper exchange: `PART=MS` or `PART=FILE`, separated by commas.
+    pub latency: Option<String>,
     /// Where the paper exchange listens: USD-M here, spot and its control API behind it. Nothing
     /// when somebody else starts it.
     pub listen: Option<SocketAddr>,
@@ -56,6 +58,18 @@ impl PaperSettings {
         let follow_spot_url = url("follow_spot_url", rest);
         let follow_spot_stream_url = url("follow_spot_stream_url", stream);
         let ca_file = section.text("follow_ca_file", "", problems);
+        let latency = section.text("latency_ms", "", problems);
+        let latency = (!latency.is_empty()).then_some(latency);
+        let followed = follow_usdm_url.is_some() || follow_spot_url.is_some();
+        if let Some(latency) = &latency {
+            if !are_parts(latency) {
+                section.reject("latency_ms", LATENCY, problems);
+            } else if !followed {
+                let allowed =
+                    "nothing, because control starts no paper exchange: nobody is followed";
+                section.reject("latency_ms", allowed, problems);
+            }
+        }
         let mut listen = None;
         for (key, wanted) in [
             ("follow_usdm_url", follow_usdm_url.is_some()),
@@ -77,9 +91,25 @@ impl PaperSettings {
             follow_spot_url,
             follow_spot_stream_url,
             follow_ca_file: (!ca_file.is_empty()).then(|| PathBuf::from(ca_file)),
+            latency,
             listen,
         }
     }
+}
+
+/// What a latency may be; the paper exchange reads the files.
+const LATENCY: &str = "each of feed, order and response once at most, as PART=MS with 0 to 60000 \
+                       or PART=FILE, separated by commas";
+
+fn are_parts(latency: &str) -> bool {
+    let mut seen = Vec::new();
+    latency.split(',').all(|part| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let new = ["feed", "order", "response"].contains(&name) && !seen.contains(&name);
+        seen.push(name);
+        let ms = value.parse::<f64>();
+        new && !value.is_empty() && ms.map_or(true, |ms| (0.0..=60_000.0).contains(&ms))
+    })
 }
 
 /// Where the venue's USD-M is, if that is a port of this machine with room for two more.
@@ -121,6 +151,38 @@ mod tests {
         );
         let listen = paper.listen.map(|address| address.to_string());
         assert_eq!(listen.as_deref(), Some("127.0.0.1:8900"));
+    }
+
+    #[test]
+    fn latency_is_for_a_venue_that_control_starts_and_has_three_parts() {
+        let latency = |value: &str| {
+            let url = "follow_usdm_url = \"https://fapi.binance.com\"";
+            check(
+                "mode = \"paper\"",
+                &format!("{url}\nlatency_ms = \"{value}\""),
+            )
+        };
+        for sound in [
+            "feed=0.5",
+            "order=3,response=60000",
+            "feed=m.txt:x_seconds,order=0",
+        ] {
+            let paper = latency(sound).expect("sound").paper;
+            assert_eq!(paper.latency.as_deref(), Some(sound));
+        }
+        assert_eq!(latency("").expect("sound").paper.latency, None);
+        let named = Err(vec!["paper.latency_ms".to_string()]);
+        for wrong in [
+            "5",
+            "ack=5",
+            "feed=",
+            "feed=1,feed=2",
+            "order=-1",
+            "order=60001",
+        ] {
+            assert_eq!(latency(wrong), named, "{wrong}");
+        }
+        assert_eq!(check("mode = \"paper\"", "latency_ms = \"feed=1\""), named);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::feed::generator::Generator;
 use crate::feed::recording::Recording;
 use crate::feed::{Feed, parameters};
 use crate::floor::{Floor, SharedLog};
+use crate::latency::{Delays, Latency};
 use crate::listing::Listing;
 use crate::options::Options;
 use crate::private::{ListenKeys, Subscriptions};
@@ -75,6 +76,7 @@ pub fn build(options: &Options) -> Result<Exchange, StartError> {
 
 fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange, StartError> {
     let keys = keys(options)?;
+    let latency = Latency::from_specs(&options.latency).map_err(StartError::Input)?;
     let clock = Clock::start();
     let start_ns = clock.now_ns();
     let rebatch_ns = options.rebatch_depth.map(|ms| i64::from(ms) * MS);
@@ -101,7 +103,7 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         true => Weights::without_limits,
         false => Weights::new,
     };
-    Ok(Exchange {
+    let mut exchange = Exchange {
         clock,
         usdm: floor(Market::UsdM, usdm)?,
         spot: floor(Market::Spot, spot)?,
@@ -109,6 +111,7 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         schedule: options
             .fault_schedule
             .map(|spec| Schedule::new(spec, start_ns)),
+        delays: Delays::new(latency, options.seed),
         wire: WireLog::default(),
         keys,
         accounts: Accounts::default(),
@@ -118,7 +121,9 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         spot_weights: weights(Market::Spot),
         requests: 0,
         private_events: 0,
-    })
+    };
+    exchange.reset_latency();
+    Ok(exchange)
 }
 
 fn input(error: std::io::Error) -> StartError {

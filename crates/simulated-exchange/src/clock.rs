@@ -13,6 +13,8 @@ pub struct Clock {
     /// None for a clock that is set by hand.
     origin: Option<Instant>,
     origin_utc_ns: i64,
+    /// How far it was set back in all.
+    set_back_ns: i64,
 }
 
 impl Clock {
@@ -25,6 +27,7 @@ impl Clock {
         Self {
             origin: Some(Instant::now()),
             origin_utc_ns: i64::try_from(utc.as_nanos()).unwrap_or(i64::MAX),
+            set_back_ns: 0,
         }
     }
 
@@ -34,11 +37,13 @@ impl Clock {
         Self {
             origin: None,
             origin_utc_ns: utc_ns,
+            set_back_ns: 0,
         }
     }
 
     /// Makes it show `utc_ns`; one that runs goes on from there.
     pub fn set_ns(&mut self, utc_ns: i64) {
+        self.set_back_ns += (self.now_ns() - utc_ns).max(0);
         self.origin_utc_ns = utc_ns;
         self.origin = self.origin.map(|_| Instant::now());
     }
@@ -63,6 +68,19 @@ impl Clock {
         let since = |origin: Instant| i64::try_from(origin.elapsed().as_nanos());
         let run = self.origin.map_or(Ok(0), since);
         self.origin_utc_ns + run.unwrap_or(i64::MAX / 2)
+    }
+
+    /// A time that stands, runs and steps forward with the clock and is never set back: what waits
+    /// for one is not stranded.
+    #[must_use]
+    pub fn steady_ns(&self) -> i64 {
+        self.now_ns() + self.set_back_ns
+    }
+
+    /// What the steady time is ahead of UTC.
+    #[must_use]
+    pub const fn set_back_ns(&self) -> i64 {
+        self.set_back_ns
     }
 
     /// UTC in ms since the epoch.
@@ -96,6 +114,17 @@ mod tests {
         clock.set_standing(false);
         let gone_on = clock.now_ns();
         assert!((stood + 5..stood + 60_000_000_000).contains(&gone_on));
+    }
+
+    #[test]
+    fn the_steady_time_steps_forward_and_never_back() {
+        let mut clock = Clock::standing_at(5_000);
+        clock.set_ns(7_000);
+        assert_eq!(clock.steady_ns(), 7_000);
+        clock.set_ns(3_000);
+        assert_eq!((clock.now_ns(), clock.steady_ns()), (3_000, 7_000));
+        clock.set_ns(3_500);
+        assert_eq!((clock.steady_ns(), clock.set_back_ns()), (7_500, 4_000));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! In: the time, requests, connections. Out: frames in queues, answers. Never: a socket; every
 //! method returns at once.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use binance::encode::JsonText;
 use binance::user_data::encode_listen_key_expired;
@@ -19,8 +21,10 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::faults::schedule::Schedule;
 use crate::floor::Floor;
+use crate::latency::Delays;
 use crate::private::{ListenKeys, Subscriptions};
 use crate::streams::hub::ConnectionId;
+use crate::timer;
 use crate::user_events;
 use crate::wire_log::WireLog;
 
@@ -36,6 +40,8 @@ pub struct Exchange {
     pub faults: Faults,
     /// Faults to come.
     pub schedule: Option<Schedule>,
+    /// Latency.
+    pub delays: Delays,
     /// Wire-to-wire times.
     pub wire: WireLog,
     /// The key of the first account.
@@ -64,6 +70,7 @@ pub struct Exchange {
 pub struct Shared {
     exchange: Arc<Mutex<Exchange>>,
     wake: Arc<Notify>,
+    clock_changed: Arc<Notify>,
 }
 
 impl Shared {
@@ -73,6 +80,7 @@ impl Shared {
         Self {
             exchange: Arc::new(Mutex::new(exchange)),
             wake: Arc::new(Notify::new()),
+            clock_changed: Arc::new(Notify::new()),
         }
     }
 
@@ -81,12 +89,39 @@ impl Shared {
     /// # Panics
     /// When a piece of work panicked before: the state cannot be trusted any more.
     pub fn lock(&self) -> MutexGuard<'_, Exchange> {
-        self.exchange.lock().expect("no piece of work panicked")
+        let mut exchange = self.exchange.lock().expect("no piece of work panicked");
+        exchange.stamp();
+        exchange
     }
 
     /// Lets the market's task look again at what comes next.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Lets everybody who waits for a time look at the clock again: it stopped, goes on, or jumped.
+    pub fn clock_changed(&self) {
+        self.wake();
+        self.clock_changed.notify_waiters();
+    }
+
+    /// Waits until the steady clock shows `due_ns`, however that comes: it runs, or is stepped.
+    pub async fn until(&self, due_ns: i64) {
+        loop {
+            let mut changed = pin!(self.clock_changed.notified());
+            // From here on a change is noticed, so that none falls between look and wait.
+            changed.as_mut().enable();
+            let clock = self.lock().clock;
+            let left_ns = due_ns - clock.steady_ns();
+            if left_ns <= 0 {
+                return;
+            }
+            let left = Duration::from_nanos(left_ns.unsigned_abs());
+            tokio::select! {
+                () = timer::sleep(left), if !clock.is_standing() => {}
+                () = changed => {}
+            }
+        }
     }
 
     /// Drives the market until the task is dropped.
@@ -100,7 +135,7 @@ impl Shared {
             match next_ns {
                 Some(next_ns) if next_ns <= now_ns => tokio::task::yield_now().await,
                 Some(next_ns) => {
-                    let wait = std::time::Duration::from_nanos((next_ns - now_ns).unsigned_abs());
+                    let wait = Duration::from_nanos((next_ns - now_ns).unsigned_abs());
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = self.wake.notified() => {}

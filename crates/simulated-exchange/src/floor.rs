@@ -307,6 +307,7 @@ impl Floor {
 
     fn tick(&mut self, now_ns: i64, faults: &mut Faults) {
         faults.set_now(now_ns);
+        self.hub.made_at(now_ns);
         for (index, lane) in self.feeds.iter_mut().enumerate() {
             if lane
                 .publisher

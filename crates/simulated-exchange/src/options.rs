@@ -13,6 +13,7 @@ use matching::QueueModel;
 use crate::faults::FaultSpec;
 use crate::faults::schedule::ScheduleSpec;
 use crate::feed::follow::Target;
+use crate::latency::PartSpec;
 
 /// A simulated Binance on loopback: USD-M futures, spot, and a control API.
 ///
@@ -68,7 +69,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 85_500, value_parser = clap::value_parser!(u64).range(1..=86_000))]
     pub follow_renew_s: u64,
 
-    /// Seed of the generated market.
+    /// Seed of the generated market and of sampled latency.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
@@ -92,6 +93,11 @@ pub struct Options {
     /// How resting orders move forward in their queue: risk-averse, power:N or log.
     #[arg(long, value_name = "MODEL", default_value = "risk-averse")]
     pub queue_model: QueueModel,
+
+    /// How much later market frames leave (feed), requests arrive (order), answers and private
+    /// events leave (response): milliseconds, or a file of metrics with a histogram to draw from.
+    #[arg(long, value_name = "PART=MS|FILE", value_delimiter = ',')]
+    pub latency: Vec<PartSpec>,
 
     /// Where every market event and order is written with the time at which it arrived; `matching`
     /// alone makes the same fills of it.

@@ -5,5 +5,6 @@ pub mod cadence;
 pub mod control;
 pub mod hub;
 pub mod names;
+pub mod outlet;
 pub mod publisher;
 pub mod ticker_text;

@@ -73,19 +73,16 @@ fn waiting(number: usize, [bid, ask]: &[String; 2]) -> Vec<(&'static str, String
     vec![("order", stop), ("orderList/otoco", list)]
 }
 
-/// Runs a market with orders under a queue model until some of them were filled as makers.
-async fn check(model: &str) {
-    let name = format!("arrivals-{}.log", model.replace(':', "-"));
+/// Runs a market with orders under a queue model until some of them were filled as makers; with
+/// latency where that is said.
+async fn check(model: &str, latency: Option<&str>) {
+    let late = if latency.is_some() { "-late" } else { "" };
+    let name = format!("arrivals-{}{late}.log", model.replace(':', "-"));
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let file = path.display().to_string();
-    let arguments = [
-        "--speed",
-        "20",
-        "--arrival-log",
-        &file,
-        "--queue-model",
-        model,
-    ];
+    let mut arguments = vec!["--speed", "20", "--queue-model", model];
+    arguments.extend(["--arrival-log", &file]);
+    arguments.extend(latency.into_iter().flat_map(|parts| ["--latency", parts]));
     let bases = start(&arguments).await;
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut made = 0;
@@ -141,6 +138,8 @@ async fn check(model: &str) {
             .filter(|fill| fill.liquidity == market::Liquidity::Maker)
             .count();
     }
+    let delayed = bases.shared.lock().delays.requests();
+    assert_eq!(delayed > 0, latency.is_some(), "{delayed} requests");
     compare(&bases, &path, model);
 }
 
@@ -170,8 +169,21 @@ fn compare(bases: &Bases, path: &std::path::Path, model: &str) {
 #[tokio::test]
 async fn the_log_makes_the_same_account_without_a_server() {
     for model in ["risk-averse", "power:3", "log"] {
-        check(model).await;
+        check(model, None).await;
     }
+}
+
+#[tokio::test]
+async fn the_log_makes_the_same_account_under_latency() {
+    let page = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("arrivals-latency.txt");
+    let buckets = [("0.001", 3), ("0.002", 5), ("0.01", 8), ("+Inf", 9)];
+    let lines = buckets.map(|(bound, count)| {
+        format!("fulcrum_order_ack_duration_seconds_bucket{{le=\"{bound}\"}} {count}\n")
+    });
+    std::fs::write(&page, lines.concat()).expect("a writable folder");
+    let file = page.display();
+    let latency = format!("feed=1.5,order={file},response={file}");
+    check("risk-averse", Some(&latency)).await;
 }
 
 #[test]

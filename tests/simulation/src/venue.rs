@@ -19,9 +19,10 @@ use simulated_exchange::feed::Feed;
 use simulated_exchange::feed::generator::Generator;
 use simulated_exchange::feed::parameters::{self, FlowParameters};
 use simulated_exchange::floor::Floor;
+use simulated_exchange::latency::{Delays, Latency};
 use simulated_exchange::private::{ListenKeys, Subscriptions};
 use simulated_exchange::streams::control::{self, Origin};
-use simulated_exchange::streams::hub::{self, Outgoing};
+use simulated_exchange::streams::hub::{self, Outgoing, Queued};
 use simulated_exchange::streams::names::{Route, parse_path};
 use simulated_exchange::wire_log::WireLog;
 use tokio::sync::mpsc::Receiver;
@@ -44,7 +45,7 @@ pub struct ServerEnd {
     /// What for.
     pub place: Place,
     hub: hub::ConnectionId,
-    queue: Receiver<Outgoing>,
+    queue: Receiver<Queued>,
     session: Option<Session>,
     inbound: Vec<u8>,
     /// When the next ping goes out.
@@ -126,6 +127,7 @@ impl VenueSide {
             spot: floor(Market::Spot, listing, seed),
             faults: Faults::default(),
             schedule: None,
+            delays: Delays::new(Latency::default(), seed),
             wire: WireLog::default(),
             keys: Keys::new(API_KEY.to_owned(), API_SECRET).expect("a secret"),
             accounts: Accounts::default(),
@@ -285,7 +287,7 @@ impl VenueSide {
         let mut all = Vec::new();
         for (id, end) in &mut self.ends {
             while let Ok(outgoing) = end.queue.try_recv() {
-                all.push((*id, end.place, outgoing));
+                all.push((*id, end.place, outgoing.what));
             }
         }
         all

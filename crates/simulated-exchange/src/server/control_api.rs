@@ -14,7 +14,7 @@ use matching::{Account, AccountId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{accounts_api, standing, state_api, truth};
+use super::{accounts_api, latency_api, standing, state_api, truth};
 use crate::api::algo;
 use crate::assembly::opening_base;
 use crate::exchange::{Exchange, Shared};
@@ -42,6 +42,10 @@ pub fn router(shared: Shared) -> Router {
             get(state_api::faults)
                 .post(fault)
                 .delete(state_api::end_faults),
+        )
+        .route(
+            "/sim/v1/latency",
+            get(latency_api::latency).post(latency_api::set),
         )
         .route("/sim/v1/reset", post(state_api::reset))
         .route("/sim/v1/state", get(state_api::state))
@@ -297,10 +301,13 @@ async fn stats(State(shared): State<Shared>) -> Json<Value> {
     let exchange = shared.lock();
     let floor = |floor: &Floor| {
         let (frames, slow) = floor.hub.counts();
+        let (delayed, waiting) = floor.hub.delayed_and_waiting();
         json!({
             "market_events": floor.events(),
             "connections": floor.hub.connection_count(),
             "slow_dropped": slow,
+            "frames_delayed": delayed,
+            "frames_waiting": waiting,
             "frames": frames.map(|(name, count)| (name.to_owned(), Value::from(count)))
                 .collect::<serde_json::Map<_, _>>(),
         })
@@ -309,6 +316,7 @@ async fn stats(State(shared): State<Shared>) -> Json<Value> {
         "usdm": floor(&exchange.usdm),
         "spot": floor(&exchange.spot),
         "requests": exchange.requests,
+        "requests_delayed": exchange.delays.requests(),
         "private_events": exchange.private_events,
         "faults_injected": exchange.faults.injected(),
     }))

@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use market::Market;
 
 use super::{api_socket, stream_socket};
+use crate::api::params::Params;
 use crate::api::rest;
 use crate::exchange::Shared;
 use crate::streams::names::parse_path;
@@ -58,12 +59,42 @@ async fn handle(State(port): State<Port>, request: Request) -> Response {
         Ok(Err(refusal)) => return closing(refusal),
         Err(_) => return closing(StatusCode::REQUEST_TIMEOUT),
     };
-    let answer = call(&port, &parts.method, &path, &query, &parts.headers, &body);
-    let delay_ms = port.shared.lock().faults.reply_delay_ms();
+    let due_ns = port.shared.lock().request_due_ns();
+    let answer = match due_ns {
+        None => call(&port, &parts.method, &path, &query, &parts.headers, &body),
+        Some(due_ns) => {
+            let port = port.clone();
+            // A task of its own: a request that is on its way arrives even when its client has
+            // hung up.
+            let arrival = tokio::spawn(async move {
+                note_read(&port, &query, &body);
+                port.shared.until(due_ns).await;
+                call(&port, &parts.method, &path, &query, &parts.headers, &body)
+            });
+            arrival.await.expect("no piece of work panicked")
+        }
+    };
+    let (reply_due_ns, delay_ms) = {
+        let mut exchange = port.shared.lock();
+        (exchange.reply_due_ns(), exchange.faults.reply_delay_ms())
+    };
+    if let Some(due_ns) = reply_due_ns {
+        port.shared.until(due_ns).await;
+    }
     if delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     }
     answer
+}
+
+/// Wire to wire ends where an order is read, not where it arrives.
+fn note_read(port: &Port, query: &str, body: &Bytes) {
+    let params = Params::from_rest(query, std::str::from_utf8(body).unwrap_or_default());
+    if let Some(order) = params.get("newClientOrderId") {
+        let mut exchange = port.shared.lock();
+        let now_ns = exchange.clock.now_ns();
+        exchange.wire.order_arrived(order, now_ns);
+    }
 }
 
 /// The whole body, if it is not too long.

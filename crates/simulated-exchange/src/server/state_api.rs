@@ -49,18 +49,19 @@ pub(super) async fn end_faults(State(shared): State<Shared>) -> Json<Value> {
     Json(json!({ "waiting": [] }))
 }
 
-/// `POST /sim/v1/reset`: no fault, clock and market run. Accounts stay as they are.
+/// `POST /sim/v1/reset`: no fault, the latency of the start, clock and market run. Accounts stay as they are.
 pub(super) async fn reset(State(shared): State<Shared>) -> Json<Value> {
     let mut exchange = shared.lock();
     exchange.faults.clear();
     exchange.schedule = None;
+    exchange.reset_latency();
     exchange.clock.set_standing(false);
     let now_ns = exchange.clock.now_ns();
     for market in [Market::UsdM, Market::Spot] {
         exchange.floor_mut(market).set_paused(false, now_ns);
     }
     drop(exchange);
-    shared.wake();
+    shared.clock_changed();
     Json(json!({ "paused": false, "waiting": [] }))
 }
 

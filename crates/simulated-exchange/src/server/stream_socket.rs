@@ -6,11 +6,11 @@
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 use market::Market;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::WRITE_TIMEOUT;
 use super::heartbeat::Heartbeat;
+use super::outbox::Outbox;
 use crate::exchange::Shared;
 use crate::streams::control::{self, Origin};
 use crate::streams::hub::{FrameKey, Outgoing};
@@ -36,7 +36,7 @@ pub async fn run(socket: WebSocket, shared: Shared, market: Market, asked: Strea
         }
         (origin, queue)
     };
-    serve(socket, &shared, origin, queue).await;
+    serve(socket, &shared, origin, Outbox::new(queue)).await;
     shared.lock().disconnect(market, origin.connection);
 }
 
@@ -48,19 +48,14 @@ fn subscribe(exchange: &mut crate::exchange::Exchange, name: &str, origin: Origi
     control::subscribe(name, origin, hub, &mut exchange.listen_keys);
 }
 
-async fn serve(
-    mut socket: WebSocket,
-    shared: &Shared,
-    origin: Origin,
-    mut queue: mpsc::Receiver<Outgoing>,
-) {
+async fn serve(mut socket: WebSocket, shared: &Shared, origin: Origin, mut outbox: Outbox) {
     let mut heartbeat = Heartbeat::new(origin.market, Instant::now());
     let period = heartbeat.period;
     let mut pings = interval_at(Instant::now() + period, period);
     loop {
         tokio::select! {
-            outgoing = queue.recv() => {
-                let write = write(&mut socket, shared, origin.market, outgoing, &mut queue);
+            outgoing = outbox.next(shared) => {
+                let write = write(&mut socket, shared, origin.market, outgoing, &mut outbox);
                 // The hub forgets a slow connection, but cannot end a write that waits for it.
                 if !timeout(WRITE_TIMEOUT, write).await.unwrap_or(false) {
                     return;
@@ -108,7 +103,7 @@ async fn write(
     shared: &Shared,
     market: Market,
     first: Option<Outgoing>,
-    queue: &mut mpsc::Receiver<Outgoing>,
+    outbox: &mut Outbox,
 ) -> bool {
     let mut next = first;
     let mut keys: [Option<FrameKey>; FRAMES_PER_WRITE] = [None; FRAMES_PER_WRITE];
@@ -135,9 +130,9 @@ async fn write(
         if index + 1 == FRAMES_PER_WRITE {
             break;
         }
-        match queue.try_recv() {
-            Ok(more) => next = Some(more),
-            Err(_) => break,
+        match outbox.try_next(shared) {
+            Some(more) => next = Some(more),
+            None => break,
         }
     }
     {

@@ -113,7 +113,7 @@ pub(super) async fn clock(
     });
     drop(exchange);
     // The market's task waits for what comes next; that has changed.
-    shared.wake();
+    shared.clock_changed();
     Json(answer).into_response()
 }
 

@@ -11,6 +11,9 @@ use market::InstrumentId;
 use tokio::sync::mpsc;
 
 use super::names::{Route, StreamKind};
+use super::outlet::Outlet;
+use crate::clock::Clock;
+use crate::latency::Part;
 
 /// Frames that may wait for one connection.
 pub const QUEUE_FRAMES_MAX: usize = 8_192;
@@ -37,6 +40,15 @@ pub enum Outgoing {
     Abort,
 }
 
+/// What waits in a connection's queue.
+#[derive(Clone, Debug)]
+pub struct Queued {
+    /// What is to be done.
+    pub what: Outgoing,
+    /// Not before the steady clock shows this; at once where nothing delays it.
+    pub due_ns: Option<i64>,
+}
+
 /// Index of a stream in the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamId(usize);
@@ -52,7 +64,7 @@ struct Stream {
 }
 
 struct Connection {
-    sender: mpsc::Sender<Outgoing>,
+    sender: mpsc::Sender<Queued>,
     combined: bool,
     route: Route,
     names: Vec<String>,
@@ -67,6 +79,9 @@ pub struct Hub {
     next_connection: ConnectionId,
     slow_dropped: u64,
     wrapped: Vec<u8>,
+    /// Delays frames, where there is latency.
+    outlet: Option<Outlet>,
+    delayed: u64,
 }
 
 impl Hub {
@@ -88,7 +103,7 @@ impl Hub {
         &mut self,
         route: Route,
         combined: bool,
-    ) -> (ConnectionId, mpsc::Receiver<Outgoing>) {
+    ) -> (ConnectionId, mpsc::Receiver<Queued>) {
         let (sender, receiver) = mpsc::channel(QUEUE_FRAMES_MAX);
         self.next_connection += 1;
         let connection = Connection {
@@ -211,11 +226,10 @@ impl Hub {
             } else {
                 plain.get_or_insert_with(|| to_text(text))
             };
-            if connection
-                .sender
-                .try_send(Outgoing::Text(frame.clone(), key))
-                .is_err()
-            {
+            let what = Outgoing::Text(frame.clone(), key);
+            let due_ns = due_ns(&mut self.outlet, Part::Feed);
+            self.delayed += u64::from(due_ns.is_some());
+            if connection.sender.try_send(Queued { what, due_ns }).is_err() {
                 slow.push(*id);
             }
         }
@@ -236,11 +250,10 @@ impl Hub {
         } else {
             to_text(text)
         };
-        if connection
-            .sender
-            .try_send(Outgoing::Text(frame, None))
-            .is_err()
-        {
+        let what = Outgoing::Text(frame, None);
+        let due_ns = due_ns(&mut self.outlet, Part::Response);
+        self.delayed += u64::from(due_ns.is_some());
+        if connection.sender.try_send(Queued { what, due_ns }).is_err() {
             self.drop_slow(id);
         }
     }
@@ -249,8 +262,10 @@ impl Hub {
     pub fn tell_market_connections(&mut self, message: &Outgoing) {
         for connection in self.connections.values() {
             if connection.route != Route::Private {
+                let what = message.clone();
+                let due_ns = due_ns(&mut self.outlet, Part::Feed);
                 // A full queue is a slow connection; the next frame drops it.
-                let _ = connection.sender.try_send(message.clone());
+                let _ = connection.sender.try_send(Queued { what, due_ns });
             }
         }
     }
@@ -258,8 +273,37 @@ impl Hub {
     /// Tells one connection.
     pub fn tell(&mut self, id: ConnectionId, message: Outgoing) {
         if let Some(connection) = self.connections.get(&id) {
-            let _ = connection.sender.try_send(message);
+            let due_ns = due_ns(&mut self.outlet, Part::Response);
+            let what = message;
+            let _ = connection.sender.try_send(Queued { what, due_ns });
         }
+    }
+
+    /// Delays frames that are made from now on, or no more.
+    pub fn set_outlet(&mut self, outlet: Option<Outlet>) {
+        self.outlet = outlet;
+    }
+
+    /// What follows is made now.
+    pub fn stamp(&mut self, clock: Clock) {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.stamp(clock);
+        }
+    }
+
+    /// What follows was made at this UTC.
+    pub fn made_at(&mut self, utc_ns: i64) {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.made_at(utc_ns);
+        }
+    }
+
+    /// Frames that were delayed, and frames that wait in the queues of connections.
+    #[must_use]
+    pub fn delayed_and_waiting(&self) -> (u64, usize) {
+        let senders = self.connections.values().map(|one| &one.sender);
+        let waiting = senders.map(|sender| sender.max_capacity() - sender.capacity());
+        (self.delayed, waiting.sum())
     }
 
     /// Frames sent by stream, and connections dropped because they were slow.
@@ -282,6 +326,10 @@ impl Hub {
         self.disconnect(id);
         self.slow_dropped += 1;
     }
+}
+
+fn due_ns(outlet: &mut Option<Outlet>, part: Part) -> Option<i64> {
+    outlet.as_mut()?.due_ns(part)
 }
 
 fn to_text(bytes: &[u8]) -> Utf8Bytes {

@@ -43,4 +43,38 @@ impl Stream {
             }
         }
     }
+
+    /// The texts that the exchange wrote before it answered a ping: whatever else there is, it
+    /// holds back.
+    pub(crate) async fn written(&mut self) -> Vec<Value> {
+        let ping = Message::Ping("now".into());
+        self.0.send(ping).await.expect("an open connection");
+        let mut texts = Vec::new();
+        loop {
+            let frame = tokio::time::timeout(DEADLINE, self.0.next()).await;
+            let frame = frame
+                .expect("a frame before the deadline")
+                .expect("an open connection");
+            match frame.expect("a sound frame") {
+                Message::Pong(_) => return texts,
+                Message::Text(text) => {
+                    texts.push(serde_json::from_str(&text).expect("JSON"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// All texts until the exchange ends the connection.
+    pub(crate) async fn until_its_end(&mut self) -> usize {
+        let mut texts = 0;
+        loop {
+            let frame = tokio::time::timeout(DEADLINE, self.0.next()).await;
+            match frame.expect("a frame or an end before the deadline") {
+                Some(Ok(Message::Text(_))) => texts += 1,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return texts,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
 }
