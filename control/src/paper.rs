@@ -19,6 +19,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+/// Where it keeps its accounts, below control's own state.
+const ACCOUNTS: &str = "paper-exchange";
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long its answer may take.
@@ -67,16 +69,22 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor, if the settings want a venue to be started.
+    /// A supervisor, if the settings want a venue to be started; it keeps its accounts below
+    /// `state_dir`.
     #[must_use]
-    pub fn new(settings: &Settings, program: &Path, view: SharedPaper) -> Option<Self> {
+    pub fn new(
+        settings: &Settings,
+        program: &Path,
+        state_dir: &Path,
+        view: SharedPaper,
+    ) -> Option<Self> {
         let listen = settings.paper.listen?;
         let symbols = settings.instruments.iter();
         let symbols: BTreeSet<&str> = symbols.map(|one| one.symbol.as_str()).collect();
         let symbols: Vec<&str> = symbols.into_iter().collect();
         Some(Self {
             program: program.to_path_buf(),
-            arguments: arguments(&settings.paper, listen, &symbols.join(",")),
+            arguments: arguments(&settings.paper, listen, &symbols.join(","), state_dir),
             control: SocketAddr::new(listen.ip(), listen.port() + 2),
             child: None,
             view,
@@ -167,15 +175,22 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // It holds nothing that has to be saved; a process that is gone already is no trouble.
+            // What it has to save is saved before it answers; a process that is gone already is no trouble.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
 
-fn arguments(paper: &PaperSettings, listen: SocketAddr, symbols: &str) -> Vec<String> {
+fn arguments(
+    paper: &PaperSettings,
+    listen: SocketAddr,
+    symbols: &str,
+    state_dir: &Path,
+) -> Vec<String> {
     let mut all = vec!["--listen".to_string(), listen.to_string()];
+    let accounts = state_dir.join(ACCOUNTS).display().to_string();
+    all.extend(["--state-dir".to_string(), accounts]);
     all.extend(["--symbols".to_string(), symbols.to_string()]);
     let authority = paper.follow_ca_file.as_ref();
     let authority = authority.map(|file| file.display().to_string());

@@ -23,6 +23,7 @@ use crate::floor::{Floor, SharedLog};
 use crate::listing::Listing;
 use crate::options::Options;
 use crate::private::{ListenKeys, Subscriptions};
+use crate::state::State;
 use crate::wire_log::WireLog;
 
 /// Opening wallet of the account in USDT.
@@ -101,7 +102,7 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         true => Weights::without_limits,
         false => Weights::new,
     };
-    Ok(Exchange {
+    let mut exchange = Exchange {
         clock,
         usdm: floor(Market::UsdM, usdm)?,
         spot: floor(Market::Spot, spot)?,
@@ -118,7 +119,13 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         spot_weights: weights(Market::Spot),
         requests: 0,
         private_events: 0,
-    })
+        state: None,
+    };
+    if let Some(directory) = &options.state_dir {
+        let state = State::open(directory, &mut exchange);
+        exchange.state = Some(state.map_err(|error| StartError::Input(error.to_string()))?);
+    }
+    Ok(exchange)
 }
 
 fn input(error: std::io::Error) -> StartError {

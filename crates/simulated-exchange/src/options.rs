@@ -98,6 +98,11 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub arrival_log: Option<PathBuf>,
 
+    /// Where accounts, orders and ids are kept, so that an exchange that is started again knows
+    /// them; only one process at a time. Without it they end with the process.
+    #[arg(long, value_name = "DIR", conflicts_with = "arrival_log")]
+    pub state_dir: Option<PathBuf>,
+
     /// USD-M address; spot and the control API take the next two ports. Port 0: all free ones.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8900")]
     pub listen: SocketAddr,

@@ -32,6 +32,9 @@ impl Floor {
                 tracing::info!(market = %self.market, instrument = index, "the followed book is known");
                 self.venue
                     .on_snapshot(id, book.last_update_id, &book.bids, &book.asks);
+                if !std::mem::replace(&mut self.feeds[index].known_before, true) {
+                    self.venue.stand_at_the_back(id);
+                }
                 self.feeds[index].lost = false;
             }
             Relay::Frame(frame) => self.relay_frame(index, frame, wall_ns, faults),
