@@ -6,6 +6,7 @@
 //! It outlives a control that is killed: the next one finds it at its port and watches it. An
 //! orderly end of control ends it.
 
+use crate::decimal;
 use serde::Serialize;
 use serde_json::Value;
 use settings::{PaperSettings, Settings};
@@ -194,6 +195,13 @@ fn arguments(
     all.extend(["--symbols".to_string(), symbols.to_string()]);
     let authority = paper.follow_ca_file.as_ref();
     let authority = authority.map(|file| file.display().to_string());
+    for (name, fees) in [
+        ("--fees", &paper.usdm_fees),
+        ("--spot-fees", &paper.spot_fees),
+    ] {
+        let [maker, taker] = [fees.maker, fees.taker].map(|rate| decimal::text(rate.0, 8));
+        all.extend([name.to_string(), format!("maker={maker},taker={taker}")]);
+    }
     for (name, value) in [
         ("--follow", &paper.follow_usdm_url),
         ("--follow-stream", &paper.follow_usdm_stream_url),
@@ -231,4 +239,27 @@ fn followed(state: &Value) -> Vec<Followed> {
         }));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_venue_is_told_whom_to_follow_what_to_charge_and_where_to_keep_it() {
+        let text = "mode = \"paper\"\n[[instrument]]\nsymbol = \"BTCUSDT\"\n[paper]\n\
+                    follow_usdm_url = \"http://a\"\nusdm_taker_ratio = 0.00045\n";
+        let settings = Settings::check("fulcrum.toml", text).expect("sound");
+        let view = SharedPaper::default();
+        let one = Supervisor::new(&settings, Path::new("x"), Path::new("state"), view);
+        let arguments = one.expect("a venue to start").arguments.join(" ");
+        for part in [
+            "--state-dir state/paper-exchange",
+            "--follow http://a",
+            "--fees maker=0.00020000,taker=0.00045000",
+            "--spot-fees maker=0.00100000,taker=0.00100000",
+        ] {
+            assert!(arguments.contains(part), "{part}: {arguments}");
+        }
+    }
 }

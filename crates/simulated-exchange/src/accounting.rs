@@ -122,6 +122,10 @@ impl Floor {
     }
 
     fn charge_funding(&mut self, now: UtcMs) {
+        if self.follows() {
+            self.charge_followed(now);
+            return;
+        }
         let Some(first) = self.venue.instruments().first() else {
             return;
         };

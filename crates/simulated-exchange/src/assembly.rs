@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use market::{Instrument, InstrumentId, Market, Money, Rate};
-use matching::{Fees, SpotBalances, Venue, VenueConfig};
+use market::{Instrument, InstrumentId, Market, Money};
+use matching::{SpotBalances, Venue, VenueConfig};
 
 use crate::accounts::Accounts;
 use crate::api::auth::Keys;
@@ -33,11 +33,6 @@ const LEVERAGE: u32 = 20;
 /// First ids of orders and of our own trades; public trades have others.
 const FIRST_ORDER_ID: u64 = 8_000_000_001;
 const FIRST_TRADE_ID: u64 = 900_000_000_001;
-/// 0.1 % on both sides: spot's first tier.
-const SPOT_FEES: Fees = Fees {
-    maker: Rate(100_000),
-    taker: Rate(100_000),
-};
 const MS: i64 = 1_000_000;
 
 /// Why the exchange cannot start.
@@ -81,7 +76,7 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
     let rebatch_ns = options.rebatch_depth.map(|ms| i64::from(ms) * MS);
     let log = arrival_log(options)?;
     let floor = |market, feeds: Vec<Box<dyn Feed>>| -> Result<Floor, StartError> {
-        let config = venue_config(market, &feeds);
+        let config = venue_config(options, market, &feeds);
         if let Some(log) = &log {
             let mut log = log.lock().expect("nobody else has it yet");
             let model = options.queue_model.to_string();
@@ -219,7 +214,7 @@ fn generated(options: &Options, listing: &Listing) -> Result<(Feeds, Feeds), Sta
     Ok(both)
 }
 
-fn venue_config(market: Market, feeds: &Feeds) -> VenueConfig {
+fn venue_config(options: &Options, market: Market, feeds: &Feeds) -> VenueConfig {
     let instruments: Vec<Instrument> = feeds
         .iter()
         .enumerate()
@@ -238,8 +233,8 @@ fn venue_config(market: Market, feeds: &Feeds) -> VenueConfig {
         spot,
         wallet: Money::from_whole(WALLET_USDT),
         fees: match market {
-            Market::UsdM => Fees::FIRST_TIER,
-            Market::Spot => SPOT_FEES,
+            Market::UsdM => options.fees,
+            Market::Spot => options.spot_fees,
         },
         leverage: LEVERAGE,
         first_order_id: FIRST_ORDER_ID,

@@ -72,6 +72,7 @@ impl State {
     /// [`StateError`]: the directory is another exchange's, or of no use.
     pub fn open(directory: &Path, exchange: &mut Exchange) -> Result<Self, StateError> {
         let identity = Identity::of(exchange);
+        let fees = [&exchange.usdm, &exchange.spot].map(|floor| floor.venue.account().fees);
         let (files, changes) = Files::open(directory, VERSION, &identity)?;
         let goes_on = !changes.is_empty();
         for (place, change) in changes {
@@ -79,7 +80,7 @@ impl State {
             taken.map_err(|found| StateError::Content { place, found })?;
         }
         if goes_on {
-            record::resume(exchange);
+            record::resume(exchange, fees);
         }
         let mut state = Self {
             files,

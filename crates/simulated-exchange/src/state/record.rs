@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Money, UtcMs};
+use market::{Money, Rate, UtcMs};
 use matching::{
     Account, AccountId, AccountRecord, ConditionalRecord, Fees, NextIds, Recorded, SpotBalances,
 };
@@ -51,6 +51,9 @@ pub(super) struct FloorRecord {
     ids: NextIds,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_funding: Option<UtcMs>,
+    /// What a followed exchange charges next, by instrument.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fundings: Vec<Option<(UtcMs, Rate)>>,
     /// Accounts by their numbers.
     desks: BTreeMap<u16, DeskRecord>,
 }
@@ -89,6 +92,10 @@ pub(super) fn floor(floor: &Floor, desks: BTreeMap<u16, DeskRecord>) -> FloorRec
     FloorRecord {
         ids: floor.venue.next_ids(),
         next_funding: floor.accounting.next_funding,
+        fundings: match floor.follows() {
+            true => floor.followed_fundings(),
+            false => Vec::new(),
+        },
         desks,
     }
 }
@@ -175,6 +182,7 @@ impl FloorRecord {
     fn absorb(self, floor: &mut Floor) -> Result<(), String> {
         floor.venue.set_next_ids(self.ids);
         floor.accounting.next_funding = self.next_funding;
+        floor.resume_fundings(&self.fundings);
         let selected = floor.venue.selected();
         let count = floor.venue.instruments().len();
         for (account, desk) in self.desks {
@@ -227,9 +235,14 @@ fn register(exchange: &mut Exchange, one: RegisteredRecord) -> Result<(), String
     Ok(())
 }
 
-/// Lets both markets go on with what was absorbed.
-pub(super) fn resume(exchange: &mut Exchange) {
-    for floor in [&mut exchange.usdm, &mut exchange.spot] {
+/// Lets both markets go on with what was absorbed. The first account pays `fees`, of USD-M and of
+/// spot: what the command line says now counts.
+pub(super) fn resume(exchange: &mut Exchange, fees: [Fees; 2]) {
+    for (floor, fees) in [&mut exchange.usdm, &mut exchange.spot]
+        .into_iter()
+        .zip(fees)
+    {
+        floor.venue.set_fees(fees);
         floor.venue.resume();
     }
 }
