@@ -8,7 +8,13 @@ use serde::{Deserialize, Deserializer, Serializer, de::Error};
 pub type Word = &'static str;
 
 /// The exchange's words for money that moves without a trade.
-pub const REASONS: [Word; 4] = ["FUNDING_FEE", "INSURANCE_CLEAR", "DEPOSIT", "WITHDRAW"];
+pub const REASONS: [Word; 5] = [
+    "FUNDING_FEE",
+    "INSURANCE_CLEAR",
+    "DEPOSIT",
+    "WITHDRAW",
+    "TRANSFER",
+];
 
 /// True for what most things are, which needs no place in a text.
 pub(crate) fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
@@ -42,6 +48,7 @@ pub(crate) mod reason {
     use super::{Deserializer, REASONS, Serializer, Word, read};
 
     pub(crate) fn serialize<S: Serializer>(word: &Word, serializer: S) -> Result<S::Ok, S::Error> {
+        debug_assert!(REASONS.contains(word), "{word} could not be read again");
         serializer.serialize_str(word)
     }
 
