@@ -86,6 +86,7 @@ pub struct Ledger {
     last_sequence: Option<u64>,
     positions: HashMap<u16, RunningPosition>,
     names: Names,
+    identity: Identity,
 }
 
 impl Ledger {
@@ -109,6 +110,7 @@ impl Ledger {
             last_sequence: None,
             positions: HashMap::new(),
             names: Names::new(),
+            identity: identity.clone(),
         })
     }
 

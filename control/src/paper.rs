@@ -6,6 +6,7 @@
 //! It outlives a control that is killed: the next one finds it at its port and watches it. An
 //! orderly end of control ends it.
 
+use crate::decimal;
 use serde::Serialize;
 use serde_json::Value;
 use settings::{PaperSettings, Settings};
@@ -19,6 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+/// Where it keeps its accounts, below control's own state.
+const ACCOUNTS: &str = "paper-exchange";
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long its answer may take.
@@ -67,16 +70,22 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor, if the settings want a venue to be started.
+    /// A supervisor, if the settings want a venue to be started; it keeps its accounts below
+    /// `state_dir`.
     #[must_use]
-    pub fn new(settings: &Settings, program: &Path, view: SharedPaper) -> Option<Self> {
+    pub fn new(
+        settings: &Settings,
+        program: &Path,
+        state_dir: &Path,
+        view: SharedPaper,
+    ) -> Option<Self> {
         let listen = settings.paper.listen?;
         let symbols = settings.instruments.iter();
         let symbols: BTreeSet<&str> = symbols.map(|one| one.symbol.as_str()).collect();
         let symbols: Vec<&str> = symbols.into_iter().collect();
         Some(Self {
             program: program.to_path_buf(),
-            arguments: arguments(&settings.paper, listen, &symbols.join(",")),
+            arguments: arguments(&settings.paper, listen, &symbols.join(","), state_dir),
             control: SocketAddr::new(listen.ip(), listen.port() + 2),
             child: None,
             view,
@@ -167,18 +176,32 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // It holds nothing that has to be saved; a process that is gone already is no trouble.
+            // What it has to save is saved before it answers; a process that is gone already is no trouble.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
 
-fn arguments(paper: &PaperSettings, listen: SocketAddr, symbols: &str) -> Vec<String> {
+fn arguments(
+    paper: &PaperSettings,
+    listen: SocketAddr,
+    symbols: &str,
+    state_dir: &Path,
+) -> Vec<String> {
     let mut all = vec!["--listen".to_string(), listen.to_string()];
+    let accounts = state_dir.join(ACCOUNTS).display().to_string();
+    all.extend(["--state-dir".to_string(), accounts]);
     all.extend(["--symbols".to_string(), symbols.to_string()]);
     let authority = paper.follow_ca_file.as_ref();
     let authority = authority.map(|file| file.display().to_string());
+    for (name, fees) in [
+        ("--fees", &paper.usdm_fees),
+        ("--spot-fees", &paper.spot_fees),
+    ] {
+        let [maker, taker] = [fees.maker, fees.taker].map(|rate| decimal::text(rate.0, 8));
+        all.extend([name.to_string(), format!("maker={maker},taker={taker}")]);
+    }
     for (name, value) in [
         ("--follow", &paper.follow_usdm_url),
         ("--follow-stream", &paper.follow_usdm_stream_url),
@@ -224,14 +247,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_venue_is_started_with_what_the_settings_say_of_it() {
+    fn the_venue_is_told_whom_to_follow_what_to_charge_and_where_to_keep_it() {
         let text = "mode = \"paper\"\n[[instrument]]\nsymbol = \"BTCUSDT\"\n[paper]\n\
-                    follow_usdm_url = \"http://127.0.0.1:1\"\nlatency_ms = \"order=0.5\"\n";
+                    follow_usdm_url = \"http://a\"\nusdm_taker_ratio = 0.00045\n\
+                    latency_ms = \"order=0.5\"\n";
         let settings = Settings::check("fulcrum.toml", text).expect("sound");
-        let venue = Supervisor::new(&settings, Path::new("venue"), SharedPaper::default());
-        let arguments = venue.expect("somebody is followed").arguments.join(" ");
-        let expected = "--listen 127.0.0.1:8900 --symbols BTCUSDT --follow http://127.0.0.1:1 \
-                        --latency order=0.5";
-        assert_eq!(arguments, expected);
+        let view = SharedPaper::default();
+        let one = Supervisor::new(&settings, Path::new("x"), Path::new("state"), view);
+        let arguments = one.expect("a venue to start").arguments.join(" ");
+        for part in [
+            "--state-dir state/paper-exchange",
+            "--follow http://a",
+            "--latency order=0.5",
+            "--fees maker=0.00020000,taker=0.00045000",
+            "--spot-fees maker=0.00100000,taker=0.00100000",
+        ] {
+            assert!(arguments.contains(part), "{part}: {arguments}");
+        }
     }
 }

@@ -123,7 +123,12 @@ async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Resu
     let api = listen(&site.settings.control.api_listen).await?;
     tokio::spawn(axum::serve(metrics, metrics_routes(Arc::clone(&site))).into_future());
     tokio::spawn(axum::serve(api, api_routes(Arc::clone(&site))).into_future());
-    let paper = Supervisor::new(&site.settings, &paper_program(), Arc::clone(&site.paper));
+    let paper = Supervisor::new(
+        &site.settings,
+        &paper_program(),
+        &arguments.state_dir,
+        Arc::clone(&site.paper),
+    );
     let paper = paper.map(|one| tokio::spawn(one.run()));
     let stop = Arc::new(AtomicBool::new(false));
     let (ended, mut end) = oneshot::channel();

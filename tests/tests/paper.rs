@@ -63,6 +63,51 @@ impl Paper {
         body.unwrap_or_default()
     }
 
+    /// Switches a fault of the paper exchange on.
+    fn inject(&self, fault: &str) {
+        let fault = serde_json::json!({ "fault": fault });
+        let sent = ureq::post(format!("{}/fault", self.sim)).send_json(fault);
+        sent.expect("the paper exchange lives");
+    }
+
+    /// Kills the paper exchange, and waits until the next one has its market.
+    fn kill_venue(&self) {
+        let pid = self.venue()["pid"].as_i64().expect("control started it");
+        let pid = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+        kill_process(pid, Signal::KILL).expect("it runs");
+        wait_for("a restart", Duration::from_secs(60), || {
+            self.rig.figure("fulcrum_paper_venue_restarts_total ") == Some(1.0)
+        });
+        self.wait_until_synced();
+    }
+
+    /// Waits until the hot path agrees with the exchange and knows the fate of every order.
+    fn wait_until_certain(&self) {
+        wait_for("the hot path is back", Duration::from_secs(120), || {
+            let status = self.rig.status();
+            let up = |what: &str| status[what] == true;
+            up("market_stream_up") && up("user_stream_up") && up("reconciled")
+        });
+        let unknown = "SELECT count(*) FROM orders WHERE certainty = 'UNKNOWN'";
+        wait_for("every fate", Duration::from_secs(60), || {
+            number(&self.rig, unknown) == 0
+        });
+    }
+
+    /// Pauses trading; then neither side has an open order, and both have the same position.
+    fn assert_agreement(&self) {
+        let said = self.rig.fulcrum(&["pause"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        wait_for("agreement at rest", Duration::from_secs(60), || {
+            let truth = self.ask("account");
+            let ours = self.rig.fulcrum(&["positions"]).reply;
+            let theirs = &truth["positions"][0]["quantity"];
+            let none = truth["open_orders"].as_array().is_some_and(Vec::is_empty);
+            let none_here = self.rig.status()["orders_open"] == 0;
+            none && none_here && ours["positions"][0]["quantity"] == *theirs
+        });
+    }
+
     fn venue(&self) -> Value {
         self.rig.stats()["paper_venue"].clone()
     }
@@ -114,25 +159,77 @@ fn the_hot_path_trades_on_a_followed_market_and_the_followed_exchange_sees_no_or
     );
 }
 
+/// Killed with open orders and a position, it is started again and knows them: the hot path reconciles,
+/// nothing stays UNKNOWN, and both agree.
 #[test]
-fn a_dead_paper_exchange_is_started_again() {
+fn a_paper_exchange_that_is_killed_comes_back_with_its_orders_and_positions() {
     let mut paper = Paper::new("paper-dies");
     paper.start();
-    let pid = paper.venue()["pid"].as_i64().expect("control started it");
-    let pid = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
-    kill_process(pid, Signal::KILL).expect("it runs");
-    wait_for("a restart", Duration::from_secs(60), || {
-        paper.rig.figure("fulcrum_paper_venue_restarts_total ") == Some(1.0)
+    wait_for("a position and orders", Duration::from_secs(240), || {
+        let truth = paper.ask("account");
+        let open = truth["open_orders"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty());
+        open && truth["positions"][0]["quantity_lots"].as_i64() != Some(0)
     });
-    paper.wait_until_synced();
-    // It has forgotten everything; whether an order was in flight when it died, and is UNKNOWN now,
-    // is chance.
-    wait_for("the hot path is back", Duration::from_secs(120), || {
-        let status = paper.rig.status();
-        let up = |what: &str| status[what] == true;
-        up("market_stream_up") && up("user_stream_up") && up("reconciled")
-    });
+    let known = paper.ask("history");
+    paper.kill_venue();
+    paper.wait_until_certain();
+    let after = paper.ask("history");
+    assert_continues(&known, &after);
+    paper.assert_agreement();
+    let restarts = paper.rig.figure("fulcrum_paper_venue_restarts_total ");
+    assert_eq!(restarts, Some(1.0));
     assert_eq!(paper.end_control(), Some(0));
+}
+
+/// An order was matched, its answer got lost, and the exchange was killed: it is known afterwards.
+#[test]
+fn an_order_whose_answer_was_lost_is_known_after_a_kill() {
+    let mut paper = Paper::new("paper-lost");
+    paper.start();
+    wait_for("orders", Duration::from_secs(120), || {
+        paper.ask("account")["orders"].as_i64() >= Some(2)
+    });
+    let known = paper.ask("history");
+    paper.inject("ack-lost:1");
+    wait_for("a lost answer", Duration::from_secs(120), || {
+        paper.ask("stats")["faults_injected"].as_i64() == Some(1)
+            && paper.ask("history")["orders"] != known["orders"]
+            && paper.ask("faults")["waiting"] == serde_json::json!([])
+    });
+    let known = paper.ask("history");
+    paper.kill_venue();
+    paper.wait_until_certain();
+    assert_continues(&known, &paper.ask("history"));
+    let ever = "SELECT count(*) FROM orders WHERE ever_unknown = 1";
+    assert!(
+        number(&paper.rig, ever) >= 1,
+        "its fate was unknown for a while"
+    );
+    paper.assert_agreement();
+    assert_eq!(paper.end_control(), Some(0));
+}
+
+/// Every order and fill that there was is there, and no final order has changed.
+fn assert_continues(known: &Value, after: &Value) {
+    let all = |value: &Value, what: &str| value[what].as_array().cloned().unwrap_or_default();
+    let now = all(after, "orders");
+    for order in all(known, "orders") {
+        let id = &order["order_id"];
+        let same = now.iter().find(|one| one["order_id"] == *id);
+        let same = same.unwrap_or_else(|| panic!("forgotten: {order}"));
+        assert_eq!(same["client_order_id"], order["client_order_id"]);
+        assert!(same["filled_lots"].as_i64() >= order["filled_lots"].as_i64());
+        assert!(
+            order["final"] == false || same == &order,
+            "{order} became {same}"
+        );
+    }
+    let now = all(after, "fills");
+    for fill in all(known, "fills") {
+        assert!(now.contains(&fill), "forgotten: {fill}");
+    }
 }
 
 /// A control that is killed leaves the venue running; the next one takes it over.

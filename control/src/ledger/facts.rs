@@ -4,7 +4,7 @@
 //! that goes back, a fill that is judged; what the engine decided is written as it decided it.
 
 use super::totals::Totals;
-use super::{LedgerError, Names, RunningPosition, signed};
+use super::{Identity, LedgerError, Names, RunningPosition, signed};
 use market::record::{
     BookStateChange, BreakerRecord, Fill, InstrumentRecord, JournalRecord, KillStep, OutputHash,
     PositionRecord, ProtectionStep, Reconciled, Record, TradeClosed, TradingStateChange,
@@ -21,6 +21,7 @@ pub(super) struct Facts<'a> {
     pub(super) totals: &'a mut Totals,
     pub(super) positions: &'a mut HashMap<u16, RunningPosition>,
     pub(super) names: &'a mut Names,
+    pub(super) identity: &'a Identity,
     pub(super) record: &'a JournalRecord,
 }
 
@@ -65,6 +66,12 @@ impl Facts<'_> {
 
     pub(super) const fn sequence(&self) -> i64 {
         signed(self.record.sequence)
+    }
+
+    /// The venue of an instrument; nothing of one that the journal has not named.
+    pub(super) fn venue_of(&self, instrument: InstrumentId) -> Option<String> {
+        let (market, _) = self.names.get(&instrument.0)?;
+        Some(self.identity.venue(market))
     }
 
     fn instrument(&mut self, one: &InstrumentRecord) -> Stored {
@@ -209,7 +216,7 @@ impl Facts<'_> {
         self.transaction
             .prepare_cached(
                 "INSERT INTO fills VALUES
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
                 self.generation(),
@@ -226,6 +233,7 @@ impl Facts<'_> {
                 one.liquidity.as_str(),
                 one.transaction_time.0,
                 self.record.utc.0,
+                self.venue_of(one.instrument),
             ])?;
         Ok(())
     }

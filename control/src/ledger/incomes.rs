@@ -73,7 +73,7 @@ impl Facts<'_> {
         let stored = self
             .transaction
             .prepare_cached(
-                "INSERT OR IGNORE INTO incomes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT OR IGNORE INTO incomes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 one.kind.as_str(),
@@ -86,6 +86,7 @@ impl Facts<'_> {
                 ours.map(|ours| ours.0),
                 self.generation(),
                 self.sequence(),
+                self.identity.venue("usdm"),
             ])?;
         if stored == 0 {
             // An earlier life has heard of it.

@@ -86,6 +86,7 @@ impl Ledger {
                     totals: &mut totals,
                     positions: &mut positions,
                     names: &mut names,
+                    identity: &self.identity,
                     record: &record,
                 }
                 .store()?,

@@ -40,9 +40,9 @@ impl Facts<'_> {
                 "INSERT OR IGNORE INTO orders (client_order_id, generation, sequence, intent,
                  instrument, strategy, side, order_type, time_in_force, price_ticks,
                  quantity_lots, reduce_only, trigger_kind, trigger_id, state, pending, certainty,
-                 decided_utc_ns, changed_utc_ns) VALUES
+                 decided_utc_ns, changed_utc_ns, venue) VALUES
                  (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 'PLACE',
-                 'KNOWN', ?16, ?16)",
+                 'KNOWN', ?16, ?16, ?17)",
             )?
             .execute(params![
                 id,
@@ -61,6 +61,7 @@ impl Facts<'_> {
                 signed(one.trigger.id),
                 OrderState::Submitted.as_str(),
                 self.record.utc.0,
+                self.venue_of(order.instrument),
             ])?;
         if added == 0 {
             self.totals.order_id_reuses += 1;
@@ -273,8 +274,8 @@ impl Facts<'_> {
             "INSERT INTO orders (client_order_id, generation, sequence, intent, instrument,
              strategy, side, order_type, time_in_force, price_ticks, quantity_lots, reduce_only,
              trigger_kind, trigger_id, state, pending, certainty, cumulative_lots, adopted,
-             decided_utc_ns, changed_utc_ns) VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, 'LIMIT', 'GTC',
-             ?7, ?8, 0, 'other', 0, ?9, ?10, 'KNOWN', ?11, 1, ?12, ?12)
+             decided_utc_ns, changed_utc_ns, venue) VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, 'LIMIT', 'GTC',
+             ?7, ?8, 0, 'other', 0, ?9, ?10, 'KNOWN', ?11, 1, ?12, ?12, ?13)
              ON CONFLICT (client_order_id) DO UPDATE SET state = excluded.state,
              pending = excluded.pending, certainty = 'KNOWN',
              cumulative_lots = excluded.cumulative_lots,
@@ -292,6 +293,7 @@ impl Facts<'_> {
                 pending,
                 one.cumulative_quantity.0,
                 self.record.utc.0,
+                self.venue_of(one.instrument),
             ],
         )?;
         self.confirm(id)?;

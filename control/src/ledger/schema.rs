@@ -7,10 +7,10 @@ use super::LedgerError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Version of the tables below; grows with every change.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Oldest build, by its [`SCHEMA_VERSION`], that still reads what this build writes.
-pub const MIN_READER_VERSION: u32 = 1;
+pub const MIN_READER_VERSION: u32 = 5;
 
 /// Whose ledger it is. A paper ledger is never opened live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,15 @@ pub struct Identity {
     pub mode: String,
     /// Account name.
     pub account: String,
+}
+
+impl Identity {
+    /// What marks the rows of a market (`usdm`, `spot`): `MODE:MARKET:ACCOUNT`. It is the same in
+    /// every ledger, so that rows of several that are read together cannot be mistaken.
+    #[must_use]
+    pub fn venue(&self, market: &str) -> String {
+        format!("{}:{market}:{}", self.mode, self.account)
+    }
 }
 
 /// Creates what is missing and checks that the ledger is ours to write.
@@ -50,14 +59,61 @@ pub(super) fn prepare(connection: &Connection, identity: &Identity) -> Result<()
             None => write_meta(connection, key, ours)?,
         }
     }
-    connection.execute_batch(TABLES)?;
-    connection.execute_batch(VIEWS)?;
-    if read_meta(connection, "schema_version")?.is_none() {
-        write_meta(connection, "schema_version", &SCHEMA_VERSION.to_string())?;
-        write_meta(
-            connection,
-            "min_reader_version",
-            &MIN_READER_VERSION.to_string(),
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(TABLES)?;
+    for market in ["usdm", "spot"] {
+        transaction.execute(
+            "INSERT OR IGNORE INTO venues (id, mode, market, account) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                identity.venue(market),
+                identity.mode,
+                market,
+                identity.account
+            ],
+        )?;
+    }
+    mark_rows(&transaction, identity)?;
+    transaction.execute_batch(VIEWS)?;
+    for (key, version) in [
+        ("schema_version", SCHEMA_VERSION),
+        ("min_reader_version", MIN_READER_VERSION),
+    ] {
+        let known = read_meta(&transaction, key)?.and_then(|text| text.parse::<u32>().ok());
+        if known.is_none_or(|known| known < version) {
+            let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+            transaction.execute(sql, params![key, version.to_string()])?;
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Rows of a build that marked none get their venue.
+fn mark_rows(connection: &Connection, identity: &Identity) -> rusqlite::Result<()> {
+    let marked = |table: &str| {
+        let sql = "SELECT count(*) > 0 FROM pragma_table_info(?1) WHERE name = 'venue'";
+        connection.query_row(sql, [table], |row| row.get::<_, bool>(0))
+    };
+    for table in ["orders", "fills", "incomes"] {
+        if marked(table)? {
+            continue;
+        }
+        connection.execute_batch(&format!(
+            "ALTER TABLE {table} ADD COLUMN venue TEXT REFERENCES venues (id);
+             DROP VIEW IF EXISTS {table}_text;"
+        ))?;
+        if table == "incomes" {
+            // The exchange lists them for futures alone.
+            let venue = identity.venue("usdm");
+            connection.execute("UPDATE incomes SET venue = ?1", [venue])?;
+            continue;
+        }
+        connection.execute(
+            &format!(
+                "UPDATE {table} SET venue = (SELECT v.id FROM instruments i
+                 JOIN venues v ON v.market = i.market AND v.mode = ?1 AND v.account = ?2
+                 WHERE i.generation = {table}.generation AND i.instrument = {table}.instrument)"
+            ),
+            params![identity.mode, identity.account],
         )?;
     }
     Ok(())
@@ -83,9 +139,13 @@ const META: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 ";
 
-/// Every fact is keyed by (generation, sequence) of its journal record. Prices are ticks,
+/// Every fact is keyed by (generation, sequence) of its journal record; orders, fills and incomes have
+/// the venue that they are of. Prices are ticks,
 /// quantities lots, money units of 1e-8; the views of [`VIEWS`] show them as decimal text.
 const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS venues (
+    id TEXT PRIMARY KEY, mode TEXT NOT NULL, market TEXT NOT NULL, account TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS generations (
     generation INTEGER PRIMARY KEY,
     build_id TEXT NOT NULL,
@@ -140,7 +200,8 @@ CREATE TABLE IF NOT EXISTS orders (
     cumulative_lots INTEGER NOT NULL DEFAULT 0, error_code INTEGER NOT NULL DEFAULT 0,
     ever_unknown INTEGER NOT NULL DEFAULT 0, adopted INTEGER NOT NULL DEFAULT 0,
     confirmed INTEGER NOT NULL DEFAULT 0,
-    decided_utc_ns INTEGER NOT NULL, changed_utc_ns INTEGER NOT NULL
+    decided_utc_ns INTEGER NOT NULL, changed_utc_ns INTEGER NOT NULL,
+    venue TEXT REFERENCES venues (id)
 );
 CREATE INDEX IF NOT EXISTS orders_by_place ON orders (generation, sequence);
 CREATE TABLE IF NOT EXISTS order_events (
@@ -163,6 +224,7 @@ CREATE TABLE IF NOT EXISTS fills (
     trade_id INTEGER NOT NULL, price_ticks INTEGER NOT NULL, quantity_lots INTEGER NOT NULL,
     fee_e8 INTEGER NOT NULL, realized_e8 INTEGER NOT NULL, liquidity TEXT NOT NULL,
     transaction_time_ms INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    venue TEXT REFERENCES venues (id),
     PRIMARY KEY (generation, sequence)
 );
 CREATE INDEX IF NOT EXISTS fills_by_trade ON fills (generation, instrument, trade_id);
@@ -218,6 +280,7 @@ CREATE TABLE IF NOT EXISTS incomes (
     asset TEXT NOT NULL, amount_e8 INTEGER NOT NULL, time_ms INTEGER NOT NULL,
     trade_id INTEGER NOT NULL, ours_e8 INTEGER,
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    venue TEXT REFERENCES venues (id),
     PRIMARY KEY (kind, transaction_id, symbol)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS account_notes (
@@ -266,7 +329,7 @@ CREATE VIEW IF NOT EXISTS fills_text AS SELECT
         abs(f.fee_e8) / 100000000, abs(f.fee_e8) % 100000000) AS fee,
     printf('%s%d.%08d', CASE WHEN f.realized_e8 < 0 THEN '-' ELSE '' END,
         abs(f.realized_e8) / 100000000, abs(f.realized_e8) % 100000000) AS realized,
-    f.liquidity, f.transaction_time_ms
+    f.liquidity, f.transaction_time_ms, f.venue
     FROM fills f JOIN instruments i USING (generation, instrument);
 CREATE VIEW IF NOT EXISTS orders_text AS SELECT
     o.client_order_id, o.generation, i.market, i.symbol, o.strategy, o.side, o.order_type,
@@ -277,8 +340,8 @@ CREATE VIEW IF NOT EXISTS orders_text AS SELECT
         o.quantity_lots * i.lot_mantissa % i.lot_scale) AS quantity,
     printf('%d.%0*d', o.cumulative_lots * i.lot_mantissa / i.lot_scale, i.lot_decimals,
         o.cumulative_lots * i.lot_mantissa % i.lot_scale) AS filled,
-    o.state, o.pending, o.certainty, o.error_code, o.decided_utc_ns, o.changed_utc_ns
-    FROM orders o JOIN instruments i USING (generation, instrument);
+    o.state, o.pending, o.certainty, o.error_code, o.decided_utc_ns, o.changed_utc_ns,
+    o.venue FROM orders o JOIN instruments i USING (generation, instrument);
 CREATE VIEW IF NOT EXISTS trades_text AS SELECT
     t.generation, t.sequence, i.market, i.symbol, t.strategy, t.side, t.reason, t.held_ns,
     printf('%s%d.%08d', CASE WHEN t.realized_e8 - t.fees_e8 < 0 THEN '-' ELSE '' END,

@@ -17,6 +17,8 @@ use market::{
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+mod venues;
+
 const HEADER: GenerationHeader = GenerationHeader {
     generation: 1,
     build_id: 2,

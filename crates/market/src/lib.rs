@@ -16,6 +16,8 @@ pub mod decimal;
 pub mod event;
 pub mod ids;
 pub mod instrument;
+#[cfg(feature = "serde")]
+mod json;
 pub mod order;
 pub mod page;
 pub mod reason;

@@ -5,12 +5,13 @@
 
 use market::units::round_div;
 use market::{Instrument, Liquidity, Money, Price, Quantity, Rate, Side, UtcMs};
+use serde::{Deserialize, Serialize};
 
 use crate::order::PositionSide;
 use crate::spot::SpotBalances;
 
 /// Fee rates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fees {
     /// For resting orders.
     pub maker: Rate,
@@ -36,7 +37,7 @@ impl Fees {
 }
 
 /// Fees that are paid in BNB from a balance of their own, a tenth cheaper (binance.md 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BnbFees {
     /// What is left of it, in units of 1e-8 BNB.
     pub balance: Money,
@@ -48,7 +49,7 @@ pub struct BnbFees {
 const BNB_SHARE: Rate = Rate(90_000_000);
 
 /// How an instrument is margined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MarginType {
     /// By the whole wallet.
     #[default]
@@ -62,7 +63,7 @@ pub enum MarginType {
 /// `cost` is what the open lots cost, exact to 1e-8 and positive on both sides. A reduction takes
 /// its share out of it, so that from flat to flat the realised sum equals the cash flow to the
 /// last unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Signed lots.
     pub quantity: Quantity,
@@ -162,7 +163,7 @@ pub(crate) struct Booked {
 }
 
 /// Wallet and positions, by instrument id.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Wallet balance: opening + realised - fees + all other movements.
     pub wallet: Money,

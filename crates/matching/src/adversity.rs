@@ -16,9 +16,6 @@ use crate::order::{Expiry, Order, PlaceOrder};
 use crate::output::{Output, WalletChange};
 use crate::venue::Venue;
 
-/// Movements without a trade that are kept.
-const MOVES_MAX: usize = 10_000;
-
 impl Venue {
     /// Fills up to `quantity` of an open order at its own price, in `slices` pieces.
     pub fn fill_now(
@@ -120,11 +117,8 @@ impl Venue {
             time: now,
             account: self.desk.id,
         };
-        if self.desk.moves.len() == MOVES_MAX {
-            self.desk.moves.pop_front();
-        }
         let number = self.desk.moves.back().map_or(1, |(last, _)| last + 1);
-        self.desk.moves.push_back((number, change));
+        self.desk.remember_move(number, change);
         change
     }
 

@@ -10,10 +10,16 @@ use market::{
     ClientOrderId, ExchangeOrderId, InstrumentId, OrderType, Price, Quantity, Rate, Side,
     TimeInForce, UtcMs,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::desk::AccountId;
 use crate::order::{OrderOptions, PlaceOrder, PositionSide, SelfTrade};
 use crate::rejection::Rejection;
+use crate::words::{Word, is_usual};
+
+mod records;
+
+pub use records::ConditionalRecord;
 
 /// Most open conditional orders of an account.
 const OPEN_MAX: usize = 200;
@@ -22,7 +28,7 @@ const OPEN_MAX: usize = 200;
 const ENDED_MAX: usize = 10_000;
 
 /// Which way the price must go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionalKind {
     /// Up to the trigger for a buy, down to it for a sell.
     Stop,
@@ -31,7 +37,7 @@ pub enum ConditionalKind {
 }
 
 /// A stop that follows the price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trailing {
     /// How far the price must come back, as a share of the best price seen.
     pub callback: Rate,
@@ -40,7 +46,7 @@ pub struct Trailing {
 }
 
 /// What most conditional orders leave as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConditionalOptions {
     /// Leg.
     pub position_side: PositionSide,
@@ -53,11 +59,12 @@ pub struct ConditionalOptions {
     /// Ends at this time, or what it becomes does.
     pub good_till: Option<UtcMs>,
     /// The dialect's word for a price that is taken from the book when it triggers; `""` without.
-    pub price_match: &'static str,
+    #[serde(with = "crate::words::price_match")]
+    pub price_match: Word,
 }
 
 /// Which price is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TriggerBy {
     /// Of the last trade.
     Last,
@@ -66,7 +73,7 @@ pub enum TriggerBy {
 }
 
 /// A conditional order as requested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceConditional {
     /// The client's id, unique among open conditional orders.
     pub client_id: ClientOrderId,
@@ -93,11 +100,12 @@ pub struct PlaceConditional {
     /// May only reduce the position.
     pub reduce_only: bool,
     /// What else it was asked to be.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub options: ConditionalOptions,
 }
 
 /// Where a conditional order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionalState {
     /// It waits.
     New,
@@ -114,7 +122,7 @@ pub enum ConditionalState {
 }
 
 /// A conditional order, open or ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conditional {
     /// The venue's id, of a sequence of its own.
     pub id: u64,
@@ -353,13 +361,18 @@ impl ConditionalOrders {
         let order = self.orders.get_mut(&id)?;
         (order.state, order.updated) = (state, now);
         let ended = *order;
+        self.remember_ended(id);
+        Some(ended)
+    }
+
+    /// Keeps an ended one for queries and forgets the oldest beyond the bound.
+    fn remember_ended(&mut self, id: u64) {
         self.ended.push_back(id);
         if self.ended.len() > ENDED_MAX
             && let Some(oldest) = self.ended.pop_front()
         {
             self.orders.remove(&oldest);
         }
-        Some(ended)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use market::{ClientOrderId, ExchangeOrderId, InstrumentId, Money, Price, Quantity, UtcMs};
+use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::lists::OrderList;
@@ -19,6 +20,8 @@ const ENDED_ORDERS_MAX: usize = 100_000;
 const FILLS_MAX: usize = 100_000;
 /// Changes of orders and of isolated margin that are kept.
 const CHANGES_MAX: usize = 10_000;
+/// Movements without a trade that are kept.
+const MOVES_MAX: usize = 10_000;
 /// Changes that one order takes (binance.md 1.3).
 pub(crate) const AMENDMENTS_OF_ONE_MAX: u32 = 10_000;
 
@@ -26,11 +29,13 @@ pub(crate) const AMENDMENTS_OF_ONE_MAX: u32 = 10_000;
 pub const SHRINKS_OF_ONE_MAX: u32 = 10;
 
 /// Which account of a venue; the first is 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct AccountId(pub u16);
 
 /// One change of an open order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amendment {
     /// Consecutive over the account.
     pub id: u64,
@@ -53,7 +58,7 @@ pub struct Amendment {
 }
 
 /// A match of two orders of one account that did not happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreventedMatch {
     /// Consecutive over the account.
     pub id: u64,
@@ -76,7 +81,7 @@ pub struct PreventedMatch {
 }
 
 /// Isolated margin that was added or taken by request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarginMove {
     /// Of which instrument.
     pub instrument: InstrumentId,
@@ -114,6 +119,7 @@ pub(crate) struct Desk {
     pub(crate) moves: VecDeque<(u64, WalletChange)>,
     pub(crate) amendments: VecDeque<Amendment>,
     pub(crate) margin_moves: VecDeque<MarginMove>,
+    pub(crate) margin_moves_total: u64,
     pub(crate) prevented: VecDeque<PreventedMatch>,
     pub(crate) orders_total: u64,
     /// Open orders with an end of their own.
@@ -139,6 +145,7 @@ impl Desk {
             moves: VecDeque::new(),
             amendments: VecDeque::new(),
             margin_moves: VecDeque::new(),
+            margin_moves_total: 0,
             prevented: VecDeque::new(),
             orders_total: 0,
             good_till: 0,
@@ -146,7 +153,7 @@ impl Desk {
     }
 
     /// Keeps the newest of a list.
-    fn keep<T>(list: &mut VecDeque<T>, one: T) {
+    pub(crate) fn keep<T>(list: &mut VecDeque<T>, one: T) {
         if list.len() == CHANGES_MAX {
             list.pop_front();
         }
@@ -155,6 +162,15 @@ impl Desk {
 
     pub(crate) fn remember_margin_move(&mut self, one: MarginMove) {
         Self::keep(&mut self.margin_moves, one);
+        self.margin_moves_total += 1;
+    }
+
+    /// Keeps money that moved, under its number.
+    pub(crate) fn remember_move(&mut self, number: u64, change: WalletChange) {
+        if self.moves.len() == MOVES_MAX {
+            self.moves.pop_front();
+        }
+        self.moves.push_back((number, change));
     }
 
     pub(crate) fn remember_fill(&mut self, fill: Fill) {

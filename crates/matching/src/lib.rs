@@ -19,11 +19,13 @@ pub mod lists;
 pub mod order;
 pub mod output;
 pub mod queue;
+pub mod records;
 pub mod rejection;
 pub mod spot;
 pub mod stops;
 pub mod venue;
 pub mod view;
+pub mod words;
 
 mod adversity;
 mod checks;
@@ -38,8 +40,8 @@ pub use averages::AVERAGE_MINUTES;
 pub use brackets::{Bracket, Brackets};
 pub use checks::NOTIONAL_MAX;
 pub use conditional::{
-    Conditional, ConditionalKind, ConditionalOptions, ConditionalOrders, ConditionalRejection,
-    ConditionalState, PlaceConditional, Trailing, TriggerBy,
+    Conditional, ConditionalKind, ConditionalOptions, ConditionalOrders, ConditionalRecord,
+    ConditionalRejection, ConditionalState, PlaceConditional, Trailing, TriggerBy,
 };
 pub use desk::{AccountId, Amendment, MarginMove, PreventedMatch, SHRINKS_OF_ONE_MAX};
 pub use input::{Input, Opening};
@@ -52,6 +54,7 @@ pub use order::{
 };
 pub use output::{AccountChange, ListChange, ListEvent, OrderEvent, Output, WalletChange};
 pub use queue::{QueueModel, QueuePosition};
+pub use records::{AccountRecord, NextIds, Recorded};
 pub use rejection::Rejection;
 pub use settings::SettingRefusal;
 pub use spot::{Balance, SpotBalances};

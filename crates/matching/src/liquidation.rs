@@ -71,6 +71,9 @@ impl Venue {
         let legs: Vec<Leg> = held
             .map(|(index, leg, _)| (InstrumentId(index as u16), leg))
             .collect();
+        if legs.iter().any(|(id, _)| !self.is_marked(*id)) {
+            return;
+        }
         for leg in legs.iter().copied() {
             if self.margin_type(leg.0) == MarginType::Isolated && !self.is_kept(leg) {
                 self.end_orders(now, |id| id == leg.0, out);

@@ -7,11 +7,15 @@
 //! The orders of a pair lock what the larger of them needs. What waits for the first order of a
 //! list locks nothing until that one is filled.
 
+use std::collections::BTreeMap;
+
 use market::{
     ClientOrderId, ExchangeOrderId, Execution, Instrument, InstrumentId, InstrumentStatus, Money,
     OrderState, OrderType, Side, UtcMs,
 };
+use serde::{Deserialize, Serialize};
 
+use crate::desk::Desk;
 use crate::input::Input;
 use crate::order::{Expiry, Order, PlaceOrder, Stage, Standing};
 use crate::output::{ListChange, ListEvent, Output};
@@ -26,7 +30,7 @@ pub const LISTS_MAX: usize = 20;
 const ENDED_MAX: usize = 10_000;
 
 /// How the orders of a list hang together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ListKind {
     /// Two that work at once; the first that becomes active ends the other.
     OneCancelsOther,
@@ -106,7 +110,7 @@ pub struct PlaceList {
 }
 
 /// A list, open or over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderList {
     /// The venue's id, consecutive.
     pub id: u64,
@@ -158,6 +162,20 @@ fn check_pair_order(pair: &[PlaceOrder]) -> Result<(), Rejection> {
     match above.0 == below.0 || known && above.1 <= below.1 {
         true => Err(Rejection::ListPrices),
         false => Ok(()),
+    }
+}
+
+impl Desk {
+    /// Forgets the oldest ended lists beyond the bound.
+    pub(crate) fn forget_lists(&mut self) {
+        let over = |lists: &BTreeMap<u64, OrderList>| {
+            let mut over = lists.values().filter(|one| one.is_over);
+            let oldest = over.next().map(|one| one.id);
+            oldest.filter(|_| over.count() >= ENDED_MAX)
+        };
+        while let Some(oldest) = over(&self.lists) {
+            self.lists.remove(&oldest);
+        }
     }
 }
 
@@ -226,13 +244,7 @@ impl Venue {
             list.orders[at] = (order.id, one.client_order_id);
         }
         self.desk.lists.insert(list.id, list);
-        let over = self.desk.lists.values().filter(|one| one.is_over).count();
-        if over > ENDED_MAX
-            && let Some(oldest) = self.desk.lists.values().find(|one| one.is_over)
-        {
-            let oldest = oldest.id;
-            self.desk.lists.remove(&oldest);
-        }
+        self.desk.forget_lists();
         for (id, _) in list.orders() {
             let order = self.desk.orders[&id.0];
             self.tell(&order, Execution::New, now, out);

@@ -3,7 +3,7 @@
 //! In: positions, open orders, mark prices, brackets, leverage. Out: initial and maintenance
 //! margin, available balance, liquidation prices, of the selected account. Never: a change.
 
-use market::{Instrument, InstrumentId, Money, Rate, Side};
+use market::{Instrument, InstrumentId, Money, Price, Rate, Side};
 
 use crate::account::{MarginType, Position, initial_margin};
 use crate::order::PositionSide;
@@ -121,7 +121,11 @@ impl Venue {
     #[must_use]
     pub fn unrealized_of(&self, id: InstrumentId, leg: PositionSide) -> Money {
         let instrument = &self.instruments[usize::from(id.0)];
-        self.position(id, leg).unrealized(instrument, self.mark(id))
+        match self.mark(id) {
+            // Nothing is won or lost by a price that nobody knows.
+            Price(0) => Money::ZERO,
+            mark => self.position(id, leg).unrealized(instrument, mark),
+        }
     }
 
     /// Quantity of a leg times mark price, with the leg's sign.

@@ -8,13 +8,15 @@ use market::{
     ClientOrderId, ExchangeOrderId, InstrumentId, Liquidity, Money, OrderState, OrderType, Price,
     Quantity, Side, TimeInForce, TradeId, UtcMs,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::conditional::ConditionalKind;
 use crate::queue::QueuePosition;
 use crate::rejection::Rejection;
+use crate::words::{Word, is_usual};
 
 /// A request to place an order, parsed and on the instrument's grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceOrder {
     /// The client's id, unique among open orders.
     pub client_order_id: ClientOrderId,
@@ -33,11 +35,12 @@ pub struct PlaceOrder {
     /// May only reduce the position.
     pub reduce_only: bool,
     /// What else it was asked to be.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub options: OrderOptions,
 }
 
 /// Which leg of a position an order is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PositionSide {
     /// The only one of the one-way mode.
     #[default]
@@ -49,7 +52,7 @@ pub enum PositionSide {
 }
 
 /// What happens where an order meets one of the same account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SelfTrade {
     /// They pass each other.
     None,
@@ -63,7 +66,7 @@ pub enum SelfTrade {
 }
 
 /// What most orders leave as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderOptions {
     /// Leg.
     pub position_side: PositionSide,
@@ -72,7 +75,8 @@ pub struct OrderOptions {
     /// Ends at this time.
     pub good_till: Option<UtcMs>,
     /// The dialect's word for a price that was taken from the book; `""` for a price of its own.
-    pub price_match: &'static str,
+    #[serde(with = "crate::words::price_match")]
+    pub price_match: Word,
     /// On spot: waits for the price of a trade before it works.
     pub stop: Option<Stop>,
     /// On spot: the amount of the quote asset that a market order was asked for; 0: a quantity.
@@ -94,7 +98,7 @@ pub const PRICE_MATCHES: [&str; 8] = [
 ];
 
 /// What an order of spot waits for: a price of the last trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// Stop loss or take profit.
     pub kind: ConditionalKind,
@@ -105,7 +109,7 @@ pub struct Stop {
 }
 
 /// Where an open order stands on its way to the book.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// It works: in the book, or taking from it.
     #[default]
@@ -117,7 +121,7 @@ pub enum Stage {
 }
 
 /// What only orders of spot have: a price that they wait for, a list that they belong to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// How far it has come.
     pub stage: Stage,
@@ -203,7 +207,7 @@ impl PlaceOrder {
 }
 
 /// Why an order ended before it was filled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Expiry {
     /// It did not expire.
     #[default]
@@ -253,7 +257,7 @@ impl Expiry {
 }
 
 /// An order, open or ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The venue's id, consecutive.
     pub id: ExchangeOrderId,
@@ -266,8 +270,10 @@ pub struct Order {
     /// Sum of ticks times lots over its fills: the average price is this over `filled`.
     pub filled_tick_lots: i128,
     /// Its place in the queue while it rests.
+    #[serde(skip)]
     pub queue: QueuePosition,
     /// Why it expired.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub expiry: Expiry,
     /// When it was accepted.
     pub created: UtcMs,
@@ -276,11 +282,12 @@ pub struct Order {
     /// How often it was modified.
     pub amendments: u32,
     /// Where it stands, on spot.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub standing: Standing,
 }
 
 /// One execution of one of our orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fill {
     /// Consecutive over the venue.
     pub trade_id: TradeId,

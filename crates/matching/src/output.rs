@@ -3,11 +3,13 @@
 //! In: what happened in the venue. Out: the values that a dialect writes. Never: a text format.
 
 use market::{ClientOrderId, InstrumentId, Money, OrderUpdate, Quantity, UtcMs, ids::Asset};
+use serde::{Deserialize, Serialize};
 
 use crate::account::MarginType;
 use crate::desk::AccountId;
 use crate::lists::OrderList;
 use crate::order::{Expiry, OrderOptions, PositionSide, Standing};
+use crate::words::Word;
 
 /// What happened to one of our orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +94,7 @@ pub struct AccountChange {
 }
 
 /// Money that moved without a trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletChange {
     /// Wallet balance.
     pub wallet: Money,
@@ -105,7 +107,8 @@ pub struct WalletChange {
     /// What moved; negative when it left.
     pub change: Money,
     /// The exchange's word for it.
-    pub reason: &'static str,
+    #[serde(with = "crate::words::reason")]
+    pub reason: Word,
     /// When.
     pub time: UtcMs,
     /// Whose.

@@ -4,9 +4,10 @@
 //! an exchange's error code; the dialect has a table for that.
 
 use market::Money;
+use serde::{Deserialize, Serialize};
 
 /// A refused request. No order exists, no event is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Rejection {
     /// No such instrument.
     #[error("no such instrument")]

@@ -5,13 +5,14 @@
 
 use market::units::round_div;
 use market::{Instrument, InstrumentId, Money, OrderType, Price, Quantity, Rate, Side};
+use serde::{Deserialize, Serialize};
 
 use crate::order::{Order, PlaceOrder, Stage};
 use crate::rejection::Rejection;
 use crate::venue::Venue;
 
 /// Amounts by asset, in units of 1e-8.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpotBalances {
     /// Of the quote asset.
     pub quote: Money,

@@ -63,9 +63,11 @@ pub struct Venue {
     others: Vec<Option<Desk>>,
     pub(crate) queue_model: QueueModel,
     pub(crate) recorder: Recorder,
-    next_order_id: u64,
-    next_trade_id: u64,
-    next_list_id: u64,
+    /// It goes on where another one left off.
+    pub(crate) resumed: bool,
+    pub(crate) next_order_id: u64,
+    pub(crate) next_trade_id: u64,
+    pub(crate) next_list_id: u64,
 }
 
 impl Venue {
@@ -98,6 +100,7 @@ impl Venue {
             ),
             others: vec![None],
             clearing: false,
+            resumed: false,
             queue_model: QueueModel::default(),
             recorder: Recorder::default(),
             next_order_id: config.first_order_id,

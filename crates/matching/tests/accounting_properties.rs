@@ -12,7 +12,7 @@ use matching::{
     SelfTrade, Venue,
 };
 use proptest::prelude::*;
-use support::{BTC, ETH, NOW, money, order};
+use support::{BTC, ETH, Mirror, NOW, money, order};
 
 const OPENING: &str = "20000";
 
@@ -277,15 +277,19 @@ proptest! {
         if isolated {
             venue.set_margin_type(BTC, MarginType::Isolated).expect("flat");
         }
+        let empty = support::venue(Money::ZERO, Fees::FIRST_TIER);
+        let mut mirror = Mirror::of(&mut venue, empty, out.len());
         for (number, (step, second, eth)) in steps.iter().enumerate() {
             venue.select(AccountId(u16::from(*second)));
             let of = if *eth { ETH } else { BTC };
             act(&mut venue, of, number, step, &mut out);
+            mirror.follow(&mut venue, &out);
             for account in [AccountId(0), AccountId(1)] {
                 venue.select(account);
                 check(&venue)?;
             }
         }
+        prop_assert_eq!(mirror.difference(&mut venue), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use matching::{
     SpotBalances, Stage, Stop, Venue, VenueConfig,
 };
 use proptest::prelude::*;
-use support::{BTC, ETH, NOW, money, order};
+use support::{BTC, ETH, Mirror, NOW, money, order};
 
 const QUOTE: &str = "3000";
 const BASE: &str = "2";
@@ -337,14 +337,17 @@ proptest! {
         venue.record_inputs();
         open(&mut venue);
         let mut out = Vec::new();
+        let mut mirror = Mirror::of(&mut venue, empty(), out.len());
         for (number, (step, second)) in steps.iter().enumerate() {
             venue.select(AccountId(u16::from(*second)));
             act(&mut venue, number, step, &mut out);
+            mirror.follow(&mut venue, &out);
             for account in [AccountId(0), AccountId(1)] {
                 venue.select(account);
                 check(&venue)?;
             }
         }
+        prop_assert_eq!(mirror.difference(&mut venue), None);
         // The same inputs make the same account, and say the same.
         let (mut again, mut told) = (empty(), Vec::new());
         for input in venue.take_inputs() {

@@ -3,9 +3,10 @@
 //! In: the section `[paper]`, the mode and the venue. Out: [`PaperSettings`]. Never: a followed host
 //! in another mode than paper; a venue to start that is not on this machine.
 
-use crate::checked::Mode;
+use crate::checked::{FeeSettings, Mode};
 use crate::venue::VenueSettings;
 use crate::written::{Problem, Section};
+use market::Rate;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -24,6 +25,10 @@ pub struct PaperSettings {
     pub follow_ca_file: Option<PathBuf>,
     /// The `--latency` of the paper exchange: `PART=MS` or `PART=FILE`, separated by commas.
     pub latency: Option<String>,
+    /// What its USD-M charges.
+    pub usdm_fees: FeeSettings,
+    /// What its spot charges.
+    pub spot_fees: FeeSettings,
     /// Where the paper exchange listens: USD-M here, spot and its control API behind it. Nothing
     /// when somebody else starts it.
     pub listen: Option<SocketAddr>,
@@ -70,6 +75,17 @@ impl PaperSettings {
                 section.reject("latency_ms", allowed, problems);
             }
         }
+        let mut rate =
+            |key: &str, default: &str| Rate(section.decimal(key, default, ("0", "0.01"), problems));
+        // The first tiers.
+        let usdm_fees = FeeSettings {
+            maker: rate("usdm_maker_ratio", "0.0002"),
+            taker: rate("usdm_taker_ratio", "0.0005"),
+        };
+        let spot_fees = FeeSettings {
+            maker: rate("spot_maker_ratio", "0.001"),
+            taker: rate("spot_taker_ratio", "0.001"),
+        };
         let mut listen = None;
         for (key, wanted) in [
             ("follow_usdm_url", follow_usdm_url.is_some()),
@@ -92,6 +108,8 @@ impl PaperSettings {
             follow_spot_stream_url,
             follow_ca_file: (!ca_file.is_empty()).then(|| PathBuf::from(ca_file)),
             latency,
+            usdm_fees,
+            spot_fees,
             listen,
         }
     }
@@ -183,6 +201,20 @@ mod tests {
             assert_eq!(latency(wrong), named, "{wrong}");
         }
         assert_eq!(check("mode = \"paper\"", "latency_ms = \"feed=1\""), named);
+    }
+
+    #[test]
+    fn fees_are_those_of_the_first_tier_unless_told_and_exact() {
+        let paper = check("", "").expect("sound").paper;
+        let rates = |fees: crate::FeeSettings| (fees.maker.0, fees.taker.0);
+        assert_eq!(rates(paper.usdm_fees), (20_000, 50_000));
+        assert_eq!(rates(paper.spot_fees), (100_000, 100_000));
+        let lines = "usdm_maker_ratio = 0.00012\nspot_taker_ratio = 0.00095";
+        let paper = check("", lines).expect("sound").paper;
+        assert_eq!(rates(paper.usdm_fees), (12_000, 50_000));
+        assert_eq!(rates(paper.spot_fees), (100_000, 95_000));
+        let named = Err(vec!["paper.usdm_taker_ratio".to_string()]);
+        assert_eq!(check("", "usdm_taker_ratio = 0.5"), named);
     }
 
     #[test]

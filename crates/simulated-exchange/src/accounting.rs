@@ -6,6 +6,7 @@
 
 use market::{InstrumentId, Money, Rate, UtcMs};
 use matching::{Account, AccountId, ConditionalOrders, ConditionalState, PlaceOrder, PositionSide};
+use serde::{Deserialize, Serialize};
 
 use crate::api::order_parse::matched_level;
 use crate::floor::Floor;
@@ -36,7 +37,8 @@ pub(crate) struct Desk {
 }
 
 /// What a floor knows of an account's margin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Standing {
     /// It margins with all of its assets.
     pub multi_assets: bool,
@@ -47,7 +49,7 @@ pub struct Standing {
 /// The desks of accounts that are not selected, and the next funding.
 pub(crate) struct Accounting {
     others: Vec<Option<Desk>>,
-    next_funding: Option<UtcMs>,
+    pub(crate) next_funding: Option<UtcMs>,
 }
 
 impl Accounting {
@@ -120,11 +122,18 @@ impl Floor {
     }
 
     fn charge_funding(&mut self, now: UtcMs) {
+        if self.follows() {
+            self.charge_followed(now);
+            return;
+        }
         let Some(first) = self.venue.instruments().first() else {
             return;
         };
         let next = mark_detail(first, market::Price(0), now).next_funding_time;
-        match self.accounting.next_funding {
+        let next_charge = self.accounting.next_funding;
+        match next_charge {
+            // What a position was worth at the boundary is not known before a price is.
+            Some(due) if now >= due && !self.is_marked() => {}
             Some(due) if now >= due => {
                 self.accounting.next_funding = Some(next);
                 for id in 0..self.venue.instruments().len() {
@@ -138,6 +147,16 @@ impl Floor {
             Some(_) => {}
             None => self.accounting.next_funding = Some(next),
         }
+    }
+
+    /// False while an instrument that somebody holds has had no mark price since a restart.
+    fn is_marked(&mut self) -> bool {
+        let mut marked = true;
+        self.for_each_account(|floor| {
+            let mut held = floor.venue.account().held();
+            marked &= held.all(|(index, ..)| floor.venue.is_marked(InstrumentId(index as u16)));
+        });
+        marked
     }
 
     /// The rate that the next funding has.

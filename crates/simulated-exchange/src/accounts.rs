@@ -16,6 +16,8 @@ pub struct Registered {
     pub name: String,
     /// Its API key.
     pub key: String,
+    /// What its signatures are checked with, as it was given.
+    pub(crate) secret: String,
     /// What its requests are checked with.
     pub keys: Keys,
     /// Its place on both floors.

@@ -55,8 +55,6 @@ const CROSS: &str = "cross";
 const ISOLATED: &str = "isolated";
 const STOP: &str = "stop";
 const TAKE_PROFIT: &str = "take-profit";
-/// Why money moves without a trade.
-const REASONS: [&str; 4] = ["FUNDING_FEE", "DEPOSIT", "WITHDRAW", "TRANSFER"];
 
 #[cfg(test)]
 mod tests;

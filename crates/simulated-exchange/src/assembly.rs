@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use market::{Instrument, InstrumentId, Market, Money, Rate};
-use matching::{Fees, SpotBalances, Venue, VenueConfig};
+use market::{Instrument, InstrumentId, Market, Money};
+use matching::{SpotBalances, Venue, VenueConfig};
 
 use crate::accounts::Accounts;
 use crate::api::auth::Keys;
@@ -24,6 +24,7 @@ use crate::latency::{Delays, Latency};
 use crate::listing::Listing;
 use crate::options::Options;
 use crate::private::{ListenKeys, Subscriptions};
+use crate::state::State;
 use crate::wire_log::WireLog;
 
 /// Opening wallet of the account in USDT.
@@ -33,11 +34,6 @@ const LEVERAGE: u32 = 20;
 /// First ids of orders and of our own trades; public trades have others.
 const FIRST_ORDER_ID: u64 = 8_000_000_001;
 const FIRST_TRADE_ID: u64 = 900_000_000_001;
-/// 0.1 % on both sides: spot's first tier.
-const SPOT_FEES: Fees = Fees {
-    maker: Rate(100_000),
-    taker: Rate(100_000),
-};
 const MS: i64 = 1_000_000;
 
 /// Why the exchange cannot start.
@@ -82,7 +78,7 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
     let rebatch_ns = options.rebatch_depth.map(|ms| i64::from(ms) * MS);
     let log = arrival_log(options)?;
     let floor = |market, feeds: Vec<Box<dyn Feed>>| -> Result<Floor, StartError> {
-        let config = venue_config(market, &feeds);
+        let config = venue_config(options, market, &feeds);
         if let Some(log) = &log {
             let mut log = log.lock().expect("nobody else has it yet");
             let model = options.queue_model.to_string();
@@ -121,8 +117,13 @@ fn build_of(options: &Options, (usdm, spot): (Feeds, Feeds)) -> Result<Exchange,
         spot_weights: weights(Market::Spot),
         requests: 0,
         private_events: 0,
+        state: None,
     };
     exchange.reset_latency();
+    if let Some(directory) = &options.state_dir {
+        let state = State::open(directory, &mut exchange);
+        exchange.state = Some(state.map_err(|error| StartError::Input(error.to_string()))?);
+    }
     Ok(exchange)
 }
 
@@ -217,7 +218,7 @@ fn generated(options: &Options, listing: &Listing) -> Result<(Feeds, Feeds), Sta
     Ok(both)
 }
 
-fn venue_config(market: Market, feeds: &Feeds) -> VenueConfig {
+fn venue_config(options: &Options, market: Market, feeds: &Feeds) -> VenueConfig {
     let instruments: Vec<Instrument> = feeds
         .iter()
         .enumerate()
@@ -236,8 +237,8 @@ fn venue_config(market: Market, feeds: &Feeds) -> VenueConfig {
         spot,
         wallet: Money::from_whole(WALLET_USDT),
         fees: match market {
-            Market::UsdM => Fees::FIRST_TIER,
-            Market::Spot => SPOT_FEES,
+            Market::UsdM => options.fees,
+            Market::Spot => options.spot_fees,
         },
         leverage: LEVERAGE,
         first_order_id: FIRST_ORDER_ID,

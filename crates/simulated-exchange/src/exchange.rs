@@ -20,9 +20,10 @@ use crate::api::weights::Weights;
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::faults::schedule::Schedule;
-use crate::floor::Floor;
+use crate::floor::{Floor, WrittenEvents};
 use crate::latency::Delays;
 use crate::private::{ListenKeys, Subscriptions};
+use crate::state::State;
 use crate::streams::hub::ConnectionId;
 use crate::timer;
 use crate::user_events;
@@ -60,6 +61,8 @@ pub struct Exchange {
     pub requests: u64,
     /// Private events sent.
     pub private_events: u64,
+    /// What outlives the process, where that is asked for.
+    pub state: Option<State>,
 }
 
 /// The exchange as its sockets share it.
@@ -124,13 +127,18 @@ impl Shared {
         }
     }
 
-    /// Drives the market until the task is dropped.
-    pub async fn run(self) {
+    /// Drives the market until the task is dropped, or until the exchange has to end: then it returns
+    /// why.
+    pub async fn run(self) -> String {
         loop {
             let (now_ns, next_ns) = {
                 let mut exchange = self.lock();
                 let now_ns = exchange.clock.now_ns();
-                (now_ns, exchange.advance(now_ns))
+                let next_ns = exchange.advance(now_ns);
+                if let Some(failure) = exchange.failure() {
+                    return failure.to_owned();
+                }
+                (now_ns, next_ns)
             };
             match next_ns {
                 Some(next_ns) if next_ns <= now_ns => tokio::task::yield_now().await,
@@ -204,10 +212,11 @@ impl Exchange {
     }
 
     fn send_private_spot(&mut self, now: UtcMs) {
-        if self.spot.outputs.is_empty() {
+        if self.spot.outputs.is_empty() || !self.keep() {
             return;
         }
         let outputs = std::mem::take(&mut self.spot.outputs);
+        self.spot.written = WrittenEvents::default();
         for output in &outputs {
             if let Output::Order(event) = output
                 && event.update.execution == Execution::Trade
@@ -247,12 +256,13 @@ impl Exchange {
     fn send_private_usdm(&mut self, now: UtcMs) {
         self.usdm.finish_conditionals(now);
         let nothing = self.usdm.outputs.is_empty() && self.usdm.notices.is_empty();
-        if nothing && self.usdm.conditional_changes.is_empty() {
+        if nothing && self.usdm.conditional_changes.is_empty() || !self.keep() {
             return;
         }
         let outputs = std::mem::take(&mut self.usdm.outputs);
         let changes = std::mem::take(&mut self.usdm.conditional_changes);
         let notices = std::mem::take(&mut self.usdm.notices);
+        self.usdm.written = WrittenEvents::default();
         self.usdm.note_liquidations(&outputs);
         for account in whose(&outputs, &changes, &notices) {
             self.send_private_usdm_of(account, &outputs, &changes, &notices, now);
@@ -321,6 +331,10 @@ impl Exchange {
         // Behind whatever waits already.
         self.send_private_usdm(now);
         let account = self.usdm.venue.selected();
+        self.note_request(account);
+        if !self.keep() {
+            return;
+        }
         let Some(key) = self.listen_keys.valid_of(account, now).map(str::to_owned) else {
             return;
         };

@@ -55,6 +55,16 @@ pub struct Floor {
     paused_ns: Option<i64>,
     events: u64,
     arrivals: Option<SharedLog>,
+    /// How much of what waits to be told is kept already.
+    pub(crate) written: WrittenEvents,
+}
+
+/// How many of the events that wait are kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WrittenEvents {
+    pub(crate) outputs: usize,
+    pub(crate) conditional: usize,
+    pub(crate) notices: usize,
 }
 
 /// The arrival log, which both markets write.
@@ -68,6 +78,8 @@ struct Lane {
     followed: bool,
     /// Its book is not known.
     lost: bool,
+    /// Its book was known once.
+    known_before: bool,
 }
 
 impl Floor {
@@ -109,6 +121,7 @@ impl Floor {
                 next_ns: feed.next_time_ns(),
                 followed,
                 lost: followed,
+                known_before: false,
                 feed,
                 publisher,
             });
@@ -134,6 +147,7 @@ impl Floor {
             paused_ns: None,
             events: 0,
             arrivals: None,
+            written: WrittenEvents::default(),
         }
     }
 

@@ -25,6 +25,7 @@ pub mod listing;
 pub mod options;
 pub mod private;
 pub mod server;
+pub mod state;
 pub mod streams;
 pub mod tape;
 pub mod timer;

@@ -84,7 +84,7 @@ async fn run(options: &Options) -> Result<(), StartError> {
         .and_then(|()| stdout.flush())
         .map_err(input)?;
     tokio::select! {
-        () = shared.clone().run() => {}
+        failure = shared.clone().run() => return Err(StartError::Input(failure)),
         () = ports.serve(shared.clone(), acceptor) => {}
         _ = terminate.recv() => tracing::info!("SIGTERM: stopped"),
         _ = tokio::signal::ctrl_c() => tracing::info!("interrupted: stopped"),

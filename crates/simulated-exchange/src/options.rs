@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use market::Market;
-use matching::QueueModel;
+use market::{Market, Rate};
+use matching::{Fees, QueueModel};
 
 use crate::faults::FaultSpec;
 use crate::faults::schedule::ScheduleSpec;
@@ -69,6 +69,10 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 85_500, value_parser = clap::value_parser!(u64).range(1..=86_000))]
     pub follow_renew_s: u64,
 
+    /// How often status and filters are read from the followed exchange again.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub follow_listing_s: u64,
+
     /// Seed of the generated market and of sampled latency.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -103,6 +107,19 @@ pub struct Options {
     /// alone makes the same fills of it.
     #[arg(long, value_name = "FILE")]
     pub arrival_log: Option<PathBuf>,
+
+    /// Where accounts, orders and ids are kept, so that an exchange that is started again knows
+    /// them; only one process at a time. Without it they end with the process.
+    #[arg(long, value_name = "DIR", conflicts_with = "arrival_log")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Fee rates of USD-M, exact: `maker=0.0002,taker=0.0005`, which is the first tier and the default.
+    #[arg(long, value_name = "RATES", default_value = "maker=0.0002,taker=0.0005", value_parser = parse_fees)]
+    pub fees: Fees,
+
+    /// Fee rates of spot; the first tier by default.
+    #[arg(long, value_name = "RATES", default_value = "maker=0.001,taker=0.001", value_parser = parse_fees)]
+    pub spot_fees: Fees,
 
     /// USD-M address; spot and the control API take the next two ports. Port 0: all free ones.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8900")]
@@ -139,6 +156,36 @@ pub struct Options {
     /// Count and skip broken lines of recordings instead of refusing the file.
     #[arg(long, requires = "capture")]
     pub skip_bad: bool,
+}
+
+/// Largest fee rate: 1 %.
+const FEE_MAX: Rate = Rate(1_000_000);
+
+fn parse_fees(text: &str) -> Result<Fees, String> {
+    let (mut maker, mut taker) = (None, None);
+    for part in text.split(',') {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let rate = market::decimal::parse_decimal(value.as_bytes(), 8).map(Rate);
+        let Some(rate) = rate.ok().filter(|rate| (Rate(0)..=FEE_MAX).contains(rate)) else {
+            return Err(format!(
+                "`{part}`: a rate is a decimal number from 0 to 0.01"
+            ));
+        };
+        let place = match name {
+            "maker" => &mut maker,
+            "taker" => &mut taker,
+            _ => return Err(format!("`{part}`: rates are called maker and taker")),
+        };
+        if place.replace(rate).is_some() {
+            return Err(format!("`{part}`: {name} stands there twice"));
+        }
+    }
+    match (maker, taker) {
+        (Some(maker), Some(taker)) => Ok(Fees { maker, taker }),
+        _ => Err(format!(
+            "`{text}`: both rates are needed, as maker=0.0002,taker=0.0005"
+        )),
+    }
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {

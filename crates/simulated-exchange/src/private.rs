@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use market::UtcMs;
 use matching::AccountId;
+use serde::{Deserialize, Serialize};
 
 use crate::streams::hub::ConnectionId;
 
@@ -59,6 +60,16 @@ pub struct ListenKeys {
     current: BTreeMap<AccountId, (String, UtcMs)>,
     issued: u64,
     listeners: Vec<(ConnectionId, String)>,
+    /// Counts what changes the keys.
+    revision: u64,
+}
+
+/// The keys as values that outlive the process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeysRecord {
+    current: BTreeMap<AccountId, (String, UtcMs)>,
+    issued: u64,
 }
 
 impl ListenKeys {
@@ -71,7 +82,27 @@ impl ListenKeys {
         let key = format!("sim{:061x}", self.issued);
         let until = UtcMs(now.0 + KEY_LIFE_MS);
         self.current.insert(account, (key.clone(), until));
+        self.revision += 1;
         key
+    }
+
+    /// How often the keys have changed.
+    pub(crate) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The keys without who listens.
+    pub(crate) fn record(&self) -> KeysRecord {
+        KeysRecord {
+            current: self.current.clone(),
+            issued: self.issued,
+        }
+    }
+
+    /// Takes the keys of a record.
+    pub(crate) fn absorb(&mut self, record: KeysRecord) {
+        self.current = record.current;
+        self.issued = record.issued;
     }
 
     /// Extends the life of the valid key; `None` when there is none.
@@ -79,6 +110,7 @@ impl ListenKeys {
         let key = self.valid_of(account, now)?.to_owned();
         let until = UtcMs(now.0 + KEY_LIFE_MS);
         self.current.insert(account, (key.clone(), until));
+        self.revision += 1;
         Some(key)
     }
 
@@ -98,6 +130,7 @@ impl ListenKeys {
 
     /// Ends an account's key and returns it; its connections stay open and hear nothing more.
     pub fn close(&mut self, account: AccountId) -> Option<String> {
+        self.revision += 1;
         self.current.remove(&account).map(|(key, _)| key)
     }
 

@@ -333,3 +333,90 @@ async fn an_encrypted_exchange_is_followed_by_its_authority_alone() {
     .await;
     std::fs::remove_file(&file).expect("the file");
 }
+
+/// One signed request of USD-M.
+async fn signed_call(exchange: &Bases, method: &str, path: &str, query: &str) -> (u16, Value) {
+    let query = signed(&exchange.shared, query);
+    http(exchange.usdm, method, &format!("{path}?{query}"), "").await
+}
+
+/// Time and rate come from there: charged when its time has passed on its clock, once, and on nobody
+/// who follows no more than that.
+#[tokio::test]
+async fn funding_is_charged_when_the_followed_exchange_charges_it() {
+    let leader = leader().await;
+    let follower = follow(&leader, &[]).await;
+    in_sync(&follower).await;
+    let buy = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.100";
+    let (status, answer) = signed_call(&follower, "POST", "/fapi/v1/order", buy).await;
+    assert_eq!(status, 200, "{answer}");
+    let premium =
+        async |exchange: &Bases| ask(exchange.usdm, "/fapi/v1/premiumIndex?symbol=BTCUSDT").await;
+    let due = premium(&leader).await["nextFundingTime"].clone();
+    let due = due.as_i64().expect("a time");
+    let known = || {
+        let exchange = follower.shared.lock();
+        let funding = &exchange.usdm.tape(market::InstrumentId(0)).funding;
+        funding.due().map(|(time, _)| time.0)
+    };
+    until("the followed time", async || {
+        known().filter(|time| *time == due)
+    })
+    .await;
+    let now = leader.shared.lock().clock.now().0;
+    let step = json!({"step_ms": due - now + 1});
+    tell(&leader, "/sim/v1/clock", step).await;
+    let later = until("the next time", async || known().filter(|time| *time > due)).await;
+    assert_eq!(later, due + 8 * 3_600_000);
+    let told = premium(&follower).await["nextFundingTime"].clone();
+    assert_eq!(told, later);
+    let query = "incomeType=FUNDING_FEE";
+    let (_, lines) = signed_call(&follower, "GET", "/fapi/v1/income", query).await;
+    assert_eq!(lines.as_array().map(Vec::len), Some(1), "{lines}");
+    let settled = ask(follower.usdm, "/fapi/v1/fundingRate?symbol=BTCUSDT&limit=1").await;
+    assert_eq!(settled[0]["fundingTime"], due, "{settled}");
+    let number = |text: &Value| text.as_str().and_then(|text| text.parse::<f64>().ok());
+    let rate = number(&settled[0]["fundingRate"]).expect("a rate");
+    let mark = number(&settled[0]["markPrice"]).expect("a price");
+    let amount = number(&lines[0]["income"]).expect("money");
+    assert!(
+        (amount + 0.1 * mark * rate).abs() < 1e-6,
+        "{lines} {settled}"
+    );
+}
+
+/// A halt there is a halt here, and other filters are other filters, until that has changed again.
+#[tokio::test]
+async fn status_and_filters_are_read_again() {
+    let leader = leader().await;
+    let follower = follow(&leader, &["--follow-listing-s", "1"]).await;
+    in_sync(&follower).await;
+    let listed = async || {
+        let info = ask(follower.usdm, "/fapi/v1/exchangeInfo").await;
+        let symbol = &info["symbols"][0];
+        let filters = symbol["filters"].as_array().expect("filters").clone();
+        let least = filters
+            .into_iter()
+            .find(|one| one["filterType"] == "MIN_NOTIONAL");
+        (
+            symbol["status"].clone(),
+            least.expect("a least notional")["notional"].clone(),
+        )
+    };
+    let (open, _) = listed().await;
+    let halt = json!({"symbol": "BTCUSDT", "status": "NOT_TRADING", "minimum_notional": 70});
+    tell(&leader, "/sim/v1/listing", halt).await;
+    until("a halt", async || {
+        let (status, least) = listed().await;
+        (status != open && least == "70").then_some(())
+    })
+    .await;
+    let buy = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.100";
+    let (status, answer) = signed_call(&follower, "POST", "/fapi/v1/order", buy).await;
+    assert_eq!(status, 400, "{answer}");
+    let end = json!({"symbol": "BTCUSDT", "status": "TRADING"});
+    tell(&leader, "/sim/v1/listing", end).await;
+    until("its end", async || (listed().await.0 == open).then_some(())).await;
+    let (status, answer) = signed_call(&follower, "POST", "/fapi/v1/order", buy).await;
+    assert_eq!(status, 200, "{answer}");
+}

@@ -137,6 +137,7 @@ impl VenueSide {
             spot_weights: Weights::new(Market::Spot),
             requests: 0,
             private_events: 0,
+            state: None,
         };
         Self {
             exchange,

@@ -4,13 +4,18 @@
 //! check of its own.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+use std::collections::BTreeSet;
+
 use market::event::DepthHeader;
 use market::{
     ClientOrderId, DepthUpdate, Execution, Filters, Instrument, InstrumentId, InstrumentStatus,
     Level, Market, Money, OrderState, OrderType, Price, Quantity, Side, Step, Symbol, TimeInForce,
     Trade, TradeId, UpdateId, UtcMs,
 };
-use matching::{Fees, OrderOptions, Output, PlaceOrder, Rejection, Venue, VenueConfig};
+use matching::{
+    AccountId, AccountRecord, Fees, OrderOptions, Output, PlaceOrder, Recorded, Rejection, Venue,
+    VenueConfig,
+};
 
 pub(crate) const BTC: InstrumentId = InstrumentId(0);
 pub(crate) const ETH: InstrumentId = InstrumentId(1);
@@ -155,4 +160,84 @@ pub(crate) fn story(outputs: &[Output]) -> Vec<(Execution, OrderState)> {
         Output::Account(_) | Output::Wallet(_) | Output::List(_) => None,
     });
     told.collect()
+}
+
+/// Another venue, which is made of the records of one alone.
+pub(crate) struct Mirror {
+    venue: Venue,
+    recorded: Vec<Recorded>,
+    told: usize,
+}
+
+impl Mirror {
+    /// Begins with all that `venue` has; `empty` is one of the same instruments and market.
+    pub(crate) fn of(venue: &mut Venue, mut empty: Venue, told: usize) -> Self {
+        let mut recorded = Vec::new();
+        for id in 0..venue.account_count() {
+            let account = AccountId(id as u16);
+            venue.select(account);
+            if id > 0 {
+                empty.open_account(venue.account().clone());
+            }
+            empty.select(account);
+            take(&mut empty, venue.whole_record());
+            recorded.push(venue.recorded());
+        }
+        Self {
+            venue: empty,
+            recorded,
+            told,
+        }
+    }
+
+    /// Takes what is new, as events and accounts tell it.
+    pub(crate) fn follow(&mut self, venue: &mut Venue, out: &[Output]) {
+        let selected = venue.selected();
+        for (id, recorded) in self.recorded.iter_mut().enumerate() {
+            let account = AccountId(id as u16);
+            let (mut orders, mut lists) = (BTreeSet::new(), BTreeSet::new());
+            let its = out[self.told..].iter();
+            for output in its.filter(|output| output.account() == account) {
+                match output {
+                    Output::Order(event) => {
+                        orders.insert(event.update.exchange_order_id.0);
+                    }
+                    Output::List(event) => {
+                        lists.insert(event.list.id);
+                    }
+                    Output::Account(_) | Output::Wallet(_) => {}
+                }
+            }
+            venue.select(account);
+            self.venue.select(account);
+            take(&mut self.venue, venue.record(recorded, &orders, &lists));
+        }
+        self.venue.set_next_ids(venue.next_ids());
+        self.told = out.len();
+        venue.select(selected);
+    }
+
+    /// What the first difference of an account is.
+    pub(crate) fn difference(&mut self, venue: &mut Venue) -> Option<String> {
+        (0..venue.account_count()).find_map(|id| {
+            let account = AccountId(id as u16);
+            venue.select(account);
+            self.venue.select(account);
+            let (one, other) = (told(venue), told(&self.venue));
+            let ids = (venue.next_ids(), self.venue.next_ids());
+            (one != other || ids.0 != ids.1).then(|| format!("{one}\n{other}\n{ids:?}"))
+        })
+    }
+}
+
+/// Everything of the selected account.
+fn told(venue: &Venue) -> String {
+    serde_json::to_string(&venue.whole_record()).expect("plain values")
+}
+
+/// Through a text and back.
+fn take(venue: &mut Venue, record: AccountRecord) {
+    let text = serde_json::to_string(&record).expect("plain values");
+    let read = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    venue.absorb(read).expect("it is of this venue");
 }

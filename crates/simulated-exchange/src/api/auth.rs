@@ -91,6 +91,12 @@ impl Keys {
         self.check_signature(params, signed_text)
     }
 
+    /// The only key that is accepted; nothing while any is.
+    #[must_use]
+    pub fn registered(&self) -> Option<&str> {
+        self.api_key.as_deref()
+    }
+
     /// False while any key is accepted.
     #[must_use]
     pub fn is_registered(&self) -> bool {

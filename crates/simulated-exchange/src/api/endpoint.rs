@@ -69,6 +69,9 @@ pub fn dispatch(
     caller: &Caller<'_>,
 ) -> (Answer, Option<Counts>) {
     exchange.requests += 1;
+    if exchange.failure().is_some() {
+        return (Err(ApiError::disconnected()), None);
+    }
     let now = exchange.clock.now();
     let weight = (endpoint.weight)(params);
     let (account, _) = exchange.keys_of(caller.key);
@@ -99,7 +102,14 @@ pub fn dispatch(
     };
     let answer = (endpoint.handler)(&mut call);
     exchange.select(selected);
-    (answer, Some(counts))
+    if endpoint.method != "GET" {
+        exchange.note_request(account);
+    }
+    // Before the answer leaves, and whatever else tells of it.
+    match exchange.keep() {
+        true => (answer, Some(counts)),
+        false => (Err(ApiError::disconnected()), Some(counts)),
+    }
 }
 
 impl Call<'_> {

@@ -270,13 +270,17 @@ pub fn premium_index(call: &mut Call<'_>) -> Answer {
     rows(call, |call, json, instrument| {
         let mark = call.exchange.usdm.venue.mark(instrument.id);
         let detail = mark_detail(instrument, mark, call.now);
-        let rate = call.exchange.usdm.tape(instrument.id).funding.rate();
+        let funding = &call.exchange.usdm.tape(instrument.id).funding;
+        let rate = funding.rate();
+        let next = funding
+            .due()
+            .map_or(detail.next_funding_time, |(next, _)| next);
         json.decimal("markPrice", detail.mark_e8, 8);
         json.decimal("indexPrice", detail.index_e8, 8);
         json.decimal("estimatedSettlePrice", detail.settle_e8, 8);
         json.decimal("lastFundingRate", rate.0, 8);
         json.text("interestRate", b"0.00010000");
-        json.integer("nextFundingTime", detail.next_funding_time.0);
+        json.integer("nextFundingTime", next.0);
     })
 }
 

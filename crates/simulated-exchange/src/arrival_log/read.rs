@@ -7,13 +7,14 @@ use market::{
     InstrumentStatus, Level, Market, Money, OrderState, OrderType, Price, Quantity, Rate, Side,
     Step, Symbol, TimeInForce, Trade, TradeId, UpdateId, UtcMs, event::DepthHeader,
 };
+use matching::words::REASONS;
 use matching::{
     AccountId, BnbFees, ConditionalKind, Expiry, Fees, Input, ListKind, MarginType, Opening,
     OrderOptions, PRICE_MATCHES, PlaceList, PlaceOrder, PositionSide, SelfTrade, SpotBalances,
     Stop, Venue, VenueConfig,
 };
 
-use super::{CROSS, FIRST_LINE, ISOLATED, REASONS, STOP, TAKE_PROFIT};
+use super::{CROSS, FIRST_LINE, ISOLATED, STOP, TAKE_PROFIT};
 
 /// The venues that a log makes: USD-M and spot, as far as they are in it.
 ///

@@ -14,6 +14,7 @@
 
 mod dial;
 pub mod line;
+mod listing;
 pub mod relay;
 mod route;
 mod shop;
@@ -23,7 +24,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use binance::decode::decode_snapshot;
-use binance::rest::parse_exchange_info;
 use binance::session::Backoff;
 use market::{Instrument, InstrumentId, InstrumentStatus, Level, Market, Side};
 
@@ -195,6 +195,7 @@ impl Feed for Followed {
 pub struct Following {
     dialer: Dialer,
     renew: Duration,
+    relist: Duration,
     markets: Vec<FollowedMarket>,
 }
 
@@ -224,6 +225,7 @@ impl Following {
         Ok(Some(Self {
             dialer,
             renew: Duration::from_secs(options.follow_renew_s),
+            relist: Duration::from_secs(options.follow_listing_s),
             markets,
         }))
     }
@@ -241,6 +243,10 @@ impl Following {
     /// Connects, and goes on until the runtime ends.
     pub fn start(self, shared: &Shared) {
         for market in self.markets {
+            let (dialer, target) = (self.dialer.clone(), market.target.clone());
+            let instruments = market.instruments.clone();
+            let watch = listing::watch(dialer, target, instruments, self.relist, shared.clone());
+            tokio::spawn(watch);
             let shop = Shop::start(market, self.dialer.clone(), shared.clone());
             route::start(&shop, &self.dialer, self.renew);
         }
@@ -249,13 +255,9 @@ impl Following {
 
 impl FollowedMarket {
     async fn open(dialer: &Dialer, target: Target, symbols: &[String]) -> Result<Self, String> {
-        let url = format!("{}/exchangeInfo", target.api());
         let mut waits = backoff(1);
         let info = loop {
-            let answer = dialer.get(&url).await.and_then(|body| {
-                parse_exchange_info(&body, target.market).map_err(|error| format!("{url}: {error}"))
-            });
-            match answer {
+            match listing::fetch(dialer, &target).await {
                 Ok(info) => break info,
                 Err(error) => tracing::warn!(%error, "the followed exchange does not answer yet"),
             }

@@ -87,6 +87,7 @@ fn describe(exchange: &mut Exchange, name: &str, key: Option<&str>, account: Acc
 pub(super) async fn open(State(shared): State<Shared>, Json(new): Json<NewAccount>) -> Response {
     let mut exchange = shared.lock();
     match create(&mut exchange, new) {
+        Ok(_) if !exchange.keep() => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Ok(answer) => Json(answer).into_response(),
         Err(message) => (StatusCode::BAD_REQUEST, message + "\n").into_response(),
     }
@@ -117,9 +118,11 @@ fn create(exchange: &mut Exchange, new: NewAccount) -> Result<Value, String> {
     let account = exchange.usdm.open_account(futures);
     let same = exchange.spot.open_account(spot);
     assert_eq!(account, same, "both floors have the same accounts");
+    exchange.note_request(account);
     exchange.accounts.add(Registered {
         name: new.name.clone(),
         key: new.api_key.clone(),
+        secret: secret.to_owned(),
         keys,
         account,
     });
@@ -219,6 +222,9 @@ pub(super) async fn transfer(State(shared): State<Shared>, Json(new): Json<Trans
     exchange.select(selected);
     if short {
         return (StatusCode::BAD_REQUEST, "not so much is available\n").into_response();
+    }
+    if !exchange.keep() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     exchange.send_private(now);
     Json(json!({ "wallet_usdt": decimal(wallet.0, 8) })).into_response()

@@ -167,6 +167,9 @@ pub(super) async fn funding(State(shared): State<Shared>, Json(new): Json<Fundin
         .venue
         .move_money(now, amount, "FUNDING_FEE", &mut floor.outputs);
     let wallet_e8 = floor.venue.account().wallet.0;
+    if !exchange.keep() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     exchange.send_private(now);
     Json(json!({ "wallet_e8": wallet_e8 })).into_response()
 }

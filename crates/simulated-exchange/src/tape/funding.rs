@@ -42,8 +42,12 @@ pub struct Funding {
     settled: VecDeque<Settled>,
     next_ms: i64,
     start_ms: i64,
-    /// What a followed exchange says.
+    /// What a followed exchange says the rate is.
     followed: Option<Rate>,
+    /// When a followed exchange charges next, and at which rate, as last told.
+    due: Option<(UtcMs, Rate)>,
+    /// The last time of a followed exchange that was charged.
+    charged: UtcMs,
 }
 
 impl Funding {
@@ -58,27 +62,67 @@ impl Funding {
             next_ms: (start.0.div_euclid(INTERVAL_MS) + 1) * INTERVAL_MS,
             start_ms: start.0,
             followed: None,
+            due: None,
+            charged: UtcMs(0),
         }
     }
 
-    /// The rate is another exchange's.
-    pub fn follow(&mut self, rate: Rate) {
+    /// What another exchange says at `at`, by its clock: the rate, and when it is charged. Returns the
+    /// funding that has come due there; each comes once.
+    pub fn follow(
+        &mut self,
+        (rate, next): (Rate, UtcMs),
+        at: UtcMs,
+        mark: Price,
+    ) -> Option<Settled> {
         self.followed = Some(rate);
+        let due = self.due.filter(|(time, _)| at >= *time || next > *time);
+        let settled = due.map(|due| self.settle(due, mark));
+        self.due = Some((next, rate)).filter(|_| next > self.charged);
+        settled
+    }
+
+    /// A followed funding whose time has passed at `now` while nothing came from there.
+    pub fn pass(&mut self, now: UtcMs, mark: Price) -> Option<Settled> {
+        let due = self.due.filter(|(time, _)| now >= *time)?;
+        Some(self.settle(due, mark))
+    }
+
+    /// What a followed exchange charges next.
+    #[must_use]
+    pub const fn due(&self) -> Option<(UtcMs, Rate)> {
+        self.due
+    }
+
+    /// Goes on with what an earlier process knew of the followed exchange.
+    pub const fn resume(&mut self, due: Option<(UtcMs, Rate)>) {
+        self.due = due;
+    }
+
+    fn settle(&mut self, (time, rate): (UtcMs, Rate), mark: Price) -> Settled {
+        (self.charged, self.due) = (time, None);
+        let settled = Settled { time, rate, mark };
+        self.remember(settled);
+        settled
+    }
+
+    fn remember(&mut self, settled: Settled) {
+        if self.settled.len() == SETTLED_MAX {
+            self.settled.pop_front();
+        }
+        self.settled.push_back(settled);
     }
 
     /// One sample; at the end of an interval it is settled first. Returns what was.
     pub fn sample(&mut self, mark: Price, premium_e8: i64, now: UtcMs) -> Option<Settled> {
         let mut settled = None;
-        if now.0 >= self.next_ms {
+        if now.0 >= self.next_ms && self.followed.is_none() {
             let done = Settled {
                 time: UtcMs(self.next_ms),
                 rate: self.rate(),
                 mark,
             };
-            if self.settled.len() == SETTLED_MAX {
-                self.settled.pop_front();
-            }
-            self.settled.push_back(done);
+            self.remember(done);
             settled = Some(done);
             (self.sum_e8, self.samples) = (0, 0);
             self.next_ms = (now.0.div_euclid(INTERVAL_MS) + 1) * INTERVAL_MS;
@@ -156,6 +200,43 @@ mod tests {
         assert_eq!(rate_of(100_000), Rate(50_000));
         assert_eq!(rate_of(-100_000), Rate(-50_000));
         assert_eq!(rate_of(9_000_000), Rate(2_000_000));
+    }
+
+    #[test]
+    fn a_followed_funding_is_charged_once_when_its_time_passes_there_or_here() {
+        let instrument = crate::feed::parameters::instrument(market::Market::UsdM, "BTCUSDT");
+        let mut funding = Funding::new(&instrument.expect("built in"), UtcMs(0));
+        let mark = Price(1_000);
+        let of = |time, rate| Settled {
+            time: UtcMs(time),
+            rate: Rate(rate),
+            mark,
+        };
+        let tell = |funding: &mut Funding, rate, next, at| {
+            funding.follow((Rate(rate), UtcMs(next)), UtcMs(at), mark)
+        };
+        assert_eq!(tell(&mut funding, 7, 100, 10), None);
+        assert_eq!(tell(&mut funding, 8, 100, 99), None);
+        // The next one is told: the last rate before counts.
+        assert_eq!(tell(&mut funding, 9, 200, 101), Some(of(100, 8)));
+        // Its clock is there, and it still tells the old time.
+        assert_eq!(tell(&mut funding, 5, 200, 200), Some(of(200, 9)));
+        assert_eq!(tell(&mut funding, 5, 200, 201), None);
+        assert_eq!(funding.pass(UtcMs(900), mark), None);
+        // Nothing comes from there: our own clock counts.
+        assert_eq!(tell(&mut funding, 6, 300, 210), None);
+        assert_eq!(funding.pass(UtcMs(299), mark), None);
+        assert_eq!(funding.pass(UtcMs(300), mark), Some(of(300, 6)));
+        assert_eq!(tell(&mut funding, 6, 300, 301), None);
+        assert_eq!(tell(&mut funding, 4, 400, 302), None);
+        // It may come earlier than it was told.
+        assert_eq!(tell(&mut funding, 4, 350, 340), None);
+        assert_eq!(funding.pass(UtcMs(350), mark), Some(of(350, 4)));
+        let settled = funding.between(1, 1_000, |_| mark);
+        assert_eq!(
+            settled.iter().map(|one| one.time.0).collect::<Vec<_>>(),
+            [100, 200, 300, 350]
+        );
     }
 
     #[test]
