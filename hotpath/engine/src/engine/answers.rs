@@ -28,7 +28,8 @@ impl Engine {
             order.exchange_order_id = reply.exchange_order_id;
         }
         if reply.request == RequestKind::Query {
-            self.orders.query_answered(slot, reply.outcome);
+            let now = self.facts.now;
+            self.orders.query_answered(slot, reply.outcome, now);
         }
         let order = self.orders.get(slot);
         let follows = answer(reply.request, reply.outcome, order.pending, order.certainty);

@@ -44,8 +44,8 @@ wire_struct! {
         pub wake: MonoNs,
         /// When the last query was sent.
         pub queried_at: MonoNs,
-        /// Until then an answer to a query over REST may come: a later query waits, so that no
-        /// answer is taken for one to a younger query (I4).
+        /// Until then an answer to a query over REST may come, or it came less than an interval
+        /// ago: a later query waits, so that no answer counts for a younger query (I4).
         pub rest_answer_until: MonoNs,
         /// Answers "not found" that count (I4).
         pub not_found: u8,

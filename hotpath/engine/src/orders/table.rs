@@ -356,10 +356,12 @@ impl OrderTable {
     }
 
     /// A query has its verdict. Of those that only the end of an order connection unresolved, the
-    /// last may come after a query over REST has gone out: they are none of its.
-    pub fn query_answered(&mut self, slot: u16, outcome: ReplyOutcome) {
+    /// last may come after a query over REST has gone out: they are none of its. When that one left
+    /// is not known, only that it was before its answer, from which the interval counts.
+    pub fn query_answered(&mut self, slot: u16, outcome: ReplyOutcome, now: MonoNs) {
+        let until = &mut self.get_mut(slot).rest_answer_until;
         if outcome != ReplyOutcome::Unresolved {
-            self.get_mut(slot).rest_answer_until = MonoNs(0);
+            *until = now.after(QUERY_INTERVAL_NS).min(*until);
         }
     }
 
