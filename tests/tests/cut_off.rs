@@ -16,7 +16,7 @@ const GONE: Duration = Duration::from_secs(8);
 
 /// One order far from the touch, which its strategy leaves alone for much longer than the test waits.
 const DUMMY: &str = "[[strategy]]\nkind = \"dummy\"\ninterval_ms = 60000\nrest_ms = 59000\n\
-                     distance_bps = \"300\"\n";
+                     distance_bps = \"80\"\n";
 
 fn resting(rig: &Rig) -> Vec<Value> {
     let account = rig.account();
