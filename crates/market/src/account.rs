@@ -40,6 +40,9 @@ wire_enum! {
 /// as no code of an exchange is.
 pub const NOT_SENT: i64 = 1;
 
+/// A query over REST has its verdict within this time of its decision, whatever becomes of it.
+pub const REST_VERDICT_NS: u64 = 5_000_000_000;
+
 wire_struct! {
     /// Price and quantity of an order at a time, as the exchange states them.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,6 +29,10 @@ wire_union! {
         Reconcile(InstrumentId) = 5,
         /// Change price and quantity of a resting order, as risk has approved.
         Amend(Approved<AmendOrder>) = 6,
+        /// Cancel an order while the order connection is away.
+        CancelOverRest(CancelOrder) = 7,
+        /// Ask what became of an order while the order connection is away.
+        QueryOverRest(CancelOrder) = 8,
         /// The next reconciliation lists these trades, too.
         Trades(TradesWanted) = 20,
         /// Read again how the instrument is set up at the exchange.
@@ -37,12 +41,17 @@ wire_union! {
 }
 
 impl Request {
-    /// True for what the cold path does: no order waits for it.
+    /// True for what the cold path does: no order that could go another way waits for it.
     #[must_use]
     pub const fn is_cold(&self) -> bool {
         matches!(
             self,
-            Self::Snapshot(_) | Self::Reconcile(_) | Self::Trades(_) | Self::VerifySetup(_)
+            Self::Snapshot(_)
+                | Self::Reconcile(_)
+                | Self::Trades(_)
+                | Self::VerifySetup(_)
+                | Self::CancelOverRest(_)
+                | Self::QueryOverRest(_)
         )
     }
 }

@@ -222,6 +222,8 @@ impl Housekeeping {
                 Request::Reconcile(instrument) => (instrument, Wish::Reconcile),
                 Request::Trades(wanted) => (wanted.instrument, Wish::Trades(wanted)),
                 Request::VerifySetup(instrument) => (instrument, Wish::Setup),
+                Request::CancelOverRest(order) => (order.instrument, Wish::Cancel(order)),
+                Request::QueryOverRest(order) => (order.instrument, Wish::Query(order)),
                 Request::Place(_) | Request::Amend(_) | Request::Cancel(_) | Request::Query(_) => {
                     continue;
                 }

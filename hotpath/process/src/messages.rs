@@ -158,7 +158,10 @@ pub fn instrument_of(request: &Request) -> InstrumentId {
     match request {
         Request::Place(order) => order.get().instrument,
         Request::Amend(amend) => amend.get().order.instrument,
-        Request::Cancel(order) | Request::Query(order) => order.instrument,
+        Request::Cancel(order)
+        | Request::Query(order)
+        | Request::CancelOverRest(order)
+        | Request::QueryOverRest(order) => order.instrument,
         Request::Snapshot(instrument)
         | Request::Reconcile(instrument)
         | Request::VerifySetup(instrument) => *instrument,

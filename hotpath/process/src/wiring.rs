@@ -11,6 +11,7 @@ use crate::gateway::inbox::Inbox;
 use crate::gateway::latency_cells::LatencyCells;
 use crate::gateway::market::{MarketConnection, MarketGateway};
 use crate::gateway::order_thread::{OrderGateway, OrderMarket};
+use crate::gateway::orders_over_rest::OrdersOverRestShell;
 use crate::gateway::rest::RestClient;
 use crate::gateway::stream_cells::{FeedCells, StreamCells};
 use crate::housekeeping::{EVENTS_AHEAD, KernelCells, Wishes};
@@ -435,6 +436,7 @@ pub fn cold_parts(
             ),
             governor: Governor::new(*weight_limit).sharing(rest.silence()),
             emergency,
+            orders: OrdersOverRestShell::new(telemetry, *market, start.credentials.clone())?,
             protection: protection_shell(start, telemetry, *market, clock)?,
             rest,
             instruments: Arc::clone(&start.instruments),

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use binance::session::{
     AccountSetup, Feed, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession,
-    OrderSession, OrderSessionSettings, PrivateStream, Reconciler, ServerTime, SetupWish, Silence,
-    SnapshotQueue,
+    OrderSession, OrderSessionSettings, OrdersOverRest, PrivateStream, Reconciler, ServerTime,
+    SetupWish, Silence, SnapshotQueue,
 };
 use binance::sign::{Credentials, Signer};
 use engine::config::{Frequency, OrdersConfig, RiskConfig, StrategyConfig, StrategyParameters};
@@ -487,6 +487,7 @@ fn cold_side(market: Market, birth: &Birth) -> Cold {
         setup: AccountSetup::new(setups(market, birth), credentials(), seed.wrapping_add(24)),
         governor: Governor::new(weight).sharing(birth.silences.by_market[market as usize].clone()),
         emergency: Emergency::new(market, instruments, credentials(), countdown, life),
+        orders: OrdersOverRest::new(credentials()),
         protection: Protection::new(market, instruments, credentials(), (birth.seed, life)),
         venue: VenueReport {
             market,

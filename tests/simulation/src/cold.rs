@@ -6,8 +6,8 @@
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    AccountSetup, Governor, HttpReply, Now, ReconcileEvents, Reconciler, ServerTime, SetupEvents,
-    SnapshotEvents, SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpReply, Now, OrdersOverRest, ReconcileEvents, Reconciler,
+    ServerTime, SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::SnapshotBegin;
@@ -49,6 +49,8 @@ pub struct Cold {
     pub governor: Governor,
     /// Its kill, its countdowns.
     pub emergency: Emergency,
+    /// Its cancels and queries while the order connection is away.
+    pub orders: OrdersOverRest,
     /// Its protective stops; none for spot, and in seeds without them.
     pub protection: Option<Protection>,
     /// What the engine was told of the exchange last.
@@ -82,6 +84,7 @@ impl Cold {
                 .next_deadline()
                 .filter(|_| self.setup.is_settled()),
             self.emergency.next_deadline(),
+            self.orders.next_deadline(),
             self.protection.as_ref().and_then(Protection::next_deadline),
         ];
         deadlines.into_iter().fold(None, earliest)
@@ -98,6 +101,11 @@ impl Cold {
     ) {
         let governor = &mut self.governor;
         let mut asked = self.emergency.poll(now, segment, governor);
+        let mut verdict = |reply| events.push(ColdEvent::Input(Input::OrderReply(reply)));
+        let orders = &mut self.orders;
+        while let Some((number, request)) = orders.poll(now, governor, instruments, &mut verdict) {
+            asked.push((Owner::Order(number), request));
+        }
         if let Some(protection) = &mut self.protection {
             asked.extend(protection.poll(now, segment, governor));
         }
@@ -174,6 +182,12 @@ impl Cold {
                     .swept(number, outcome, now.mono, clock, told.0);
             }
             Owner::Deadman(place) => self.emergency.counted(place, outcome, now.mono),
+            Owner::Order(number) => {
+                let verdict = self.orders.on_reply(number, outcome, &instruments);
+                if let Some(reply) = verdict {
+                    told.input(Input::OrderReply(reply));
+                }
+            }
             Owner::Protect(number) => {
                 if let Some(protection) = &mut self.protection {
                     protection.replied(number, outcome, now.mono, clock, told.0);

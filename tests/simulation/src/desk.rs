@@ -263,7 +263,9 @@ impl Outlet for Desk {
             Request::Snapshot(_)
             | Request::Reconcile(_)
             | Request::Trades(_)
-            | Request::VerifySetup(_) => false,
+            | Request::VerifySetup(_)
+            | Request::CancelOverRest(_)
+            | Request::QueryOverRest(_) => false,
         };
         if wanted && !self.write_order(index, &frame) {
             self.lost(index);

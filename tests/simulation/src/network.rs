@@ -69,6 +69,8 @@ pub enum Owner {
     Deadman(usize),
     /// A protective stop, with the number of its request.
     Protect(u64),
+    /// A cancel or a query beside the order connection, with the number of its request.
+    Order(u64),
 }
 
 /// A REST call on its way, or its answer.

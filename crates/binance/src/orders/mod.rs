@@ -1,4 +1,5 @@
-//! The WebSocket API: requests about orders and accounts, and their replies.
+//! The WebSocket API: requests about orders and accounts, and their replies; the same replies where
+//! they come over REST.
 //!
 //! In: approved orders and instruments; reply frames. Out: request frames; replies with their
 //! outcome class. Never: a reply taken for a success or a failure that it does not prove.
@@ -10,7 +11,9 @@ mod request;
 mod request_id;
 
 pub use error_class::{ErrorClass, classify_code, outcome_of};
-pub use reply::{RATE_LIMITS_MAX, RateLimitUse, Reply, ReplyError, ReplyId, decode_reply};
+pub use reply::{
+    RATE_LIMITS_MAX, RateLimitUse, Reply, ReplyError, ReplyId, decode_reply, decode_rest_reply,
+};
 pub use request::{RequestEncoder, Stamp};
 pub(crate) use request::{named_order, place_params};
 pub use request_id::{RequestId, WireRequest};

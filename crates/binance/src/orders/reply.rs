@@ -98,6 +98,30 @@ pub fn decode_reply(bytes: &[u8]) -> Result<Reply<'_>, DecodeError> {
     })
 }
 
+/// A REST answer about one order: its body is what stands in `result` or `error` of a frame.
+///
+/// Nothing where a refusal cannot be read, as of a page of something between us and the exchange:
+/// what it stands for is not known.
+#[must_use]
+pub fn decode_rest_reply(status: u16, body: &[u8]) -> Option<Reply<'_>> {
+    let error = match status {
+        200 => None,
+        _ => {
+            let mut cursor = Cursor::new(body);
+            let error = reply_error(&mut cursor).ok()?;
+            cursor.end().ok()?;
+            Some(error)
+        }
+    };
+    Some(Reply {
+        id: ReplyId::Null,
+        status,
+        error,
+        rate_limits: heapless::Vec::new(),
+        result: if status == 200 { body } else { b"" },
+    })
+}
+
 impl<'a> Reply<'a> {
     /// The `result` as it stands in the frame; empty where there is none.
     #[must_use]

@@ -11,6 +11,7 @@
 use super::governor::SILENCE_S_MAX;
 use super::link::PING_AFTER_NS;
 use super::private_stream::take_private_frame;
+use super::verdict::{not_sent, unanswered};
 use super::{
     CloseReason, Link, LinkAction, LinkSettings, ListingDoubt, MILLISECOND_NS, Now, SECOND_NS,
     Silence, UserEvents,
@@ -22,9 +23,8 @@ use crate::orders::{
 use crate::sign::Credentials;
 use market::buggify::{Point, happens};
 use market::{
-    AmendOrder, CancelOrder, ClientOrderId, ExchangeOrderId, Instrument, InstrumentId, Instruments,
-    Market, MonoNs, NewOrder, OrderReply, OrderState, Quantity, ReplyOutcome, RequestKind,
-    WANTED_WINDOW_MS,
+    AmendOrder, CancelOrder, ClientOrderId, Instrument, InstrumentId, Instruments, Market, MonoNs,
+    NewOrder, OrderReply, ReplyOutcome, RequestKind, WANTED_WINDOW_MS,
 };
 
 /// Error code of a request that never left: no connection, or the exchange wants silence. The
@@ -618,27 +618,9 @@ impl OrderSession {
     }
 }
 
-/// What a request that never left came to. A query that was not asked says nothing of its order:
-/// `Rejected` would mean that the exchange does not know it (I4).
-const fn not_sent(request: RequestKind) -> ReplyOutcome {
-    match request {
-        RequestKind::Query => ReplyOutcome::Unresolved,
-        RequestKind::Place | RequestKind::Cancel | RequestKind::Amend => ReplyOutcome::Rejected,
-    }
-}
-
 const fn verdict(one: &Pending, outcome: ReplyOutcome, error_code: i64) -> OrderReply {
-    OrderReply {
-        request: one.request,
-        outcome,
-        client_order_id: one.client_order_id,
-        instrument: one.instrument,
-        exchange_order_id: ExchangeOrderId(0),
-        state: OrderState::Submitted,
-        cumulative_quantity: Quantity::ZERO,
-        error_code,
-        terms: None,
-    }
+    let (id, instrument) = (one.client_order_id, one.instrument);
+    unanswered(one.request, id, instrument, outcome, error_code)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::fees::fee_in_quote;
 use super::trades::Traded;
 use crate::bounds;
 use crate::orders::{Evidence, Order};
-use crate::outbox::{Observer, Request};
+use crate::outbox::Observer;
 use crate::position::ClosedTrade;
 use crate::strategy::Purpose;
 use market::record::{Fill, OrderChange, PositionRecord, Record, TradeClosed, WalletRecord};
@@ -74,7 +74,7 @@ impl Engine {
         }
         if was_rejected && !update.state.is_final() && emit.has_room(1) {
             // It was taken for never existing and lives: nobody wants it any more.
-            emit.request(Request::Cancel(self.cancel_of(slot)));
+            emit.request(self.cancel_request(self.cancel_of(slot)));
         }
     }
 

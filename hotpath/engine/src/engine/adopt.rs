@@ -74,8 +74,10 @@ impl Engine {
             reduce_only: report.reduce_only,
         };
         let instrument = self.config.instruments[index];
-        // While reducing nothing may rest that could add (I19).
-        let adds = self.trading_state().0 == TradingState::Reducing
+        // While reducing nothing may rest that could add (I19), nor where the order connection
+        // stays away.
+        let adds = (self.trading_state().0 == TradingState::Reducing
+            || self.links[instrument.market as usize].is_cut_off())
             && !new.only_reduces(instrument.market);
         let policy = self.config.orders.open_orders_at_start;
         let open = !report.state.is_final();

@@ -27,6 +27,11 @@ impl Engine {
         if reply.exchange_order_id.0 != 0 {
             order.exchange_order_id = reply.exchange_order_id;
         }
+        if reply.request == RequestKind::Query {
+            let now = self.facts.now;
+            self.orders.query_answered(slot, reply.outcome, now);
+        }
+        let order = self.orders.get(slot);
         let follows = answer(reply.request, reply.outcome, order.pending, order.certainty);
         let changed = self.follow(slot, follows, reply, emit);
         if changed || reply.outcome == ReplyOutcome::Rejected {

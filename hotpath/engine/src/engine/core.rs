@@ -403,19 +403,21 @@ impl Engine {
                 reason,
             }));
             if to != TradingState::Active {
-                self.cancel_what_may_add();
+                self.cancel_what_may_add(None);
             }
             self.touch_all();
         }
     }
 
     /// Whatever rests and the exchange does not hold to the position may add to it (I19): what its
-    /// strategy still wants is placed anew, and judged as things are now.
-    fn cancel_what_may_add(&mut self) {
+    /// strategy still wants is placed anew, and judged as things are now. Everywhere, or in one market.
+    pub(super) fn cancel_what_may_add(&mut self, only: Option<Market>) {
         for index in 0..self.orders.live().len() {
             let slot = self.orders.live()[index];
             let order = self.orders.get(slot);
-            let adds = !order.new.only_reduces(self.market_of(order));
+            let market = self.market_of(order);
+            let here = only.is_none_or(|only| only == market);
+            let adds = here && !order.new.only_reduces(market);
             self.orders.get_mut(slot).cancel_wanted |= adds;
         }
         self.facts.sweeping = true;

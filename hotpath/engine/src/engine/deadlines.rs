@@ -22,6 +22,7 @@ impl Engine {
             self.pass_order_deadlines(emit);
         }
         self.ask_reconcile(emit);
+        self.pass_orders_away();
         self.pass_instrument_deadlines(emit);
         self.pass_pauses();
         if self.facts.sweeping {
@@ -29,9 +30,11 @@ impl Engine {
         }
         let asking = self.links.iter().filter(|link| link.may_look());
         let links = asking.map(|link| link.ask_at);
+        let away = self.links.iter().map(|link| link.away_due);
         let instruments = self.instruments.iter().map(|one| one.wake());
         let assignments = self.assignments.iter().map(|one| one.pauses.wake);
-        let next = links.chain(instruments).chain(assignments).min();
+        let next = links.chain(away).chain(instruments);
+        let next = next.chain(assignments).min();
         self.schedule(next.unwrap_or(NEVER));
     }
 
@@ -85,14 +88,23 @@ impl Engine {
 
     /// What became of an order; if that brings nothing, it is asked for again.
     fn ask_for<O: Observer>(&mut self, slot: u16, emit: &mut Emit<'_, O>) {
-        if !emit.has_room(1) {
-            // What was not asked has no answer (I4).
-            let soon = self.facts.now.after(NO_ROOM_NS);
-            self.orders.wake_at(slot, soon);
+        let now = self.facts.now;
+        let answered = self.orders.get(slot).rest_answer_until;
+        if now < answered {
+            self.orders.wake_at(slot, answered);
             return;
         }
-        emit.request(Request::Query(self.cancel_of(slot)));
-        self.orders.queried(slot, self.facts.now);
+        if !emit.has_room(1) {
+            // What was not asked has no answer (I4).
+            self.orders.wake_at(slot, now.after(NO_ROOM_NS));
+            return;
+        }
+        let query = self.query_request(self.cancel_of(slot));
+        emit.request(query);
+        match query {
+            Request::QueryOverRest(_) => self.orders.queried_over_rest(slot, now),
+            _ => self.orders.queried(slot, now),
+        }
     }
 
     fn pass_instrument_deadlines<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {

@@ -6,7 +6,7 @@
 use super::core::{Engine, bits};
 use super::emit::Emit;
 use crate::orders::{NEVER, Order};
-use crate::outbox::{Observer, Request, Stage};
+use crate::outbox::{Observer, Stage};
 use crate::planner::{Action, PlanRules, plan};
 use crate::signal::{Signal, Top};
 use crate::strategy::{Context, Decision, Desired, Purpose, moved};
@@ -115,6 +115,9 @@ impl Engine {
                 return done;
             }
             match self.actions[next] {
+                Action::Cancel(slot) if self.keeps_exit(slot) => {
+                    done = done.or(Err(Some(NonAction::StreamsNotReady)));
+                }
                 Action::Cancel(slot) => {
                     self.cancel(slot, emit);
                     done = Ok(());
@@ -143,6 +146,15 @@ impl Engine {
         done
     }
 
+    /// A resting exit of a position stays while nothing that takes its place can be sent.
+    fn keeps_exit(&self, slot: u16) -> bool {
+        let order = self.orders.get(slot);
+        let market = self.market_of(order);
+        !self.links[market as usize].orders_up
+            && order.new.only_reduces(market)
+            && !self.held_by(order.assignment).is_zero()
+    }
+
     fn ask_strategy(&mut self, assignment: u16, view: &View) -> Decision {
         let live = |wanted: fn(Purpose) -> bool| {
             let mut orders = self.orders.live_orders();
@@ -160,7 +172,11 @@ impl Engine {
         } else if latched_off {
             Err(NonAction::StrategyLatched)
         } else {
-            link.ready().map_err(|_| NonAction::StreamsNotReady)
+            let ready = match live_entry {
+                Some(_) => link.may_keep(),
+                None => link.ready(),
+            };
+            ready.map_err(|_| NonAction::StreamsNotReady)
         };
         let context = Context {
             now: self.facts.now,
@@ -264,7 +280,7 @@ impl Engine {
         self.orders.wake_at(slot, wake);
         let cancel = self.cancel_of(slot);
         emit.record(Record::CancelIntent(cancel));
-        emit.request(Request::Cancel(cancel));
+        emit.request(self.cancel_request(cancel));
     }
 
     /// Live orders that are `meant` get a cancel of their own, whatever the strategies want.

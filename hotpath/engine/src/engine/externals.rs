@@ -70,7 +70,7 @@ impl Engine {
                 exchange_order_id: report.exchange_order_id,
             };
             emit.record(Record::CancelIntent(cancel));
-            emit.request(Request::Cancel(cancel));
+            emit.request(self.cancel_request(cancel));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The streams, and when to ask the exchange how things stand.
 //!
-//! In: streams going up and down. Out: reconcile requests, one at a time. Never: an entry while
-//! a stream is down or its reconciliation is not done.
+//! In: streams going up and down. Out: reconcile requests, one at a time; the way of cancels and
+//! queries. Never: an entry while a stream is down or its reconciliation is not done.
 
 use super::core::Engine;
 use super::emit::Emit;
@@ -10,7 +10,10 @@ use crate::event::{StreamChange, StreamKind};
 use crate::orders::NEVER;
 use crate::outbox::{Observer, Request};
 use market::record::FirstStartFate;
-use market::{BookReason, DenialCode, Market, Money, MonoNs, VenueReport, wire_struct};
+use market::{
+    BookReason, CancelOrder, DenialCode, InstrumentId, Market, Money, MonoNs, VenueReport,
+    wire_struct,
+};
 
 /// A reconciliation that does not come back is asked for again.
 const RECONCILE_RETRY_NS: u64 = 10_000_000_000;
@@ -24,6 +27,9 @@ const RECONCILE_BLIND_NS: u64 = 5_000_000_000;
 pub(super) const RECONCILE_INTERVAL_NS: u64 = 60_000_000_000;
 /// Pause before the next look when answers and fills have crossed each other.
 pub(super) const RECONCILE_AGAIN_NS: u64 = 300_000_000;
+/// A reconnect takes less than a second. An order connection that is away for longer may stay away,
+/// and nothing that rests can be amended or replaced meanwhile.
+const ORDERS_AWAY_NS: u64 = 3_000_000_000;
 /// The pause doubles so often while an order's fate stays open: what only the order connection can
 /// answer would use up the weight of the looks that its answer needs.
 const MOST_DOUBLINGS: u8 = 3;
@@ -40,6 +46,9 @@ wire_struct! {
         pub user_up: bool,
         /// Orders can be sent.
         pub orders_up: bool,
+        /// When the order connection has been away for too long; [`NEVER`] while it is up, and
+        /// once it is.
+        pub away_due: MonoNs,
         /// We agree with the exchange since the private stream came up.
         pub reconciled: bool,
         /// We agreed at least once.
@@ -101,6 +110,7 @@ impl Link {
             market_up: false,
             user_up: false,
             orders_up: false,
+            away_due: NEVER,
             reconciled: false,
             ever_reconciled: false,
             ask_at: NEVER,
@@ -141,6 +151,21 @@ impl Link {
         pause
     }
 
+    /// True once the order connection has been away for too long, until it is back.
+    pub(super) const fn is_cut_off(&self) -> bool {
+        !self.orders_up && self.away_due.0 == NEVER.0 && self.ever_reconciled
+    }
+
+    /// Whether an entry that rests may stay: not for an order connection that reconnects.
+    pub(super) fn may_keep(&self) -> Result<(), DenialCode> {
+        let reconnects = self.away_due != NEVER;
+        Self {
+            orders_up: self.orders_up || reconnects,
+            ..*self
+        }
+        .ready()
+    }
+
     /// Whether entries can be made here, or the code that says why not.
     pub(super) fn ready(&self) -> Result<(), DenialCode> {
         if !(self.market_up && self.user_up && self.orders_up) {
@@ -164,8 +189,14 @@ impl Engine {
         match change.stream {
             StreamKind::Market => link.market_up = change.up,
             StreamKind::Orders => {
+                link.away_due = match (change.up, link.orders_up) {
+                    (true, _) => NEVER,
+                    (false, true) => now.after(ORDERS_AWAY_NS),
+                    (false, false) => link.away_due,
+                };
                 link.orders_up = change.up;
                 link.looks_in_vain = 0;
+                let due = link.away_due;
                 if change.up {
                     // What waited for it is answered now.
                     if link.ever_reconciled && !link.reconciled {
@@ -173,6 +204,7 @@ impl Engine {
                     }
                     self.free_exits(change.market);
                 }
+                self.schedule(due);
             }
             StreamKind::User => {
                 link.user_up = change.up;
@@ -217,6 +249,39 @@ impl Engine {
         for one in &mut self.assignments {
             if self.config.instruments[usize::from(one.instrument.0)].market == market {
                 one.link_up();
+            }
+        }
+    }
+
+    /// How a cancel goes out: over the order connection, or over REST while that is away.
+    pub(super) fn cancel_request(&self, cancel: CancelOrder) -> Request {
+        match self.link_of(cancel.instrument).orders_up {
+            true => Request::Cancel(cancel),
+            false => Request::CancelOverRest(cancel),
+        }
+    }
+
+    /// How a query goes out, as a cancel does.
+    pub(super) fn query_request(&self, order: CancelOrder) -> Request {
+        match self.link_of(order.instrument).orders_up {
+            true => Request::Query(order),
+            false => Request::QueryOverRest(order),
+        }
+    }
+
+    fn link_of(&self, id: InstrumentId) -> &Link {
+        let market = self.config.instruments[usize::from(id.0)].market;
+        &self.links[market as usize]
+    }
+
+    /// Where the order connection stays away, whatever rests and may add is cancelled: nobody could
+    /// move it out of the way, and our countdown would keep it alive.
+    pub(super) fn pass_orders_away(&mut self) {
+        for market in [Market::UsdM, Market::Spot] {
+            let link = &mut self.links[market as usize];
+            if link.away_due <= self.facts.now {
+                link.away_due = NEVER;
+                self.cancel_what_may_add(Some(market));
             }
         }
     }

@@ -10,7 +10,7 @@ use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS, ReconcileRun};
 use super::trades::LISTED_IN_NS;
 use crate::bounds;
 use crate::orders::{Evidence, Order};
-use crate::outbox::{Observer, Request};
+use crate::outbox::Observer;
 use market::record::{Difference, DifferenceFate, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
@@ -108,7 +108,7 @@ impl Engine {
             self.record_order(slot, None, 0, emit);
         }
         if was_rejected && emit.has_room(1) {
-            emit.request(Request::Cancel(self.cancel_of(slot)));
+            emit.request(self.cancel_request(self.cancel_of(slot)));
         }
     }
 

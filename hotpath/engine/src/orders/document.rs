@@ -10,6 +10,7 @@ use super::table::{
 };
 use super::transitions::{Evidence, Verdict, verdict};
 use crate::config::OrdersConfig;
+use market::account::REST_VERDICT_NS;
 use market::{Certainty, OrderState, PendingRequest, ReplyOutcome, RequestKind};
 use std::fmt::Write;
 
@@ -121,6 +122,10 @@ fn times() -> String {
         ),
         ("The first query follows after", ms(FIRST_QUERY_NS)),
         ("Time between two queries", ms(QUERY_INTERVAL_NS)),
+        (
+            "After one over REST, until its verdict, and at most",
+            ms(REST_VERDICT_NS),
+        ),
         (
             "Window of an order that opens (`venue.recv_window_ms`, at most)",
             ms(config.recv_window_ns),

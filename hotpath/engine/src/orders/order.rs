@@ -44,6 +44,9 @@ wire_struct! {
         pub wake: MonoNs,
         /// When the last query was sent.
         pub queried_at: MonoNs,
+        /// Until then an answer to a query over REST may come, or it came less than an interval
+        /// ago: a later query waits, so that no answer counts for a younger query (I4).
+        pub rest_answer_until: MonoNs,
         /// Answers "not found" that count (I4).
         pub not_found: u8,
         /// When fills began to be missing; [`NEVER`] while none are.
@@ -110,6 +113,7 @@ impl Order {
             submitted_at: now,
             wake,
             queried_at: MonoNs(0),
+            rest_answer_until: MonoNs(0),
             not_found: 0,
             unsettled_since: NEVER,
             cancel_wanted: false,

@@ -10,9 +10,11 @@
 use super::order::{Amending, NEVER, Order};
 use super::transitions::{Evidence, PairCounts, Verdict, verdict};
 use crate::config::OrdersConfig;
+use market::account::REST_VERDICT_NS;
 use market::{
     Certainty, ClientOrderId, CodecError, ExchangeOrderId, InstrumentId, Market, MonoNs,
-    OrderState, PendingRequest, Quantity, Reader, WANTED_WINDOW_MS, Wire, Writer, wire_struct,
+    OrderState, PendingRequest, Quantity, Reader, ReplyOutcome, WANTED_WINDOW_MS, Wire, Writer,
+    wire_struct,
 };
 
 /// Time from an unresolved reply to the first query: the user stream may answer meanwhile.
@@ -345,6 +347,22 @@ impl OrderTable {
     pub fn queried(&mut self, slot: u16, now: MonoNs) {
         self.get_mut(slot).queried_at = now;
         self.wake_at(slot, now.after(QUERY_INTERVAL_NS));
+    }
+
+    /// The query that goes out now goes over REST, which gives its verdict in its own time.
+    pub fn queried_over_rest(&mut self, slot: u16, now: MonoNs) {
+        self.queried(slot, now);
+        self.get_mut(slot).rest_answer_until = now.after(REST_VERDICT_NS);
+    }
+
+    /// A query has its verdict. Of those that only the end of an order connection unresolved, the
+    /// last may come after a query over REST has gone out: they are none of its. When that one left
+    /// is not known, only that it was before its answer, from which the interval counts.
+    pub fn query_answered(&mut self, slot: u16, outcome: ReplyOutcome, now: MonoNs) {
+        let until = &mut self.get_mut(slot).rest_answer_until;
+        if outcome != ReplyOutcome::Unresolved {
+            *until = now.after(QUERY_INTERVAL_NS).min(*until);
+        }
     }
 
     /// When the next query may go out, while that is later than `now`: answers to queries count

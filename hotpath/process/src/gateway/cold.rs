@@ -4,6 +4,7 @@
 //! exchange's time for everybody. Never: anything that an order waits for.
 
 use super::inbox::Inbox;
+use super::orders_over_rest::{self, OrdersOverRestShell};
 use super::rest::{Response, RestClient, remaining};
 use crate::clock;
 use crate::kill::shell::{Done, EmergencyShell};
@@ -20,10 +21,10 @@ use engine::Input;
 use engine::event::{SnapshotBegin, SnapshotLevels};
 use ipc::{Counter, RegisterError};
 use market::{
-    AlgoOrderReport, BalanceReport, ElsewhereReport, IncomeReport, Instrument, InstrumentId,
-    Instruments, Level, LiquidationReport, ListingReport, MarginReport, Market, MonoNs,
-    OpenOrderReport, PositionReport, SetupReport, Side, TradeReport, TradesWanted, UpdateId,
-    VenueReport,
+    AlgoOrderReport, BalanceReport, CancelOrder, ElsewhereReport, IncomeReport, Instrument,
+    InstrumentId, Instruments, Level, LiquidationReport, ListingReport, MarginReport, Market,
+    MonoNs, OpenOrderReport, PositionReport, SetupReport, Side, TradeReport, TradesWanted,
+    UpdateId, VenueReport,
 };
 use std::cell::RefCell;
 use std::future::Future;
@@ -48,7 +49,8 @@ pub struct RestCells {
 
 const STATUSES: [&str; 6] = ["2xx", "4xx", "418", "429", "5xx", "none"];
 
-const ENDPOINTS: [&str; 22] = [
+const ENDPOINTS: [&str; 24] = [
+    "/fapi/v1/order",
     "/fapi/v1/algoOrder",
     "/fapi/v1/allOpenOrders",
     "/fapi/v1/openAlgoOrders",
@@ -66,6 +68,7 @@ const ENDPOINTS: [&str; 22] = [
     "/fapi/v1/symbolConfig",
     "/fapi/v1/marginType",
     "/fapi/v1/leverage",
+    "/api/v3/order",
     "/api/v3/myTrades",
     "/api/v3/time",
     "/api/v3/exchangeInfo",
@@ -142,6 +145,8 @@ pub struct ColdShell {
     pub governor: Governor,
     /// Its kill, its countdowns.
     pub emergency: EmergencyShell,
+    /// Its cancels and queries while the order connection is away.
+    pub orders: OrdersOverRestShell,
     /// Its protective stops; none for spot, or where they are switched off.
     pub protection: Option<ProtectionShell>,
     /// Its REST.
@@ -175,6 +180,10 @@ pub enum Wish {
     Trades(TradesWanted),
     /// How the account is set up, anew.
     Setup,
+    /// An order cancelled.
+    Cancel(CancelOrder),
+    /// What became of an order.
+    Query(CancelOrder),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +200,7 @@ enum Owner {
 enum Ended {
     Cold(Owner, &'static str, Option<Response>),
     Emergency(Done),
+    Orders(orders_over_rest::Done),
     Protection(protection::Done),
 }
 
@@ -226,6 +236,14 @@ impl ColdShell {
                     inbox.received = now;
                     self.emergency.reply(owner, response, now, &mut inbox);
                 }
+                Ended::Orders((number, endpoint, response)) => {
+                    self.note(endpoint, response.as_ref());
+                    let table = Instruments(&self.instruments);
+                    let mut inbox = self.inbox.borrow_mut();
+                    let now = clock::monotonic();
+                    self.orders
+                        .reply(number, response.as_ref(), now, &table, &mut inbox);
+                }
                 Ended::Protection((number, endpoint, response)) => {
                     self.note(endpoint, response.as_ref());
                     self.protection_reply(number, response.as_ref());
@@ -243,6 +261,12 @@ impl ColdShell {
                 Wish::Time => self.time.doubt(now),
                 Wish::Trades(wanted) => self.reconciler.want_trades(wanted),
                 Wish::Setup => self.setup.want(now),
+                Wish::Cancel(order) => {
+                    self.orders.cancel(order, now, &mut self.inbox.borrow_mut());
+                }
+                Wish::Query(order) => {
+                    self.orders.query(order, now, &mut self.inbox.borrow_mut());
+                }
             }
         }
     }
@@ -253,6 +277,7 @@ impl ColdShell {
         self.tell_venue(self.venue.maintenance, now);
         // First: its cancels wait for no snapshot.
         self.emergency.poll(now, &mut self.governor, &self.rest);
+        self.poll_orders(now);
         if let Some(protection) = &mut self.protection {
             protection.poll(now, &mut self.governor, &self.rest);
         }
@@ -287,6 +312,12 @@ impl ColdShell {
         }
     }
 
+    fn poll_orders(&mut self, now: Now) {
+        let table = Instruments(&self.instruments);
+        let (governor, inbox) = (&mut self.governor, &mut self.inbox.borrow_mut());
+        self.orders.poll(now, governor, &self.rest, &table, inbox);
+    }
+
     async fn wait(&mut self, calls: &mut Calls) -> Option<Ended> {
         let deadlines = [
             self.time.next_deadline(),
@@ -301,6 +332,7 @@ impl ColdShell {
                 .and_then(Income::next_deadline)
                 .filter(|_| self.setup.is_settled()),
             self.emergency.next_deadline(),
+            self.orders.next_deadline(),
             self.protection
                 .as_ref()
                 .and_then(ProtectionShell::next_deadline),
@@ -327,6 +359,7 @@ impl ColdShell {
                 Some(Ended::Cold(Owner::Income, endpoint, response))
             }
             done = self.emergency.done() => Some(Ended::Emergency(done)),
+            done = self.orders.done() => Some(Ended::Orders(done)),
             done = protected(&mut self.protection) => Some(Ended::Protection(done)),
             () = self.wake.notified() => None,
             () = tokio::time::sleep(patience) => None,

@@ -9,6 +9,7 @@ pub mod latency_cells;
 pub mod market;
 pub mod order_thread;
 pub mod orders;
+pub mod orders_over_rest;
 pub mod private_sink;
 pub mod rest;
 pub mod socket;

@@ -130,7 +130,9 @@ pub(crate) fn encode(
         Request::Snapshot(_)
         | Request::Reconcile(_)
         | Request::Trades(_)
-        | Request::VerifySetup(_) => false,
+        | Request::VerifySetup(_)
+        | Request::CancelOverRest(_)
+        | Request::QueryOverRest(_) => false,
     }
 }
 

@@ -68,7 +68,14 @@ impl Appliance {
             let market = Instruments(table).get(id).expect("of the table").market;
             let cold = self.cold.iter_mut().find(|one| one.market == market);
             let cold = cold.expect("every market has its cold side");
+            let verdict = match request {
+                Request::CancelOverRest(order) => cold.orders.cancel(order, now.mono),
+                Request::QueryOverRest(order) => cold.orders.query(order, now.mono),
+                _ => None,
+            };
+            self.desk.waiting.extend(verdict.map(Input::OrderReply));
             match request {
+                Request::CancelOverRest(_) | Request::QueryOverRest(_) => {}
                 Request::Snapshot(id) => cold.snapshots.want(id, now.mono),
                 Request::Trades(wanted) => cold.reconciler.want_trades(wanted),
                 Request::VerifySetup(_) => cold.setup.want(now.mono),

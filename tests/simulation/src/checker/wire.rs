@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Checker;
 use super::market_data::number;
 use crate::birth::Birth;
-use crate::network::{MS, Place, RestCall, Role, SECOND};
+use crate::network::{MS, Owner, Place, RestCall, RestReply, Role, SECOND};
 
 /// Messages in any 10 s: the exchange's limit, below which our own budget lies.
 const ORDERS_PER_10S_MAX: usize = 300;
@@ -30,7 +30,9 @@ impl Checker {
     pub fn on_request(&mut self, request: &Request, now: u64) {
         self.now = now;
         match request {
-            Request::Query(order) => self.on_query(&order.client_order_id),
+            Request::Query(order) | Request::QueryOverRest(order) => {
+                self.on_query(&order.client_order_id)
+            }
             Request::Reconcile(id) => {
                 let instrument = self.instrument(*id);
                 self.look = instrument.map(|one| (one.market, now));
@@ -103,9 +105,13 @@ impl Checker {
         let Ok(reply) = serde_json::from_slice::<Value>(text) else {
             return;
         };
-        if let Some((id, asked_at)) = self.queries.remove(&reply["id"].to_string())
-            && let Some(shadow) = self.orders.get_mut(&id)
-        {
+        if let Some(asked) = self.queries.remove(&reply["id"].to_string()) {
+            self.keep_not_found(asked);
+        }
+    }
+
+    fn keep_not_found(&mut self, (id, asked_at): (ClientOrderId, u64)) {
+        if let Some(shadow) = self.orders.get_mut(&id) {
             shadow.not_found.push(asked_at);
         }
     }
@@ -222,22 +228,23 @@ impl Checker {
         self.hash.bytes(target.as_bytes());
         self.check_silence(call.market, call.request.call.path);
         self.on_stop_call(call);
+        if let Some(id) = asked_for(call) {
+            self.queries.insert(rest_key(call), (id, now));
+        }
     }
 
-    /// The status of a REST answer, as the box hears it.
-    pub fn on_answer(
-        &mut self,
-        call: &RestCall,
-        status: u16,
-        retry_after_s: Option<u32>,
-        now: u64,
-    ) {
+    /// A REST answer, as the box hears it.
+    pub fn on_answer(&mut self, call: &RestCall, reply: &RestReply, now: u64) {
         self.now = now;
-        self.hash.word(u64::from(status));
-        if matches!(status, 418 | 429)
-            && let Some(seconds) = retry_after_s
+        self.hash.word(u64::from(reply.status));
+        if matches!(reply.status, 418 | 429)
+            && let Some(seconds) = reply.retry_after_s
         {
             self.silent(call.market, u64::from(seconds) * SECOND);
+        }
+        let absent = reply.body.windows(5).any(|part| part == b"-2013");
+        if let Some(asked) = self.queries.remove(&rest_key(call)).filter(|_| absent) {
+            self.keep_not_found(asked);
         }
     }
 
@@ -299,6 +306,21 @@ impl Checker {
             self.broken("I20", format!("{left_ms} ms before Retry-After: {what}"));
         }
     }
+}
+
+/// The order that a query over REST asks for.
+fn asked_for(call: &RestCall) -> Option<ClientOrderId> {
+    let meant = matches!(call.owner, Owner::Order(_));
+    let is_query = meant && call.request.call.method.as_str() == "GET";
+    let query = call.request.call.query.split('&');
+    let name = query
+        .filter(|_| is_query)
+        .find_map(|pair| pair.strip_prefix("origClientOrderId="))?;
+    ClientOrderId::new(name.as_bytes())
+}
+
+fn rest_key(call: &RestCall) -> String {
+    format!("{} {:?}", call.market, call.owner)
 }
 
 /// Type and life time as the exchange's documents have them.

@@ -181,7 +181,7 @@ impl World {
         }
         if let Some(reply) = reply {
             let mut checker = self.checker.borrow_mut();
-            checker.on_answer(call, reply.status, reply.retry_after_s, self.now);
+            checker.on_answer(call, reply, self.now);
             if call.owner == Owner::Snapshot && reply.status == 200 {
                 let symbol = call.request.call.query.split("symbol=").nth(1);
                 let symbol = symbol.and_then(|rest| rest.split('&').next());

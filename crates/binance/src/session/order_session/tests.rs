@@ -6,8 +6,8 @@ use super::*;
 use crate::session::{Governor, HttpReply, Listings};
 use crate::sign::Signer;
 use market::{
-    BalanceReport, Filters, InstrumentStatus, IntentId, OrderType, OrderUpdate, PositionReport,
-    Price, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
+    BalanceReport, ExchangeOrderId, Filters, InstrumentStatus, IntentId, OrderType, OrderUpdate,
+    PositionReport, Price, Quantity, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
 };
 
 mod silence;

@@ -26,7 +26,7 @@ fn taker(market: Market) -> EngineConfig {
 }
 
 /// A buy of ten lots that another start of ours sent.
-fn earlier(rig: &Rig) -> NewOrder {
+pub(super) fn earlier(rig: &Rig) -> NewOrder {
     NewOrder {
         client_order_id: ClientOrderId::compose("fu", 9_999, 3),
         price: Price(490_000),
@@ -45,7 +45,7 @@ fn connected(config: EngineConfig) -> Rig {
     rig
 }
 
-fn opened(order: &NewOrder) -> Input<'static> {
+pub(super) fn opened(order: &NewOrder) -> Input<'static> {
     Input::OrderUpdate(update(order, Execution::New, OrderState::Accepted, 0))
 }
 

@@ -226,7 +226,9 @@ impl Rig {
     /// Ids of orders that were asked to be cancelled since the last look.
     pub(super) fn cancelled(&mut self) -> Vec<ClientOrderId> {
         let cancelled = self.take().into_iter().filter_map(|one| match one {
-            Request::Cancel(cancel) => Some(cancel.client_order_id),
+            Request::Cancel(cancel) | Request::CancelOverRest(cancel) => {
+                Some(cancel.client_order_id)
+            }
             _ => None,
         });
         cancelled.collect()
