@@ -109,60 +109,69 @@ async fn memory(bases: &Bases) -> Value {
     Value::from(all)
 }
 
-#[tokio::test]
-async fn everything_that_was_answered_is_known_afterwards() {
-    let directory = directory("everything");
-    let bases = open(&directory).await;
-    let order = "/fapi/v1/order";
-    call(
-        &bases,
-        "POST",
-        "/fapi/v1/leverage",
-        "symbol=BTCUSDT&leverage=7",
-    )
-    .await;
-    let (low, high) = around(&bases).await;
-    let market = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.020&newClientOrderId=taker";
-    call(&bases, "POST", order, market).await;
-    let limit = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.010";
-    for number in 0..3 {
-        let named = format!("{limit}&price={}&newClientOrderId=r{number}", low - number);
-        call(&bases, "POST", order, &named).await;
+const ORDER: &str = "/fapi/v1/order";
+const BUY: &str = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.020";
+const LIMIT: &str = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.010";
+
+/// Calls that must be answered: method, path, query.
+async fn all(bases: &Bases, calls: &[(&str, &str, &str)]) {
+    for (method, path, query) in calls {
+        call(bases, method, path, query).await;
     }
-    call(
-        &bases,
-        "DELETE",
-        order,
-        "symbol=BTCUSDT&origClientOrderId=r1",
+}
+
+/// One of everything that an account may have.
+async fn use_account(bases: &Bases) {
+    let (low, high) = around(bases).await;
+    let leverage = "symbol=BTCUSDT&leverage=7";
+    let taker = format!("{BUY}&newClientOrderId=taker");
+    all(
+        bases,
+        &[
+            ("POST", "/fapi/v1/leverage", leverage),
+            ("POST", ORDER, &taker),
+        ],
     )
     .await;
+    for number in 0..3 {
+        let named = format!("{LIMIT}&price={}&newClientOrderId=r{number}", low - number);
+        call(bases, "POST", ORDER, &named).await;
+    }
     let changed =
         format!("symbol=BTCUSDT&side=BUY&origClientOrderId=r2&quantity=0.011&price={low}");
-    call(&bases, "PUT", order, &changed).await;
     let stop = format!(
         "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&triggerPrice={}\
          &closePosition=true&clientAlgoId=stop",
         low - 1_000
     );
-    call(&bases, "POST", "/fapi/v1/algoOrder", &stop).await;
     let countdown = "symbol=BTCUSDT&countdownTime=600000";
-    call(&bases, "POST", "/fapi/v1/countdownCancelAll", countdown).await;
     let list = format!(
         "symbol=BTCUSDT&side=SELL&quantity=0.01&aboveType=LIMIT_MAKER&abovePrice={high}\
          &belowType=STOP_LOSS&belowStopPrice={low}&listClientOrderId=pair"
     );
-    call(&bases, "POST", "/api/v3/orderList/oco", &list).await;
-    let spot = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.01";
-    call(&bases, "POST", "/api/v3/order", spot).await;
+    all(
+        bases,
+        &[
+            ("DELETE", ORDER, "symbol=BTCUSDT&origClientOrderId=r1"),
+            ("PUT", ORDER, &changed),
+            ("POST", "/fapi/v1/algoOrder", &stop),
+            ("POST", "/fapi/v1/countdownCancelAll", countdown),
+            ("POST", "/api/v3/orderList/oco", &list),
+            ("POST", "/api/v3/order", BUY),
+        ],
+    )
+    .await;
     let moved = r#"{"amount":"12.5"}"#;
-    assert_eq!(
-        http(bases.control, "POST", "/sim/v1/transfer", moved)
-            .await
-            .0,
-        200
-    );
-    let key = call(&bases, "POST", "/fapi/v1/listenKey", "").await;
+    let (status, _) = http(bases.control, "POST", "/sim/v1/transfer", moved).await;
+    assert_eq!(status, 200);
+}
 
+#[tokio::test]
+async fn everything_that_was_answered_is_known_afterwards() {
+    let directory = directory("everything");
+    let bases = open(&directory).await;
+    use_account(&bases).await;
+    let key = call(&bases, "POST", "/fapi/v1/listenKey", "").await;
     let before = memory(&bases).await;
     close(bases);
     let bases = open(&directory).await;
@@ -171,55 +180,42 @@ async fn everything_that_was_answered_is_known_afterwards() {
     assert_eq!(again, key, "the listen key lives on");
     let settings = call(&bases, "GET", "/fapi/v1/symbolConfig", "symbol=BTCUSDT").await;
     assert_eq!(settings[0]["leverage"], 7);
+}
 
-    // Ids go on where they were.
-    let orders = call(&bases, "GET", "/fapi/v1/allOrders", "symbol=BTCUSDT").await;
-    let ids = orders.as_array().unwrap().iter();
-    let last = ids
-        .map(|one| one["orderId"].as_i64().unwrap())
-        .max()
-        .unwrap();
-    let trades = call(&bases, "GET", "/fapi/v1/userTrades", "symbol=BTCUSDT").await;
-    let trade = trades.as_array().unwrap().last().unwrap()["id"]
-        .as_i64()
-        .unwrap();
-    let market = market.replace("taker", "next");
-    let next = call(&bases, "POST", order, &market).await["orderId"]
-        .as_i64()
-        .unwrap();
-    assert_eq!(next, last + 1);
-    let trades = call(&bases, "GET", "/fapi/v1/userTrades", "symbol=BTCUSDT").await;
-    let ids = trades
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["id"].as_i64().unwrap());
-    assert_eq!(ids.filter(|id| *id > trade).min(), Some(trade + 1));
-    // What is open can be ended, and has its name.
-    let (_, refused) = answer(
-        &bases,
-        "POST",
-        order,
-        &format!("{limit}&price={low}&newClientOrderId=r0"),
-    )
-    .await;
-    assert_eq!(refused["code"], -4116, "{refused}");
-    call(
-        &bases,
-        "DELETE",
-        order,
-        "symbol=BTCUSDT&origClientOrderId=r0",
-    )
-    .await;
-    call(&bases, "DELETE", "/fapi/v1/algoOrder", "clientAlgoId=stop").await;
-    call(
-        &bases,
-        "DELETE",
-        "/api/v3/orderList",
-        "symbol=BTCUSDT&listClientOrderId=pair",
-    )
-    .await;
+/// The ids of all answers of a list.
+async fn ids(bases: &Bases, path: &str, name: &str) -> Vec<i64> {
+    let list = call(bases, "GET", path, "symbol=BTCUSDT").await;
+    let list = list.as_array().unwrap().iter();
+    list.map(|one| one[name].as_i64().unwrap()).collect()
+}
 
+#[tokio::test]
+async fn ids_go_on_and_what_is_open_can_be_ended() {
+    let directory = directory("goes-on");
+    let bases = open(&directory).await;
+    use_account(&bases).await;
+    close(bases);
+    let bases = open(&directory).await;
+    let orders = ids(&bases, "/fapi/v1/allOrders", "orderId").await;
+    let trades = ids(&bases, "/fapi/v1/userTrades", "id").await;
+    let next = call(&bases, "POST", ORDER, BUY).await["orderId"].as_i64();
+    assert_eq!(next, orders.iter().max().map(|last| last + 1));
+    let newer = ids(&bases, "/fapi/v1/userTrades", "id").await;
+    let newer = newer.into_iter().filter(|id| !trades.contains(id)).min();
+    assert_eq!(newer, trades.iter().max().map(|last| last + 1));
+    let again = format!("{LIMIT}&price=100&newClientOrderId=r0");
+    let (_, refused) = answer(&bases, "POST", ORDER, &again).await;
+    assert_eq!(refused["code"], -4116, "its name is taken: {refused}");
+    let list = "symbol=BTCUSDT&listClientOrderId=pair";
+    all(
+        &bases,
+        &[
+            ("DELETE", ORDER, "symbol=BTCUSDT&origClientOrderId=r0"),
+            ("DELETE", "/fapi/v1/algoOrder", "clientAlgoId=stop"),
+            ("DELETE", "/api/v3/orderList", list),
+        ],
+    )
+    .await;
     // And once more, from changes behind a snapshot of a restored exchange.
     let before = memory(&bases).await;
     close(bases);
@@ -287,7 +283,6 @@ async fn snapshots_take_the_place_of_long_logs() {
         .unwrap()
         .set_log_bytes_max(4_096);
     let (low, _) = around(&bases).await;
-    let limit = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.010";
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut number = 0;
     // Until the log that was there first is gone.
@@ -297,7 +292,7 @@ async fn snapshots_take_the_place_of_long_logs() {
             "no snapshot after {number} orders"
         );
         number += 1;
-        let named = format!("{limit}&price={low}&newClientOrderId=n{number}");
+        let named = format!("{LIMIT}&price={low}&newClientOrderId=n{number}");
         call(&bases, "POST", "/fapi/v1/order", &named).await;
         let named = format!("symbol=BTCUSDT&origClientOrderId=n{number}");
         call(&bases, "DELETE", "/fapi/v1/order", &named).await;
@@ -319,84 +314,67 @@ fn refusal(directory: &Path, arguments: &[&str]) -> String {
     }
 }
 
-#[tokio::test]
-async fn what_is_of_another_exchange_or_broken_is_refused_by_name() {
-    let directory = directory("refusals");
+/// A directory with a snapshot and three orders behind it, and the exchange's arguments.
+async fn used(name: &str) -> (PathBuf, [&'static str; 2]) {
+    let directory = directory(name);
     let bases = open(&directory).await;
-    let btc = ["--symbols", "BTCUSDT"];
-    let taken = refusal(&directory, &btc);
-    assert!(
-        taken.contains("another process has this state directory"),
-        "{taken}"
-    );
-    for _ in 0..3 {
-        let market = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.020";
-        call(&bases, "POST", "/fapi/v1/order", market).await;
-    }
+    let arguments = ["--symbols", "BTCUSDT"];
+    let taken = refusal(&directory, &arguments);
+    let said = "another process has this state directory";
+    assert!(taken.contains(said), "{taken}");
+    all(&bases, &[("POST", ORDER, BUY); 3]).await;
     close(bases);
+    (directory, arguments)
+}
 
+#[tokio::test]
+async fn what_is_of_another_exchange_is_refused_by_name() {
+    let (directory, _) = used("other").await;
     let other = refusal(&directory, &["--symbols", "BTCUSDT,ETHUSDT"]);
-    assert!(
-        other.contains("its USD-M trades BTCUSDT, not BTCUSDT,ETHUSDT"),
-        "{other}"
-    );
+    let said = "its USD-M trades BTCUSDT, not BTCUSDT,ETHUSDT";
+    assert!(other.contains(said), "{other}");
     let secret = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state-secret");
     std::fs::write(&secret, "secret").unwrap();
     let secret = secret.display().to_string();
-    let key = [
-        "--symbols",
-        "BTCUSDT",
-        "--api-key",
-        "mine",
-        "--api-secret-file",
-        &secret,
-    ];
+    let mut key = vec!["--symbols", "BTCUSDT", "--api-key", "mine"];
+    key.extend(["--api-secret-file", &secret]);
     let other = refusal(&directory, &key);
-    assert!(
-        other.contains("for any API key, not for the API key mine"),
-        "{other}"
-    );
+    let said = "for any API key, not for the API key mine";
+    assert!(other.contains(said), "{other}");
+}
 
+#[tokio::test]
+async fn torn_files_are_refused_by_place_and_a_torn_last_line_is_left_out() {
+    let (directory, btc) = used("torn").await;
     let snapshot = directory.join("snapshot");
     let log = directory.join("changes-000000000001");
-    let (whole, lines) = (
-        std::fs::read(&snapshot).unwrap(),
-        std::fs::read(&log).unwrap(),
-    );
+    let whole = std::fs::read(&snapshot).unwrap();
+    let lines = std::fs::read(&log).unwrap();
+    let refused = |said: &str| {
+        let found = refusal(&directory, &btc);
+        assert!(found.contains(said), "{said}: {found}");
+    };
     std::fs::write(&snapshot, &whole[..whole.len() - 9]).unwrap();
-    let torn = refusal(&directory, &btc);
-    assert!(
-        torn.contains("snapshot:2: a line of") && torn.contains("without its end"),
-        "{torn}"
-    );
+    refused("snapshot:2: a line of");
+    refused("without its end");
     let mut changed = whole.clone();
     let place = changed.len() / 2;
     changed[place] ^= 1;
     std::fs::write(&snapshot, &changed).unwrap();
-    let torn = refusal(&directory, &btc);
-    assert!(
-        torn.contains("snapshot:2: a line whose sum is not that of its text"),
-        "{torn}"
-    );
+    refused("snapshot:2: a line whose sum is not that of its text");
     std::fs::remove_file(&snapshot).unwrap();
-    let missing = refusal(&directory, &btc);
-    assert!(missing.contains("missing beside its logs"), "{missing}");
+    refused("missing beside its logs");
     std::fs::write(&snapshot, &whole).unwrap();
-
     let mut changed = lines.clone();
     changed[20] ^= 1;
     std::fs::write(&log, &changed).unwrap();
-    let torn = refusal(&directory, &btc);
-    assert!(
-        torn.contains("changes-000000000001:1: a line whose sum"),
-        "{torn}"
-    );
+    refused("changes-000000000001:1: a line whose sum");
 
-    // The last line of the last log may be torn: the process died, and nobody was answered.
+    // The process died while it wrote its last line, and nobody was answered.
     std::fs::write(&log, &lines[..lines.len() - 5]).unwrap();
     let bases = open(&directory).await;
-    let trades = call(&bases, "GET", "/fapi/v1/allOrders", "symbol=BTCUSDT").await;
-    assert_eq!(trades.as_array().unwrap().len(), 2);
+    let orders = call(&bases, "GET", "/fapi/v1/allOrders", "symbol=BTCUSDT").await;
+    assert_eq!(orders.as_array().unwrap().len(), 2);
 }
 
 /// A state of a later version, with a sum that is right.
@@ -434,8 +412,7 @@ async fn an_exchange_that_cannot_write_takes_no_order_and_ends() {
         .unwrap()
         .set_log_bytes_max(1);
     std::fs::remove_dir_all(&directory).unwrap();
-    let market = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.020";
-    let (status, body) = answer(&bases, "POST", "/fapi/v1/order", market).await;
+    let (status, body) = answer(&bases, "POST", ORDER, BUY).await;
     assert_eq!((status, &body["code"]), (503, &json!(-1001)));
     let (status, _) = answer(&bases, "GET", "/fapi/v1/openOrders", "").await;
     assert_eq!(status, 503);
