@@ -172,7 +172,7 @@ pub fn configuration(seed: u64, instruments: Vec<Instrument>, epoch: u32) -> Eng
 fn tighten(risk: &mut RiskConfig, seed: u64) {
     let mut random = Random::new(seed, 5);
     if random.chance(400) {
-        risk.position_notional_max = Money::from_whole(random.between(1_500, 4_000) as i64);
+        risk.position_notional_max = Money::from_whole(random.between(1_100, 2_500) as i64);
     }
     if random.chance(300) {
         risk.order_notional_max = Money::from_whole(random.between(950, 1_400) as i64);
