@@ -50,18 +50,16 @@ impl OrdersOverRestShell {
         credentials: Credentials,
     ) -> Result<Self, RegisterError> {
         let cell = |name: &str, more: &str| {
-            telemetry.counter(&format!(
-                "orders_over_rest_{name}{{market=\"{market}\"{more}}}"
-            ))
+            telemetry.counter(&format!("{name}{{market=\"{market}\"{more}}}"))
         };
         Ok(Self {
             machine: OrdersOverRest::new(credentials),
             calls: FuturesUnordered::new(),
             cells: Cells {
-                cancels: cell("total", ",op=\"cancel\"")?,
-                queries: cell("total", ",op=\"query\"")?,
-                unsent: cell("unsent_total", "")?,
-                open: cell("open", "")?,
+                cancels: cell("orders_over_rest_total", ",op=\"cancel\"")?,
+                queries: cell("orders_over_rest_total", ",op=\"query\"")?,
+                unsent: cell("orders_over_rest_unsent_total", "")?,
+                open: cell("orders_over_rest_open", "")?,
             },
         })
     }
