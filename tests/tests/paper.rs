@@ -16,6 +16,12 @@ use tests::wait_for;
 const LINES: &str = "[hot_path]\nengine_wait = \"yield\"\n\
     [[strategy]]\nkind = \"dummy\"\ninterval_ms = 400\nrest_ms = 350\ndistance_bps = 0\n";
 
+/// A position that is held, with an exit that rests.
+const HOLDER: &str = "[hot_path]\nengine_wait = \"yield\"\n\
+    [[strategy]]\nkind = \"imbalance\"\nentry = \"taker\"\nbuy_above_ratio = 1.2\n\
+    sell_below_ratio = 0.8\ntake_profit_bps = 50\nstop_loss_bps = 80\non_flip = \"hold\"\n\
+    signal_exit_after_ms = 3000000\ntime_exit_after_ms = 3600000\n";
+
 const SYNCED: &str = "fulcrum_paper_venue_synced{market=\"usdm\",symbol=\"BTCUSDT\"} ";
 
 /// A rig whose exchange is the followed one.
@@ -27,7 +33,12 @@ struct Paper {
 
 impl Paper {
     fn new(name: &str) -> Self {
-        let rig = Rig::new(name, "BTCUSDT", LINES);
+        Self::with(name, LINES)
+    }
+
+    /// With a strategy of its own.
+    fn with(name: &str, lines: &str) -> Self {
+        let rig = Rig::new(name, "BTCUSDT", lines);
         let port = three_free_ports();
         let text = std::fs::read_to_string(rig.configuration()).expect("the configuration");
         let line = text.lines().find(|line| line.starts_with("usdm_rest_url"));
@@ -94,17 +105,17 @@ impl Paper {
         });
     }
 
-    /// Pauses trading; then neither side has an open order, and both have the same position.
+    /// Pauses entries; then both sides have the same position and as many open orders.
     fn assert_agreement(&self) {
         let said = self.rig.fulcrum(&["pause"]);
         assert_eq!(said.code, Some(0), "{said:?}");
-        wait_for("agreement at rest", Duration::from_secs(60), || {
+        wait_for("agreement", Duration::from_secs(60), || {
             let truth = self.ask("account");
             let ours = self.rig.fulcrum(&["positions"]).reply;
             let theirs = &truth["positions"][0]["quantity"];
-            let none = truth["open_orders"].as_array().is_some_and(Vec::is_empty);
-            let none_here = self.rig.status()["orders_open"] == 0;
-            none && none_here && ours["positions"][0]["quantity"] == *theirs
+            let open = truth["open_orders"].as_array().map(Vec::len);
+            let same = self.rig.status()["orders_open"].as_u64() == open.map(|open| open as u64);
+            same && ours["positions"][0]["quantity"] == *theirs
         });
     }
 
@@ -163,7 +174,7 @@ fn the_hot_path_trades_on_a_followed_market_and_the_followed_exchange_sees_no_or
 /// nothing stays UNKNOWN, and both agree.
 #[test]
 fn a_paper_exchange_that_is_killed_comes_back_with_its_orders_and_positions() {
-    let mut paper = Paper::new("paper-dies");
+    let mut paper = Paper::with("paper-dies", HOLDER);
     paper.start();
     wait_for("a position and orders", Duration::from_secs(240), || {
         let truth = paper.ask("account");
@@ -178,6 +189,8 @@ fn a_paper_exchange_that_is_killed_comes_back_with_its_orders_and_positions() {
     let after = paper.ask("history");
     assert_continues(&known, &after);
     paper.assert_agreement();
+    let held = paper.ask("account")["positions"][0]["quantity_lots"].clone();
+    assert_ne!(held, 0, "the position is held on");
     let restarts = paper.rig.figure("fulcrum_paper_venue_restarts_total ");
     assert_eq!(restarts, Some(1.0));
     assert_eq!(paper.end_control(), Some(0));
