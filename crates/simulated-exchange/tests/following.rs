@@ -397,7 +397,7 @@ async fn funding_is_charged_when_the_followed_exchange_charges_it() {
 #[tokio::test]
 async fn status_and_filters_are_read_again() {
     let leader = leader().await;
-    let follower = follow(&leader, &["--follow-listing-s", "1"]).await;
+    let follower = follow(&leader, &["--follow-listing-s", "1", "--no-limits"]).await;
     in_sync(&follower).await;
     let listed = async || {
         let info = ask(follower.usdm, "/fapi/v1/exchangeInfo").await;
