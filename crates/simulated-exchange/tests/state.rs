@@ -203,8 +203,8 @@ async fn ids_go_on_and_what_is_open_can_be_ended() {
     let newer = ids(&bases, "/fapi/v1/userTrades", "id").await;
     let newer = newer.into_iter().filter(|id| !trades.contains(id)).min();
     assert_eq!(newer, trades.iter().max().map(|last| last + 1));
-    let open = call(&bases, "GET", ORDER, "symbol=BTCUSDT&origClientOrderId=r0").await;
-    let price = open["price"].as_str().unwrap();
+    let first = call(&bases, "GET", ORDER, "symbol=BTCUSDT&origClientOrderId=r0").await;
+    let price = first["price"].as_str().unwrap();
     let again = format!("{LIMIT}&price={price}&newClientOrderId=r0");
     let (_, refused) = answer(&bases, "POST", ORDER, &again).await;
     assert_eq!(refused["code"], -4116, "its name is taken: {refused}");
