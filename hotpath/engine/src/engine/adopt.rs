@@ -1,8 +1,8 @@
 //! Orders of an earlier life: taken over from the first word about them, a list or an event.
 //!
 //! In: what the exchange says of an order with an id of ours that is not in the table. Out: the
-//! order in the table, and its cancel where it may not go on. Never: an order of this life, whose
-//! slot it may have lost only after its end; anything while the account may only be looked at.
+//! order in the table, and its cancel where it may not go on. Never: the end of an order of this life,
+//! whose slot was given on because it had ended; anything while the account may only be looked at.
 
 use super::core::Engine;
 use super::emit::Emit;

@@ -20,8 +20,7 @@ const RECONCILE_RETRY_NS: u64 = 10_000_000_000;
 /// One whose answer has begun has so long: its parts are repeated, each in its time.
 const RECONCILE_UNDER_WAY_NS: u64 = 60_000_000_000;
 /// Without the private stream fills are told by nobody: the exchange is asked this often. No more
-/// often while one of the two connections is away: a fate that nobody can ask for would use up the
-/// weight that the looks need when it is back.
+/// often while one of the two connections is away: cancels and queries need the weight then.
 const RECONCILE_BLIND_NS: u64 = 5_000_000_000;
 /// The exchange is asked this often, without anything of ours too: somebody else may have traded.
 pub(super) const RECONCILE_INTERVAL_NS: u64 = 60_000_000_000;
@@ -30,8 +29,8 @@ pub(super) const RECONCILE_AGAIN_NS: u64 = 300_000_000;
 /// A reconnect takes less than a second. An order connection that is away for longer may stay away,
 /// and nothing that rests can be amended or replaced meanwhile.
 const ORDERS_AWAY_NS: u64 = 3_000_000_000;
-/// The pause doubles so often while an order's fate stays open: what only the order connection can
-/// answer would use up the weight of the looks that its answer needs.
+/// The pause doubles so often while an order's fate stays open: an order connection that is up and
+/// mute answers no query, and looks that cannot conclude would use up the weight.
 const MOST_DOUBLINGS: u8 = 3;
 
 wire_struct! {

@@ -13,9 +13,9 @@ use market::account::OpenOrderReport;
 use market::record::{DifferenceFate, Fill, FirstStartFate, Record};
 use market::{
     AccountConfigChange, AlgoOrderReport, ClientOrderId, DenialCode, ElsewhereReport,
-    ExchangeOrderId, InstrumentMemory, Market, Money, NewOrder, OrderState, OrderType, Price,
-    Quantity, ReplyOutcome, RequestKind, SetupFault, SetupReport, Side, StateReason, TimeInForce,
-    TradeId, TradesWanted, TradingState, UtcMs,
+    ExchangeOrderId, InstrumentMemory, Market, Money, NewOrder, OrderState, OrderType,
+    PositionReport, Price, Quantity, ReplyOutcome, RequestKind, SetupFault, SetupReport, Side,
+    StateReason, TimeInForce, TradeId, TradesWanted, TradingState, UtcMs,
 };
 
 fn taker() -> EngineConfig {
@@ -233,7 +233,20 @@ fn a_difference_found_by_a_look_reduces_until_the_exchange_had_its_time() {
 
 #[test]
 fn a_start_goes_on_from_the_memory_of_the_one_before() {
-    let mut rig = Rig::fresh(taker());
+    goes_on_from_memory(Market::UsdM, &[position(6, 50_000)]);
+}
+
+/// What was bought on spot has its exits in the next start; no list states it.
+#[test]
+fn a_spot_position_outlives_a_restart_with_its_trades_since() {
+    goes_on_from_memory(Market::Spot, &[]);
+}
+
+/// Ten lots are remembered, four of them were sold since, and the exchange states `positions`.
+fn goes_on_from_memory(market: Market, positions: &[PositionReport]) {
+    let mut config = taker();
+    config.instruments[0].market = market;
+    let mut rig = Rig::fresh(config);
     rig.send(Input::Remember(InstrumentMemory {
         instrument: ID,
         after: TradeId(70),
@@ -242,14 +255,10 @@ fn a_start_goes_on_from_the_memory_of_the_one_before() {
         cost_tick_lots: 5_000_000,
         opening: Quantity(0),
     }));
-    rig.streams(Market::UsdM, true);
+    rig.streams(market, true);
     let asked = wanted(&mut rig).expect("the trades since");
     assert_eq!(asked.after, TradeId(70));
-    rig.reconcile_listing(
-        &[trade(71, 99, Side::Sell, 4, 501_000)],
-        &[],
-        &[position(6, 50_000)],
-    );
+    rig.reconcile_listing(&[trade(71, 99, Side::Sell, 4, 501_000)], &[], positions);
     assert_eq!((rig.position(), fates(&rig).len()), (6, 0));
     // 4 lots bought at 500,000 and sold at 501,000: 4,000 ticks times lots.
     assert_eq!(rig.engine.instrument_page(ID).realized, Money(40_000_000));
@@ -260,6 +269,8 @@ fn a_start_goes_on_from_the_memory_of_the_one_before() {
         (Side::Sell, Quantity(6)),
         "the strategy has it"
     );
+    let memory = rig.engine.instrument_memory(ID).unwrap();
+    assert_eq!((memory.quantity, memory.after), (Quantity(6), TradeId(71)));
 }
 
 #[test]
@@ -398,32 +409,6 @@ fn what_is_found_on_a_new_instrument_is_ignored_or_adopted_when_told_so() {
     rig.reconcile(&[], &[position(8, 50_000)]);
     rig.reconcile_until_adopted(&[position(8, 50_000)]);
     assert_eq!((rig.position(), rig.engine.opening(ID)), (8, Quantity(0)));
-}
-
-/// What was bought on spot by an earlier start has its exits in this one.
-#[test]
-fn a_spot_position_outlives_a_restart_with_its_trades_since() {
-    let mut config = taker();
-    config.instruments[0].market = Market::Spot;
-    let mut rig = Rig::fresh(config);
-    rig.send(Input::Remember(InstrumentMemory {
-        instrument: ID,
-        after: TradeId(70),
-        since: UtcMs(1_600_000_000_000),
-        quantity: Quantity(10),
-        cost_tick_lots: 5_000_000,
-        opening: Quantity(0),
-    }));
-    rig.streams(Market::Spot, true);
-    let asked = wanted(&mut rig).expect("the trades since");
-    assert_eq!(asked.after, TradeId(70));
-    rig.reconcile_listing(&[trade(71, 99, Side::Sell, 4, 501_000)], &[], &[]);
-    assert_eq!(rig.position(), 6);
-    rig.sync();
-    let target = rig.place_one();
-    assert_eq!((target.side, target.quantity), (Side::Sell, Quantity(6)));
-    let memory = rig.engine.instrument_memory(ID).unwrap();
-    assert_eq!((memory.quantity, memory.after), (Quantity(6), TradeId(71)));
 }
 
 #[test]
