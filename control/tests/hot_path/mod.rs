@@ -222,6 +222,7 @@ fn account_page(inputs: u64) -> AccountPage {
         realized: Money(0),
         unrealized: Money(0),
         fees: Money(0),
+        funding: Money(0),
         drawdown: Rate(0),
         unknown_ever: 0,
         unknown_now: 0,
@@ -265,5 +266,7 @@ fn instrument_page(lots: i64) -> InstrumentPage {
         book_gaps: 0,
         book_resyncs: 0,
         protective_stop: Price(0),
+        opening: Quantity(0),
+        reconciled: true,
     }
 }

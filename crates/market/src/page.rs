@@ -69,6 +69,10 @@ wire_struct! {
         pub book_resyncs: u64,
         /// Price at which a stop at the exchange closes the position; 0 without one.
         pub protective_stop: Price,
+        /// What the account holds beside us: somebody else's, signed.
+        pub opening: Quantity,
+        /// Nothing about the market's orders and positions is in doubt.
+        pub reconciled: bool,
     }
 }
 
@@ -98,6 +102,8 @@ wire_struct! {
         pub unrealized: Money,
         /// Fees paid since start.
         pub fees: Money,
+        /// Funding received since start; negative where it was paid.
+        pub funding: Money,
         /// Largest fall from the high-water mark as a share of it, in 1e-8.
         pub drawdown: crate::units::Rate,
         /// Orders with unknown fate since start.

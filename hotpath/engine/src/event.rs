@@ -126,8 +126,10 @@ pub enum Input<'a> {
     AccountConfig(AccountConfigChange),
     /// The exchange lists an instrument otherwise than before.
     Listing(ListingReport),
-    /// A movement of the wallet, as the exchange lists it; it is only journalled.
+    /// A movement of the wallet, as the exchange lists it.
     Income(IncomeReport),
+    /// Money of this market came or went otherwise than by a trade.
+    WalletMoved(Market),
 }
 
 wire_struct! {
@@ -304,6 +306,7 @@ input_codec! {
     68 => Listing,
     69 => Income,
     70 => Unseen,
+    71 => WalletMoved,
 }
 
 impl<'a> Event<'a> {

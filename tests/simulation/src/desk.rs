@@ -308,6 +308,10 @@ impl UserEvents for Sink<'_> {
         self.0.push_back(Input::AccountConfig(change));
     }
 
+    fn wallet_moved(&mut self, market: Market) {
+        self.0.push_back(Input::WalletMoved(market));
+    }
+
     fn stream(&mut self, market: Market, up: bool) {
         let stream = StreamKind::User;
         let change = StreamChange { stream, market, up };

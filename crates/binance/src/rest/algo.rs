@@ -1,8 +1,7 @@
 //! Conditional orders: the calls of the protective stop, and what the exchange says of such orders.
 //!
 //! In: symbols, ids, a trigger price. Out: signed calls; one order, or all that are open. Never: a
-//! stop with a quantity of its own; it closes whatever position there is when its price comes, and
-//! opens none.
+//! stop that could open a position.
 
 use super::call::{Call, Method};
 use super::emergency::{of, symbol_of};
@@ -11,7 +10,7 @@ use crate::orders::Stamp;
 use crate::params::Params;
 use crate::sign::Credentials;
 use market::decimal::TEXT_MAX;
-use market::{Instrument, Price, Side, Symbol};
+use market::{Instrument, Price, Quantity, Side, Symbol};
 use serde::Deserialize;
 
 /// An open conditional order as the exchange lists it.
@@ -44,6 +43,19 @@ pub enum TriggerPrice {
     Last,
 }
 
+/// A stop that closes a position when its price comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProtectiveStop {
+    /// Of the order that it becomes.
+    pub side: Side,
+    /// The price that it waits for.
+    pub trigger: Price,
+    /// Which price that is.
+    pub by: TriggerPrice,
+    /// Closes so much, reduce-only; `None`: whatever there is.
+    pub part: Option<Quantity>,
+}
+
 /// Where a conditional order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlgoState {
@@ -66,11 +78,11 @@ pub struct PlacedAlgoOrder {
     pub order_id: u64,
 }
 
-/// Places a stop that closes the position of `instrument` when its price comes.
+/// Places a stop on the position of `instrument`.
 #[must_use]
 pub fn place_protective_stop(
     instrument: &Instrument,
-    (side, trigger, by): (Side, Price, TriggerPrice),
+    stop: &ProtectiveStop,
     client_algo_id: &str,
     credentials: &Credentials,
     stamp: Stamp,
@@ -78,13 +90,22 @@ pub fn place_protective_stop(
     let mut buffer = [0; TEXT_MAX];
     let mut params = of(&instrument.symbol);
     params.text("algoType", b"CONDITIONAL");
-    params.text("side", side.as_str().as_bytes());
+    params.text("side", stop.side.as_str().as_bytes());
     params.text("type", b"STOP_MARKET");
-    params.text("closePosition", b"true");
-    params.number("triggerPrice", instrument.write_price(trigger, &mut buffer));
+    match stop.part {
+        None => {
+            params.text("closePosition", b"true");
+        }
+        Some(lots) => {
+            params.number("quantity", instrument.write_quantity(lots, &mut buffer));
+            params.text("reduceOnly", b"true");
+        }
+    }
+    let trigger = instrument.write_price(stop.trigger, &mut buffer);
+    params.number("triggerPrice", trigger);
     params.text(
         "workingType",
-        match by {
+        match stop.by {
             TriggerPrice::Mark => b"MARK_PRICE",
             TriggerPrice::Last => b"CONTRACT_PRICE",
         },
@@ -211,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_closes_the_position_and_says_no_quantity() {
+    fn a_stop_closes_all_there_is_or_the_part_that_is_ours() {
         let instrument = Instrument {
             id: InstrumentId(0),
             market: Market::UsdM,
@@ -223,12 +244,25 @@ mod tests {
             status: InstrumentStatus::Trading,
             filters: Filters::NONE,
         };
-        let stop = (Side::Sell, Price(594_001), TriggerPrice::Mark);
-        let text = unsigned(|credentials, stamp| {
-            place_protective_stop(&instrument, stop, "fulcrum-stop-1", credentials, stamp)
-        });
+        let written = |part| {
+            let stop = ProtectiveStop {
+                side: Side::Sell,
+                trigger: Price(594_001),
+                by: TriggerPrice::Mark,
+                part,
+            };
+            unsigned(|credentials, stamp| {
+                place_protective_stop(&instrument, &stop, "fulcrum-stop-1", credentials, stamp)
+            })
+        };
         assert_eq!(
-            text,
+            written(Some(Quantity(20))),
+            "POST /fapi/v1/algoOrder?algoType=CONDITIONAL&clientAlgoId=fulcrum-stop-1\
+             &quantity=0.020&recvWindow=1000&reduceOnly=true&side=SELL&symbol=BTCUSDT&timestamp=7\
+             &triggerPrice=59400.10&type=STOP_MARKET&workingType=MARK_PRICE 0"
+        );
+        assert_eq!(
+            written(None),
             "POST /fapi/v1/algoOrder?algoType=CONDITIONAL&clientAlgoId=fulcrum-stop-1\
              &closePosition=true&recvWindow=1000&side=SELL&symbol=BTCUSDT&timestamp=7\
              &triggerPrice=59400.10&type=STOP_MARKET&workingType=MARK_PRICE 0"

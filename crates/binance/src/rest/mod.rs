@@ -20,7 +20,7 @@ pub use algo::{
     AlgoState, PlacedAlgoOrder, cancel_algo_order, open_algo_orders, parse_algo_order,
     parse_algo_orders, place_protective_stop, query_algo_order,
 };
-pub use algo::{ListedAlgoOrder, TriggerPrice};
+pub use algo::{ListedAlgoOrder, ProtectiveStop, TriggerPrice};
 pub use call::{
     Call, ListenKeyAction, Method, TRADES_PAGE, TradesFrom, account, balances, cancel_all,
     cancel_order, depth, exchange_info, listen_key, open_orders, place_order, positions,

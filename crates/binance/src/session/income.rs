@@ -15,8 +15,8 @@ use crate::sign::Credentials;
 use market::{IncomeReport, MonoNs, UtcMs};
 use std::collections::HashSet;
 
-/// Between two looks: funding comes every hour at most. 30 weight in ten minutes is nothing.
-const INTERVAL_NS: u64 = 600 * SECOND_NS;
+/// Between two looks: funding counts as a loss so late at most. 30 weight a minute are little.
+const INTERVAL_NS: u64 = 60 * SECOND_NS;
 
 /// The start has more urgent questions.
 const FIRST_NS: u64 = 10 * SECOND_NS;
@@ -249,18 +249,18 @@ mod tests {
         let ids = rig.answer(reply(200, &page(1..4, START_MS)), 10).0;
         assert_eq!(ids, [1, 2, 3]);
         // The next look begins before the newest entry: one that was written down late is told.
-        assert_eq!(rig.asks(609), None);
-        assert_eq!(rig.asks(610), Some((START_MS + 3 - LATE_MS, 1)));
+        assert_eq!(rig.asks(69), None);
+        assert_eq!(rig.asks(70), Some((START_MS + 3 - LATE_MS, 1)));
         let listed = page(1..6, START_MS);
-        assert_eq!(rig.answer(reply(200, &listed), 610).0, [4, 5]);
-        assert!(rig.asks(1_210).is_some());
-        assert_eq!(rig.answer(reply(200, &listed), 1_210).0, [] as [u64; 0]);
+        assert_eq!(rig.answer(reply(200, &listed), 70).0, [4, 5]);
+        assert!(rig.asks(130).is_some());
+        assert_eq!(rig.answer(reply(200, &listed), 130).0, [] as [u64; 0]);
         // What lies long back is forgotten, and not asked for any more.
-        assert!(rig.asks(1_810).is_some());
-        rig.answer(reply(200, &page(6..7, START_MS + 3_600_000)), 1_810);
+        assert!(rig.asks(190).is_some());
+        rig.answer(reply(200, &page(6..7, START_MS + 3_600_000)), 190);
         assert_eq!(rig.income.told.len(), 1);
         let since = START_MS + 3_600_006 - LATE_MS;
-        assert_eq!(rig.asks(2_410), Some((since, 1)));
+        assert_eq!(rig.asks(250), Some((since, 1)));
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
         told.extend(rig.answer(reply(200, "[]"), 22).0);
         assert_eq!(told, (0..2_000).collect::<Vec<_>>());
         assert_eq!(rig.asks(28), None);
-        assert_eq!(rig.asks(622), Some((START_MS + 1_999 - LATE_MS, 1)));
+        assert_eq!(rig.asks(82), Some((START_MS + 1_999 - LATE_MS, 1)));
     }
 
     #[test]

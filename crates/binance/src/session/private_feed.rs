@@ -10,7 +10,7 @@
 
 use super::{SECOND_NS, UserEvents};
 use crate::decode::DecodeError;
-use market::{BalanceReport, Market, MonoNs, OrderUpdate, PositionReport};
+use market::{AccountConfigChange, BalanceReport, Market, MonoNs, OrderUpdate, PositionReport};
 
 /// Connections: the one, and the one that replaces it.
 pub const PRIVATE_CONNECTIONS: usize = 2;
@@ -181,6 +181,15 @@ impl<E: UserEvents> UserEvents for PrivateMerged<'_, E> {
         }
     }
 
+    // Both are answered by asking the exchange: a second one costs a request, and no more.
+    fn account_config(&mut self, change: AccountConfigChange) {
+        self.events.account_config(change);
+    }
+
+    fn wallet_moved(&mut self, market: Market) {
+        self.events.wallet_moved(market);
+    }
+
     fn stream(&mut self, market: Market, up: bool) {
         if let Some(up) = self.feed.set_live(self.connection, up, self.now) {
             self.events.stream(market, up);
@@ -211,6 +220,12 @@ mod tests {
         }
         fn balance(&mut self, balance: BalanceReport) {
             self.0.push(format!("balance {}", balance.wallet.0));
+        }
+        fn account_config(&mut self, _: AccountConfigChange) {
+            self.0.push("account".to_string());
+        }
+        fn wallet_moved(&mut self, _: Market) {
+            self.0.push("wallet".to_string());
         }
         fn stream(&mut self, _: Market, up: bool) {
             self.0.push(if up { "up" } else { "down" }.to_string());

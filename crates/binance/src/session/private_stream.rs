@@ -7,7 +7,7 @@
 use super::link::PING_AFTER_NS;
 use super::{CloseReason, Link, LinkAction, LinkSettings, SECOND_NS};
 use crate::decode::DecodeError;
-use crate::user_data::{UserMessage, decode_user_message};
+use crate::user_data::{AccountReason, UserMessage, decode_user_message};
 use market::{
     AccountConfigChange, BalanceReport, Instruments, Market, MonoNs, OrderUpdate, PositionReport,
 };
@@ -20,8 +20,10 @@ pub trait UserEvents {
     fn position(&mut self, position: PositionReport);
     /// A balance changed.
     fn balance(&mut self, balance: BalanceReport);
-    /// Somebody changed how the account is set up. One who does not care leaves it.
-    fn account_config(&mut self, _: AccountConfigChange) {}
+    /// Somebody changed how the account is set up.
+    fn account_config(&mut self, change: AccountConfigChange);
+    /// Money came or went otherwise than by a trade.
+    fn wallet_moved(&mut self, market: Market);
     /// The stream went up or down.
     fn stream(&mut self, market: Market, up: bool);
     /// A frame could not be read.
@@ -152,7 +154,11 @@ pub(super) fn take_private_frame(
             for balance in &update.balances {
                 events.balance(*balance);
             }
+            if update.reason != AccountReason::Order && market == Market::UsdM {
+                events.wallet_moved(market);
+            }
         }
+        Ok(UserMessage::Transfer) => events.wallet_moved(market),
         Ok(UserMessage::ListenKeyExpired) => return Some(CloseReason::KeyExpired),
         Ok(UserMessage::Terminated) => return Some(CloseReason::ServerShutdown),
         Ok(UserMessage::Leverage {

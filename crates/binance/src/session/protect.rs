@@ -10,6 +10,8 @@
 //! position, no stop                  -> place
 //! average moved too far              -> cancel, then place: one such stop a direction (-4130)
 //! side turned                        -> place, then cancel the other
+//! beside somebody else's position    -> of our size and reduce-only, not closePosition
+//! positions in doubt                 -> place what is missing, cancel nothing
 //! flat for a second                  -> cancel
 //! no answer, or gone from the list   -> ask for it by its id until that is known
 //! ```
@@ -86,6 +88,7 @@ pub struct Protector {
     credentials: Credentials,
     guards: Vec<Guard>,
     ready: bool,
+    settled: bool,
     /// What lies at the exchange is known.
     listed: bool,
     list_due: MonoNs,
@@ -114,6 +117,7 @@ impl Protector {
             credentials,
             guards: instruments.into_iter().map(Guard::new).collect(),
             ready: false,
+            settled: true,
             listed: false,
             list_due: MonoNs(0),
             list: None,
@@ -135,6 +139,12 @@ impl Protector {
             self.list_due = now;
         }
         self.ready = ready;
+    }
+
+    /// False while positions are in doubt: stops are placed for what is held as far as is known,
+    /// and none is taken away.
+    pub const fn set_settled(&mut self, settled: bool) {
+        self.settled = settled;
     }
 
     /// What is held of the instrument at this place.
@@ -237,13 +247,18 @@ impl Protector {
         let prefix = PROTECTIVE_STOP_PREFIX;
         let id = ClientOrderId::compose(prefix, self.settings.epoch, self.ids + 1);
         let guard = self.guards.get(place)?;
-        let task = guard.next(now.mono, &self.settings, id)?;
+        let task = guard.next(now.mono, self.settled, &self.settings, id)?;
         let credentials = &self.credentials;
         let call = match &task {
             Task::Place(stop) => {
-                let order = (stop.side, stop.trigger, self.settings.trigger);
+                let order = rest::ProtectiveStop {
+                    side: stop.side,
+                    trigger: stop.trigger,
+                    by: self.settings.trigger,
+                    part: stop.part,
+                };
                 let (instrument, id) = (&guard.instrument, stop.id.as_str());
-                rest::place_protective_stop(instrument, order, id, credentials, stamp(now))
+                rest::place_protective_stop(instrument, &order, id, credentials, stamp(now))
             }
             Task::Cancel(id) => rest::cancel_algo_order(id.as_str(), credentials, stamp(now)),
             Task::Ask(id) => rest::query_algo_order(id.as_str(), credentials, stamp(now)),

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::decode::DecodeError;
     use crate::session::{HttpReply, MILLISECOND_NS, SECOND_NS};
-    use market::{BalanceReport, Market, OrderUpdate, PositionReport};
+    use market::{AccountConfigChange, BalanceReport, Market, OrderUpdate, PositionReport};
 
     #[derive(Default)]
     struct Seen(Vec<&'static str>);
@@ -159,6 +159,8 @@ mod tests {
         fn balance(&mut self, _: BalanceReport) {
             self.0.push("balance");
         }
+        fn account_config(&mut self, _: AccountConfigChange) {}
+        fn wallet_moved(&mut self, _: Market) {}
         fn stream(&mut self, _: Market, up: bool) {
             self.0.push(if up { "up" } else { "down" });
         }

@@ -137,7 +137,7 @@ impl Engine {
         let seen = &mut state.facts.trades.seen;
         *seen = (*seen).max(traded.trade_id);
         if slot.is_none() && !traded.by_venue {
-            lots = self.move_opening(index, traded.side, lots, emit);
+            lots = self.part_of_ours(index, traded, emit);
             if lots.is_zero() {
                 self.check_mismatch(index);
                 return true;
@@ -206,7 +206,7 @@ impl Engine {
         let before = bounds::amount(instrument, account.realized_tick_lots);
         account.pay_in_kind(fee_e8, lot_e8, traded.price);
         let after = bounds::amount(instrument, account.realized_tick_lots);
-        self.facts.net_realized += after - before;
+        self.earn(Market::Spot, after - before);
         if let Some(slot) = slot {
             let owner = usize::from(self.orders.get(slot).assignment);
             let position = &mut self.assignments[owner].position;
@@ -233,7 +233,7 @@ impl Engine {
         state.facts.last_fill_at = now;
         state.facts.fills += u64::from(slot.is_some());
         fill.realized = after - before;
-        self.facts.net_realized += fill.realized - fill.fee;
+        self.earn(instrument.market, fill.realized - fill.fee);
         let owner = slot.map(|slot| *self.orders.get(slot));
         if let Some(order) = owner {
             fill.strategy = self.assignments[self.owner_of(&order)].strategy;

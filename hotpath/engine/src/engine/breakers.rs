@@ -115,7 +115,7 @@ impl Engine {
             (RequestKind::Place, ReplyOutcome::Rejected) if refused && sent => {
                 self.incident(Breaker::RejectRate, about, emit);
             }
-            (RequestKind::Place | RequestKind::Cancel, ReplyOutcome::Unresolved) => {
+            (RequestKind::Place | RequestKind::Cancel, ReplyOutcome::Unresolved) if sent => {
                 self.incident(Breaker::ErrorRate, about, emit);
             }
             (RequestKind::Place, ReplyOutcome::Confirmed)

@@ -31,6 +31,9 @@ impl Engine {
                 self.incident(Breaker::ClockSkew, About::default(), emit);
             }
         }
+        if known.0 == 0 {
+            self.facts.began = utc.to_ms();
+        }
         self.facts.utc = utc;
         self.facts.utc_at = now;
         let ahead_ms = to_ms(self.config.risk.clock_step_max_ns).saturating_add(SAMPLE_INTERVAL_MS);

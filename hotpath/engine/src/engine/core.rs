@@ -18,7 +18,8 @@ use market::record::{
     InstrumentRecord, OutputHash, Record, TradingStateChange, Trigger, TriggerKind,
 };
 use market::{
-    InstrumentId, Market, Money, MonoNs, StateReason, StrategyId, TradingState, UtcNs, wire_struct,
+    InstrumentId, Market, Money, MonoNs, StateReason, StrategyId, TradingState, UtcMs, UtcNs,
+    wire_struct,
 };
 
 /// Who closes what no strategy claims.
@@ -84,6 +85,10 @@ wire_struct! {
         pub sweeping: bool,
         /// Realised profit less fees plus funding, since start.
         pub net_realized: Money,
+        /// Funding in it.
+        pub funding: Money,
+        /// The first clock sample; 0 before it.
+        pub began: UtcMs,
         /// Unrealised profit.
         pub unrealized: Money,
         /// Sum of the absolute values of all futures positions.
@@ -165,6 +170,8 @@ impl Engine {
                 announced: false,
                 sweeping: false,
                 net_realized: Money::ZERO,
+                funding: Money::ZERO,
+                began: UtcMs(0),
                 unrealized: Money::ZERO,
                 gross_usdm: Money::ZERO,
                 gross_spot: Money::ZERO,
@@ -357,7 +364,8 @@ impl Engine {
             Input::Setup(report) => self.take_setup(report, emit),
             Input::AccountConfig(change) => self.take_account_config(change, emit),
             Input::Listing(report) => self.take_listing(report, emit),
-            Input::Income(report) => emit.record(Record::Income(*report)),
+            Input::Income(report) => self.take_income(report, emit),
+            Input::WalletMoved(market) => self.wallet_moved(*market, emit),
             _ => {}
         }
     }

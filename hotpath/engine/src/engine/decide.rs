@@ -131,9 +131,7 @@ impl Engine {
                 }
                 Action::Place(index) => {
                     let wanted = self.desired[usize::from(index)];
-                    let paused = self.assignments[usize::from(assignment)]
-                        .paused(wanted.purpose.reduces(), self.facts.now);
-                    if let Some(reason) = paused {
+                    if let Some(reason) = self.waits(assignment, wanted.purpose.reduces()) {
                         done = done.or(Err(Some(reason)));
                     } else {
                         emit.stage(Stage::Decided);
@@ -144,6 +142,17 @@ impl Engine {
             }
         }
         done
+    }
+
+    /// Why an order must wait, if it must: an exit that cannot leave would only fill the journal,
+    /// and goes as soon as the connection is up.
+    fn waits(&self, assignment: u16, reduces: bool) -> Option<NonAction> {
+        let one = &self.assignments[usize::from(assignment)];
+        let up = self.link_of(one.instrument).orders_up;
+        match one.paused(reduces, self.facts.now) {
+            None if reduces && !up => Some(NonAction::StreamsNotReady),
+            paused => paused,
+        }
     }
 
     /// A resting exit of a position stays while nothing that takes its place can be sent.

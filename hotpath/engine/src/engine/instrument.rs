@@ -2,6 +2,7 @@
 //!
 //! In: its events. Out: its book, flow, position and plain facts. Never: another instrument's.
 
+use super::protection::TriggeredStop;
 use super::trades::TradeFacts;
 use crate::book::{Book, BookConfig};
 use crate::bounds;
@@ -59,6 +60,8 @@ wire_struct! {
         pub reported: bool,
         /// Price at which a stop at the exchange closes the position, for the page.
         pub protective_stop: Option<Price>,
+        /// The stop of ours that was triggered last.
+        pub stop_triggered: Option<TriggeredStop>,
         /// When a difference with the exchange counts as a mismatch; 0 = none is open.
         pub mismatch_at: MonoNs,
         /// When the last fill was applied.

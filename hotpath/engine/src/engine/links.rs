@@ -11,7 +11,7 @@ use crate::orders::NEVER;
 use crate::outbox::{Observer, Request};
 use market::record::FirstStartFate;
 use market::{
-    BookReason, CancelOrder, DenialCode, InstrumentId, Market, Money, MonoNs, VenueReport,
+    BookReason, CancelOrder, DenialCode, InstrumentId, Market, Money, MonoNs, UtcMs, VenueReport,
     wire_struct,
 };
 
@@ -56,8 +56,14 @@ wire_struct! {
         pub ask_at: MonoNs,
         /// Looks in a row that ended while an order's fate or fills were open.
         pub looks_in_vain: u8,
-        /// Wallet less our own net profit, as of the last reconciliation.
+        /// Profit here since start: realised, less fees, plus funding.
+        pub earned: Money,
+        /// Wallet less what was earned, as of the last wallet that was taken.
         pub wallet_base: Money,
+        /// When that one was asked for.
+        pub wallet_at: UtcMs,
+        /// Money came or went since.
+        pub wallet_moved: bool,
         /// The wallet was told at least once.
         pub wallet_known: bool,
         /// Margin as last told.
@@ -114,7 +120,10 @@ impl Link {
             ever_reconciled: false,
             ask_at: NEVER,
             looks_in_vain: 0,
+            earned: Money::ZERO,
             wallet_base: Money::ZERO,
+            wallet_at: UtcMs(0),
+            wallet_moved: false,
             wallet_known: false,
             margin: None,
             venue: VenueReport {
@@ -268,7 +277,7 @@ impl Engine {
         }
     }
 
-    fn link_of(&self, id: InstrumentId) -> &Link {
+    pub(super) fn link_of(&self, id: InstrumentId) -> &Link {
         let market = self.config.instruments[usize::from(id.0)].market;
         &self.links[market as usize]
     }

@@ -35,6 +35,7 @@ mod reconcile;
 #[cfg(test)]
 mod tests;
 mod trades;
+mod wallet;
 
 pub use self::checkpoint::CheckpointError;
 pub use self::core::{ACCOUNT_DESK, Engine, FOREIGN};

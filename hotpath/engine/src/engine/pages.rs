@@ -59,6 +59,8 @@ impl Engine {
             book_gaps: state.facts.book_gaps,
             book_resyncs: state.facts.book_resyncs,
             protective_stop: state.facts.protective_stop.unwrap_or(Price(0)),
+            opening: state.facts.opening,
+            reconciled: self.links[instrument.market as usize].reconciled,
         }
     }
 
@@ -89,7 +91,8 @@ impl Engine {
             output_hash: self.hash.value(),
             wallet,
             equity,
-            realized: self.facts.net_realized + fees,
+            realized: self.facts.net_realized + fees - self.facts.funding,
+            funding: self.facts.funding,
             unrealized: self.facts.unrealized,
             fees,
             drawdown: Rate(drawdown),

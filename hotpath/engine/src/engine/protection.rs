@@ -9,8 +9,19 @@ use super::emit::Emit;
 use super::trades::Traded;
 use crate::bounds;
 use crate::outbox::Observer;
-use market::ExitReason;
-use market::record::{ProtectionStep, Record};
+use market::record::{ProtectionAct, ProtectionStep, Record};
+use market::{ClientOrderId, ExchangeOrderId, ExitReason, wire_struct};
+
+wire_struct! {
+    /// A stop of ours that became an order.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct TriggeredStop {
+        /// Its id, which its trades have on the private stream.
+        pub stop: ClientOrderId,
+        /// The order, which its trades have in a list.
+        pub became: ExchangeOrderId,
+    }
+}
 
 impl Engine {
     pub(super) fn take_protection<O: Observer>(
@@ -23,6 +34,12 @@ impl Engine {
         if let Some(index) = index {
             let stands = Some(step.stands).filter(|price| bounds::is_price(*price));
             self.instruments[index].facts.protective_stop = stands;
+            if step.act == ProtectionAct::Triggered {
+                self.instruments[index].facts.stop_triggered = Some(TriggeredStop {
+                    stop: step.client_algo_id,
+                    became: step.exchange_order_id,
+                });
+            }
             // Only its page has changed: nothing is to be decided.
             self.dirty |= 1 << index;
         }

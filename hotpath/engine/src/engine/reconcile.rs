@@ -8,13 +8,12 @@ use super::core::Engine;
 use super::emit::Emit;
 use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS, ReconcileRun};
 use super::trades::LISTED_IN_NS;
-use crate::bounds;
 use crate::orders::{Evidence, Order};
 use crate::outbox::Observer;
 use market::record::{Difference, DifferenceFate, Reconciled, Record};
 use market::units::round_div_saturating;
 use market::{
-    Instrument, InstrumentId, Market, Money, MonoNs, OpenOrderReport, OrderState, OrderTerms,
+    Instrument, InstrumentId, Market, MonoNs, OpenOrderReport, OrderState, OrderTerms,
     PendingRequest, Quantity,
 };
 
@@ -138,13 +137,8 @@ impl Engine {
             }
         };
         let doubted = !self.links[market as usize].reconciled;
-        if let Some(wallet) = run.wallet.filter(|_| doubted) {
-            // Only then do entries rest: a wallet in the middle of trading misses fills.
-            self.links[market as usize].wallet_base =
-                wallet + self.paid(market) - self.facts.net_realized;
-        }
-        if run.wallet.is_some() {
-            self.links[market as usize].wallet_known = true;
+        if let Some(wallet) = run.wallet {
+            self.take_wallet(market, (wallet, run.requested_at), doubted, clear);
         }
         let link = &mut self.links[market as usize];
         let is_first = !link.ever_reconciled;
@@ -154,7 +148,7 @@ impl Engine {
         link.looks_in_vain = 0;
         let pause = match self.wants_trades(market) {
             true => RECONCILE_AGAIN_NS,
-            false => RECONCILE_INTERVAL_NS,
+            false => self.wallet_pause(market, RECONCILE_INTERVAL_NS),
         };
         let link = &mut self.links[market as usize];
         link.ask_at = self.facts.now.after(link.pause(pause));
@@ -387,17 +381,6 @@ impl Engine {
             let only = usize::from(self.by_instrument[index][0]);
             self.assignments[only].position.adopt(held, cost, now);
         }
-    }
-
-    /// What spot positions of ours have cost: it has left the wallet, but not the account.
-    fn paid(&self, market: Market) -> Money {
-        if market == Market::UsdM {
-            return Money::ZERO;
-        }
-        let held = self.instruments.iter().zip(&self.config.instruments);
-        held.filter(|(_, instrument)| instrument.market == Market::Spot)
-            .map(|(state, one)| bounds::amount(one, state.position.cost_tick_lots))
-            .sum()
     }
 
     pub(super) fn market_of(&self, order: &Order) -> Market {

@@ -182,9 +182,14 @@ impl Engine {
             self.instruments[index].facts.trades.deferred = true;
             return;
         }
-        let client_order_id = slot.map_or(ClientOrderId::EMPTY, |slot| {
-            self.orders.get(slot).new.client_order_id
-        });
+        let client_order_id = match slot {
+            Some(slot) => self.orders.get(slot).new.client_order_id,
+            // A list names the exchange's id alone.
+            None => match self.instruments[index].facts.stop_triggered {
+                Some(stop) if stop.became == id => stop.stop,
+                _ => ClientOrderId::EMPTY,
+            },
+        };
         let traded = Traded::listed(report, client_order_id);
         if !self.take_trade(index, slot, &traded, emit) {
             return;
@@ -299,9 +304,26 @@ impl Engine {
         self.facts.memory_version
     }
 
+    /// Of a trade that no order in the table made, what moves our position. Our own protective stop
+    /// closes that first; what is left of it, and every trade of others, moves what others hold.
+    pub(super) fn part_of_ours<O: Observer>(
+        &mut self,
+        index: usize,
+        traded: &Traded,
+        emit: &mut Emit<'_, O>,
+    ) -> Quantity {
+        let held = self.instruments[index].position.quantity;
+        let closes = match traded.client_order_id.is_protective_stop() {
+            true => Quantity((-held.0 * traded.side.sign()).clamp(0, traded.quantity.0)),
+            false => Quantity::ZERO,
+        };
+        let rest = traded.quantity - closes;
+        closes + self.move_opening(index, traded.side, rest, emit)
+    }
+
     /// A trade of somebody else on an instrument where somebody else holds a position: it is
     /// theirs. What goes beyond it is left, and the account has to bear it.
-    pub(super) fn move_opening<O: Observer>(
+    fn move_opening<O: Observer>(
         &mut self,
         index: usize,
         side: Side,
@@ -309,7 +331,7 @@ impl Engine {
         emit: &mut Emit<'_, O>,
     ) -> Quantity {
         let opening = &mut self.instruments[index].facts.opening;
-        if opening.is_zero() {
+        if opening.is_zero() || lots.is_zero() {
             return lots;
         }
         let part = if opening.0.signum() == side.sign() {

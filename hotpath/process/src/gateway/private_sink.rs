@@ -69,6 +69,10 @@ impl<D: Deliver, M> UserEvents for PrivateSink<'_, D, M> {
         self.inbox.deliver(Input::AccountConfig(change));
     }
 
+    fn wallet_moved(&mut self, market: Market) {
+        self.inbox.deliver(Input::WalletMoved(market));
+    }
+
     fn stream(&mut self, market: Market, up: bool) {
         let stream = StreamKind::User;
         self.inbox

@@ -15,7 +15,7 @@ use engine::Input;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use ipc::{Counter, Segment};
-use market::page::{AccountPage, InstrumentPage, PAGE_BYTES_MAX};
+use market::page::{InstrumentPage, PAGE_BYTES_MAX};
 use market::record::{ProtectionAct, ProtectionStep};
 use market::{MonoNs, Price, Side, TradingState};
 use std::future::Future;
@@ -64,6 +64,8 @@ pub struct Watch {
     pages: Vec<usize>,
     /// When they are looked at next.
     look_at: MonoNs,
+    /// Positions have been compared with the exchange's since the last kill.
+    compared: bool,
 }
 
 impl Watch {
@@ -73,6 +75,7 @@ impl Watch {
         Self {
             pages,
             look_at: MonoNs(0),
+            compared: false,
         }
     }
 
@@ -93,16 +96,22 @@ impl Watch {
             return false;
         }
         self.look_at = now.after(LOOK_NS);
-        let account = account_page(segment);
-        let ready = !killed && account.is_some_and(|page| is_known(&page));
-        machine.set_ready(ready, now);
+        let mut settled = true;
         let mut bytes = [0; PAGE_BYTES_MAX];
         for (place, page) in self.pages.iter().enumerate() {
             // A page that cannot be read says nothing of its position.
-            if let Some(page) = read_page(segment, *page, &mut bytes) {
+            let page = read_page(segment, *page, &mut bytes);
+            settled &= page.is_some_and(|page: InstrumentPage| page.reconciled);
+            if let Some(page) = page {
                 machine.set_holding(place, holding(&page), now);
             }
         }
+        let state = account_page(segment).map(|page| page.trading_state);
+        self.compared |= settled;
+        // Who clears a kill compares first.
+        self.compared &= !killed && state != Some(TradingState::Killed);
+        machine.set_settled(settled);
+        machine.set_ready(self.compared && state.is_some(), now);
         true
     }
 }
@@ -163,12 +172,6 @@ impl ProtectionShell {
     }
 }
 
-/// True while positions are known and no kill is at the stops.
-#[must_use]
-pub fn is_known(page: &AccountPage) -> bool {
-    page.reconciled && page.trading_state != TradingState::Killed
-}
-
 /// What a page says is held.
 #[must_use]
 pub fn holding(page: &InstrumentPage) -> Option<Holding> {
@@ -185,6 +188,7 @@ pub fn holding(page: &InstrumentPage) -> Option<Holding> {
         closing: if lots > 0 { Side::Sell } else { Side::Buy },
         entry: Price(entry),
         mark: if page.mark.0 > 0 { page.mark } else { mid },
+        part: (!page.opening.is_zero()).then(|| page.position.magnitude()),
     })
 }
 

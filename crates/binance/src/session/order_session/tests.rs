@@ -6,8 +6,9 @@ use super::*;
 use crate::session::{Governor, HttpReply, Listings};
 use crate::sign::Signer;
 use market::{
-    BalanceReport, ExchangeOrderId, Filters, InstrumentStatus, IntentId, OrderType, OrderUpdate,
-    PositionReport, Price, Quantity, Side, Step, StrategyId, Symbol, TimeInForce, UtcMs,
+    AccountConfigChange, BalanceReport, ExchangeOrderId, Filters, InstrumentStatus, IntentId,
+    OrderType, OrderUpdate, PositionReport, Price, Quantity, Side, Step, StrategyId, Symbol,
+    TimeInForce, UtcMs,
 };
 
 mod silence;
@@ -40,6 +41,8 @@ impl UserEvents for Seen {
     fn balance(&mut self, balance: BalanceReport) {
         self.0.push(format!("balance {}", balance.asset));
     }
+    fn account_config(&mut self, _: AccountConfigChange) {}
+    fn wallet_moved(&mut self, _: Market) {}
     fn stream(&mut self, _: Market, up: bool) {
         self.0
             .push(if up { "private up" } else { "private down" }.to_string());

@@ -7,7 +7,7 @@
 use super::AGAIN_NS_MAX;
 use super::ProtectSettings;
 use crate::session::{Backoff, MILLISECOND_NS, SECOND_NS};
-use market::{ClientOrderId, Instrument, MonoNs, Price, Side};
+use market::{ClientOrderId, Instrument, MonoNs, Price, Quantity, Side};
 
 /// A position must be gone for so long before its stop is taken away: a stop without a position
 /// can only end, and one that comes back at once keeps it.
@@ -31,6 +31,9 @@ pub struct Holding {
     pub entry: Price,
     /// Mark price, or else the middle of the book; 0 while not known.
     pub mark: Price,
+    /// How much the stop closes, where the account holds something beside it that is somebody
+    /// else's; `None` where it closes all there is.
+    pub part: Option<Quantity>,
 }
 
 /// A stop of ours that may lie at the exchange.
@@ -41,6 +44,8 @@ pub(super) struct Stop {
     pub(super) trigger: Price,
     /// The trigger that its position asked for when it was placed.
     pub(super) basis: Price,
+    /// How much it closes; `None` for all there is.
+    pub(super) part: Option<Quantity>,
     /// Placed by this start of the process.
     pub(super) own_life: bool,
     pub(super) state: StopState,
@@ -149,10 +154,12 @@ impl Guard {
         self.stops.iter_mut().find(|one| one.id == id)
     }
 
-    /// What is to be done next, if anything can be.
+    /// What is to be done next, if anything can be. While positions are in doubt, which is what
+    /// `settled` denies, a bare one gets its stop, and no stop is taken away.
     pub(super) fn next(
         &self,
         now: MonoNs,
+        settled: bool,
         settings: &ProtectSettings,
         id: ClientOrderId,
     ) -> Option<Task> {
@@ -165,7 +172,7 @@ impl Guard {
             return Some(Task::Ask(stop.id));
         }
         let Some(holding) = self.holding else {
-            let rested = now.since(self.flat_since) >= FLAT_NS;
+            let rested = settled && now.since(self.flat_since) >= FLAT_NS;
             return self
                 .stops
                 .first()
@@ -175,20 +182,23 @@ impl Guard {
         let wanted = self.wanted(&holding, settings);
         let mut right: Vec<&Stop> = self.stops.iter().collect();
         right.retain(|one| one.side == holding.closing);
-        right.sort_by_key(|one| (one.basis.0 - wanted.0).abs());
+        let apart = |one: &Stop| (one.basis.0 - wanted.0).abs();
+        right.sort_by_key(|one| (one.part != holding.part, apart(one)));
         let Some(best) = right.first() else {
             let place = self.place(&holding, wanted, settings, id);
             // Where somebody else's stop keeps ours out, the one of before has still no use.
-            return place.or_else(|| self.take_away(holding.closing));
+            return place.or_else(|| self.take_away(holding.closing).filter(|_| settled));
         };
+        if !settled {
+            return None;
+        }
         // The exchange takes one such stop a direction (-4130): a worse one goes first.
         let worst = right.last().filter(|_| right.len() > 1);
         if let Some(worst) = worst {
             return Some(Task::Cancel(worst.id));
         }
-        let apart = i128::from((best.basis.0 - wanted.0).abs());
         let limit = i128::from(holding.entry.0) * i128::from(settings.replace_above_bps);
-        if apart * BPS > limit {
+        if best.part != holding.part || i128::from(apart(best)) * BPS > limit {
             return Some(Task::Cancel(best.id));
         }
         // A stop of the other direction is taken away once this one is there.
@@ -208,7 +218,7 @@ impl Guard {
         settings: &ProtectSettings,
         id: ClientOrderId,
     ) -> Option<Task> {
-        if self.others[holding.closing as usize].is_some() {
+        if self.others[holding.closing as usize].is_some() && holding.part.is_none() {
             // It would be refused.
             return None;
         }
@@ -226,6 +236,7 @@ impl Guard {
             side: holding.closing,
             trigger,
             basis: wanted,
+            part: holding.part,
             own_life: true,
             state: StopState::Open,
         }))

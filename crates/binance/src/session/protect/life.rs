@@ -9,7 +9,7 @@ use crate::orders::ErrorClass;
 use crate::rest::{self, AlgoState, Failure, ListedAlgoOrder, PlacedAlgoOrder};
 use crate::session::{HttpOutcome, MILLISECOND_NS};
 use market::record::{ProtectionAct, ProtectionStep};
-use market::{ClientOrderId, ExchangeOrderId, MonoNs, Price, ReplyOutcome, Side};
+use market::{ClientOrderId, ExchangeOrderId, MonoNs, Price, Quantity, ReplyOutcome, Side};
 
 /// "Order would immediately trigger."
 const WOULD_TRIGGER: i64 = -2021;
@@ -188,6 +188,7 @@ impl Guard {
                 side: self.holding.map_or(Side::Sell, |one| one.closing),
                 trigger: self.stands(),
                 basis: self.stands(),
+                part: None,
                 own_life: false,
                 state: StopState::Open,
             };
@@ -282,9 +283,16 @@ impl Guard {
             side: Side::from_word(&one.side)?,
             trigger,
             basis: trigger,
+            part: self.part_of(one),
             own_life: false,
             state: StopState::Open,
         })
+    }
+
+    /// How much it closes; what is off the grid counts as nothing that we would want.
+    fn part_of(&self, one: &ListedAlgoOrder) -> Option<Quantity> {
+        let lots = self.instrument.quantity_from_text(one.quantity.as_bytes());
+        (!one.close_position).then(|| lots.unwrap_or(Quantity::ZERO))
     }
 
     /// Its trigger in ticks; a price off the grid counts as the lowest there is.

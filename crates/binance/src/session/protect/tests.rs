@@ -6,7 +6,7 @@
 use super::*;
 use crate::session::MILLISECOND_NS;
 use crate::sign::Signer;
-use market::{Filters, InstrumentId, InstrumentStatus, Market, Step, UtcMs};
+use market::{Filters, InstrumentId, InstrumentStatus, Market, Quantity, Step, UtcMs};
 use std::fmt::Write as _;
 
 /// A conditional order at the exchange.
@@ -16,6 +16,8 @@ struct Row {
     id: String,
     side: String,
     trigger: String,
+    /// Empty for one that closes whatever there is.
+    quantity: String,
     status: &'static str,
 }
 
@@ -104,20 +106,29 @@ impl World {
         for (name, value) in [
             ("algoType", "CONDITIONAL"),
             ("type", "STOP_MARKET"),
-            ("closePosition", "true"),
             ("workingType", "MARK_PRICE"),
         ] {
             assert_eq!(parameter(query, name), value);
         }
+        let quantity = parameter(query, "quantity");
+        let reduces = parameter(query, "reduceOnly") == "true";
+        let closes = parameter(query, "closePosition") == "true";
+        assert_eq!(
+            (reduces, closes),
+            (!quantity.is_empty(), quantity.is_empty())
+        );
         let row = Row {
             symbol: parameter(query, "symbol"),
             id: id.to_string(),
             side: parameter(query, "side"),
             trigger: parameter(query, "triggerPrice"),
+            quantity,
             status: "NEW",
         };
-        let same =
-            |one: &Row| one.status == "NEW" && one.symbol == row.symbol && one.side == row.side;
+        let closing = |one: &Row| one.status == "NEW" && one.quantity.is_empty();
+        let same = |one: &Row| {
+            closing(one) && closing(&row) && one.symbol == row.symbol && one.side == row.side
+        };
         if self.rows.iter().any(same) {
             return refusal(-4130);
         }
@@ -137,15 +148,22 @@ impl World {
             id: id.to_string(),
             side: side.to_string(),
             trigger: trigger.to_string(),
+            quantity: String::new(),
             status: "NEW",
         });
     }
 
-    /// Open ones as `SYMBOL SIDE TRIGGER`.
+    /// Open ones as `SYMBOL SIDE TRIGGER [QUANTITY]`.
     fn lying(&self) -> Vec<String> {
         let open = self.rows.iter().filter(|row| row.status == "NEW");
-        open.map(|row| format!("{} {} {}", row.symbol, row.side, row.trigger))
-            .collect()
+        open.map(|row| {
+            let text = format!(
+                "{} {} {} {}",
+                row.symbol, row.side, row.trigger, row.quantity
+            );
+            text.trim_end().to_string()
+        })
+        .collect()
     }
 
     fn said(&mut self) -> Vec<String> {
@@ -165,9 +183,19 @@ fn object(row: &Row) -> String {
     let order = if row.status == "FINISHED" { "55" } else { "" };
     format!(
         r#"{{"algoId":1,"clientAlgoId":"{}","algoType":"CONDITIONAL","orderType":"STOP_MARKET",
-        "symbol":"{}","side":"{}","algoStatus":"{}","triggerPrice":"{}","quantity":"0",
-        "closePosition":true,"actualOrderId":"{order}"}}"#,
-        row.id, row.symbol, row.side, row.status, row.trigger
+        "symbol":"{}","side":"{}","algoStatus":"{}","triggerPrice":"{}","quantity":"{}",
+        "closePosition":{},"actualOrderId":"{order}"}}"#,
+        row.id,
+        row.symbol,
+        row.side,
+        row.status,
+        row.trigger,
+        if row.quantity.is_empty() {
+            "0"
+        } else {
+            &row.quantity
+        },
+        row.quantity.is_empty()
     )
 }
 
@@ -191,6 +219,8 @@ struct Rig {
     world: World,
     governor: Governor,
     ms: u64,
+    /// What is ours of a position that is shared.
+    part: Option<Quantity>,
 }
 
 fn now(ms: u64) -> Now {
@@ -223,6 +253,7 @@ impl Rig {
             world,
             governor: Governor::new(2_400),
             ms: 1_000,
+            part: None,
         }
     }
 
@@ -255,6 +286,7 @@ impl Rig {
             closing: if entry > 0 { Side::Sell } else { Side::Buy },
             entry: Price(entry.abs()),
             mark: Price(entry.abs()),
+            part: self.part,
         });
         self.machine.set_holding(0, holding, now(self.ms).mono);
     }
@@ -307,6 +339,62 @@ fn a_stop_follows_its_position_from_the_first_fill_to_the_last() {
     rig.run(500);
     assert!(rig.world.lying().is_empty());
     assert_eq!(rig.world.said(), ["CANCELLED BUY 606000 stands 0"]);
+}
+
+#[test]
+fn beside_a_position_of_somebody_else_the_stop_closes_ours_alone() {
+    let mut rig = Rig::new(World::default());
+    // A stop of theirs does not keep ours out, and closes nothing of ours.
+    rig.world
+        .put("BTCUSDT", "SELL", "50000.00", "somebody-else");
+    rig.part = Some(Quantity(20));
+    rig.hold(600_000);
+    rig.run(1_000);
+    let theirs = "BTCUSDT SELL 50000.00";
+    assert_eq!(rig.world.lying(), [theirs, "BTCUSDT SELL 59400.00 0.020"]);
+    // It follows the size, and after a restart as well.
+    rig.part = Some(Quantity(35));
+    rig.hold(600_000);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), [theirs, "BTCUSDT SELL 59400.00 0.035"]);
+    let world = std::mem::take(&mut rig.world);
+    let mut rig = Rig::new(world);
+    rig.machine.settings.epoch += 1;
+    rig.part = Some(Quantity(35));
+    rig.hold(600_000);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), [theirs, "BTCUSDT SELL 59400.00 0.035"]);
+    assert_eq!(rig.world.count("POST /fapi/v1/algoOrder"), 2);
+    // Once they have closed, and taken their stop away, ours closes whatever there is.
+    rig.world.rows[0].status = "CANCELED";
+    rig.run(CHECK_MS);
+    rig.part = None;
+    rig.hold(600_000);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+}
+
+#[test]
+fn while_positions_are_in_doubt_stops_are_placed_and_none_is_taken_away() {
+    let mut rig = Rig::new(World::default());
+    rig.run(1_000);
+    rig.machine.set_settled(false);
+    rig.hold(600_000);
+    rig.run(1_000);
+    let placed = ["BTCUSDT SELL 59400.00"];
+    assert_eq!(rig.world.lying(), placed);
+    for held in [620_000, 0] {
+        rig.hold(held);
+        rig.run(10_000);
+        assert_eq!(rig.world.lying(), placed);
+    }
+    // Turned, as far as is known: the other direction gets its own, and this one stays.
+    rig.hold(-600_000);
+    rig.run(10_000);
+    assert_eq!(rig.world.lying(), [placed[0], "BTCUSDT BUY 60600.00"]);
+    rig.machine.set_settled(true);
+    rig.run(1_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT BUY 60600.00"]);
 }
 
 #[test]
@@ -426,6 +514,7 @@ fn a_price_that_is_beyond_the_stop_already_gets_one_from_the_mark() {
         closing: Side::Sell,
         entry: Price(600_000),
         mark: Price(580_000),
+        part: None,
     };
     rig.machine.set_holding(0, Some(holding), now(rig.ms).mono);
     rig.run(500);

@@ -3,19 +3,20 @@
 //! In: losses, refusals, silence, gaps, steps. Out: states, records, orders. Never: a breaker
 //! without its case.
 
+use super::looks::patient;
 use super::rig::{ID, MS, Rig, config, imbalance, position};
 use crate::config::Frequency;
 use crate::event::Command;
 use crate::risk::BreakerMemory;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Engine, EngineConfig, Input};
-use market::account::{MarginReport, ReplyOutcome, RequestKind};
+use market::account::{MarginReport, NOT_SENT, OrderReply, ReplyOutcome, RequestKind};
 use market::ids::Asset;
 use market::record::{BreakerRecord, Record};
 use market::units::ONE;
 use market::{
-    Breaker, ExitReason, Instrument, InstrumentId, Market, Money, NewOrder, NonAction, OrderState,
-    PositionReport, Quantity, Rate, Side, Symbol, TradingState, UtcNs,
+    Breaker, ExchangeOrderId, ExitReason, Instrument, InstrumentId, Market, Money, NewOrder,
+    NonAction, OrderState, PositionReport, Quantity, Rate, Side, Symbol, TradingState, UtcNs,
 };
 
 fn taker() -> EngineConfig {
@@ -148,6 +149,42 @@ fn fall(rig: &mut Rig, whole: i64) {
     // 19 lots: a tick is 0.0019 USDT.
     let ticks = whole * 10_000 / 19;
     rig.mark(500_001 - ticks);
+}
+
+#[test]
+fn a_cancel_that_never_left_says_nothing_of_the_exchange() {
+    let cause = |error_code| {
+        let mut config = patient();
+        config.risk.errors = tight(Breaker::ErrorRate).risk.errors;
+        let mut rig = Rig::ready(config);
+        for _ in 0..6 {
+            let order = enter(&mut rig);
+            rig.confirm(&order);
+            // No signal while the pause passes.
+            rig.book(500_000, 10, 10);
+            rig.command(Command::CancelAll);
+            rig.send(Input::OrderReply(OrderReply {
+                request: RequestKind::Cancel,
+                outcome: ReplyOutcome::Unresolved,
+                client_order_id: order.client_order_id,
+                instrument: ID,
+                exchange_order_id: ExchangeOrderId(7),
+                state: OrderState::Submitted,
+                cumulative_quantity: Quantity(0),
+                error_code,
+                terms: None,
+            }));
+            rig.end(&order, OrderState::Canceled, 0);
+            if rig.engine.tripped() != 0 {
+                break;
+            }
+            rig.pass_ms(1_500);
+            rig.forget();
+        }
+        rig.engine.tripped()
+    };
+    assert_eq!(cause(0), Breaker::ErrorRate.bit());
+    assert_eq!(cause(NOT_SENT), 0);
 }
 
 /// A position on an instrument without any price holds the account's breakers back for a time only.

@@ -10,6 +10,7 @@ use super::rig::{ID, MS, Rig};
 use crate::Request;
 use crate::event::{Command, StreamKind};
 use market::account::REST_VERDICT_NS;
+use market::record::Record;
 use market::{
     CancelOrder, Certainty, ClientOrderId, ExchangeOrderId, Market, NewOrder, NonAction,
     OrderState, ReplyOutcome, RequestKind, Side,
@@ -215,4 +216,30 @@ fn a_query_over_rest_that_has_its_verdict_is_followed_by_the_next_after_a_second
     let (query, told) = (RequestKind::Query, ReplyOutcome::Confirmed);
     rig.reply(&order, query, told, OrderState::Canceled, 0);
     assert_eq!(certainty(&rig, &order), Certainty::Known);
+}
+
+#[test]
+fn an_exit_that_cannot_leave_waits_for_the_connection_and_fills_no_journal() {
+    let (mut rig, order) = resting();
+    rig.fill_all(&order, 500_001);
+    let target = rig.place_one();
+    rig.confirm(&target);
+    orders(&mut rig, false);
+    rig.end(&target, OrderState::Canceled, 0);
+    rig.forget();
+    rig.pass_ms(60_000);
+    assert_eq!(rig.placed(), []);
+    assert_eq!(rig.last_reason(), Some(NonAction::StreamsNotReady));
+    let about_orders = |one: &&Record| matches!(one, Record::Intent(_) | Record::OrderChange(_));
+    assert_eq!(
+        rig.outbox
+            .observer
+            .records
+            .iter()
+            .filter(about_orders)
+            .count(),
+        0
+    );
+    orders(&mut rig, true);
+    assert!(rig.place_one().reduce_only, "at once");
 }

@@ -136,7 +136,7 @@ fn an_order_whose_own_answer_is_to_come_is_not_doubted() {
 }
 
 /// Futures and spot, the first as every rig has it.
-fn both_markets() -> EngineConfig {
+pub(super) fn both_markets() -> EngineConfig {
     let mut config = patient();
     config.instruments.push(Instrument {
         id: SPOT,

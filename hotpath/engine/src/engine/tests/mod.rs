@@ -23,3 +23,4 @@ mod properties;
 mod reconcile;
 pub(super) mod rig;
 mod strategies;
+mod wallet;

@@ -3,14 +3,14 @@
 //! In: lists as the exchange would give them. Out: checks of fills, records, requests and states.
 //! Never: a look inside.
 
-use super::lists::trade;
-use super::rig::{ID, MS, Rig, config, imbalance, position};
+use super::lists::{report, trade};
+use super::rig::{ID, MS, Rig, config, imbalance, instrument, position};
 use crate::config::{EngineConfig, ExternalOrders, FirstStart};
 use crate::event::StreamKind;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
 use market::account::OpenOrderReport;
-use market::record::{DifferenceFate, Fill, FirstStartFate, Record};
+use market::record::{DifferenceFate, Fill, FirstStartFate, ProtectionAct, ProtectionStep, Record};
 use market::{
     AccountConfigChange, AlgoOrderReport, ClientOrderId, DenialCode, ElsewhereReport,
     ExchangeOrderId, InstrumentMemory, Market, Money, NewOrder, OrderState, OrderType,
@@ -447,6 +447,54 @@ fn an_ignored_position_is_never_closed_and_the_sum_is_the_exchanges() {
     assert_eq!(fates(&rig), []);
     let memory = rig.engine.instrument_memory(ID).unwrap();
     assert_eq!(memory.opening, Quantity(8), "as it was when both agreed");
+}
+
+#[test]
+fn our_stop_closes_ours_beside_an_ignored_position_however_its_trade_is_told() {
+    let stop = ProtectionStep {
+        act: ProtectionAct::Triggered,
+        instrument: Some(ID),
+        symbol: instrument(Market::UsdM).symbol,
+        client_algo_id: ClientOrderId::new(b"fulcrum-stop-1").unwrap(),
+        side: Side::Sell,
+        trigger_price: Price(495_001),
+        exchange_order_id: ExchangeOrderId(7_000),
+        stands: Price(0),
+        error_code: 0,
+    };
+    let ours = || {
+        let mut rig = ignoring(8);
+        let order = entry(&mut rig);
+        rig.send(Input::Position(position(8 + order.quantity.0, 50_000)));
+        rig.fill_with_id(&order, 19, 500_001, 19, 60);
+        assert!(
+            !rig.engine.instrument_page(ID).opening.is_zero(),
+            "the stop is sized"
+        );
+        let target = rig.place_one();
+        rig.confirm(&target);
+        (rig, target)
+    };
+    // On the stream it has the name of the stop. One that closes all there is takes theirs last.
+    for (lots, left) in [(12, (7, 8)), (19, (0, 8)), (27, (0, 0))] {
+        let (mut rig, _) = ours();
+        let triggered = NewOrder {
+            client_order_id: stop.client_algo_id,
+            side: Side::Sell,
+            quantity: Quantity(lots),
+            ..rig.some_order()
+        };
+        rig.fill_with_id(&triggered, lots, 494_990, lots, 61);
+        assert_eq!((rig.position(), rig.engine.opening(ID).0), left);
+    }
+    // A list has the number of the order that it became.
+    let (mut rig, target) = ours();
+    rig.send(Input::Protection(stop));
+    rig.stream(StreamKind::User, Market::UsdM, false);
+    rig.stream(StreamKind::User, Market::UsdM, true);
+    let closed = trade(61, 7_000, Side::Sell, 19, 494_990);
+    rig.reconcile_listing(&[closed], &[report(&target, 7)], &[position(8, 50_000)]);
+    assert_eq!((rig.position(), rig.engine.opening(ID).0), (0, 8));
 }
 
 #[test]
