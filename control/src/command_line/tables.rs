@@ -67,6 +67,8 @@ fn status(status: &StatusReply) -> String {
         ("equity USDT", status.equity_usdt.clone()),
         ("unrealized USDT", status.unrealized_usdt.clone()),
         ("realized USDT", status.realized_usdt.clone()),
+        ("fees USDT", status.fees_usdt.clone()),
+        ("funding USDT", status.funding_usdt.clone()),
     ];
     if !status.advice.is_empty() {
         lines.insert(2, ("what to do", status.advice.clone()));

@@ -82,6 +82,7 @@ fn account() -> AccountPage {
         realized: Money(1_250_000_000),
         unrealized: Money::from_whole(1),
         fees: Money(1_562_902_000),
+        funding: Money(0),
         drawdown: Rate(1_000_000),
         unknown_ever: 1,
         unknown_now: 0,
@@ -125,6 +126,8 @@ fn instrument(index: u16, symbol: &str, tick: &str) -> InstrumentPage {
         book_gaps: 0,
         book_resyncs: 0,
         protective_stop: Price(0),
+        opening: Quantity(0),
+        reconciled: true,
     }
 }
 

@@ -132,6 +132,10 @@ pub struct StatusReply {
     pub unrealized_usdt: String,
     /// Realised profit before fees in USDT, since the start.
     pub realized_usdt: String,
+    /// Fees paid in USDT, since the start.
+    pub fees_usdt: String,
+    /// Funding received in USDT, since the start; negative where it was paid.
+    pub funding_usdt: String,
     /// Time of these figures, milliseconds UTC.
     pub utc_ms: i64,
     /// The latch.

@@ -88,6 +88,7 @@ mod tests {
             realized: Money::ZERO,
             unrealized: Money::ZERO,
             fees: Money::ZERO,
+            funding: Money::ZERO,
             drawdown: Rate(0),
             unknown_ever: 0,
             unknown_now: 0,

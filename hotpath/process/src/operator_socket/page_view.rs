@@ -56,6 +56,8 @@ pub fn status(
         equity_usdt: money(page.equity),
         unrealized_usdt: money(page.unrealized),
         realized_usdt: money(page.realized),
+        fees_usdt: money(page.fees),
+        funding_usdt: money(page.funding),
         utc_ms: page.utc.to_ms().0,
         kill,
     })

@@ -7,7 +7,8 @@ use binance::rest::TriggerPrice;
 use binance::session::{HttpReply, ProtectSettings};
 use binance::sign::{Credentials, Signer};
 use engine::{Engine, EngineConfig};
-use ipc::SegmentLayout;
+use ipc::{PageWriter, SegmentLayout};
+use market::page::AccountPage;
 use market::{
     Filters, Instrument, InstrumentId, InstrumentStatus, Market, Quantity, Step, Symbol, UtcMs,
     Wire as _,
@@ -30,7 +31,7 @@ fn instrument() -> Instrument {
 }
 
 /// A segment whose file is gone already; its pages show a position of 2 lots.
-fn segment(name: &str) -> Segment {
+fn segment(name: &str) -> (Segment, PageWriter) {
     let file = format!("fulcrum-protection-{name}-{}", std::process::id());
     let path = std::env::temp_dir().join(file);
     let layout = SegmentLayout {
@@ -41,14 +42,8 @@ fn segment(name: &str) -> Segment {
     std::fs::remove_file(&path).unwrap();
     let engine = Engine::new(EngineConfig::new(vec![instrument()]));
     let account = AccountPage {
-        reconciled: true,
         trading_state: TradingState::Active,
         ..engine.account_page()
-    };
-    let held = InstrumentPage {
-        position: Quantity(2),
-        cost_tick_lots: 2 * 600_000,
-        ..engine.instrument_page(InstrumentId(0))
     };
     let mut bytes = [0; PAGE_BYTES_MAX];
     let length = account.to_bytes(&mut bytes).unwrap();
@@ -56,10 +51,23 @@ fn segment(name: &str) -> Segment {
         .account_page_writer()
         .unwrap()
         .write(&bytes[..length]);
-    let length = held.to_bytes(&mut bytes).unwrap();
     let mut writer = segment.instrument_page_writer(0).unwrap();
+    show(&mut writer, true);
+    (segment, writer)
+}
+
+/// The position on its page.
+fn show(writer: &mut PageWriter, reconciled: bool) {
+    let engine = Engine::new(EngineConfig::new(vec![instrument()]));
+    let held = InstrumentPage {
+        position: Quantity(2),
+        cost_tick_lots: 2 * 600_000,
+        reconciled,
+        ..engine.instrument_page(InstrumentId(0))
+    };
+    let mut bytes = [0; PAGE_BYTES_MAX];
+    let length = held.to_bytes(&mut bytes).unwrap();
     writer.write(&bytes[..length]);
-    segment
 }
 
 fn machine() -> Protector {
@@ -113,7 +121,7 @@ fn turn(watch: &mut Watch, machine: &mut Protector, segment: &Segment, now: u64)
 
 #[test]
 fn a_position_on_the_pages_gets_its_stop_after_a_look_at_what_is_there() {
-    let (segment, mut machine) = (segment("placed"), machine());
+    let ((segment, _), mut machine) = (segment("placed"), machine());
     let mut watch = Watch::new(vec![0]);
     let mut calls = Vec::new();
     for now in [MS, 2 * MS, 3 * MS] {
@@ -123,9 +131,26 @@ fn a_position_on_the_pages_gets_its_stop_after_a_look_at_what_is_there() {
     assert_eq!(calls, wanted);
 }
 
+/// A market that is in doubt again, of which positions were known once, goes on being protected.
+#[test]
+fn a_doubt_keeps_no_position_bare_and_a_start_that_knows_nothing_places_nothing() {
+    let ((segment, mut writer), mut machine) = (segment("doubted"), machine());
+    let mut watch = Watch::new(vec![0]);
+    show(&mut writer, false);
+    for now in [MS, 300 * MS] {
+        assert_eq!(turn(&mut watch, &mut machine, &segment, now), None);
+    }
+    show(&mut writer, true);
+    let listed = turn(&mut watch, &mut machine, &segment, 600 * MS);
+    assert!(listed.is_some_and(|call| call.starts_with("GET")));
+    show(&mut writer, false);
+    let placed = turn(&mut watch, &mut machine, &segment, 900 * MS);
+    assert!(placed.is_some_and(|call| call.starts_with("POST")));
+}
+
 #[test]
 fn a_kill_ends_placements_at_once_and_not_at_the_next_look() {
-    let (segment, mut machine) = (segment("killed"), machine());
+    let ((segment, _), mut machine) = (segment("killed"), machine());
     let mut watch = Watch::new(vec![0]);
     let listed = turn(&mut watch, &mut machine, &segment, MS);
     assert!(listed.is_some_and(|call| call.starts_with("GET")));
