@@ -135,6 +135,30 @@ fn flatten_does_the_same_with_both_processes_dead() {
 }
 
 #[test]
+fn flatten_acts_by_what_the_last_start_took_where_the_configuration_is_broken_since() {
+    let mut rig = Rig::new("flatten-typo", "BTCUSDT,ETHUSDT", INLINE);
+    rig.start_hot_path();
+    rig.wait_for_state("ACTIVE");
+    fill_account(&rig);
+    rig.kill_both();
+    let text = std::fs::read_to_string(rig.configuration()).expect("the configuration");
+    let broken = text.replacen('=', "= =", 1);
+    std::fs::write(rig.configuration(), broken).expect("the configuration");
+    let said = rig.flatten(&[]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.reply["verified"], true, "{said:?}");
+    assert!(
+        said.complaint.contains("what the last start took"),
+        "{said:?}"
+    );
+    assert_gone(&rig.account());
+    // Without a copy either, the message is about the configuration, and nothing was done.
+    std::fs::remove_dir_all(rig.state_dir.join("accounts")).expect("the account's state");
+    let said = rig.flatten(&[]);
+    assert_eq!(said.code, Some(78), "{said:?}");
+}
+
+#[test]
 fn flatten_beside_a_living_hot_path_latches_it_and_beside_a_frozen_one_acts_if_told() {
     let mut rig = Rig::new(
         "flatten-beside",

@@ -186,3 +186,18 @@ fn one_instance_lives_and_the_lock_ends_with_it() {
     drop(held);
     InstanceLock::acquire(&path).unwrap();
 }
+
+/// A file that takes no writes, of whoever asks: what a disk that is read-only looks like.
+#[test]
+fn a_lock_on_a_disk_that_takes_no_writes_is_a_lock_all_the_same() {
+    let path = std::path::Path::new("/sys/kernel/uevent_seqnum");
+    let refused = std::fs::OpenOptions::new().write(true).open(path);
+    assert!(refused.is_err(), "every Linux has it, and nobody writes it");
+    let held = InstanceLock::acquire(path).unwrap();
+    let second = InstanceLock::acquire(path);
+    assert!(matches!(second, Err(LockError::Held { .. })), "{second:?}");
+    drop(held);
+    InstanceLock::acquire(path).unwrap();
+    let nowhere = InstanceLock::acquire(&path.join("nothing"));
+    assert!(matches!(nowhere, Err(LockError::Io { .. })), "{nowhere:?}");
+}

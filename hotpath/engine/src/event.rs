@@ -128,6 +128,8 @@ pub enum Input<'a> {
     Listing(ListingReport),
     /// A movement of the wallet, as the exchange lists it.
     Income(IncomeReport),
+    /// So many inputs found no room and are lost.
+    InputsLost(u32),
     /// Money of this market came or went otherwise than by a trade.
     WalletMoved(Market),
 }
@@ -307,6 +309,7 @@ input_codec! {
     69 => Income,
     70 => Unseen,
     71 => WalletMoved,
+    72 => InputsLost,
 }
 
 impl<'a> Event<'a> {

@@ -15,12 +15,14 @@
 //! | [`account_log`] | what reconciliation finds, as lines of the log |
 //! | [`kill`], [`operator_socket`] | latch, sweep and countdown; the operator's verbs |
 //! | [`flatten`] | the emergency binary's: the same sweep with both processes dead |
+//! | [`accepted`] | the configuration as the last start took it |
 //! | [`replay`], [`start_file`] | the input log through a fresh engine |
 //! | [`wire_check`] | decisions against frames at the last hop (I16) |
 //! | [`latency`] | the way of every event, stage by stage |
 //! | [`allocation`], [`pinning`], [`machine`] | guard allocator, cores, what the machine lacks |
 //! | [`clock`], [`tick_clock`] | time of the kernel and of the processor |
 
+pub mod accepted;
 pub mod account_file;
 pub mod account_log;
 pub mod allocation;

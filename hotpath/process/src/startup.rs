@@ -2,6 +2,7 @@
 //!
 //! In: the command line. Out: a [`Start`]. Never: an order; the epoch is durable when this ends.
 
+use crate::accepted;
 use crate::account_file::{AccountFile, AccountStart};
 use crate::breaker_file::{BreakerFile, BreakerState};
 use crate::configuration::{engine_config, instruments};
@@ -114,6 +115,7 @@ impl Start {
         let lock = state.lock()?;
         let mode = mode_word(settings.mode);
         state_identity::claim(&options.state_dir, account, mode)?;
+        accepted::keep(&options.state_dir, account, &text)?;
         state.refuse_foreign_segments(&identity(mode, account))?;
         let (dialer, silence_file) = dialer(&settings.venue, &options.state_dir, account)?;
         let listed = ask_exchange(&settings, &dialer, runtime)?;

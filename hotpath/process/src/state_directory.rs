@@ -43,6 +43,14 @@ pub enum StateError {
     OtherBuild(SegmentError),
 }
 
+impl StateError {
+    /// Another process lives for this account.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self, Self::Locked(LockError::Held { .. }))
+    }
+}
+
 /// Paths of one account's state.
 #[derive(Clone, Debug)]
 pub struct StateDirectory {
@@ -51,15 +59,21 @@ pub struct StateDirectory {
 }
 
 impl StateDirectory {
+    /// Names the directory, and makes nothing.
+    #[must_use]
+    pub fn named(root: &Path, account: &str) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            account: account.to_string(),
+        }
+    }
+
     /// Names the directory and makes its folders.
     ///
     /// # Errors
     /// [`StateError::File`].
     pub fn open(root: &Path, account: &str) -> Result<Self, StateError> {
-        let directory = Self {
-            root: root.to_path_buf(),
-            account: account.to_string(),
-        };
+        let directory = Self::named(root, account);
         let run = directory.run();
         fs::create_dir_all(&run).map_err(|source| failed(&run, source))?;
         Ok(directory)

@@ -260,7 +260,7 @@ pub fn market_gateway(
         routes,
         dialer: start.dialer.clone(),
         instruments: Arc::clone(&start.instruments),
-        inbox: Inbox::new(ring, Some(telemetry.ring_dropped("market")?)),
+        inbox: Inbox::new(ring, telemetry.ring_dropped("market")?),
     })
 }
 
@@ -281,7 +281,7 @@ pub fn order_gateway(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(OrderGateway {
         markets: markets.collect::<Result<_, _>>()?,
-        inbox: Inbox::new(replies, None),
+        inbox: Inbox::new(replies, telemetry.ring_dropped("replies")?),
         ring,
         ways,
         clock: clock.clone(),
@@ -409,7 +409,10 @@ pub fn cold_parts(
     ring: Producer,
     clock: &ServerClock,
 ) -> Result<ColdParts, Failure> {
-    let inbox = Rc::new(RefCell::new(Inbox::new(ring, None)));
+    let inbox = Rc::new(RefCell::new(Inbox::new(
+        ring,
+        telemetry.ring_dropped("cold")?,
+    )));
     let mut shells = Vec::new();
     let mut wishes = Vec::new();
     let mut desks = Vec::new();

@@ -105,6 +105,8 @@ wire_struct! {
         pub unclaimed: u64,
         /// Inputs that were refused because their numbers cannot be.
         pub absurd_inputs: u64,
+        /// Inputs that found no room on their way here.
+        pub inputs_lost: u64,
         /// Event times above this, in milliseconds of UTC, are looked at: they may be ahead.
         pub event_limit_ms: i64,
         /// Event times that were ahead of the exchange's clock (F13).
@@ -180,6 +182,7 @@ impl Engine {
                 unvalued_since: MonoNs(0),
                 unclaimed: 0,
                 absurd_inputs: 0,
+                inputs_lost: 0,
                 event_limit_ms: i64::MAX,
                 events_ahead: 0,
                 clock_steps: 0,
@@ -365,6 +368,7 @@ impl Engine {
             Input::AccountConfig(change) => self.take_account_config(change, emit),
             Input::Listing(report) => self.take_listing(report, emit),
             Input::Income(report) => self.take_income(report, emit),
+            Input::InputsLost(count) => self.inputs_lost(*count, emit),
             Input::WalletMoved(market) => self.wallet_moved(*market, emit),
             _ => {}
         }

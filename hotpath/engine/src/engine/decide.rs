@@ -17,7 +17,7 @@ use market::{
 };
 
 /// Requests that a sweep leaves room for.
-const ROOM_KEPT: usize = 16;
+pub(super) const ROOM_KEPT: usize = 16;
 /// How far the closing orders of an operator reach past the touch.
 const OPERATOR_COLLAR: Rate = Rate(500_000);
 const SLOT_OPERATOR: u8 = 254;

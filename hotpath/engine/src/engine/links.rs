@@ -4,6 +4,7 @@
 //! queries. Never: an entry while a stream is down or its reconciliation is not done.
 
 use super::core::Engine;
+use super::decide::ROOM_KEPT;
 use super::emit::Emit;
 use super::exposure::ToldMargin;
 use crate::event::{StreamChange, StreamKind};
@@ -304,6 +305,28 @@ impl Engine {
             link.ask_at = link.ask_at.min(now);
             self.schedule(now);
         }
+    }
+
+    /// Inputs were lost on their way, whatever they told: only the exchange knows it now. Order
+    /// replies are missed in their time by themselves; which streams are up is told anew.
+    pub(super) fn inputs_lost<O: Observer>(&mut self, count: u32, emit: &mut Emit<'_, O>) {
+        self.facts.inputs_lost += u64::from(count);
+        // A look of which a part is missing is none.
+        self.run = ReconcileRun::default();
+        for market in [Market::UsdM, Market::Spot] {
+            if self.links[market as usize].used {
+                self.doubt(market);
+                self.want_trades_at_stake(market);
+            }
+        }
+        for index in 0..self.config.instruments.len() {
+            if emit.has_room(ROOM_KEPT) {
+                let id = InstrumentId(index as u16);
+                emit.request(Request::VerifySetup(id));
+            }
+        }
+        self.ask_reconcile(emit);
+        self.touch_all();
     }
 
     /// Asks for what is due, one market at a time.

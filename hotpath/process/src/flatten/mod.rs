@@ -12,6 +12,7 @@ mod sweep;
 
 pub use report::{MarketReport, Report, StepLine};
 
+use crate::accepted;
 use crate::clock;
 use crate::failure::Failure;
 use crate::gateway::socket::Dialer;
@@ -56,16 +57,11 @@ const DISK_PATIENCE: Duration = Duration::from_secs(1);
 /// [`Failure`] when it cannot even begin. The latch is set before that wherever it can be.
 pub fn run(order: &Order) -> Result<Report, Failure> {
     let begun = clock::monotonic();
-    let text = std::fs::read_to_string(&order.config).map_err(|source| {
-        let file = order.config.display().to_string();
-        settings::SettingsError::Unreadable { file, source }
-    })?;
-    let settings = Settings::check(&order.config.display().to_string(), &text)?;
-    let account = order
-        .account
-        .clone()
-        .unwrap_or_else(|| settings.account.clone());
-    let state = StateDirectory::open(&order.state_dir, &account)?;
+    let (settings, account) = settings_of(order)?;
+    let state = StateDirectory::open(&order.state_dir, &account).unwrap_or_else(|error| {
+        tracing::warn!(%error, "acting without the state directory");
+        StateDirectory::named(&order.state_dir, &account)
+    });
     let lock = state.lock();
     let latched_segments = latch_segments(&state, order.keep_positions);
     let disk = write_latch(LatchFile::new(&order.state_dir, &account), order);
@@ -111,6 +107,27 @@ pub fn run(order: &Order) -> Result<Report, Failure> {
     Ok(report)
 }
 
+/// The configuration and the account that it is about. One that cannot be used any more is no reason
+/// to leave positions open: then it is the one that the last start took.
+fn settings_of(order: &Order) -> Result<(Settings, String), Failure> {
+    let error = match Settings::read(&order.config) {
+        Ok(settings) => {
+            let account = order.account.clone();
+            let account = account.unwrap_or_else(|| settings.account.clone());
+            return Ok((settings, account));
+        }
+        Err(error) => error,
+    };
+    match accepted::of(&order.state_dir, order.account.as_deref()) {
+        Some((path, account)) => {
+            tracing::error!("{error}");
+            tracing::warn!(%account, path = %path.display(), "acting by what the last start took");
+            Ok((Settings::read(&path)?, account))
+        }
+        None => Err(error.into()),
+    }
+}
+
 fn since_ms(begun: MonoNs) -> u64 {
     clock::monotonic().since(begun) / 1_000_000
 }
@@ -125,6 +142,10 @@ fn held(
         Ok(lock) => Ok(Some(lock)),
         Err(error) if without_lock => {
             tracing::warn!(%error, "acting beside another process, as told");
+            Ok(None)
+        }
+        Err(error) if !error.is_held() => {
+            tracing::warn!(%error, "nobody can be asked who holds the account: acting all the same");
             Ok(None)
         }
         Err(error) => {

@@ -6,8 +6,8 @@
 use super::lists::trade;
 use super::looks::{certainty, fates, next_look, patient, resting_at_a_look};
 use super::rig::{ID, Rig, position};
-use crate::Request;
 use crate::event::StreamKind;
+use crate::{Input, Request};
 use market::{Certainty, Market, OrderState, ReplyOutcome, RequestKind, Side};
 
 #[test]
@@ -106,4 +106,40 @@ fn a_query_that_found_no_room_was_not_asked_and_goes_out_when_there_is_some() {
         1,
         "{asked:?}"
     );
+}
+
+#[test]
+fn after_inputs_were_lost_the_exchange_is_asked_for_everything_that_they_may_have_told() {
+    let mut config = patient();
+    config.risk.daily_loss_max = market::Money::from_whole(1_000_000);
+    let mut rig = Rig::ready(config);
+    rig.book(500_000, 40, 10);
+    let order = rig.place_one();
+    rig.confirm(&order);
+    // In the middle of a look: its missing parts are not taken for an empty account.
+    assert!(next_look(&mut rig) <= 60_000);
+    rig.send(Input::ReconcileBegin);
+    rig.send(Input::InputsLost(3));
+    let asked = rig.take();
+    assert!(asked.contains(&Request::Reconcile(ID)), "{asked:?}");
+    assert!(asked.contains(&Request::VerifySetup(ID)), "{asked:?}");
+    assert!(asked.iter().any(|one| matches!(one, Request::Trades(_))));
+    assert!(!rig.engine.account_page().reconciled);
+    rig.send(Input::ReconcileEnd);
+    assert!(
+        !rig.engine.account_page().reconciled,
+        "the end of a look that is none"
+    );
+    // One of them was its fill.
+    let lots = order.quantity.0;
+    let told = trade(41, 7, Side::Buy, lots, 500_000);
+    rig.reconcile_listing(&[told], &[], &[position(lots, 50_000)]);
+    rig.reply(
+        &order,
+        RequestKind::Query,
+        ReplyOutcome::Confirmed,
+        OrderState::Filled,
+        lots,
+    );
+    assert_eq!(rig.position(), lots);
 }
