@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use binance::session::{
-    AccountSetup, Feed, Governor, LeverageWish, ListenKey, MarketRoute, MarketSession,
+    AccountSetup, Feed, Governor, Income, LeverageWish, ListenKey, MarketRoute, MarketSession,
     OrderSession, OrderSessionSettings, OrdersOverRest, PrivateStream, Reconciler, ServerTime,
     SetupWish, Silence, SnapshotQueue,
 };
@@ -485,6 +485,7 @@ fn cold_side(market: Market, birth: &Birth) -> Cold {
         snapshots: SnapshotQueue::new(market, birth.instruments.len(), seed.wrapping_add(21)),
         reconciler: Reconciler::new(market, credentials(), seed.wrapping_add(22)),
         setup: AccountSetup::new(setups(market, birth), credentials(), seed.wrapping_add(24)),
+        income: (market == Market::UsdM).then(|| Income::new(credentials(), MonoNs(birth.now))),
         governor: Governor::new(weight).sharing(birth.silences.by_market[market as usize].clone()),
         emergency: Emergency::new(market, instruments, credentials(), countdown, life),
         orders: OrdersOverRest::new(credentials()),

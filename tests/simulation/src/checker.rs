@@ -148,6 +148,8 @@ pub struct Checker {
     verified_fresh: Option<market::Market>,
     /// Profit less fees of this life, by its fills.
     booked: Money,
+    /// Funding as the engine showed it last.
+    funding: Money,
     /// Fills not yet compared with the exchange's.
     fills_fresh: Vec<Fill>,
     /// What the exchange's positions were of late, by instrument.
@@ -218,6 +220,7 @@ impl Checker {
             kill: None,
             verified_fresh: None,
             booked: Money::ZERO,
+            funding: Money::ZERO,
             fills_fresh: Vec::new(),
             truths: Vec::new(),
             newest_trade: 0,

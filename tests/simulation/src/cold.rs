@@ -6,8 +6,8 @@
 use binance::orders::ErrorClass;
 use binance::rest::parse_failure;
 use binance::session::{
-    AccountSetup, Governor, HttpReply, Now, OrdersOverRest, ReconcileEvents, Reconciler,
-    ServerTime, SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
+    AccountSetup, Governor, HttpReply, Income, IncomeEvents, Now, OrdersOverRest, ReconcileEvents,
+    Reconciler, ServerTime, SetupEvents, SnapshotEvents, SnapshotQueue, earliest,
 };
 use engine::Input;
 use engine::event::SnapshotBegin;
@@ -15,9 +15,9 @@ use hotpath::server_clock::ServerClock;
 use ipc::Segment;
 use market::account::{LiquidationReport, MarginReport};
 use market::{
-    AlgoOrderReport, BalanceReport, ElsewhereReport, Instrument, InstrumentId, Instruments, Level,
-    Market, MonoNs, OpenOrderReport, PositionReport, SetupReport, Side, TradeReport, UpdateId,
-    VenueReport,
+    AlgoOrderReport, BalanceReport, ElsewhereReport, IncomeReport, Instrument, InstrumentId,
+    Instruments, Level, Market, MonoNs, OpenOrderReport, PositionReport, SetupReport, Side,
+    TradeReport, UpdateId, VenueReport,
 };
 
 use crate::emergency::Emergency;
@@ -45,6 +45,8 @@ pub struct Cold {
     pub reconciler: Reconciler,
     /// How its account is set up.
     pub setup: AccountSetup,
+    /// What moved its wallet; none for spot.
+    pub income: Option<Income>,
     /// Its weight.
     pub governor: Governor,
     /// Its kill, its countdowns.
@@ -80,6 +82,7 @@ impl Cold {
             self.time.next_deadline(),
             self.snapshots.next_deadline(),
             self.setup.next_deadline(),
+            self.income.as_ref().and_then(Income::next_deadline),
             self.reconciler
                 .next_deadline()
                 .filter(|_| self.setup.is_settled()),
@@ -119,6 +122,9 @@ impl Cold {
         } else {
             None
         };
+        let income = self.income.as_mut();
+        let income = income.and_then(|one| one.poll(now, governor));
+        asked.extend(income.map(|request| (Owner::Income, request)));
         asked.extend(setup.map(|request| (Owner::Setup, request)));
         asked.extend(time.map(|request| (Owner::Time, request)));
         asked.extend(snapshot.map(|request| (Owner::Snapshot, request)));
@@ -176,6 +182,11 @@ impl Cold {
             Owner::Setup => {
                 self.setup
                     .on_reply(outcome, now.mono, &instruments, &mut told);
+            }
+            Owner::Income => {
+                if let Some(income) = &mut self.income {
+                    income.on_reply(outcome, now.mono, &mut told);
+                }
             }
             Owner::Sweep(number) => {
                 self.emergency
@@ -251,6 +262,14 @@ impl SetupEvents for Told<'_> {
     }
 
     fn told(&mut self, _: String) {}
+}
+
+impl IncomeEvents for Told<'_> {
+    fn income(&mut self, report: IncomeReport) {
+        self.input(Input::Income(report));
+    }
+
+    fn income_failed(&mut self, _: String) {}
 }
 
 impl ReconcileEvents for Told<'_> {

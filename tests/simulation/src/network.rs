@@ -63,6 +63,8 @@ pub enum Owner {
     Key,
     /// How the account is set up.
     Setup,
+    /// What moved the wallet.
+    Income,
     /// The sweep of a kill, with the number of its request.
     Sweep(u64),
     /// The exchange's countdown, with the place of its symbol.

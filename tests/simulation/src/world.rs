@@ -324,6 +324,7 @@ impl World {
         checker.check_reserved(engine);
         checker.check_reserved_truth(exchange, engine, self.now);
         checker.check_trades(exchange);
+        checker.check_funding(exchange, engine);
         if self.adversary.stalled_until <= self.now {
             let moment = Moment {
                 now: self.now,

@@ -195,6 +195,37 @@ impl Checker {
         }
     }
 
+    /// Funding that counts is what the exchange charged from some moment on to another, each once
+    /// (I14).
+    pub fn check_funding(&mut self, exchange: &Exchange, engine: &Engine) {
+        let counted = engine.account_page().funding;
+        if counted == std::mem::replace(&mut self.funding, counted) {
+            return;
+        }
+        let venue = &exchange.usdm.venue;
+        let ours = |one: &matching::WalletChange| {
+            let id = one.instrument?;
+            let symbol = venue.instruments()[usize::from(id.0)].symbol;
+            let table = &self.instruments;
+            table
+                .iter()
+                .find(|one| one.market == Market::UsdM && one.symbol == symbol)
+        };
+        let charged = venue.moves().map(|(_, one)| one);
+        let charged = charged.filter(|one| one.reason == "FUNDING_FEE" && ours(one).is_some());
+        let charged: Vec<Money> = charged.map(|one| one.change).collect();
+        let sums = (0..=charged.len())
+            .flat_map(|first| (first..=charged.len()).map(move |last| (first, last)));
+        let mut sums = sums.map(|(first, last)| charged[first..last].iter().copied().sum());
+        if !sums.any(|sum: Money| sum == counted) {
+            let counted = counted.0;
+            self.broken(
+                "I14",
+                format!("funding {counted}, the exchange charged {charged:?}"),
+            );
+        }
+    }
+
     /// Signals are finite and of one version of the book (I10).
     pub fn check_signals(&mut self, engine: &Engine) {
         let levels = engine.config().signal.levels;

@@ -5,7 +5,7 @@
 
 use market::{
     ClientOrderId, Instrument, InstrumentId, InstrumentStatus, Market, Money, OrderState,
-    OrderType, Price, Quantity, Side, TimeInForce,
+    OrderType, Price, Quantity, Rate, Side, TimeInForce,
 };
 use matching::{Expiry, OrderOptions, PlaceOrder};
 
@@ -271,6 +271,15 @@ impl World {
             floor.venue.take_fees_elsewhere(fault.times(10) as u32);
             return Some("fees in BNB".to_owned());
         }
+        let positions = floor.venue.account().positions.iter();
+        let held = positions.zip(floor.venue.instruments());
+        let mut held = held.filter(|(position, _)| !position.quantity.is_zero());
+        if let Some(id) = held.next().map(|(_, listed)| listed.id) {
+            let rate = Rate(fault.draws[0] as i64 % 2_000_000 - 1_000_000);
+            floor.venue.fund(now, id, rate, &mut floor.outputs);
+            return Some(format!("funding at {}", rate.0));
+        }
+        // Of a position that is closed by now, of no symbol that the exchange would name.
         let amount = Money(fault.draws[0] as i64 % 500_000_000);
         floor
             .venue
