@@ -171,7 +171,8 @@ fn loom() -> Command {
         .env("CARGO_TARGET_DIR", target_dir().join("loom"))
         .args([
             "test",
-            "--release",
+            "--profile",
+            "loom",
             "--locked",
             "-p",
             "ipc",

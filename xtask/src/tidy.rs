@@ -48,6 +48,12 @@ fn check_programs(files: &[String], breaches: &mut Vec<String>) -> Result<(), Fa
         if program && product && !file.starts_with("benches/") && !known {
             breaches.push(format!("{file}: a program that PROGRAMS does not know"));
         }
+        let tested = file.starts_with("xtask/") || file.starts_with("benches/");
+        if program && !tested && read(&root().join(file))?.contains("#[test]") {
+            breaches.push(format!(
+                "{file}: `test = false` in its manifest, so nobody runs its tests"
+            ));
+        }
     }
     for file in PROGRAMS {
         if !read(&root().join(file))?.contains(NO_RARE_THINGS) {

@@ -150,7 +150,8 @@ fn runner() -> Result<PathBuf, Failure> {
         println!("instructions: building gungraun-runner {GUNGRAUN}");
         run_to_end(
             cargo()
-                .args(["install", "--quiet", "--locked", "--root"])
+                // It starts valgrind and reads what that wrote: nothing to optimise.
+                .args(["install", "--quiet", "--locked", "--debug", "--root"])
                 .arg(&tools)
                 .args(["gungraun-runner", "--version", GUNGRAUN]),
         )?;

@@ -3,15 +3,13 @@
 //! In: an exchange whose clock stands and is stepped. Out: passes, or what came too early or too
 //! late. Never: a sleep, a wait without a deadline.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Bases, Stream, http, open, request, signed, start};
 use market::{InstrumentId, Market};
 use serde_json::{Value, json};
 use simulated_exchange::streams::hub::FrameKey;
 use simulated_exchange::streams::names::StreamKind;
-use support::{Bases, Stream, http, open, request, signed, start};
 
 const DELAY_MS: i64 = 300;
 const PATIENCE: Duration = Duration::from_secs(30);

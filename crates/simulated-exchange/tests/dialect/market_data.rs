@@ -4,10 +4,8 @@
 //! another one. Never: a wait without end.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
+use crate::support::{Bases, http, open, start};
 use serde_json::Value;
-use support::{Bases, http, open, start};
 
 async fn get(bases: &Bases, target: &str) -> Value {
     let address = if target.starts_with("/api") {

@@ -3,11 +3,10 @@
 //! In: one exchange with a generated market, one that follows it. Out: assertions. Never: a sleep; a
 //! wait without a deadline.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::support::{Bases, http, open, request, signed, start};
 use clap::Parser as _;
 use market::Market;
 use matching::Venue;
@@ -16,7 +15,6 @@ use simulated_exchange::arrival_log::replay;
 use simulated_exchange::assembly;
 use simulated_exchange::options::Options;
 use simulated_exchange::server::{Ports, tls};
-use support::{Bases, http, open, request, signed, start};
 
 /// Everything that a fill, a fee, a position or a filter could differ in.
 fn books(venue: &Venue) -> Vec<String> {

@@ -5,11 +5,9 @@
 //! sleep; the market moves where a test moves it.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
+use crate::support::{Bases, http, start};
 use binance::sign::Signer;
 use serde_json::{Value, json};
-use support::{Bases, http, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// One signed call with a key of its own: status and body.

@@ -4,11 +4,9 @@
 //! that differs. Never: a sleep; the market stands still unless a test moves it.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
+use crate::support::{Bases, Stream, http, open, request, signed, start};
 use market::{InstrumentId, Price, Quantity, Side, Trade, TradeId};
 use serde_json::{Value, json};
-use support::{Bases, Stream, http, open, request, signed, start};
 
 const ORDER: &str = "/api/v3/order";
 const OCO: &str = "/api/v3/orderList/oco";

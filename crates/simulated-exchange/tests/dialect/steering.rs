@@ -2,12 +2,10 @@
 //!
 //! In: requests on the control port. Out: assertions. Never: a sleep, a wait without a deadline.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Bases, http, start};
 use serde_json::{Value, json};
-use support::{Bases, http, start};
 
 async fn call(exchange: &Bases, method: &str, target: &str, body: Value) -> Value {
     let (status, answer) = http(exchange.control, method, target, &body.to_string()).await;

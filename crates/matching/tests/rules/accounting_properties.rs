@@ -4,15 +4,13 @@
 //! margin types, isolated margin and position modes, on two accounts. Out: passes, or the
 //! sequence. Never: a sum that is read from where it is checked.
 
-mod support;
-
+use crate::support::{self, BTC, ETH, Mirror, NOW, money, order};
 use market::{InstrumentId, Money, Price, Quantity, Rate, Side, TimeInForce};
 use matching::{
     Account, AccountId, BnbFees, Fees, MarginType, OrderOptions, Output, PlaceOrder, PositionSide,
     SelfTrade, Venue,
 };
 use proptest::prelude::*;
-use support::{BTC, ETH, Mirror, NOW, money, order};
 
 const OPENING: &str = "20000";
 

@@ -3,15 +3,13 @@
 //! In: orders over sockets on a fast generated market. Out: passes, or the first difference.
 //! Never: a wait without end.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Bases, http, signed, start};
 use market::decimal::TEXT_MAX;
 use market::{Market, Side};
 use matching::Venue;
 use simulated_exchange::arrival_log::replay;
-use support::{Bases, http, signed, start};
 
 /// Everything that a fill, a fee or a position could differ in.
 fn books(venue: &Venue) -> Vec<String> {

@@ -3,11 +3,9 @@
 //! In: a venue, its records, another market. Out: passes, or what the new one did. Never: a fill, a
 //! liquidation or a place in a queue that the new market does not give.
 
-mod support;
-
+use crate::support::{self, BTC, ETH, NOW, book, change, depth, force, money, order, place, trade};
 use market::{InstrumentId, Liquidity, Price, Quantity, Side};
 use matching::{AccountRecord, Fees, Output, Venue};
-use support::{BTC, ETH, NOW, book, change, depth, force, money, order, place, trade};
 
 /// The venue that goes on from another's records; its market is told by `market`.
 fn next(before: &Venue, market: impl FnOnce(&mut Venue)) -> Venue {

@@ -3,14 +3,12 @@
 //! In: books of two levels, orders, mark prices. Out: passes, or the figure that differs. Never:
 //! a figure that was taken from the code under test.
 
-mod support;
-
+use crate::support::{self, BTC, ETH, NOW, book, force, money, order, place, story, venue};
 use market::{Execution, Money, OrderState, Price, Quantity, Rate, Side, UtcMs};
 use matching::{
     BnbFees, Brackets, Expiry, Fees, MarginType, OrderOptions, Output, PlaceOrder, PositionSide,
     Rejection, SelfTrade, SettingRefusal,
 };
-use support::{BTC, ETH, NOW, book, force, money, order, place, story, venue};
 
 const FREE: Fees = Fees {
     maker: Rate(0),

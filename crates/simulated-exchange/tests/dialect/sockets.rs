@@ -2,12 +2,10 @@
 //!
 //! In: a running exchange on free ports. Out: passes, or the frame that is wrong. Never: a sleep.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::{Bases, KEY, SECRET, Stream, http, open, request, signed, start};
 use serde_json::Value;
-use support::{Bases, KEY, SECRET, Stream, http, open, request, signed, start};
 
 /// Price text to quantity text; both sides of a book.
 #[derive(Default)]

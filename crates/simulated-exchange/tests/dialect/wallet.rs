@@ -4,10 +4,8 @@
 //! wallet does not have, a status from the start.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
+use crate::support::{Bases, KEY, SECRET, http, signed, start};
 use serde_json::{Value, json};
-use support::{Bases, KEY, SECRET, http, signed, start};
 
 async fn income(bases: &Bases, query: &str) -> Vec<Value> {
     let query = signed(&bases.shared, query);

@@ -3,11 +3,9 @@
 //! In: a generated market. Out: passes, or the book that moved. Never: a wait without a deadline.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
+use crate::support::{Bases, http, start};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use support::{Bases, http, start};
 
 async fn pause(bases: &Bases, paused: bool) {
     let body = json!({ "paused": paused }).to_string();

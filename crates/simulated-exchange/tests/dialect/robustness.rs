@@ -3,17 +3,15 @@
 //! In: a running exchange on free ports, raw bytes. Out: passes, or what took it down. Never: a
 //! wait without a deadline.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{http, open, start};
 use clap::Parser as _;
 use serde_json::Value;
 use simulated_exchange::assembly;
 use simulated_exchange::exchange::Shared;
 use simulated_exchange::options::Options;
 use simulated_exchange::server::Ports;
-use support::{http, open, start};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -4,12 +4,10 @@
 //! float on the way.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
+use crate::support::{Bases, http, signed, start};
 use clap::Parser;
 use serde_json::Value;
 use simulated_exchange::options::Options;
-use support::{Bases, http, signed, start};
 
 async fn call(bases: &Bases, method: &str, path: &str, query: &str) -> Value {
     let address = if path.starts_with("/api") {

@@ -3,15 +3,13 @@
 //!
 //! In: short books and trades. Out: passes, or the state that differs. Never: sockets.
 
-mod support;
-
+use crate::support::{self, BTC, NOW, change, money, order, place, trade};
 use market::{ClientOrderId, Execution, Money, OrderState, OrderType, Price, Quantity, Side};
 use market::{InstrumentId, TimeInForce, UtcMs};
 use matching::{
     ConditionalKind, Fees, ListChange, ListKind, Order, OrderList, Output, PlaceList, PlaceOrder,
     Rejection, SpotBalances, Stage, Stop, Venue, VenueConfig,
 };
-use support::{BTC, NOW, change, money, order, place, trade};
 
 /// 10,000 USDT, 10 BTC; bids 1000.00 x 0.05, asks 1001.00 x 0.5 (ticks of 0.01, lots of 0.001).
 fn spot() -> Venue {

@@ -3,10 +3,9 @@
 //! In: the recorded files, broken ones. Out: what the exchange lists is what the file lists. Never:
 //! a socket.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::captures;
 use binance::rest::parse_exchange_info;
 use clap::Parser as _;
 use market::{Instrument, Market};
@@ -14,7 +13,6 @@ use simulated_exchange::api::rest::{self, Request};
 use simulated_exchange::assembly;
 use simulated_exchange::exchange::Exchange;
 use simulated_exchange::options::Options;
-use support::captures;
 
 fn build(arguments: &[&str]) -> Result<Exchange, String> {
     let all = std::iter::once("simulated-exchange").chain(arguments.iter().copied());

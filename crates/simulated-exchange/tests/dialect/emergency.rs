@@ -3,12 +3,10 @@
 //! In: a running exchange on free ports. Out: orders that the exchange ended or made by itself.
 //! Never: a sleep; each wait is for something that the exchange says.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Bases, KEY, SECRET, Stream, http, open, request, signed, start};
 use serde_json::Value;
-use support::{Bases, KEY, SECRET, Stream, http, open, request, signed, start};
 
 /// An exchange that knows the tests' key.
 async fn with_key(more: &[&str]) -> Bases {

@@ -2,10 +2,8 @@
 //!
 //! In: a running exchange, a WebSocket API session. Out: passes, or who got in. Never: a sleep.
 
-mod support;
-
+use crate::support::{open, start};
 use serde_json::{Value, json};
-use support::{open, start};
 
 fn ask(
     shared: &simulated_exchange::exchange::Shared,

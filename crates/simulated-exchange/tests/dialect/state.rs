@@ -4,16 +4,14 @@
 //! was forgotten. Never: a sleep.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::support::{Bases, http, signed, start};
 use clap::Parser;
 use serde_json::{Value, json};
 use simulated_exchange::assembly;
 use simulated_exchange::options::Options;
-use support::{Bases, http, signed, start};
 
 /// An empty directory for one test.
 fn directory(name: &str) -> PathBuf {

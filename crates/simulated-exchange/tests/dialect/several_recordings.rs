@@ -3,17 +3,15 @@
 //! In: the recorded files. Out: each symbol's book and counts are those of its recording alone.
 //! Never: a socket.
 
-mod support;
-
 use std::path::PathBuf;
 
+use crate::support::captures;
 use clap::Parser as _;
 use market::{InstrumentId, Level, Market, Side};
 use simulated_exchange::assembly;
 use simulated_exchange::exchange::Exchange;
 use simulated_exchange::floor::Floor;
 use simulated_exchange::options::Options;
-use support::captures;
 
 /// Longer than any recording here.
 const HOUR_NS: i64 = 3_600_000_000_000;

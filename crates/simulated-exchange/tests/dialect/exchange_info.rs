@@ -4,10 +4,8 @@
 //! promise that was not kept. Never: a promise that is only compared with a text.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
+use crate::support::{Bases, http, signed, start};
 use serde_json::Value;
-use support::{Bases, http, signed, start};
 
 async fn symbol_of(bases: &Bases, path: &str) -> Value {
     let address = if path.starts_with("/api") {

@@ -4,15 +4,13 @@
 //! In: random sequences of orders, stops, lists, changes, cancels and trades, on two accounts. Out:
 //! passes, or the sequence. Never: a sum that is read from where it is checked.
 
-mod support;
-
+use crate::support::{self, BTC, ETH, Mirror, NOW, money, order};
 use market::{ClientOrderId, Money, OrderType, Price, Quantity, Side, TimeInForce, UtcMs};
 use matching::{
     Account, AccountId, ConditionalKind, Fees, ListKind, Order, Output, PlaceList, PlaceOrder,
     SpotBalances, Stage, Stop, Venue, VenueConfig,
 };
 use proptest::prelude::*;
-use support::{BTC, ETH, Mirror, NOW, money, order};
 
 const QUOTE: &str = "3000";
 const BASE: &str = "2";

@@ -5,11 +5,9 @@
 //! Never: a sleep; the market stands still unless a test moves it.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
+use crate::support::{Bases, Stream, http, open, signed, start};
 use market::{InstrumentId, Price, Side};
 use serde_json::{Value, json};
-use support::{Bases, Stream, http, open, signed, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ORDER: &str = "/fapi/v1/order";

@@ -1,0 +1,13 @@
+//! What the venue does with orders and money, from outside.
+//!
+//! In: markets and orders. Out: passes, or the rule that is broken. Never: a program of its own for
+//! each of these files.
+
+mod support;
+
+mod accounting;
+mod accounting_properties;
+mod records;
+mod spot_properties;
+mod stops_and_lists;
+mod venue;
