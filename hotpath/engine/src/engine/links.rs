@@ -63,8 +63,8 @@ wire_struct! {
         pub wallet_base: Money,
         /// When that one was asked for.
         pub wallet_at: UtcMs,
-        /// Money came or went since.
-        pub wallet_moved: bool,
+        /// When money came or went that no wallet has shown yet.
+        pub wallet_moved: Option<MonoNs>,
         /// The wallet was told at least once.
         pub wallet_known: bool,
         /// Margin as last told.
@@ -124,7 +124,7 @@ impl Link {
             earned: Money::ZERO,
             wallet_base: Money::ZERO,
             wallet_at: UtcMs(0),
-            wallet_moved: false,
+            wallet_moved: None,
             wallet_known: false,
             margin: None,
             venue: VenueReport {

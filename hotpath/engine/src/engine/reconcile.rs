@@ -25,7 +25,7 @@ const REFUSED_LOOK_NS: u64 = 5_000_000_000;
 const RECONCILE_LISTED_NS: u64 = 700_000_000;
 
 /// Pause before a look that only confirms is repeated.
-const RECONCILE_CALM_NS: u64 = 10_000_000_000;
+pub(super) const RECONCILE_CALM_NS: u64 = 10_000_000_000;
 
 impl Engine {
     pub(super) fn begin_reconcile(&mut self) {

@@ -5,7 +5,7 @@
 //! both.
 
 use super::core::Engine;
-use super::links::RECONCILE_AGAIN_NS;
+use super::reconcile::RECONCILE_CALM_NS;
 use crate::bounds;
 use crate::outbox::Observer;
 use market::record::Record;
@@ -53,7 +53,7 @@ impl Engine {
     pub(super) fn wallet_moved<O: Observer>(&mut self, market: Market, emit: &mut Emit<'_, O>) {
         let now = self.facts.now;
         let link = &mut self.links[market as usize];
-        link.wallet_moved = true;
+        link.wallet_moved = Some(now);
         if link.ever_reconciled && self.run.market != Some(market) {
             link.ask_at = link.ask_at.min(now);
             self.schedule(now);
@@ -71,23 +71,26 @@ impl Engine {
         clear: bool,
     ) {
         let calm = clear && !self.has_filled_since(market, requested_at);
+        let moved = self.links[market as usize].wallet_moved;
+        // A look that began before may show what was there before.
+        let shown = moved.is_some_and(|at| at <= requested_at);
         let paid = self.paid(market);
         let since_ms = self.facts.now.since(requested_at) / 1_000_000;
         let utc = self.utc_now().to_ms().0;
         let link = &mut self.links[market as usize];
-        if doubted || (link.wallet_moved && calm) {
+        if doubted || (shown && calm) {
             link.wallet_base = wallet + paid - link.earned;
             link.wallet_at = UtcMs(utc.saturating_sub_unsigned(since_ms));
-            link.wallet_moved = false;
+            link.wallet_moved = moved.filter(|_| !shown);
         }
         link.wallet_known = true;
     }
 
-    /// When a look is due because money moved and no wallet has told how much.
+    /// The pause before the next look, where no wallet has shown yet what moved.
     pub(super) fn wallet_pause(&self, market: Market, pause: u64) -> u64 {
         match self.links[market as usize].wallet_moved {
-            true => pause.min(RECONCILE_AGAIN_NS),
-            false => pause,
+            Some(_) => pause.min(RECONCILE_CALM_NS),
+            None => pause,
         }
     }
 

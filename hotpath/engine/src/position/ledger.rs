@@ -18,8 +18,6 @@ wire_struct! {
         pub realized_tick_lots: i128,
         /// Fees since start, positive = paid.
         pub fees: Money,
-        /// Funding since start, positive = received.
-        pub funding: Money,
         /// When the present trade began.
         pub opened_at: MonoNs,
         /// Realised before the present trade began.

@@ -147,6 +147,26 @@ fn money_that_comes_or_goes_is_equity_at_once_and_no_profit() {
 }
 
 #[test]
+fn a_look_that_began_before_the_money_moved_is_not_the_last() {
+    let mut rig = Rig::ready(patient());
+    rig.pass_ms(1_000);
+    rig.send(Input::WalletMoved(Market::UsdM));
+    rig.pass_ms(10);
+    rig.send(Input::WalletMoved(Market::UsdM));
+    answer(&mut rig, ID, 90_000);
+    assert_eq!(
+        shown(&rig),
+        (WALLET, usdt(0)),
+        "it shows neither, or one of both"
+    );
+    rig.pass_ms(10_000);
+    answer(&mut rig, ID, 80_000);
+    assert_eq!(shown(&rig), (usdt(80_000), usdt(0)));
+    rig.pass_ms(50_000);
+    assert_eq!(rig.take(), [], "nothing is left to ask");
+}
+
+#[test]
 fn a_wallet_in_the_middle_of_fills_is_asked_for_again() {
     let mut rig = Rig::ready(patient());
     rig.book(500_000, 40, 10);
@@ -172,7 +192,7 @@ fn a_wallet_in_the_middle_of_fills_is_asked_for_again() {
     };
     look(&mut rig, 77);
     assert_eq!(rig.engine.account_page().wallet, before - fee);
-    rig.pass_ms(300);
+    rig.pass_ms(10_000);
     look(&mut rig, 99_000);
     assert_eq!(rig.engine.account_page().wallet, usdt(99_000));
 }
