@@ -119,8 +119,8 @@ fn open_ledger(state_dir: &Path, settings: &Settings) -> Result<Ledger, Failure>
 }
 
 async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Result<(), Failure> {
-    let metrics = listen(&site.settings.control.metrics_listen).await?;
-    let api = listen(&site.settings.control.api_listen).await?;
+    let metrics = listen("metrics_listen", &site.settings.control.metrics_listen).await?;
+    let api = listen("api_listen", &site.settings.control.api_listen).await?;
     tokio::spawn(axum::serve(metrics, metrics_routes(Arc::clone(&site))).into_future());
     tokio::spawn(axum::serve(api, api_routes(Arc::clone(&site))).into_future());
     let paper = Supervisor::new(
@@ -193,11 +193,11 @@ fn paper_program() -> PathBuf {
     beside.unwrap_or_else(|| PathBuf::from("simulated-exchange"))
 }
 
-async fn listen(address: &str) -> Result<TcpListener, Failure> {
+async fn listen(key: &str, address: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         (
             exit::FAILURE,
-            format!("cannot listen on {address}: {error}"),
+            format!("control.{key}: cannot listen on {address}: {error}"),
         )
     })
 }

@@ -176,7 +176,10 @@ impl View {
         if let Some(age) = segment.heartbeat_age_ns
             && u128::from(age) > HEARTBEAT_MAX.as_nanos()
         {
-            reasons.push(format!("the hot path's last sign of life is {age} ns old"));
+            let age_ms = age / 1_000_000;
+            reasons.push(format!(
+                "the hot path's last sign of life is {age_ms} ms old"
+            ));
         }
         match &self.account {
             None => reasons.push("the hot path has shown no account page yet".to_string()),

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 /// Fulcrum's development commands.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", version, about)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -31,8 +31,9 @@ impl Connection {
         };
         let stream = open().map_err(|error| {
             let text = format!(
-                "no hot path answers at {}: {error}; in an emergency without one, \
-                 `fulcrum-flatten` cancels and closes everything by itself",
+                "no hot path answers at {}: {error}; is it running, and are --state-dir and \
+                 --account (or --config) its own? In an emergency without a hot path, \
+                 `fulcrum-flatten` with the same options cancels and closes everything",
                 path.display()
             );
             (exit::TEMPORARY, text)

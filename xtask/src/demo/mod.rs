@@ -52,7 +52,8 @@ pub(crate) struct Options {
     /// Keep the state directory of an earlier run instead of starting anew.
     #[arg(long)]
     keep: bool,
-    /// Faults that the exchange injects, such as drop-depth:500.
+    /// Faults that the exchange injects, such as drop-depth:500; an unknown name is answered
+    /// with the list.
     #[arg(long)]
     fault: Option<String>,
     /// Make the engine thread allocate this often, to see that the counter counts.
@@ -61,7 +62,7 @@ pub(crate) struct Options {
     /// Count and skip broken lines of a recording.
     #[arg(long)]
     skip_bad: bool,
-    /// Directory of the state; default `target/fulcrum/demo`.
+    /// Directory of the state; default `fulcrum/demo` in cargo's target folder.
     #[arg(long)]
     state_dir: Option<PathBuf>,
 }

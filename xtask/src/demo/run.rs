@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Said(
-        "our account and the exchange's differ; see exchange_agrees".to_string(),
+        "our account and the exchange's differ, as the lines above say".to_string(),
     ))
 }
 
