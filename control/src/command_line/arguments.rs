@@ -6,7 +6,10 @@ use super::{Failure, failure};
 use clap::{Parser, Subcommand, ValueEnum};
 use operator::{Request, SOCKET, StopPolicy};
 use settings::Settings;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The configuration of a machine that was set up.
+const CONFIG: &str = "/etc/fulcrum/fulcrum.toml";
 
 /// Talks to a running hot path: state, orders, positions, and the verbs of an operator.
 #[derive(Debug, Parser)]
@@ -16,7 +19,7 @@ pub(super) struct Arguments {
     #[arg(
         long,
         value_name = "FILE",
-        default_value = "/etc/fulcrum/fulcrum.toml",
+        default_value = CONFIG,
         global = true
     )]
     config: PathBuf,
@@ -121,14 +124,16 @@ impl Arguments {
     /// The socket of the account.
     ///
     /// # Errors
-    /// A configuration that is there and cannot be read.
+    /// A configuration that cannot be read; where none was named there may be none.
     pub(super) fn socket(&self) -> Result<PathBuf, Failure> {
         if let Some(folder) = &self.run_dir {
             return Ok(folder.join(SOCKET));
         }
         let account = match &self.account {
             Some(account) => account.clone(),
-            None if !self.config.exists() => "default".to_string(),
+            None if self.config == Path::new(CONFIG) && !self.config.exists() => {
+                "default".to_string()
+            }
             None => {
                 let settings = Settings::read(&self.config);
                 settings
@@ -186,5 +191,20 @@ mod tests {
             let known = Arguments::command().find_subcommand(verb).is_some();
             assert_eq!(known, !["challenge", "ping"].contains(&verb), "{verb}");
         }
+    }
+
+    #[test]
+    fn a_configuration_that_was_named_and_is_not_there_is_not_passed_over() {
+        let socket = |words: &[&str]| Arguments::try_parse_from(words).unwrap().socket();
+        assert!(socket(&["fulcrum", "--config", "/nowhere.toml", "status"]).is_err());
+        let named = [
+            "fulcrum",
+            "--config",
+            "/nowhere.toml",
+            "--account",
+            "a",
+            "status",
+        ];
+        assert!(socket(&named).unwrap().ends_with("run/a/operator.sock"));
     }
 }

@@ -61,6 +61,8 @@ wire_enum! {
         MarginRatio = "MARGIN_RATIO",
         /// The first start on an account that has positions or orders, which the policy refuses.
         FirstStart = "FIRST_START",
+        /// Another process trades the account with our ids.
+        SecondInstance = "SECOND_INSTANCE",
     }
 }
 
@@ -246,6 +248,7 @@ impl DenialCode {
             | StateReason::Operator
             | StateReason::NotArmed
             | StateReason::FirstStart
+            | StateReason::SecondInstance
             | StateReason::Stopping => Self::TradingReducing,
         }
     }

@@ -3,8 +3,13 @@
 //! In: the rare records of the journal that an operator wants to read at once. Out: one line each.
 //! Never: the pinned thread's work; it hands the records over, and the cold thread writes.
 
-use market::record::{DifferenceFate, FirstStartFate, FirstStartRecord, Record, SetupReport};
-use market::{Instrument, InstrumentId, InstrumentStatus, ListingFault, ListingReport, Quantity};
+use market::record::{
+    DifferenceFate, FirstStartFate, FirstStartRecord, Record, SetupReport, TradingStateChange,
+};
+use market::{
+    Instrument, InstrumentId, InstrumentStatus, ListingFault, ListingReport, Quantity, StateReason,
+    TradingState,
+};
 
 /// Records that wait for the cold thread; what finds no room is in the journal all the same.
 pub const NOTES_MAX: usize = 256;
@@ -23,6 +28,8 @@ pub const fn is_note(record: &Record) -> bool {
             | Record::Setup(_)
             | Record::Listing(_)
             | Record::Opening(_)
+            | Record::TradingState(_)
+            | Record::Breaker(_)
     )
 }
 
@@ -30,6 +37,10 @@ pub const fn is_note(record: &Record) -> bool {
 pub const FIRST_START_ADVICE: &str = "this account has positions or orders and no earlier start \
      knows it: close them, or set hot_path.first_start to \"adopt\" (they are ours from now on) or \
      \"ignore\" (they are left to their owner), and restart";
+
+/// What a person who reads SECOND_INSTANCE has to do.
+pub const SECOND_INSTANCE_ADVICE: &str = "another process trades this account with our ids, from \
+     another --state-dir or another machine: end one of them, then `fulcrum rearm`";
 
 /// Writes the line of a record.
 pub fn write(record: &Record, instruments: &[Instrument]) {
@@ -39,6 +50,8 @@ pub fn write(record: &Record, instruments: &[Instrument]) {
             tracing::error!("{text}");
         }
         Record::Difference(one) if one.fate == DifferenceFate::Open => tracing::error!("{text}"),
+        Record::TradingState(one) if one.to != TradingState::Active => tracing::warn!("{text}"),
+        Record::Breaker(_) => tracing::warn!("{text}"),
         Record::Difference(_) | Record::TradesRecovered(_) => tracing::warn!("{text}"),
         Record::Setup(one) if one.fault.is_some() => tracing::error!("{text}"),
         Record::Listing(one) if one.status != InstrumentStatus::Trading => {
@@ -105,8 +118,27 @@ fn line(record: &Record, instruments: &[Instrument]) -> String {
             table.lots(one.instrument, one.quantity),
             table.name(one.instrument)
         ),
+        Record::TradingState(one) => trading_state(one),
+        Record::Breaker(one) => format!(
+            "BREAKER {}{}{}: {} reached, {} allowed",
+            one.breaker,
+            one.instrument
+                .map_or(String::new(), |id| format!(" on {}", table.name(id))),
+            if one.dry { ", which only tells" } else { "" },
+            one.value,
+            one.limit
+        ),
         other => format!("{other:?}"),
     }
+}
+
+fn trading_state(one: &TradingStateChange) -> String {
+    let advice = match one.reason {
+        StateReason::SecondInstance => format!("; {SECOND_INSTANCE_ADVICE}"),
+        _ => String::new(),
+    };
+    let (from, to, reason) = (one.from, one.to, one.reason);
+    format!("TRADING_STATE {to} ({reason}), was {from}{advice}")
 }
 
 fn first_start(one: &FirstStartRecord) -> String {
@@ -175,8 +207,8 @@ impl Names<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::record::Difference;
-    use market::{Filters, InstrumentStatus, Market, Step, Symbol};
+    use market::record::{BreakerRecord, Difference};
+    use market::{Breaker, Filters, InstrumentStatus, Market, Step, Symbol};
 
     #[test]
     fn a_line_says_what_was_found_and_what_to_do() {
@@ -210,6 +242,29 @@ mod tests {
         let text = line(&refused, &table);
         assert!(text.starts_with("FIRST_START REFUSED on usdm: 1 positions, 2 open orders"));
         assert!(text.contains("hot_path.first_start"), "{text}");
-        assert!(is_note(&refused) && is_note(&difference));
+        let change = Record::TradingState(TradingStateChange {
+            from: TradingState::Active,
+            to: TradingState::Reducing,
+            reason: StateReason::RejectRate,
+        });
+        assert_eq!(
+            line(&change, &table),
+            "TRADING_STATE REDUCING (REJECT_RATE), was ACTIVE"
+        );
+        let tripped = Record::Breaker(BreakerRecord {
+            breaker: Breaker::StopCooldown,
+            instrument: Some(InstrumentId(0)),
+            strategy: None,
+            value: 7,
+            limit: 5,
+            dry: true,
+        });
+        assert_eq!(
+            line(&tripped, &table),
+            "BREAKER STOP_COOLDOWN on usdm BTCUSDT, which only tells: 7 reached, 5 allowed"
+        );
+        for record in [refused, difference, change, tripped] {
+            assert!(is_note(&record), "{record:?}");
+        }
     }
 }

@@ -123,7 +123,7 @@ impl Start {
         let (breaker_file, remembered) = breakers(&settings, &options.state_dir, account, &table)?;
         let (account_file, account_start) =
             known_account(&settings, &options.state_dir, account, &table)?;
-        let epoch = state.next_epoch()?;
+        let epoch = state.next_epoch(clock::utc())?;
         let generation = state.next_generation()?;
         let config = engine_config(&settings, table.clone(), epoch);
         let engine = Engine::new(config);

@@ -4,6 +4,7 @@
 //! epoch that no order has used before (I2). Never: an order id before its epoch is on disk.
 
 use ipc::{HotpathState, InstanceLock, LockError, Segment, SegmentError, list_generations};
+use market::UtcNs;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -178,11 +179,12 @@ impl StateDirectory {
         Ok(None)
     }
 
-    /// Takes the next epoch and makes it durable before it is returned.
+    /// Takes the next epoch and makes it durable before it is returned: one more than the last one
+    /// here, and no less than the time says, so that another directory has others.
     ///
     /// # Errors
     /// [`StateError`] when the file cannot be read or written; then no order may be sent.
-    pub fn next_epoch(&self) -> Result<u32, StateError> {
+    pub fn next_epoch(&self, utc: UtcNs) -> Result<u32, StateError> {
         let path = self.root.join("epoch");
         let last = match fs::read_to_string(&path) {
             Ok(text) => text
@@ -192,10 +194,19 @@ impl StateDirectory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(source) => return Err(failed(&path, source)),
         };
-        let next = last + 1;
+        let next = epoch_at(utc).max(last + 1);
         write_durably(&path, format!("{next}\n").as_bytes())?;
         Ok(next)
     }
+}
+
+/// Ten seconds since 2026 each. A clock that is far ahead uses up no more than half of the epochs
+/// that an order's id has room for.
+fn epoch_at(utc: UtcNs) -> u32 {
+    const BEGIN_S: i64 = 1_767_225_600;
+    const HALF: i64 = 30_000_000;
+    let passed = utc.0.div_euclid(1_000_000_000) - BEGIN_S;
+    u32::try_from((passed / 10).clamp(0, HALF)).unwrap_or(0)
 }
 
 /// Writes a file so that a power cut leaves the old or the new one: tmp, fsync, rename, fsync.
@@ -310,9 +321,19 @@ mod tests {
     #[test]
     fn an_epoch_is_never_given_twice_and_a_broken_file_stops_the_start() {
         let state = directory("epoch");
-        assert_eq!(state.next_epoch().unwrap(), 1);
-        assert_eq!(state.next_epoch().unwrap(), 2);
+        let early = UtcNs(0);
+        assert_eq!(state.next_epoch(early).unwrap(), 1);
+        assert_eq!(state.next_epoch(early).unwrap(), 2);
+        // Two directories that know nothing of each other have epochs of their own.
+        let now = UtcNs(1_767_225_600_000_000_000 + 1_000_000_000_000);
+        assert_eq!(state.next_epoch(now).unwrap(), 100);
+        assert_eq!(state.next_epoch(now).unwrap(), 101);
+        assert_eq!(state.next_epoch(early).unwrap(), 102);
+        assert_eq!(state.next_epoch(UtcNs(i64::MAX)).unwrap(), 30_000_000);
         fs::write(state.root.join("epoch"), b"two\n").unwrap();
-        assert!(matches!(state.next_epoch(), Err(StateError::BadEpoch(_))));
+        assert!(matches!(
+            state.next_epoch(early),
+            Err(StateError::BadEpoch(_))
+        ));
     }
 }

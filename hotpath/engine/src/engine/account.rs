@@ -36,7 +36,8 @@ impl Engine {
         let known = self.orders.find(&update.client_order_id);
         let found = known.or_else(|| self.adopt_told(update, emit));
         if found.is_none() {
-            let ours = self.orders.is_ours(&update.client_order_id);
+            let another = self.meets_another(&update.client_order_id);
+            let ours = self.orders.is_ours(&update.client_order_id) && !another;
             self.orders.counters.forgotten += u64::from(ours);
             self.orders.counters.foreign += u64::from(!ours && update.execution == Execution::New);
             if ours && !update.state.is_final() {

@@ -2,7 +2,8 @@
 //!
 //! In: what the exchange says of an order with an id of ours that is not in the table. Out: the
 //! order in the table, and its cancel where it may not go on. Never: the end of an order of this life,
-//! whose slot was given on because it had ended; anything while the account may only be looked at.
+//! whose slot was given on because it had ended; anything while the account may only be looked at;
+//! an order of a process that trades beside us.
 
 use super::core::Engine;
 use super::emit::Emit;
@@ -11,12 +12,46 @@ use crate::config::OpenOrdersAtStart;
 use crate::orders::{NEVER, Order};
 use crate::outbox::Observer;
 use market::record::{Adopted, Record};
-use market::{IntentId, NewOrder, OpenOrderReport, OrderUpdate, PendingRequest, TradingState};
+use market::{
+    ClientOrderId, IntentId, Market, NewOrder, OpenOrderReport, OrderUpdate, PendingRequest,
+    TradingState,
+};
 
 /// The slot of orders that no strategy wants: adopted ones.
 pub(super) const SLOT_ADOPTED: u8 = u8::MAX;
 
+/// So long after the first agreement nothing of an earlier life is on its way any more.
+const EARLIER_LIFE_NS: u64 = 60_000_000_000;
+
+/// So many orders of an earlier life that are new after that are not of an earlier life.
+const LATE_ORDERS_MAX: u8 = 3;
+
 impl Engine {
+    /// Whether the order is of another process that trades the account with our ids (I30), which
+    /// is told in this case: nothing is opened any more, and whatever rests is taken away.
+    pub(super) fn meets_another(&mut self, id: &ClientOrderId) -> bool {
+        let another = self.orders.is_of_another_instance(id);
+        if another {
+            self.step_back();
+        }
+        another
+    }
+
+    fn step_back(&mut self) {
+        self.trading.doubled = true;
+        self.want_cancels(|_| true);
+    }
+
+    /// An older process than this one goes on: its orders look like those of an earlier life.
+    fn note_late(&mut self, market: Market) {
+        let agreed_at = self.links[market as usize].agreed_at;
+        let late = agreed_at.is_some_and(|at| self.facts.now.since(at) > EARLIER_LIFE_NS);
+        self.facts.late_orders = self.facts.late_orders.saturating_add(u8::from(late));
+        if self.facts.late_orders >= LATE_ORDERS_MAX {
+            self.step_back();
+        }
+    }
+
     /// Takes over what an event tells. A list that is older than the event finds it there, with
     /// what it has filled and whether it has ended.
     pub(super) fn adopt_told<O: Observer>(
@@ -81,6 +116,9 @@ impl Engine {
             && !new.only_reduces(instrument.market);
         let policy = self.config.orders.open_orders_at_start;
         let open = !report.state.is_final();
+        if open {
+            self.note_late(instrument.market);
+        }
         let cancel = open && (adds || policy == OpenOrdersAtStart::Cancel);
         let order = Order {
             exchange_order_id: report.exchange_order_id,

@@ -270,6 +270,7 @@ impl Engine {
     /// A person has looked: every measure begins from the present.
     pub(super) fn rearm(&mut self) {
         self.breakers.rearm(self.profit());
+        self.facts.late_orders = 0;
         for state in &mut self.instruments {
             state.facts.cooldown_until = UtcMs(0);
         }

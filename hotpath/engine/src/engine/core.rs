@@ -107,6 +107,8 @@ wire_struct! {
         pub absurd_inputs: u64,
         /// Inputs that found no room on their way here.
         pub inputs_lost: u64,
+        /// Orders of an earlier life that came long after it.
+        pub late_orders: u8,
         /// Event times above this, in milliseconds of UTC, are looked at: they may be ahead.
         pub event_limit_ms: i64,
         /// Event times that were ahead of the exchange's clock (F13).
@@ -183,6 +185,7 @@ impl Engine {
                 unclaimed: 0,
                 absurd_inputs: 0,
                 inputs_lost: 0,
+                late_orders: 0,
                 event_limit_ms: i64::MAX,
                 events_ahead: 0,
                 clock_steps: 0,

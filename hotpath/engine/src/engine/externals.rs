@@ -44,7 +44,9 @@ impl Engine {
         let market = self.config.instruments[usize::from(report.instrument.0)].market;
         let now = self.facts.now;
         let again = is_new || self.run.cancel_again;
+        // One with our ids is of another process, which a person has to end.
         let cancels = self.config.orders.external_orders == ExternalOrders::Cancel
+            && !self.orders.is_ours(&report.client_order_id)
             && !self.is_only_looking(market)
             && again
             && emit.has_room(2);

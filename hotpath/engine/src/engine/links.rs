@@ -53,6 +53,8 @@ wire_struct! {
         pub reconciled: bool,
         /// We agreed at least once.
         pub ever_reconciled: bool,
+        /// When we did first.
+        pub agreed_at: Option<MonoNs>,
         /// When to ask; [`NEVER`] while it makes no sense.
         pub ask_at: MonoNs,
         /// Looks in a row that ended while an order's fate or fills were open.
@@ -119,6 +121,7 @@ impl Link {
             away_due: NEVER,
             reconciled: false,
             ever_reconciled: false,
+            agreed_at: None,
             ask_at: NEVER,
             looks_in_vain: 0,
             earned: Money::ZERO,

@@ -63,6 +63,8 @@ impl Engine {
         self.touch(report.instrument);
         if let Some(slot) = self.orders.find(&report.client_order_id) {
             self.take_listed(slot, report, emit);
+        } else if self.meets_another(&report.client_order_id) {
+            self.take_external(report, emit);
         } else if self.orders.is_ours(&report.client_order_id) {
             let market = self.config.instruments[usize::from(report.instrument.0)].market;
             if self.is_only_looking(market) {
@@ -145,6 +147,7 @@ impl Engine {
         // Without the private stream this is true of a moment only.
         link.reconciled = link.user_up;
         link.ever_reconciled = true;
+        link.agreed_at.get_or_insert(self.facts.now);
         link.looks_in_vain = 0;
         let pause = match self.wants_trades(market) {
             true => RECONCILE_AGAIN_NS,

@@ -174,11 +174,19 @@ impl OrderTable {
         id.parse(&self.config.client_id_prefix).is_some()
     }
 
-    /// True when the id has our prefix and form, and another start than this one made it.
+    /// True when the id has our prefix and form, and an earlier start than this one made it.
     #[must_use]
     pub fn is_of_earlier_life(&self, id: &ClientOrderId) -> bool {
         let made = id.parse(&self.config.client_id_prefix);
-        made.is_some_and(|(epoch, _)| epoch != self.config.client_id_epoch)
+        made.is_some_and(|(epoch, _)| epoch < self.config.client_id_epoch)
+    }
+
+    /// True when the id has our prefix and form, and neither this start has made it nor an earlier
+    /// one can have: their epochs grow with the time.
+    #[must_use]
+    pub fn is_of_another_instance(&self, id: &ClientOrderId) -> bool {
+        let made = id.parse(&self.config.client_id_prefix);
+        made.is_some_and(|made| made >= (self.config.client_id_epoch, self.next_sequence))
     }
 
     /// The order in `slot`.

@@ -36,6 +36,8 @@ wire_struct! {
         pub unclaimed: bool,
         /// A first start found an account that is in use, and the policy is to refuse it.
         pub refused: bool,
+        /// Another process trades the account with our ids (I30).
+        pub doubled: bool,
         /// As last told.
         pub state: TradingState,
         /// As last told.
@@ -61,6 +63,7 @@ impl Trading {
             mismatch: false,
             unclaimed: false,
             refused: false,
+            doubled: false,
             state: TradingState::Halted,
             reason: StateReason::Startup,
         }
@@ -77,7 +80,10 @@ impl Trading {
                 self.flattening &= self.killed;
             }
             // A person has looked at what tripped; nothing else clears it.
-            Command::Rearm => self.tripped = 0,
+            Command::Rearm => {
+                self.tripped = 0;
+                self.doubled = false;
+            }
             Command::Pause => self.paused = true,
             Command::Resume => {
                 self.paused = false;
@@ -142,7 +148,8 @@ impl Trading {
             | self.journal_high
             | self.journal_full
             | self.mismatch
-            | self.unclaimed;
+            | self.unclaimed
+            | self.doubled;
         self.reconciled & self.armed & !against
     }
 
@@ -164,6 +171,11 @@ impl Trading {
         let breaker = tripped.find_map(|one| one.state_reason());
         let flags = [
             (self.killed, TradingState::Killed, StateReason::Operator),
+            (
+                self.doubled,
+                TradingState::Halted,
+                StateReason::SecondInstance,
+            ),
             (self.refused, TradingState::Halted, StateReason::FirstStart),
             (!self.reconciled, TradingState::Halted, StateReason::Startup),
             (self.stopped, TradingState::Halted, StateReason::Stopping),
@@ -240,7 +252,7 @@ mod tests {
 
     #[test]
     fn two_reasons_at_once_stop_trading_as_one_does() {
-        let against: [fn(&mut Trading); 9] = [
+        let against: [fn(&mut Trading); 10] = [
             |trading| trading.stopped = true,
             |trading| trading.paused = true,
             |trading| trading.killed = true,
@@ -250,6 +262,7 @@ mod tests {
             |trading| trading.journal_full = true,
             |trading| trading.mismatch = true,
             |trading| trading.unclaimed = true,
+            |trading| trading.doubled = true,
         ];
         for first in against {
             for second in against {

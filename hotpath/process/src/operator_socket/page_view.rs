@@ -4,7 +4,7 @@
 //! exchange.
 
 use super::milestones::Milestones;
-use crate::account_log::FIRST_START_ADVICE;
+use crate::account_log::{FIRST_START_ADVICE, SECOND_INSTANCE_ADVICE};
 use crate::clock;
 use crate::kill::keeper::account_page;
 use crate::kill::shell::read_page;
@@ -42,6 +42,7 @@ pub fn status(
         reason: page.reason.to_string(),
         advice: match page.reason {
             StateReason::FirstStart => FIRST_START_ADVICE.to_string(),
+            StateReason::SecondInstance => SECOND_INSTANCE_ADVICE.to_string(),
             _ => String::new(),
         },
         reconciled: page.reconciled,

@@ -17,7 +17,7 @@ use futures_util::stream::FuturesUnordered;
 use ipc::{Counter, Segment};
 use market::page::{InstrumentPage, PAGE_BYTES_MAX};
 use market::record::{ProtectionAct, ProtectionStep};
-use market::{MonoNs, Price, Side, TradingState};
+use market::{MonoNs, Price, Side, StateReason, TradingState};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -106,12 +106,15 @@ impl Watch {
                 machine.set_holding(place, holding(&page), now);
             }
         }
-        let state = account_page(segment).map(|page| page.trading_state);
+        let account = account_page(segment);
+        let others = account.is_some_and(|page| {
+            page.trading_state == TradingState::Killed || page.reason == StateReason::SecondInstance
+        });
         self.compared |= settled;
         // Who clears a kill compares first.
-        self.compared &= !killed && state != Some(TradingState::Killed);
+        self.compared &= !killed && !others;
         machine.set_settled(settled);
-        machine.set_ready(self.compared && state.is_some(), now);
+        machine.set_ready(self.compared && account.is_some(), now);
         true
     }
 }

@@ -176,13 +176,17 @@ fn an_order_of_this_life_that_was_forgotten_stays_so() {
     rig.reconcile(&[], &[]);
     let epoch = rig.some_order();
     let config = taker(Market::UsdM).orders;
-    let ours = ClientOrderId::compose("fu", config.client_id_epoch, 3);
+    let ours = ClientOrderId::compose("fu", config.client_id_epoch, 0);
+    // An adopted order takes the place that this one had.
+    let adopted_order = earlier(&rig);
+    rig.send(opened(&adopted_order));
+    assert_eq!(adopted(&rig), 1);
     let gone = NewOrder {
         client_order_id: ours,
         ..epoch
     };
     rig.end(&gone, OrderState::Canceled, 0);
-    assert_eq!(adopted(&rig), 0);
+    assert_eq!(adopted(&rig), 1);
     assert_eq!(rig.engine.order_counters().forgotten, 1);
     rig.stream(StreamKind::User, Market::UsdM, true);
 }

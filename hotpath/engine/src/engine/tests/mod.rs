@@ -22,5 +22,6 @@ mod orders;
 mod properties;
 mod reconcile;
 pub(super) mod rig;
+mod second_instance;
 mod strategies;
 mod wallet;

@@ -87,6 +87,7 @@ pub(super) fn config(market: Market, strategies: &[StrategyParameters]) -> Engin
     let mut config = EngineConfig::new(vec![instrument(market)]);
     config.book.window_ticks = 1 << 12;
     config.orders.capacity = 64;
+    config.orders.client_id_epoch = 20_000;
     config.signal.levels = 2;
     for (index, parameters) in strategies.iter().enumerate() {
         config.strategies.push(StrategyConfig {

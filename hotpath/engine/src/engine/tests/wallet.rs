@@ -3,6 +3,7 @@
 //! In: funding, deposits, wallets that looks were told, in every order. Out: equity and profit.
 //! Never: a trade; those are in `account`.
 
+use super::lists::report;
 use super::looks::{both_markets, patient};
 use super::rig::{ID, Rig, WALLET, instrument, position};
 use crate::{Input, Request};
@@ -176,12 +177,19 @@ fn a_wallet_in_the_middle_of_fills_is_asked_for_again() {
     let before = rig.engine.account_page().wallet;
     // It fills while the look is under way: who knows what the wallet has of it.
     rig.fill_all(&order, 500_001);
+    let looks = rig.take();
+    let target = looks.iter().find_map(|one| match one {
+        Request::Place(target) => Some(*target.get()),
+        _ => None,
+    });
+    let target = target.expect("its exit");
+    rig.confirm(&target);
     let fee = rig.engine.account_page().fees;
     let held = rig.position();
     let look = |rig: &mut Rig, whole| {
-        assert!(rig.take().contains(&Request::Reconcile(ID)));
         rig.clock();
         rig.send(Input::ReconcileBegin);
+        rig.send(Input::OpenOrder(report(&target, 7)));
         rig.send(Input::Position(position(held, 50_000)));
         rig.send(Input::Balance(BalanceReport {
             asset: Asset::new(b"USDT").unwrap(),
@@ -190,9 +198,11 @@ fn a_wallet_in_the_middle_of_fills_is_asked_for_again() {
         }));
         rig.send(Input::ReconcileEnd);
     };
+    assert!(looks.contains(&Request::Reconcile(ID)));
     look(&mut rig, 77);
     assert_eq!(rig.engine.account_page().wallet, before - fee);
     rig.pass_ms(10_000);
+    assert!(rig.take().contains(&Request::Reconcile(ID)));
     look(&mut rig, 99_000);
     assert_eq!(rig.engine.account_page().wallet, usdt(99_000));
 }
