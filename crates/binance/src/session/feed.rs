@@ -229,6 +229,8 @@ impl Feed {
             Verdict::Pass => self.pass(chain, id, message, connection, events),
             Verdict::Join(end) => self.pass(chain, id, joined(message, end), connection, events),
             Verdict::Second => self.counts[connection].second += 1,
+            // With three connections two may be ahead: one copy of each waits.
+            Verdict::Early if self.hold.has(chain, id) => self.counts[connection].second += 1,
             verdict => {
                 let place = Place {
                     chain,

@@ -109,6 +109,12 @@ impl Hold {
             .map(|(number, slot)| (number, slot.place))
     }
 
+    /// True when a copy of it waits already.
+    pub(super) fn has(&self, chain: usize, id: u64) -> bool {
+        self.first(|one| one.chain == chain && one.id == id)
+            .is_some()
+    }
+
     /// Since when the oldest waits.
     pub(super) fn oldest(&self) -> Option<MonoNs> {
         let waiting = self.slots.iter().filter(|slot| slot.kept.is_some());

@@ -239,6 +239,26 @@ fn what_finds_no_room_to_wait_goes_on_with_what_waits_before_it() {
     assert_eq!(seen.trades, (3..60).collect::<Vec<u64>>());
 }
 
+/// While one connection takes the place of another there are three, and two of them may be ahead.
+#[test]
+fn a_second_copy_of_what_waits_takes_no_room_to_wait() {
+    let mut seen = Seen::default();
+    let mut feed = feed(&mut seen);
+    feed.set_live(2, true, &mut seen);
+    for connection in 0..3 {
+        bring(&mut feed, connection, 100, 0, &mut seen);
+    }
+    for id in (120..=270).step_by(10) {
+        for connection in [1, 2] {
+            bring(&mut feed, connection, id, 1, &mut seen);
+        }
+    }
+    assert_eq!(seen.depth.len(), 1, "sixteen wait");
+    bring(&mut feed, 0, 110, 2, &mut seen);
+    assert_eq!(seen.depth.len(), 18);
+    assert!(seen.is_whole());
+}
+
 #[test]
 fn a_stream_is_down_when_its_last_connection_is() {
     let mut seen = Seen::default();
