@@ -6,6 +6,7 @@
 
 mod bench;
 mod conformance;
+mod coverage;
 mod demo;
 mod evidence;
 mod mutants;

@@ -5,7 +5,7 @@
 
 use crate::process::{Failure, cargo, exists, line_of, read, root, run as run_to_end, target_dir};
 use crate::{
-    bench, conformance, evidence, mutants, setup, simulate, source_mutants, tidy, torture,
+    bench, conformance, coverage, evidence, mutants, setup, simulate, source_mutants, tidy, torture,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -35,6 +35,8 @@ pub(crate) enum Suite {
     Bench,
     /// Clients that nobody here wrote against the simulated exchange.
     Conformance,
+    /// Lines of engine, binance, matching and ipc that their own tests reach.
+    Coverage,
     /// Every mutant of our own code against the simulation.
     Mutants,
     /// Every mutant that cargo-mutants finds in what money hangs on; hours.
@@ -74,6 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Some(Suite::Fuzz) => fuzz(),
         Some(Suite::Bench) => bench::suite(),
         Some(Suite::Conformance) => conformance::suite(),
+        Some(Suite::Coverage) => coverage::suite(),
         Some(Suite::Mutants) => mutants::suite(),
         Some(Suite::SourceMutants) => source_mutants::suite(),
         Some(Suite::Load) => load(),

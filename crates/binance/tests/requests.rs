@@ -266,6 +266,131 @@ fn replies_become_order_replies_and_doubtful_ones_stay_unresolved() {
 }
 
 #[test]
+fn a_confirmed_answer_without_a_state_proves_a_place_or_a_cancel_and_nothing_else() {
+    use OrderState::{Accepted, Canceled, Expired, Rejected, Submitted};
+    use ReplyOutcome::{Confirmed, Unresolved};
+    let name = r#""orderId":5,"clientOrderId":"fu00001000000001""#;
+    let terms = r#""price":"52000.00","origQty":"0.010","updateTime":9"#;
+    let cases = [
+        (RequestKind::Place, String::new(), Confirmed, Accepted),
+        (RequestKind::Cancel, String::new(), Confirmed, Canceled),
+        (RequestKind::Query, String::new(), Unresolved, Submitted),
+        (RequestKind::Amend, terms.into(), Unresolved, Submitted),
+        (
+            RequestKind::Amend,
+            r#""status":"NEW""#.into(),
+            Unresolved,
+            Submitted,
+        ),
+        (
+            RequestKind::Amend,
+            format!(r#""status":"NEW",{terms}"#),
+            Confirmed,
+            Accepted,
+        ),
+        (
+            RequestKind::Query,
+            r#""status":"REJECTED""#.into(),
+            Confirmed,
+            Rejected,
+        ),
+        (
+            RequestKind::Query,
+            r#""status":"EXPIRED_IN_MATCH""#.into(),
+            Confirmed,
+            Expired,
+        ),
+        (
+            RequestKind::Query,
+            r#""status":"PENDING_CANCEL""#.into(),
+            Confirmed,
+            Accepted,
+        ),
+        (
+            RequestKind::Query,
+            r#""status":"A_NEW_STATE""#.into(),
+            Unresolved,
+            Submitted,
+        ),
+    ];
+    for (request, more, outcome, state) in cases {
+        let comma = if more.is_empty() { "" } else { "," };
+        let frame = format!(r#"{{"id":"p7","status":200,"result":{{{name}{comma}{more}}}}}"#);
+        let reply = decode_reply(frame.as_bytes()).unwrap();
+        let id = ClientOrderId::compose("fu", 1, 1);
+        let order = reply.order_reply(request, id, &instrument(Market::UsdM));
+        assert_eq!(
+            (order.outcome, order.state),
+            (outcome, state),
+            "{request:?} {more}"
+        );
+        let quantity = order.terms.map(|terms| terms.quantity);
+        let told = request == RequestKind::Amend && outcome == Confirmed;
+        assert_eq!(quantity, told.then_some(Quantity(10)), "{request:?} {more}");
+    }
+}
+
+#[test]
+fn windows_of_rate_limits_are_seconds_and_a_list_of_another_form_is_refused() {
+    let reply = |limits: &str| format!(r#"{{"id":7,"status":200,"rateLimits":{limits}}}"#);
+    let windows = [
+        ("SECOND", 3),
+        ("MINUTE", 180),
+        ("HOUR", 10_800),
+        ("DAY", 259_200),
+        ("AGE", 0),
+    ];
+    for (interval, seconds) in windows {
+        let one = format!(
+            r#"[{{"rateLimitType":"REQUEST_WEIGHT","interval":"{interval}","intervalNum":3,"limit":300,"count":2,"new":1}}]"#
+        );
+        let frame = reply(&one);
+        let read = decode_reply(frame.as_bytes()).unwrap();
+        assert_eq!(read.id, binance::orders::ReplyId::Foreign);
+        let limit = read.rate_limits[0];
+        assert_eq!(
+            (limit.orders, limit.window_s),
+            (false, seconds),
+            "{interval}"
+        );
+    }
+    for refused in ["{}", "[7]", r#"[{"count":4294967296}]"#] {
+        assert!(
+            decode_reply(reply(refused).as_bytes()).is_err(),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn what_is_printed_of_credentials_holds_neither_key_nor_secret() {
+    let credentials = credentials();
+    let printed = format!("{credentials:?} {:?}", credentials.signer);
+    assert!(
+        !printed.contains(&credentials.api_key) && !printed.contains(SECRET),
+        "{printed}"
+    );
+    let encoder = RequestEncoder::new(credentials);
+    assert_eq!(encoder.credentials().api_key.len(), 64);
+}
+
+#[test]
+fn an_account_is_asked_for_by_each_market_s_path_and_weight() {
+    let cases = [
+        (Market::UsdM, "/fapi/v3/account", 5),
+        (Market::Spot, "/api/v3/account", 20),
+    ];
+    for (market, path, weight) in cases {
+        let call = rest::account(market, &credentials(), STAMP);
+        assert_eq!(
+            (call.method.as_str(), call.path, call.weight),
+            ("GET", path, weight)
+        );
+        assert!(call.query.contains("signature="), "{path}");
+    }
+}
+
+#[test]
 fn rest_answers_become_reports() {
     let table = [instrument(Market::UsdM)];
     let instruments = Instruments(&table);

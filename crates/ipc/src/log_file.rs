@@ -453,4 +453,30 @@ mod tests {
             Err(LogError::Foreign { .. })
         ));
     }
+
+    #[test]
+    fn a_file_that_is_no_log_or_of_a_later_form_is_refused_and_left_as_it_is() {
+        let scratch = Scratch::new("foreign");
+        let whole = encode_header(HEADER);
+        for (at, said) in [(0, "does not begin with FULCLOG1"), (32, "form 254")] {
+            let mut bytes = whole;
+            bytes[at] ^= 0xff;
+            std::fs::write(&scratch.0, bytes).unwrap();
+            let refused = LogReader::open(&scratch.0).err().unwrap().to_string();
+            assert!(refused.contains(said), "{refused}");
+            assert!(LogWriter::resume(&scratch.0, HEADER).is_err());
+            assert_eq!(std::fs::read(&scratch.0).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_sequence_or_too_long_is_refused_and_leaves_no_byte() {
+        let scratch = Scratch::new("payload");
+        let mut writer = LogWriter::resume(&scratch.0, HEADER).unwrap();
+        assert!(writer.append(&[0; 7]).is_err());
+        assert!(writer.append(&[0; RECORD_BYTES_MAX + 1]).is_err());
+        assert!(writer.append(&payload(1)).unwrap());
+        writer.flush().unwrap();
+        assert_eq!(sequences(&scratch.0), [1]);
+    }
 }

@@ -101,3 +101,22 @@ fn what_came_since_an_earlier_snapshot_is_told_apart() {
         (1, 20, Some(20))
     );
 }
+
+#[test]
+fn merged_cells_are_what_one_histogram_of_both_would_be() {
+    let (some, more) = ([100, 2_000, 30_000], [5, 2_000, 4_000_000_000]);
+    let both: Vec<u64> = some.iter().chain(&more).copied().collect();
+    let kept = recorded(&some);
+    let cells = kept.cells().to_vec();
+    let mut merged = HistogramSnapshot::from_cells(cells, kept.sum_ns(), kept.max_ns()).unwrap();
+    merged.merge(&recorded(&more));
+    let whole = recorded(&both);
+    assert_eq!(merged.cells(), whole.cells());
+    assert_eq!(
+        (merged.count(), merged.sum_ns(), merged.max_ns()),
+        (whole.count(), whole.sum_ns(), whole.max_ns())
+    );
+    // More cells than there are come from another build.
+    let more = vec![0; whole.cells().len() + 1];
+    assert!(HistogramSnapshot::from_cells(more, 0, 0).is_none());
+}

@@ -110,3 +110,51 @@ fn cells_and_signs_of_life_are_read_through_the_file() {
     assert_eq!(opened.hotpath_state(), HotpathState::Running);
     assert_eq!(opened.hotpath_pid(), u64::from(std::process::id()));
 }
+
+#[test]
+fn every_state_of_the_hot_path_is_read_as_it_was_written() {
+    let directory = Directory::new("states");
+    let path = directory.path().join("1.segment");
+    let made = Segment::create(&path, &small(), 11, 22, 1).unwrap();
+    let opened = Segment::open(&path).unwrap();
+    assert_eq!((opened.path(), opened.control_pid()), (path.as_path(), 0));
+    for state in [
+        HotpathState::Running,
+        HotpathState::StoppedCleanly,
+        HotpathState::Unknown(9),
+        HotpathState::Starting,
+    ] {
+        made.set_hotpath_state(state);
+        assert_eq!(opened.hotpath_state(), state);
+    }
+}
+
+#[test]
+fn the_writer_tells_its_room_and_what_it_gave_up() {
+    let directory = Directory::new("room");
+    let path = directory.path().join("1.segment");
+    let made = Segment::create(&path, &small(), 11, 22, 1).unwrap();
+    let opened = Segment::open(&path).unwrap();
+    let mut writer = made.journal_producer().unwrap();
+    let reader = opened.journal_consumer().unwrap();
+    assert_eq!((writer.capacity(), reader.capacity()), (64, 64));
+    assert_eq!(writer.free_slots(), 64);
+    // A slot holds 56 bytes.
+    writer.try_push(&[1; 57]).unwrap();
+    assert_eq!((writer.free_slots(), writer.depth()), (62, 2));
+    assert_eq!(writer.holes().total, 0);
+    writer.note_hole(7);
+    writer.note_hole(9);
+    let holes = writer.holes();
+    assert_eq!((holes.total, holes.first, holes.last), (2, 7, 9));
+    assert!(writer.high_watermark() <= 64 && reader.high_watermark() <= 64);
+
+    let mut lossy = made.market_log_producer().unwrap();
+    let capacity = lossy.capacity();
+    let taken = (0..)
+        .take_while(|sequence| lossy.push(*sequence, b"depth"))
+        .count();
+    assert_eq!((taken, lossy.depth()), (capacity, capacity));
+    assert_eq!((lossy.drops().total, lossy.drops().first), (1, 64));
+    assert_eq!(lossy.high_watermark(), capacity);
+}
