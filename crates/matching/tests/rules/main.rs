@@ -7,7 +7,9 @@ mod support;
 
 mod accounting;
 mod accounting_properties;
+mod conditional;
 mod records;
+mod refusals;
 mod spot_properties;
 mod stops_and_lists;
 mod venue;

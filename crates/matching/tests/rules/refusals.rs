@@ -9,8 +9,7 @@ use market::{
 };
 use matching::{Fees, Output, PlaceOrder, Rejection, SpotBalances, Venue, VenueConfig};
 
-mod support;
-use support::{BTC, NOW, book, money, order, place, venue};
+use crate::support::{BTC, NOW, book, money, order, place, venue};
 
 /// A venue with every filter set around a price of 1,000.
 fn filtered() -> Venue {
