@@ -14,6 +14,6 @@ pub use error_class::{ErrorClass, classify_code, outcome_of};
 pub use reply::{
     RATE_LIMITS_MAX, RateLimitUse, Reply, ReplyError, ReplyId, decode_reply, decode_rest_reply,
 };
+pub(crate) use request::named_order;
 pub use request::{RequestEncoder, Stamp};
-pub(crate) use request::{named_order, place_params};
 pub use request_id::{RequestId, WireRequest};

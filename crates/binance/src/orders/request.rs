@@ -56,12 +56,6 @@ impl RequestEncoder {
         self.logged_on = logged_on;
     }
 
-    /// True when requests go unsigned.
-    #[must_use]
-    pub const fn is_logged_on(&self) -> bool {
-        self.logged_on
-    }
-
     /// Appends `order.place`.
     pub fn place(
         &mut self,
@@ -162,48 +156,6 @@ impl RequestEncoder {
             sequence,
             "session.logon",
             Params::new(),
-            stamp,
-        );
-    }
-
-    /// Appends `account.status` (futures: version 2).
-    pub fn account(&mut self, out: &mut Vec<u8>, sequence: u64, market: Market, stamp: Stamp) {
-        let method = match market {
-            Market::UsdM => "v2/account.status",
-            Market::Spot => "account.status",
-        };
-        self.finish(
-            out,
-            WireRequest::Account,
-            sequence,
-            method,
-            Params::new(),
-            stamp,
-        );
-    }
-
-    /// Appends `v2/account.position` (futures).
-    pub fn positions(&mut self, out: &mut Vec<u8>, sequence: u64, stamp: Stamp) {
-        let params = Params::new();
-        self.finish(
-            out,
-            WireRequest::Positions,
-            sequence,
-            "v2/account.position",
-            params,
-            stamp,
-        );
-    }
-
-    /// Appends `v2/account.balance` (futures).
-    pub fn balances(&mut self, out: &mut Vec<u8>, sequence: u64, stamp: Stamp) {
-        let params = Params::new();
-        self.finish(
-            out,
-            WireRequest::Balances,
-            sequence,
-            "v2/account.balance",
-            params,
             stamp,
         );
     }

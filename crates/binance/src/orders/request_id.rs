@@ -3,7 +3,6 @@
 //! In: kind and sequence. Out: a short text that the reply echoes, and back. Never: an id that is
 //! not ours taken for one.
 
-use market::RequestKind;
 use market::ids::Text;
 
 /// What a request asks for.
@@ -19,12 +18,6 @@ pub enum WireRequest {
     Query,
     /// `session.logon`.
     Logon,
-    /// `account.status`.
-    Account,
-    /// `account.position`.
-    Positions,
-    /// `account.balance`.
-    Balances,
     /// `userDataStream.subscribe` or `userDataStream.subscribe.signature` (spot).
     Subscribe,
 }
@@ -38,15 +31,12 @@ pub struct RequestId {
     pub sequence: u64,
 }
 
-const LETTERS: [(u8, WireRequest); 9] = [
+const LETTERS: [(u8, WireRequest); 6] = [
     (b'p', WireRequest::Place),
     (b'c', WireRequest::Cancel),
     (b'a', WireRequest::Amend),
     (b'q', WireRequest::Query),
     (b'l', WireRequest::Logon),
-    (b's', WireRequest::Account),
-    (b'o', WireRequest::Positions),
-    (b'b', WireRequest::Balances),
     (b'u', WireRequest::Subscribe),
 ];
 
@@ -94,20 +84,6 @@ impl RequestId {
             kind: *kind,
             sequence,
         })
-    }
-}
-
-impl WireRequest {
-    /// The kind that order replies speak of; nothing for requests about the account.
-    #[must_use]
-    pub const fn order_request(self) -> Option<RequestKind> {
-        match self {
-            Self::Place => Some(RequestKind::Place),
-            Self::Cancel => Some(RequestKind::Cancel),
-            Self::Amend => Some(RequestKind::Amend),
-            Self::Query => Some(RequestKind::Query),
-            _ => None,
-        }
     }
 }
 

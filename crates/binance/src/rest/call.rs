@@ -6,7 +6,7 @@
 use crate::orders::Stamp;
 use crate::params::Params;
 use crate::sign::Credentials;
-use market::{CancelOrder, Instrument, Market, NewOrder, TradeId, UtcMs};
+use market::{CancelOrder, Instrument, Market, TradeId, UtcMs};
 
 /// HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,36 +158,6 @@ pub fn open_orders(
     };
     let params = instrument.map_or_else(Params::new, symbol);
     Call::signed(Method::Get, path, weight, params, credentials, stamp)
-}
-
-/// Cancels every open order of one instrument, ours or not.
-#[must_use]
-pub fn cancel_all(instrument: &Instrument, credentials: &Credentials, stamp: Stamp) -> Call {
-    let path = by_market(
-        instrument.market,
-        "/fapi/v1/allOpenOrders",
-        "/api/v3/openOrders",
-    );
-    let params = symbol(instrument);
-    Call::signed(Method::Delete, path, 1, params, credentials, stamp)
-}
-
-/// Places an order; the WebSocket API is the usual way.
-#[must_use]
-pub fn place_order(
-    instrument: &Instrument,
-    order: &NewOrder,
-    credentials: &Credentials,
-    stamp: Stamp,
-) -> Call {
-    let mut params = Params::new();
-    crate::orders::place_params(&mut params, instrument, order);
-    let weight = match instrument.market {
-        Market::UsdM => 0,
-        Market::Spot => 1,
-    };
-    let path = order_path(instrument);
-    Call::signed(Method::Post, path, weight, params, credentials, stamp)
 }
 
 /// Cancels one order by our client id.

@@ -22,9 +22,8 @@ pub use algo::{
 };
 pub use algo::{ListedAlgoOrder, ProtectiveStop, TriggerPrice};
 pub use call::{
-    Call, ListenKeyAction, Method, TRADES_PAGE, TradesFrom, account, balances, cancel_all,
-    cancel_order, depth, exchange_info, listen_key, open_orders, place_order, positions,
-    query_order, time, user_trades,
+    Call, ListenKeyAction, Method, TRADES_PAGE, TradesFrom, account, balances, cancel_order, depth,
+    exchange_info, listen_key, open_orders, positions, query_order, time, user_trades,
 };
 pub use emergency::{
     HeldPosition, Leg, ListedOrder, Lots, cancel_algo_orders, cancel_named_order, cancel_orders_of,

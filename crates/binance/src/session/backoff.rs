@@ -41,12 +41,6 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// Failures in a row.
-    #[must_use]
-    pub const fn failures(&self) -> u32 {
-        self.failures
-    }
-
     /// SplitMix64 over a counter: spread is all that is asked of it.
     const fn jitter(&mut self) -> u64 {
         self.counter = self.counter.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -70,12 +70,6 @@ impl Silence {
         let until = MonoNs(self.0.ban.load(Ordering::Relaxed));
         (now < until).then_some(until)
     }
-
-    /// True when both are the same silence.
-    #[must_use]
-    pub fn is_shared_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
 }
 
 #[cfg(test)]

@@ -128,12 +128,6 @@ impl Book {
         self.instrument
     }
 
-    /// Of which part of the venue.
-    #[must_use]
-    pub fn market(&self) -> Market {
-        self.market
-    }
-
     /// What happened since start-up.
     #[must_use]
     pub fn stats(&self) -> BookStats {

@@ -13,7 +13,7 @@ use crate::hash::RollingHash;
 use market::{CodecError, Reader, Wire, Writer};
 
 const MAGIC: [u8; 8] = *b"FULCRCKP";
-const VERSION: u16 = 14;
+const VERSION: u16 = 15;
 const HEADER_BYTES: usize = 8 + 2 + 8 + 8;
 /// Room for everything but books and orders, which come with their own lengths.
 const PART_BYTES_MAX: usize = 16_384;

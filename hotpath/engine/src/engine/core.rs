@@ -105,8 +105,6 @@ wire_struct! {
         pub unclaimed: u64,
         /// Inputs that were refused because their numbers cannot be.
         pub absurd_inputs: u64,
-        /// Inputs that found no room on their way here.
-        pub inputs_lost: u64,
         /// Orders of an earlier life that came long after it.
         pub late_orders: u8,
         /// Event times above this, in milliseconds of UTC, are looked at: they may be ahead.
@@ -184,7 +182,6 @@ impl Engine {
                 unvalued_since: MonoNs(0),
                 unclaimed: 0,
                 absurd_inputs: 0,
-                inputs_lost: 0,
                 late_orders: 0,
                 event_limit_ms: i64::MAX,
                 events_ahead: 0,
@@ -371,7 +368,7 @@ impl Engine {
             Input::AccountConfig(change) => self.take_account_config(change, emit),
             Input::Listing(report) => self.take_listing(report, emit),
             Input::Income(report) => self.take_income(report, emit),
-            Input::InputsLost(count) => self.inputs_lost(*count, emit),
+            Input::InputsLost(_) => self.inputs_lost(emit),
             Input::WalletMoved(market) => self.wallet_moved(*market, emit),
             _ => {}
         }

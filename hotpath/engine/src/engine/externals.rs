@@ -239,13 +239,6 @@ impl Engine {
         facts.setup.is_none() && !against && !refused
     }
 
-    /// True while nothing of how the instrument is set up keeps it from being traded.
-    #[must_use]
-    pub fn is_set_up(&self, id: InstrumentId) -> bool {
-        let state = self.instruments.get(usize::from(id.0));
-        state.is_some_and(|state| state.facts.setup.is_none())
-    }
-
     /// The part of the exchange's position in an instrument that is not ours.
     #[must_use]
     pub fn opening(&self, id: InstrumentId) -> Quantity {

@@ -312,8 +312,7 @@ impl Engine {
 
     /// Inputs were lost on their way, whatever they told: only the exchange knows it now. Order
     /// replies are missed in their time by themselves; which streams are up is told anew.
-    pub(super) fn inputs_lost<O: Observer>(&mut self, count: u32, emit: &mut Emit<'_, O>) {
-        self.facts.inputs_lost += u64::from(count);
+    pub(super) fn inputs_lost<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {
         // A look of which a part is missing is none.
         self.run = ReconcileRun::default();
         for market in [Market::UsdM, Market::Spot] {

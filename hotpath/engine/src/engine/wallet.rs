@@ -5,13 +5,12 @@
 //! both.
 
 use super::core::Engine;
+use super::emit::Emit;
 use super::reconcile::RECONCILE_CALM_NS;
 use crate::bounds;
 use crate::outbox::Observer;
 use market::record::Record;
 use market::{IncomeKind, IncomeReport, Market, Money, MonoNs, UtcMs};
-
-use super::emit::Emit;
 
 impl Engine {
     /// Books what a trade or funding brought or cost.
