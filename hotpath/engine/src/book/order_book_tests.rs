@@ -8,8 +8,8 @@ use crate::event::SnapshotBegin;
 use market::event::DepthHeader;
 use market::reason::BookReason;
 use market::{
-    BookState, BookTicker, DepthUpdate, InstrumentId, Level, Market, MonoNs, Price, Quantity, Side,
-    UpdateId, UtcMs,
+    BookState, BookTicker, CodecError, DepthUpdate, InstrumentId, Level, Market, MonoNs, Price,
+    Quantity, Side, UpdateId, UtcMs,
 };
 
 pub(super) const ID: InstrumentId = InstrumentId(7);
@@ -320,7 +320,7 @@ fn what_is_held_beside_a_running_book_gives_way_and_is_counted() {
 }
 
 #[test]
-fn a_wider_snapshot_that_crosses_the_book_breaks_it() {
+fn a_wider_snapshot_shows_the_best_that_nobody_knew() {
     let mut book = synced();
     // The best ask goes, and what is beyond the known range is not known to be there.
     differ(&mut book, 11, &[], &[level(1_001, 0), level(1_010, 0)], 1);
@@ -357,4 +357,134 @@ fn a_quiet_call_moves_both_windows() {
     assert_eq!((book.bids.base, book.asks.base), (-1_088, 896));
     book.settle();
     assert_eq!((book.bids.base, book.asks.base), (-1_024, 960));
+}
+
+#[test]
+fn a_wider_snapshot_that_crosses_the_book_breaks_it() {
+    let mut book = synced();
+    differ(&mut book, 11, &[], &[level(1_001, 0), level(1_010, 0)], 1);
+    begin(&mut book, 11, false);
+    book.snapshot_levels(Side::Buy, &[level(1_000, 5), level(990, 5), level(980, 5)]);
+    book.snapshot_levels(Side::Sell, &[level(995, 9), level(1_015, 9)]);
+    assert_eq!(
+        book.state(),
+        BookState::Synced,
+        "unknown levels do not count"
+    );
+    let change = book.snapshot_end(MonoNs(1));
+    assert_eq!(
+        book.state(),
+        BookState::Synced,
+        "995 is within what differences tell"
+    );
+    assert_eq!(book.best_ask(), Some(level(1_015, 9)));
+    assert!(change.top_changed);
+    // A bid beyond the known range of bids, at an ask that stands.
+    let mut book = synced();
+    differ(&mut book, 11, &[level(1_000, 0), level(990, 0)], &[], 1);
+    differ(&mut book, 12, &[], &[level(970, 4)], 1);
+    begin(&mut book, 12, false);
+    book.snapshot_levels(Side::Buy, &[level(980, 9)]);
+    book.snapshot_levels(Side::Sell, &[level(1_010, 5)]);
+    let change = book.snapshot_end(MonoNs(1));
+    let broken = (BookState::Synced, BookState::Stale, BookReason::Crossed);
+    assert_eq!(change.transition, Some(broken));
+    assert!(change.wants_snapshot && change.top_changed);
+}
+
+#[test]
+fn a_wider_snapshot_with_what_is_no_level_leaves_the_running_book_alone() {
+    let mut book = synced();
+    begin(&mut book, 10, false);
+    book.snapshot_levels(Side::Buy, &[level(980, 0)]);
+    assert_eq!(book.snapshot_end(MonoNs(1)), BookChange::default());
+    assert_eq!(book.stats().snapshots_rejected, 1);
+    assert_eq!(
+        (book.state(), book.edge(Side::Buy)),
+        (BookState::Synced, Some(Price(990)))
+    );
+    // The next one is welcome at once.
+    begin(&mut book, 10, false);
+    book.snapshot_levels(Side::Buy, &[level(980, 9)]);
+    book.snapshot_end(MonoNs(1));
+    assert_eq!(
+        (book.stats().refreshes, book.edge(Side::Buy)),
+        (1, Some(Price(980)))
+    );
+}
+
+#[test]
+fn a_wider_snapshot_whose_differences_gave_way_while_it_came_is_rejected() {
+    let mut book = synced();
+    begin(&mut book, 10, false);
+    // The hold takes four: by the fifth, two have gone, and id 10 does not join the rest.
+    for id in 11..=15 {
+        quiet(&mut book, id);
+    }
+    book.snapshot_levels(Side::Buy, &[level(980, 9)]);
+    book.snapshot_end(MonoNs(1));
+    assert_eq!(
+        (book.stats().refreshes, book.stats().snapshots_rejected),
+        (0, 1)
+    );
+    assert_eq!(
+        (book.state(), book.edge(Side::Buy)),
+        (BookState::Synced, Some(Price(990)))
+    );
+}
+
+/// What a book says after its bytes were read back.
+fn read_back(book: &Book) -> Book {
+    let mut bytes = Vec::new();
+    book.save(&mut bytes);
+    let mut next = self::book();
+    assert_eq!(next.load(&bytes), Ok(bytes.len()));
+    let mut again = Vec::new();
+    next.save(&mut again);
+    assert!(bytes == again, "what was loaded is what was saved");
+    next
+}
+
+#[test]
+fn a_checkpoint_in_the_middle_of_a_snapshot_goes_on_where_it_was() {
+    // It arrives.
+    let mut book = book();
+    begin(&mut book, 10, false);
+    book.snapshot_levels(Side::Buy, &[level(1_000, 5)]);
+    let mut next = read_back(&book);
+    for one in [&mut book, &mut next] {
+        one.snapshot_levels(Side::Sell, &[level(1_001, 5)]);
+        assert!(!one.snapshot_end(MonoNs(1)).applied);
+    }
+    // It waits for its first difference.
+    let mut next = read_back(&book);
+    for one in [&mut book, &mut next] {
+        assert!(quiet(one, 10).applied);
+        assert_eq!(one.best_bid(), Some(level(1_000, 5)));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_saved_book_are_refused() {
+    let mut bytes = Vec::new();
+    synced().save(&mut bytes);
+    let load = |bytes: &[u8]| book().load(bytes);
+    let mut other = bytes.clone();
+    other[0] = 77;
+    assert_eq!(load(&other), Err(CodecError::BadDiscriminant(77)));
+    for length in 0..bytes.len() {
+        assert!(load(&bytes[..length]).is_err(), "{length} bytes");
+    }
+    // A smaller book than the one that was saved has no room for its far levels.
+    let mut far = book();
+    let levels: Vec<_> = (0..6).map(|step| level(900 - 100 * step, 5)).collect();
+    let many = BookConfig {
+        far_levels_max: 64,
+        ..config()
+    };
+    let mut large = Book::new(&many, ID, Market::UsdM);
+    snapshot(&mut large, 10, &levels, &[level(1_001, 5)]);
+    bytes.clear();
+    large.save(&mut bytes);
+    assert_eq!(far.load(&bytes), Err(CodecError::TooLong));
 }

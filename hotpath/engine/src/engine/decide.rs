@@ -111,7 +111,10 @@ impl Engine {
         let mut done = Err(None);
         for next in 0..self.actions.len() {
             if !emit.has_room(2) {
-                self.schedule(self.facts.now);
+                // The next step has room again, and nothing else may touch the instrument.
+                let now = self.facts.now;
+                self.assignments[usize::from(assignment)].pauses.wake = now;
+                self.schedule(now);
                 return done;
             }
             match self.actions[next] {

@@ -28,6 +28,18 @@ fn a_flip_closes_one_trade_and_opens_the_next() {
 }
 
 #[test]
+fn a_position_of_nothing_that_is_taken_over_has_cost_nothing() {
+    let mut position = Position::default();
+    position.apply(Side::Buy, Price(100), Quantity(2), Money(3), MonoNs(1));
+    position.adopt(Quantity(0), 77, MonoNs(2));
+    assert_eq!(
+        (position.quantity, position.cost_tick_lots),
+        (Quantity(0), 0)
+    );
+    assert_eq!(position.fees, Money(3), "what was paid stays paid");
+}
+
+#[test]
 fn what_reductions_round_away_comes_out_with_the_last_lot() {
     let mut position = Position::default();
     position.apply(Side::Buy, Price(100), Quantity(2), Money(0), MonoNs(1));

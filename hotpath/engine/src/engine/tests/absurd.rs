@@ -7,7 +7,10 @@ use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
 use market::account::Execution;
 use market::record::Record;
-use market::{BookReason, BookState, Market, OrderState, Price, Quantity, TradeId};
+use market::{
+    AggTrade, BookReason, BookState, InstrumentId, Market, OrderState, Price, Quantity, Side,
+    TradeId, UtcMs,
+};
 
 fn rig() -> Rig {
     Rig::ready(config(
@@ -92,4 +95,42 @@ fn a_list_with_an_absurd_position_is_void() {
     rig.reconcile_until_adopted(&[position(3, 50_000)]);
     assert_eq!(rig.position(), 3);
     assert_eq!(rig.engine.absurd_inputs(), 2);
+}
+
+#[test]
+fn an_absurd_trade_of_either_kind_is_refused() {
+    let mut rig = rig();
+    rig.trade(i64::MAX, 1);
+    assert_eq!(rig.engine.absurd_inputs(), 1);
+    let told = |price| {
+        Input::AggTrade(AggTrade {
+            instrument: ID,
+            aggregate_id: TradeId(1),
+            price: Price(price),
+            quantity: Quantity(1),
+            first_trade_id: TradeId(1),
+            last_trade_id: TradeId(1),
+            aggressor: Side::Buy,
+            transaction_time: UtcMs(1),
+            event_time: UtcMs(1),
+        })
+    };
+    for (price, refused) in [(500_000, 1), (0, 2), (i64::MIN, 3)] {
+        rig.send(told(price));
+        assert_eq!(rig.engine.absurd_inputs(), refused, "{price}");
+    }
+}
+
+#[test]
+fn a_frame_that_cannot_be_read_makes_its_book_stale_until_a_snapshot() {
+    let mut rig = rig();
+    rig.send(Input::ParseFailure(InstrumentId(9)));
+    assert_eq!(rig.take(), [], "nobody's book");
+    rig.send(Input::ParseFailure(ID));
+    let page = rig.engine.instrument_page(ID);
+    assert_eq!(page.book_state, BookState::Stale);
+    assert_eq!(book_reason(&rig), Some(BookReason::ParseError));
+    // The next difference asks for a snapshot, and nothing is opened meanwhile.
+    rig.book(500_000, 40, 10);
+    assert_eq!(rig.take(), [Request::Snapshot(ID)]);
 }

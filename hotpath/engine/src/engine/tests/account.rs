@@ -4,6 +4,7 @@
 
 use super::rig::{ID, Rig, WALLET, config, dummy, imbalance, instrument, position};
 use crate::event::{Command, StreamKind};
+use crate::risk::Cooldown;
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
 use market::account::OpenOrderReport;
@@ -11,7 +12,7 @@ use market::record::{KillAct, KillStep, Record};
 use market::{
     ClientOrderId, DenialCode, ExchangeOrderId, InstrumentId, Market, Money, NewOrder, NonAction,
     OrderState, OrderType, Price, Quantity, Rate, Side, StateReason, Symbol, TimeInForce,
-    TradingState,
+    TradingState, UtcMs,
 };
 
 fn taker() -> ImbalanceParameters {
@@ -445,4 +446,55 @@ fn profit_fees_and_wallet_add_up() {
     assert_eq!(page.fees, fee(500_001) + fee(501_002));
     assert_eq!(page.wallet, WALLET + page.realized - page.fees);
     assert_eq!(page.equity, page.wallet);
+}
+
+#[test]
+fn a_journal_that_fills_ends_entries_and_then_everything_until_it_is_drained() {
+    let mut rig = rig();
+    for (permille, expected) in [
+        (740, TradingState::Active),
+        (760, TradingState::Reducing),
+        (1_000, TradingState::Halted),
+        (100, TradingState::Active),
+    ] {
+        rig.send(Input::JournalLevel(permille));
+        assert_eq!(state(&rig), expected, "{permille}");
+    }
+}
+
+#[test]
+fn an_instrument_that_rests_after_a_stop_of_an_earlier_life_opens_nothing_until_then() {
+    let mut rig = rig();
+    let until = UtcMs(rig.utc_ms() + 5_000);
+    for instrument in [InstrumentId(9), ID] {
+        rig.send(Input::Cooldown(Cooldown { instrument, until }));
+    }
+    // One that ends sooner does not shorten it.
+    let sooner = UtcMs(rig.utc_ms() + 1_000);
+    rig.send(Input::Cooldown(Cooldown {
+        instrument: ID,
+        until: sooner,
+    }));
+    rig.pass_ms(4_000);
+    rig.book(500_000, 40, 10);
+    assert_eq!(rig.placed(), []);
+    assert_eq!(denials(&rig), [DenialCode::StopCooldown]);
+    rig.pass_ms(2_000);
+    rig.book(500_000, 41, 10);
+    rig.place_one();
+}
+
+#[test]
+fn what_a_person_holds_on_spot_is_not_flattened() {
+    let parameters = imbalance(taker());
+    let mut rig = Rig::ready(config(Market::Spot, &[parameters]));
+    rig.command(Command::Flatten);
+    rig.pass_ms(2_000);
+    assert_eq!(rig.placed(), []);
+}
+
+#[test]
+fn before_the_first_wallet_a_drawdown_is_nothing() {
+    let rig = Rig::fresh(config(Market::UsdM, &[imbalance(taker())]));
+    assert_eq!(rig.engine.account_page().drawdown, Rate(0));
 }

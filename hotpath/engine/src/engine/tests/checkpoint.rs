@@ -95,6 +95,8 @@ fn a_checkpoint_that_does_not_fit_is_refused_with_the_reason() {
     Rig::ready(two_strategies()).engine.save(&mut bytes);
     let load = |bytes: &[u8]| Engine::load(two_strategies(), bytes).err();
     assert_eq!(load(b"nothing"), Some(CheckpointError::NotACheckpoint));
+    let zeros = vec![0; bytes.len()];
+    assert_eq!(load(&zeros), Some(CheckpointError::NotACheckpoint));
     assert_eq!(
         load(&bytes[..bytes.len() - 1]),
         Some(CheckpointError::Length)

@@ -3,7 +3,7 @@
 //! In: reports, marks, orders. Out: denials, reservations. Never: a look at a control by itself;
 //! those are in `risk/tests.rs`.
 
-use super::rig::{ID, MS, Rig, WALLET, config, imbalance};
+use super::rig::{ID, MS, Rig, WALLET, config, imbalance, position};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{EngineConfig, Input};
 use market::account::{LiquidationReport, MarginReport, ReplyOutcome, RequestKind, VenueReport};
@@ -287,4 +287,71 @@ fn what_spot_holdings_have_cost_has_left_the_wallet_and_not_the_account() {
     rig.send(Input::ReconcileEnd);
     let after = rig.engine.account_page().equity;
     assert_eq!(after, before);
+}
+
+#[test]
+fn a_margin_that_a_look_tells_holds_what_the_look_found() {
+    let told = |market, asset: &str| {
+        Input::Margin(MarginReport {
+            market,
+            asset: Asset::new(asset.as_bytes()).unwrap(),
+            available: Money::from_whole(300),
+            balance: WALLET,
+            maintenance: Money::ZERO,
+        })
+    };
+    let mut rig = taker();
+    rig.send(told(Market::UsdM, "BNB"));
+    let available = |rig: &Rig| {
+        rig.engine
+            .account_view_for_tests(&rig.some_order())
+            .available
+    };
+    assert_eq!(available(&rig), None, "of another asset");
+    // A look finds a position that nobody told of: it is in the margin that this look told.
+    rig.pass_ms(61_000);
+    rig.forget();
+    let held = position(19, 500_001);
+    for _ in 0..20 {
+        rig.clock();
+        rig.send(Input::ReconcileBegin);
+        rig.send(told(Market::UsdM, "USDT"));
+        rig.send(Input::TradesListed(ID));
+        rig.send(Input::Position(held));
+        rig.send(Input::Balance(BalanceReport {
+            asset: Asset::new(b"USDT").unwrap(),
+            wallet: WALLET,
+            event_time: UtcMs(1),
+        }));
+        rig.send(Input::ReconcileEnd);
+        if rig.position() == 19 {
+            break;
+        }
+        rig.pass_ms(300);
+        rig.forget();
+    }
+    assert_eq!(rig.position(), 19, "taken over");
+    assert_eq!(available(&rig), Some(Money::from_whole(300)));
+}
+
+#[test]
+fn spot_pays_the_whole_of_what_was_bought_since() {
+    let parameters = ImbalanceParameters {
+        entry: EntryStyle::Taker,
+        ..ImbalanceParameters::default()
+    };
+    let mut rig = Rig::ready(config(Market::Spot, &[imbalance(parameters)]));
+    rig.send(Input::Margin(MarginReport {
+        market: Market::Spot,
+        asset: Asset::new(b"USDT").unwrap(),
+        available: Money::from_whole(2_000),
+        balance: WALLET,
+        maintenance: Money::ZERO,
+    }));
+    rig.book(500_000, 40, 10);
+    let entry = rig.place_one();
+    let cost = rig.engine.reserved_exposure();
+    assert!(entry.quantity.0 > 0 && cost > Money::from_whole(900));
+    let view = rig.engine.account_view_for_tests(&rig.some_order());
+    assert_eq!(view.available, Some(Money::from_whole(2_000) - cost));
 }

@@ -4,13 +4,13 @@
 //! Never: a look inside.
 
 use super::rig::{ID, Rig, config, imbalance, instrument};
-use crate::event::Input;
+use crate::event::{Command, Input};
 use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Engine, EngineConfig};
 use market::record::Record;
 use market::{
     DenialCode, Filters, InstrumentStatus, ListingFault, ListingReport, Market, Money, OrderState,
-    Quantity,
+    Quantity, Side,
 };
 
 fn taker() -> EngineConfig {
@@ -161,4 +161,37 @@ fn a_checkpoint_keeps_what_is_listed_under_the_configuration_of_the_start() {
     rig.forget();
     rig.book(500_000, 40, 10);
     assert_eq!(denials(&rig), [DenialCode::InstrumentNotTradable]);
+}
+
+#[test]
+fn what_is_more_than_one_order_may_have_is_not_opened_and_closed_in_parts() {
+    let most = |lots| {
+        let filters = Filters {
+            quantity_max: Quantity(lots),
+            ..instrument(Market::UsdM).filters
+        };
+        Input::Listing(report(InstrumentStatus::Trading, filters))
+    };
+    let mut rig = Rig::ready(taker());
+    // The entry that is configured is more than one order may have.
+    rig.send(most(15));
+    rig.book(500_000, 40, 10);
+    assert_eq!(rig.placed(), []);
+    assert_eq!(denials(&rig), [DenialCode::FilterLot]);
+    rig.send(most(19));
+    rig.pass_ms(1_000);
+    rig.book(500_000, 41, 10);
+    let entry = rig.place_one();
+    rig.fill_all(&entry, 500_001);
+    rig.forget();
+    // The limit falls while we hold more: the exit goes in parts.
+    rig.send(most(10));
+    rig.command(Command::Flatten);
+    let exit = rig.placed().pop().expect("an exit");
+    assert_eq!((exit.quantity, exit.side), (Quantity(10), Side::Sell));
+    rig.fill_all(&exit, 500_000);
+    rig.pass_ms(1_000);
+    rig.book(500_000, 42, 10);
+    let rest = rig.placed().pop().expect("the rest");
+    assert_eq!((rest.quantity, rest.reduce_only), (Quantity(9), true));
 }

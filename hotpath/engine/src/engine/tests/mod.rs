@@ -20,6 +20,7 @@ mod lists;
 mod looks;
 mod orders;
 mod properties;
+mod rare;
 mod reconcile;
 pub(super) mod rig;
 mod second_instance;

@@ -487,6 +487,14 @@ fn our_stop_closes_ours_beside_an_ignored_position_however_its_trade_is_told() {
         rig.fill_with_id(&triggered, lots, 494_990, lots, 61);
         assert_eq!((rig.position(), rig.engine.opening(ID).0), left);
     }
+    // What somebody else buys there is theirs, too.
+    let (mut rig, _) = ours();
+    let theirs = NewOrder {
+        quantity: Quantity(5),
+        ..rig.some_order()
+    };
+    rig.fill_with_id(&theirs, 5, 495_000, 5, 62);
+    assert_eq!((rig.position(), rig.engine.opening(ID).0), (19, 13));
     // A list has the number of the order that it became.
     let (mut rig, target) = ours();
     rig.send(Input::Protection(stop));

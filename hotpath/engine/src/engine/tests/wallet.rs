@@ -5,13 +5,15 @@
 
 use super::lists::report;
 use super::looks::{both_markets, patient};
-use super::rig::{ID, Rig, WALLET, instrument, position};
+use super::rig::{ID, Rig, WALLET, config, imbalance, instrument, position, update};
+use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Input, Request};
+use market::account::Execution;
 use market::ids::Asset;
 use market::record::Record;
 use market::{
-    BalanceReport, Breaker, IncomeKind, IncomeReport, InstrumentId, Market, Money, TradeId,
-    TradingState, UtcMs,
+    BalanceReport, Breaker, IncomeKind, IncomeReport, InstrumentId, Liquidity, Market, Money,
+    OrderState, Price, Rate, TradeId, TradingState, UtcMs,
 };
 
 const SPOT: InstrumentId = InstrumentId(1);
@@ -223,5 +225,32 @@ fn the_profit_of_one_market_is_no_part_of_the_wallet_of_the_other() {
             doubt(&mut rig, id, if id == ID { 99_950 } else { 1_000 });
             assert_eq!(shown(&rig), (usdt(100_950), usdt(-50)), "{id:?}");
         }
+    }
+}
+
+#[test]
+fn a_fee_in_a_third_asset_costs_what_the_configured_rate_says() {
+    let parameters = ImbalanceParameters {
+        entry: EntryStyle::Taker,
+        ..ImbalanceParameters::default()
+    };
+    let mut config = config(Market::UsdM, &[imbalance(parameters)]);
+    (config.fees.maker, config.fees.taker) = (Rate(20_000), Rate(50_000));
+    for (liquidity, rate) in [(Liquidity::Maker, 20_000), (Liquidity::Taker, 50_000)] {
+        let mut rig = Rig::ready(config.clone());
+        rig.book(500_000, 40, 10);
+        let entry = rig.place_one();
+        let lots = entry.quantity;
+        let mut told = update(&entry, Execution::Trade, OrderState::Filled, lots.0);
+        told.last_quantity = lots;
+        told.last_price = Price(500_001);
+        told.trade_id = TradeId(77);
+        told.liquidity = liquidity;
+        told.commission = Money::from_whole(3);
+        told.commission_asset = Asset::new(b"BNB").unwrap();
+        rig.send(Input::OrderUpdate(told));
+        let paid = instrument(Market::UsdM).notional(Price(500_001), lots);
+        let page = rig.engine.account_page();
+        assert_eq!(page.fees, paid.times(Rate(rate)), "{liquidity:?}");
     }
 }
