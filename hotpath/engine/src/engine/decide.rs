@@ -177,7 +177,10 @@ impl Engine {
         let live_exit = live(is_exit).is_some();
         let latched_off = self.is_latched_off(self.assignments[usize::from(assignment)].strategy);
         let one = &mut self.assignments[usize::from(assignment)];
-        let instrument = &self.config.instruments[usize::from(one.instrument.0)];
+        let index = usize::from(one.instrument.0);
+        let instrument = &self.config.instruments[index];
+        let listing = self.instruments[index].facts.listing.as_ref();
+        let filters = listing.map_or(&instrument.filters, |now| &now.filters);
         let link = &self.links[instrument.market as usize];
         let entries = if self.trading.state != TradingState::Active {
             Err(NonAction::NotActive)
@@ -193,6 +196,7 @@ impl Engine {
         let context = Context {
             now: self.facts.now,
             instrument,
+            filters,
             signal: view.signal,
             top: view.top,
             mark: view.mark,

@@ -6,15 +6,17 @@
 use crate::position::Position;
 use crate::signal::{Signal, Top};
 use market::units::ONE;
-use market::{Instrument, Market, Money, MonoNs, NonAction, Price, Quantity, Rate, Side};
+use market::{Filters, Instrument, Market, Money, MonoNs, NonAction, Price, Quantity, Rate, Side};
 
 /// The world as one strategy on one instrument sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Engine time.
     pub now: MonoNs,
-    /// The instrument.
+    /// The instrument as the configuration has it. Its filters are those of the start.
     pub instrument: &'a Instrument,
+    /// Its filters as the exchange lists them now.
+    pub filters: &'a Filters,
     /// The signal, or why there is none.
     pub signal: Result<Signal, NonAction>,
     /// The fresh touch of a usable book, though perhaps not a deep one.
@@ -80,7 +82,7 @@ impl Context<'_> {
         if magnitude.is_zero() || self.instrument.market != Market::Spot {
             return false;
         }
-        let filters = &self.instrument.filters;
+        let filters = self.filters;
         let side = if self.position.quantity.0 > 0 {
             Side::Sell
         } else {
@@ -95,7 +97,7 @@ impl Context<'_> {
     /// `quantity` cut to what one order may have.
     #[must_use]
     pub fn cut(&self, quantity: Quantity) -> Quantity {
-        match self.instrument.filters.quantity_max {
+        match self.filters.quantity_max {
             Quantity(0) => quantity,
             most => quantity.min(most),
         }

@@ -9,8 +9,8 @@ use crate::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use crate::{Engine, EngineConfig};
 use market::record::Record;
 use market::{
-    DenialCode, Filters, InstrumentStatus, ListingFault, ListingReport, Market, Money, OrderState,
-    Quantity, Side,
+    DenialCode, Filters, InstrumentStatus, ListingFault, ListingReport, Market, Money, NonAction,
+    OrderState, Price, Quantity, Side,
 };
 
 fn taker() -> EngineConfig {
@@ -95,28 +95,31 @@ fn a_life_that_starts_in_a_halt_trades_once_it_is_over() {
 }
 
 #[test]
-fn filters_of_now_judge_the_next_order() {
+fn filters_of_now_shape_and_judge_the_next_order() {
     let mut rig = Rig::ready(taker());
+    let usual = instrument(Market::UsdM).filters;
+    let mut next = |filters: Filters, lots| {
+        rig.forget();
+        rig.send(Input::Listing(report(InstrumentStatus::Trading, filters)));
+        rig.pass_ms(1_000);
+        rig.book(500_000, lots, 10);
+        (rig.placed().len(), denials(&rig), rig.last_reason())
+    };
+    // The strategy knows what the exchange takes.
     let higher = Filters {
         notional_min: Money::from_whole(4_999),
-        ..instrument(Market::UsdM).filters
+        ..usual
     };
-    rig.send(Input::Listing(report(InstrumentStatus::Trading, higher)));
-    rig.book(500_000, 40, 10);
-    assert_eq!(denials(&rig), [DenialCode::NotionalBelowMinimum]);
-    rig.forget();
-    let fewer = Filters {
-        quantity_max: Quantity(3),
-        ..instrument(Market::UsdM).filters
+    let small = Some(NonAction::SizeTooSmall);
+    assert_eq!(next(higher, 40), (0, vec![], small));
+    // And risk judges what it is not to know.
+    let lower = Filters {
+        price_max: Price(400_000),
+        ..usual
     };
-    rig.send(Input::Listing(report(InstrumentStatus::Trading, fewer)));
-    rig.pass_ms(1_000);
-    rig.book(500_000, 41, 10);
-    assert_eq!(denials(&rig), [DenialCode::FilterLot]);
-    rig.send(listed(InstrumentStatus::Trading));
-    rig.pass_ms(1_000);
-    rig.book(500_000, 42, 10);
-    rig.place_one();
+    let (placed, denied, _) = next(lower, 41);
+    assert_eq!((placed, denied.last()), (0, Some(&DenialCode::FilterPrice)));
+    assert_eq!(next(usual, 42).0, 1);
 }
 
 #[test]
@@ -164,7 +167,7 @@ fn a_checkpoint_keeps_what_is_listed_under_the_configuration_of_the_start() {
 }
 
 #[test]
-fn what_is_more_than_one_order_may_have_is_not_opened_and_closed_in_parts() {
+fn entries_and_exits_are_cut_to_what_one_order_may_have_now() {
     let most = |lots| {
         let filters = Filters {
             quantity_max: Quantity(lots),
@@ -173,25 +176,27 @@ fn what_is_more_than_one_order_may_have_is_not_opened_and_closed_in_parts() {
         Input::Listing(report(InstrumentStatus::Trading, filters))
     };
     let mut rig = Rig::ready(taker());
-    // The entry that is configured is more than one order may have.
     rig.send(most(15));
     rig.book(500_000, 40, 10);
-    assert_eq!(rig.placed(), []);
-    assert_eq!(denials(&rig), [DenialCode::FilterLot]);
-    rig.send(most(19));
-    rig.pass_ms(1_000);
-    rig.book(500_000, 41, 10);
+    assert_eq!(rig.place_one().quantity, Quantity(15), "of 19");
+    // The limit falls while we get more: exits go in parts.
+    let mut rig = Rig::ready(taker());
+    rig.book(500_000, 40, 10);
     let entry = rig.place_one();
-    rig.fill_all(&entry, 500_001);
-    rig.forget();
-    // The limit falls while we hold more: the exit goes in parts.
     rig.send(most(10));
+    rig.fill_all(&entry, 500_001);
+    let target = rig.place_one();
+    assert_eq!((target.quantity, target.reduce_only), (Quantity(10), true));
+    rig.confirm(&target);
+    rig.forget();
     rig.command(Command::Flatten);
     let exit = rig.placed().pop().expect("an exit");
     assert_eq!((exit.quantity, exit.side), (Quantity(10), Side::Sell));
+    rig.end(&target, OrderState::Canceled, 0);
     rig.fill_all(&exit, 500_000);
     rig.pass_ms(1_000);
-    rig.book(500_000, 42, 10);
+    rig.book(500_000, 41, 10);
     let rest = rig.placed().pop().expect("the rest");
     assert_eq!((rest.quantity, rest.reduce_only), (Quantity(9), true));
+    assert_eq!(denials(&rig), []);
 }

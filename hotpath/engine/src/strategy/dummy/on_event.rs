@@ -80,7 +80,7 @@ impl Dummy {
         };
         let price = moved(touch, self.parameters.distance, side.opposite());
         let instrument = context.instrument;
-        let filters = &instrument.filters;
+        let filters = context.filters;
         let notional = context.sized(self.parameters.order_notional);
         let wanted = instrument.quantity_for(price, notional);
         let mut least = instrument.quantity_for(price, filters.notional_min);

@@ -272,7 +272,7 @@ impl Imbalance {
 }
 
 fn is_too_small(context: &Context<'_>, price: Price, quantity: Quantity) -> bool {
-    let filters = &context.instrument.filters;
+    let filters = context.filters;
     quantity.0 <= 0
         || quantity < filters.quantity_min
         || context.instrument.notional(price, quantity) < filters.notional_min
