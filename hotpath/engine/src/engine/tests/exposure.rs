@@ -355,3 +355,16 @@ fn spot_pays_the_whole_of_what_was_bought_since() {
     let view = rig.engine.account_view_for_tests(&rig.some_order());
     assert_eq!(view.available, Some(Money::from_whole(2_000) - cost));
 }
+
+#[test]
+fn a_margin_that_is_due_on_a_balance_of_nothing_trips_the_breaker() {
+    let mut rig = taker();
+    rig.send(Input::Margin(MarginReport {
+        market: Market::UsdM,
+        asset: Asset::new(b"USDT").unwrap(),
+        available: Money::ZERO,
+        balance: Money::ZERO,
+        maintenance: Money::from_whole(5),
+    }));
+    assert_ne!(rig.engine.tripped(), 0);
+}
