@@ -2,6 +2,7 @@
 //!
 //! In: arguments. Out: a verb, and where the socket is. Never: a secret among them.
 
+use super::config::ConfigVerb;
 use super::{Failure, failure};
 use clap::{Parser, Subcommand, ValueEnum};
 use operator::{Request, SOCKET, StopPolicy};
@@ -22,7 +23,7 @@ pub(super) struct Arguments {
         default_value = CONFIG,
         global = true
     )]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     /// Where state lives, as the hot path has it.
     #[arg(
         long,
@@ -112,6 +113,11 @@ pub(super) enum Verb {
         #[arg(long, value_name = "FILE")]
         operator_key: PathBuf,
     },
+    /// A first configuration file, its check, what holds, what differs.
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
     /// Makes an operator's key and prints the line for the configuration.
     OperatorKey {
         /// The private key's file, which must not be there yet.
@@ -174,7 +180,10 @@ impl Verb {
                 keep_positions: *keep_positions,
                 reason: reason.clone(),
             },
-            Self::Drill { .. } | Self::Reset { .. } | Self::OperatorKey { .. } => return None,
+            Self::Drill { .. }
+            | Self::Reset { .. }
+            | Self::Config { .. }
+            | Self::OperatorKey { .. } => return None,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! conventions. Never: a need for control to be alive; it talks to the hot path itself.
 
 mod arguments;
+mod config;
 mod connection;
 mod drill;
 mod key;
@@ -21,6 +22,7 @@ mod exit {
     pub(super) const FAILURE: u8 = 1;
     pub(super) const EXCHANGE_UNAVAILABLE: u8 = 69;
     pub(super) const TEMPORARY: u8 = 75;
+    pub(super) const BAD_CONFIGURATION: u8 = 78;
 }
 
 /// How long the command line waits for a kill to be verified.
@@ -47,6 +49,9 @@ pub fn run() -> ExitCode {
 fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
     if let Verb::OperatorKey { out } = &arguments.verb {
         return key::make(out);
+    }
+    if let Verb::Config { verb } = &arguments.verb {
+        return config::run(verb, &arguments.config, arguments.json);
     }
     let mut connection = Connection::open(&arguments.socket()?)?;
     match &arguments.verb {

@@ -4,6 +4,7 @@
 //! Never: ticks and lots; those belong to instruments, which only the exchange knows.
 
 use crate::emergency::EmergencySettings;
+use crate::keys::{Catalogue, Key};
 use crate::limits::Ceilings;
 use crate::market_data::MarketDataSettings;
 use crate::paper::PaperSettings;
@@ -28,6 +29,18 @@ pub enum Mode {
     Testnet,
     /// Real money.
     Live,
+}
+
+impl Mode {
+    /// As files and the ledger write it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Testnet => "testnet",
+            Self::Live => "live",
+        }
+    }
 }
 
 /// How bytes reach the engine.
@@ -251,16 +264,25 @@ impl Settings {
         text: &str,
         ceilings: &Ceilings,
     ) -> Result<Self, SettingsError> {
+        Ok(Self::catalogue(file, text, ceilings)?.0)
+    }
+
+    /// Checks the text of a file, and lists every key of it with its form, default and value.
+    ///
+    /// # Errors
+    /// [`SettingsError`] shows every problem with its line.
+    pub fn catalogue(
+        file: &str,
+        text: &str,
+        ceilings: &Ceilings,
+    ) -> Result<(Self, Vec<Key>), SettingsError> {
         let document = parse(file, text)?;
         let mut problems = Vec::new();
-        let settings = check_root(
-            text,
-            Section::root(text, document.as_table()),
-            ceilings,
-            &mut problems,
-        );
+        let catalogue = Catalogue::new();
+        let root = Section::root(text, document.as_table(), catalogue.clone());
+        let settings = check_root(text, root, ceilings, &mut problems);
         if problems.is_empty() {
-            return Ok(settings);
+            return Ok((settings, catalogue.take()));
         }
         problems.sort_by_key(|one| one.line);
         Err(SettingsError::Invalid {
@@ -406,11 +428,11 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
         ("ignore", ExternalOrders::Ignore),
         ("cancel", ExternalOrders::Cancel),
     ];
-    let core = section.whole("engine_core", u64::MAX, (0, 1_023), problems);
+    let core = section.whole_if_any("engine_core", (0, 1_023), problems);
     let settings = HotPathSettings {
         hot_io: section.word("hot_io", HotIo::Inline, &ways, problems),
         hot_tls: section.word("hot_tls", HotTls::Rustls, &makers, problems),
-        engine_core: (core != u64::MAX).then_some(core as usize),
+        engine_core: core.map(|core| core as usize),
         engine_wait: section.word("engine_wait", EngineWait::Spin, &waits, problems),
         checkpoint_minutes: section.whole("checkpoint_minutes", 10, (1, 1_440), problems),
         rehearse_every_us: section.whole("rehearse_every_us", 1_000, (0, 1_000_000), problems),

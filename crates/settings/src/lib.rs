@@ -7,12 +7,15 @@
 
 mod checked;
 mod emergency;
+mod keys;
 pub mod limits;
 mod market_data;
 mod paper;
 mod protective_stop;
 mod risk;
+mod schema;
 mod strategies;
+mod template;
 mod venue;
 mod written;
 
@@ -22,20 +25,25 @@ pub use checked::{
     Settings, SetupSettings,
 };
 pub use emergency::{EmergencySettings, RestartPolicy, StopPolicy};
+pub use keys::{Form, Key};
 pub use limits::{Ceilings, LIMITS, Limit};
 pub use market_data::MarketDataSettings;
 pub use paper::PaperSettings;
 pub use protective_stop::{ProtectiveStopSettings, StopTrigger};
 pub use risk::{Frequency, InForce, RiskSettings};
+pub use schema::json_schema;
 pub use strategies::{
     DummySettings, EntryStyle, FlipPolicy, ImbalanceSettings, PartialEntry, StrategyKind,
     StrategySettings,
 };
+pub use template::{TEMPLATE, comments, every_key, profile};
 pub use venue::VenueSettings;
 pub use written::{Problem, SettingsError};
 
 #[cfg(test)]
 mod controls_document;
+#[cfg(test)]
+mod reference_document;
 #[cfg(test)]
 mod runbook_document;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! In: `ceilings.toml`, which only root writes. Out: bounds that neither the configuration nor a
 //! command passes. Never: a limit without a ceiling; without a file the table's own range holds.
 
+use crate::keys::Catalogue;
 use crate::written::{Problem, Section, SettingsError, parse};
 use std::path::Path;
 
@@ -234,7 +235,7 @@ impl Ceilings {
     pub fn check(file: &str, text: &str) -> Result<Self, SettingsError> {
         let document = parse(file, text)?;
         let mut problems = Vec::new();
-        let mut root = Section::root(text, document.as_table());
+        let mut root = Section::root(text, document.as_table(), Catalogue::default());
         let mut section = root.section("risk", &mut problems);
         let values = LIMITS
             .iter()

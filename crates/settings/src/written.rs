@@ -3,6 +3,7 @@
 //! In: TOML text. Out: typed values by key, and problems with their line. Never: an early exit
 //! at the first problem, a number that passes through a float where it is money.
 
+use crate::keys::{Catalogue, Form, Key};
 use market::decimal::parse_decimal;
 use std::collections::BTreeSet;
 use toml_edit::{Document, Item, Table, TableLike};
@@ -74,6 +75,7 @@ pub(crate) struct Section<'a> {
     table: Option<&'a dyn TableLike>,
     line: usize,
     known: BTreeSet<String>,
+    catalogue: Catalogue,
 }
 
 /// The whole file, parsed.
@@ -85,14 +87,15 @@ pub(crate) fn parse<'a>(file: &str, text: &'a str) -> Result<Document<&'a str>, 
 }
 
 impl<'a> Section<'a> {
-    /// The root table.
-    pub(crate) fn root(text: &'a str, table: &'a Table) -> Self {
+    /// The root table, whose keys are noted in `catalogue`.
+    pub(crate) fn root(text: &'a str, table: &'a Table, catalogue: Catalogue) -> Self {
         Self {
             text,
             path: String::new(),
             table: Some(table),
             line: 1,
             known: BTreeSet::new(),
+            catalogue,
         }
     }
 
@@ -104,6 +107,7 @@ impl<'a> Section<'a> {
             table: None,
             line: 0,
             known: BTreeSet::new(),
+            catalogue: Catalogue::default(),
         }
     }
 
@@ -131,6 +135,7 @@ impl<'a> Section<'a> {
             table,
             line,
             known: BTreeSet::new(),
+            catalogue: self.catalogue.clone(),
         }
     }
 
@@ -155,12 +160,14 @@ impl<'a> Section<'a> {
                     .span()
                     .map_or(0, |span| line_at(self.text, span.start)),
                 known: BTreeSet::new(),
+                catalogue: self.catalogue.clone(),
             })
             .collect()
     }
 
     /// Text, or `default`.
     pub(crate) fn text(&mut self, key: &str, default: &str, problems: &mut Vec<Problem>) -> String {
+        self.note(key, Form::Text, Some(quoted(default)));
         match self.item(key) {
             None => default.to_string(),
             Some(item) => item.as_str().map(str::to_string).unwrap_or_else(|| {
@@ -180,17 +187,22 @@ impl<'a> Section<'a> {
                 allowed: "text in quotes (the key is required)".to_string(),
             });
         }
-        self.text(key, "", problems)
+        let text = self.text(key, "", problems);
+        self.catalogue.require(&self.name(key));
+        text
     }
 
     /// One word of a closed list, or `default`.
-    pub(crate) fn word<T: Copy>(
+    pub(crate) fn word<T: Copy + PartialEq>(
         &mut self,
         key: &str,
         default: T,
         words: &[(&str, T)],
         problems: &mut Vec<Problem>,
     ) -> T {
+        let usual = words.iter().find(|(_, value)| *value == default);
+        let form = Form::Words(words.iter().map(|(word, _)| (*word).to_string()).collect());
+        self.note(key, form, usual.map(|(word, _)| quoted(word)));
         let Some(item) = self.item(key) else {
             return default;
         };
@@ -208,6 +220,7 @@ impl<'a> Section<'a> {
 
     /// True or false, or `default`.
     pub(crate) fn flag(&mut self, key: &str, default: bool, problems: &mut Vec<Problem>) -> bool {
+        self.note(key, Form::Flag, Some(default.to_string()));
         let Some(item) = self.item(key) else {
             return default;
         };
@@ -222,26 +235,42 @@ impl<'a> Section<'a> {
         &mut self,
         key: &str,
         default: u64,
-        (low, high): (u64, u64),
+        range: (u64, u64),
         problems: &mut Vec<Problem>,
     ) -> u64 {
-        let Some(item) = self.item(key) else {
-            return default;
-        };
-        match item
+        let (low, high) = range;
+        self.note(key, Form::Whole { low, high }, Some(default.to_string()));
+        self.read_whole(key, range, problems).unwrap_or(default)
+    }
+
+    /// A whole number from `low` to `high`, or nothing.
+    pub(crate) fn whole_if_any(
+        &mut self,
+        key: &str,
+        range: (u64, u64),
+        problems: &mut Vec<Problem>,
+    ) -> Option<u64> {
+        let (low, high) = range;
+        self.note(key, Form::Whole { low, high }, None);
+        self.read_whole(key, range, problems)
+    }
+
+    fn read_whole(
+        &mut self,
+        key: &str,
+        (low, high): (u64, u64),
+        problems: &mut Vec<Problem>,
+    ) -> Option<u64> {
+        let item = self.item(key)?;
+        let value = item
             .as_integer()
-            .and_then(|value| u64::try_from(value).ok())
-        {
-            Some(value) if (low..=high).contains(&value) => value,
-            _ => {
-                problems.push(self.problem(
-                    key,
-                    item,
-                    &format!("a whole number from {low} to {high}"),
-                ));
-                default
-            }
+            .and_then(|value| u64::try_from(value).ok());
+        let fits = value.filter(|value| (low..=high).contains(value));
+        if fits.is_none() {
+            let allowed = format!("a whole number from {low} to {high}");
+            problems.push(self.problem(key, item, &allowed));
         }
+        fits
     }
 
     /// An exact decimal in units of 1e-8 from `low` to `high` (texts), or `default` (a text). The
@@ -255,6 +284,11 @@ impl<'a> Section<'a> {
     ) -> i64 {
         let exact = |text: &str| parse_decimal(text.as_bytes(), 8);
         let fallback = exact(default).expect("defaults are decimals");
+        let form = Form::Decimal {
+            low: low.to_string(),
+            high: high.to_string(),
+        };
+        self.note(key, form, Some(default.to_string()));
         let Some(item) = self.item(key) else {
             return fallback;
         };
@@ -275,6 +309,7 @@ impl<'a> Section<'a> {
 
     /// A list of texts; empty when absent.
     pub(crate) fn texts(&mut self, key: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+        self.note(key, Form::Texts, Some("[]".to_string()));
         let Some(item) = self.item(key) else {
             return Vec::new();
         };
@@ -319,6 +354,20 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Tells the catalogue of a key.
+    fn note(&mut self, key: &str, form: Form, default: Option<String>) {
+        let written = self.item(key).map(|item| self.written(item));
+        let usual = default.clone().unwrap_or_default();
+        self.catalogue.note(Key {
+            path: self.name(key),
+            form,
+            default,
+            required: false,
+            is_written: written.is_some(),
+            value: written.unwrap_or(usual),
+        });
+    }
+
     fn item(&mut self, key: &str) -> Option<&'a Item> {
         self.known.insert(key.to_string());
         self.table.and_then(|table| table.get(key))
@@ -354,6 +403,11 @@ impl<'a> Section<'a> {
 
 fn line_at(text: &str, offset: usize) -> usize {
     text[..offset].bytes().filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Text as TOML writes it.
+pub(crate) fn quoted(text: &str) -> String {
+    toml_edit::Value::from(text).to_string()
 }
 
 /// Edit distance, for suggestions.

@@ -1,0 +1,327 @@
+//! `fulcrum config`: a first file, its check, what holds, what differs, the schema.
+//!
+//! In: files. Out: files, tables, JSON; every problem at once with 78. Never: a running process
+//! asked or changed, a file overwritten.
+
+use super::{Failure, exit, failure};
+use crate::table::columns::{Align, lay_out};
+use clap::{Subcommand, ValueEnum};
+use market::Market;
+use serde_json::json;
+use settings::{Ceilings, Form, Key, Mode, Settings, SettingsError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use Align::{Left, Right};
+
+/// Where root bounds the limits of a machine.
+const CEILINGS: &str = "/etc/fulcrum/ceilings.toml";
+
+/// What can be done with a configuration.
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigVerb {
+    /// Writes a commented first file.
+    Init {
+        /// What is at stake.
+        #[arg(long, value_enum, default_value = "paper")]
+        profile: Profile,
+        /// The file, which must not be there yet; without it the text goes to stdout.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The account's name.
+        #[arg(long = "name", value_name = "NAME", default_value = "default")]
+        account: String,
+        /// USD-M futures or spot.
+        #[arg(long, value_enum, default_value = "usdm")]
+        market: MarketWord,
+        /// What to trade; again for each.
+        #[arg(long = "symbol", value_name = "SYMBOL", default_value = "BTCUSDT")]
+        symbols: Vec<String>,
+    },
+    /// Says whether a file can be used, or everything that is wrong with it.
+    Check {
+        /// The file; without it that of --config.
+        file: Option<PathBuf>,
+        /// What bounds the limits; default: /etc/fulcrum/ceilings.toml where it is there.
+        #[arg(long, value_name = "FILE")]
+        ceilings: Option<PathBuf>,
+    },
+    /// Every key with what holds.
+    Show {
+        /// The file; without it that of --config.
+        file: Option<PathBuf>,
+        /// Only keys that differ from their default.
+        #[arg(long)]
+        changed: bool,
+    },
+    /// Keys in which two files differ.
+    Diff {
+        /// What holds now.
+        old: PathBuf,
+        /// What is to hold.
+        new: PathBuf,
+    },
+    /// The JSON Schema, for editors and programs.
+    Schema,
+}
+
+/// What is at stake.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Profile {
+    /// The simulated exchange: no account, no key.
+    Paper,
+    /// The exchange's own test network.
+    Testnet,
+    /// Real money.
+    Live,
+}
+
+/// Part of the venue.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum MarketWord {
+    /// USD-M futures.
+    Usdm,
+    /// Spot.
+    Spot,
+}
+
+/// Does it; `config` is the file of `--config`.
+pub(super) fn run(verb: &ConfigVerb, config: &Path, as_json: bool) -> Result<(), Failure> {
+    match verb {
+        ConfigVerb::Init {
+            profile,
+            out,
+            account,
+            market,
+            symbols,
+        } => init(*profile, out.as_deref(), account, *market, symbols),
+        ConfigVerb::Check { file, ceilings } => {
+            let file = file.as_deref().unwrap_or(config);
+            check(file, ceilings.as_deref(), as_json)
+        }
+        ConfigVerb::Show { file, changed } => {
+            show(file.as_deref().unwrap_or(config), *changed, as_json)
+        }
+        ConfigVerb::Diff { old, new } => diff(old, new, as_json),
+        ConfigVerb::Schema => {
+            print!("{}", settings::json_schema());
+            Ok(())
+        }
+    }
+}
+
+fn init(
+    profile: Profile,
+    out: Option<&Path>,
+    account: &str,
+    market: MarketWord,
+    symbols: &[String],
+) -> Result<(), Failure> {
+    let mode = match profile {
+        Profile::Paper => Mode::Paper,
+        Profile::Testnet => Mode::Testnet,
+        Profile::Live => Mode::Live,
+    };
+    let market = match market {
+        MarketWord::Usdm => Market::UsdM,
+        MarketWord::Spot => Market::Spot,
+    };
+    let text = settings::profile(mode, account, market, symbols);
+    let Some(path) = out else {
+        print!("{text}");
+        return Ok(());
+    };
+    let cannot = |error: &std::io::Error| failure(format!("{}: {error}", path.display()));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| cannot(&error))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|error| cannot(&error))?;
+    println!("{} is written for {}", path.display(), mode.word());
+    // What a person has still to say, in the words of the check.
+    if let Err(error) = Settings::check(&path.display().to_string(), &text) {
+        println!("before it can be used:\n{error}");
+    }
+    Ok(())
+}
+
+fn check(file: &Path, ceilings: Option<&Path>, as_json: bool) -> Result<(), Failure> {
+    let checked = read(file, ceilings);
+    if as_json {
+        let problems = match &checked {
+            Ok(_) => json!([]),
+            Err(SettingsError::Invalid { problems, .. }) => problems
+                .iter()
+                .map(|one| {
+                    json!({
+                        "line": one.line, "key": one.key, "found": one.found,
+                        "allowed": one.allowed
+                    })
+                })
+                .collect(),
+            Err(other) => json!([{ "found": other.to_string() }]),
+        };
+        println!("{}", json!({ "file": file, "problems": problems }));
+    }
+    let (settings, _) = checked.map_err(refused)?;
+    if !as_json {
+        let hash: String = settings
+            .sha256
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        println!(
+            "{}: good: {} on account {}, {}, {}; sha256 {hash}",
+            file.display(),
+            settings.mode.word(),
+            settings.account,
+            counted(settings.instruments.len(), "instrument", "instruments"),
+            counted(settings.strategies.len(), "strategy", "strategies"),
+        );
+    }
+    Ok(())
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn show(file: &Path, changed: bool, as_json: bool) -> Result<(), Failure> {
+    let (_, mut keys) = read(file, None).map_err(refused)?;
+    keys.retain(|key| !changed || !is_default(key));
+    if as_json {
+        let rows: Vec<_> = keys.iter().map(row_of).collect();
+        println!("{}", json!(rows));
+        return Ok(());
+    }
+    let mut rows = vec![
+        ["key", "value", "unit", "default", "allowed"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for key in &keys {
+        let default = key.default.clone().unwrap_or_default();
+        rows.push(vec![
+            key.path.clone(),
+            short(&key.value),
+            key.unit().unwrap_or_default().to_string(),
+            if is_default(key) {
+                String::new()
+            } else {
+                short(&default)
+            },
+            short(&key.allowed()),
+        ]);
+    }
+    print!(
+        "{}",
+        lines(&lay_out(&[Left, Left, Left, Left, Left], &rows))
+    );
+    Ok(())
+}
+
+fn row_of(key: &Key) -> serde_json::Value {
+    json!({
+        "key": key.path, "value": key.value, "unit": key.unit(), "default": key.default,
+        "allowed": key.allowed(), "written": key.is_written
+    })
+}
+
+fn diff(old: &Path, new: &Path, as_json: bool) -> Result<(), Failure> {
+    let (_, before) = read(old, None).map_err(refused)?;
+    let (_, after) = read(new, None).map_err(refused)?;
+    let value = |keys: &[Key], path: &str| {
+        let found = keys.iter().find(|key| key.path == path);
+        found.map(normal)
+    };
+    let mut paths: Vec<&str> = after.iter().map(|key| key.path.as_str()).collect();
+    let gone = before.iter().map(|key| key.path.as_str());
+    paths.extend(gone.filter(|path| value(&after, path).is_none()));
+    let differs: Vec<(&str, Option<String>, Option<String>)> = paths
+        .into_iter()
+        .map(|path| (path, value(&before, path), value(&after, path)))
+        .filter(|(_, before, after)| before != after)
+        .collect();
+    if as_json {
+        let rows: Vec<_> = differs
+            .iter()
+            .map(|(key, old, new)| json!({ "key": key, "old": old, "new": new }))
+            .collect();
+        println!("{}", json!(rows));
+        return Ok(());
+    }
+    if differs.is_empty() {
+        println!("no key differs");
+        return Ok(());
+    }
+    let mut rows = vec![["key", "old", "new"].map(String::from).to_vec()];
+    for (key, old, new) in differs {
+        let text = |value: Option<String>| value.map_or_else(|| "-".to_string(), |one| short(&one));
+        rows.push(vec![key.to_string(), text(old), text(new)]);
+    }
+    print!("{}", lines(&lay_out(&[Left, Right, Right], &rows)));
+    Ok(())
+}
+
+fn read(file: &Path, ceilings: Option<&Path>) -> Result<(Settings, Vec<Key>), SettingsError> {
+    let usual = Path::new(CEILINGS);
+    let ceilings = match ceilings {
+        Some(path) => Ceilings::read(path)?,
+        None if usual.exists() => Ceilings::read(usual)?,
+        None => Ceilings::of_this_build(),
+    };
+    let name = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Settings::catalogue(&name, &text, &ceilings),
+        Err(source) => Err(SettingsError::Unreadable { file: name, source }),
+    }
+}
+
+/// The same number is the same value, however it is written.
+fn normal(key: &Key) -> String {
+    let plain = key.value.trim_matches('"').replace('_', "");
+    match key.form {
+        Form::Decimal { .. } if plain.contains('.') => plain
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_string(),
+        Form::Decimal { .. } | Form::Whole { .. } => plain,
+        _ => key.value.clone(),
+    }
+}
+
+fn is_default(key: &Key) -> bool {
+    let usual = key.default.clone().unwrap_or_default();
+    let usual = Key {
+        value: usual,
+        ..key.clone()
+    };
+    normal(key) == normal(&usual)
+}
+
+/// A cell that leaves room for the others.
+fn short(text: &str) -> String {
+    const CELL_MAX: usize = 44;
+    match text.char_indices().nth(CELL_MAX) {
+        None => text.to_string(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+fn lines(rows: &[String]) -> String {
+    rows.iter()
+        .map(|row| format!("{}\n", row.trim_end()))
+        .collect()
+}
+
+fn refused(error: SettingsError) -> Failure {
+    let code = match error {
+        SettingsError::Unreadable { .. } => exit::FAILURE,
+        _ => exit::BAD_CONFIGURATION,
+    };
+    (code, error.to_string())
+}

@@ -1,0 +1,294 @@
+//! Every key with everything that can be wrong with it, through the program that a person runs.
+//!
+//! In: files made from the catalogue of keys. Out: exit 78 and the key by its name, each time.
+//! Never: a mistake that was thought of for one key alone, unless it is between keys.
+
+use settings::{Ceilings, Form, Key, Settings};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Two good files that have every key between them.
+const BASES: [&str; 2] = [
+    settings::TEMPLATE,
+    "[[instrument]]\nsymbol = \"BTCUSDT\"\n[[strategy]]\nkind = \"dummy\"\nname = \"dummy\"\n",
+];
+
+/// One mistake: what is written instead of a key's line, and what the answer has to name.
+struct Mistake {
+    what: &'static str,
+    line: String,
+    named: Vec<String>,
+}
+
+fn keys_of(text: &str) -> Vec<Key> {
+    let checked = Settings::catalogue("base", text, &Ceilings::of_this_build());
+    checked.expect("a good file").1
+}
+
+/// A file with these keys, where `changed` gives the line of one of them.
+fn file_of(keys: &[Key], changed: Option<(&str, &str)>) -> String {
+    let mut tables: BTreeMap<(usize, String), String> = BTreeMap::new();
+    for key in keys {
+        let (table, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
+        let order = usize::from(!table.is_empty());
+        let lines = tables.entry((order, table.to_string())).or_default();
+        match changed {
+            Some((path, line)) if path == key.path => lines.push_str(line),
+            _ if key.value.is_empty() => continue,
+            _ => lines.push_str(&format!("{name} = {}", key.value)),
+        }
+        lines.push('\n');
+    }
+    let head = |table: &str| match table.strip_suffix("[0]") {
+        _ if table.is_empty() => String::new(),
+        Some(list) => format!("[[{list}]]\n"),
+        None => format!("[{table}]\n"),
+    };
+    tables
+        .iter()
+        .map(|((_, table), lines)| format!("{}{lines}", head(table)))
+        .collect()
+}
+
+fn mistakes(key: &Key) -> Vec<Mistake> {
+    let name = key.path.rsplit('.').next().unwrap_or(&key.path);
+    let here = || vec![format!("`{}`", key.path)];
+    let mut all = Vec::new();
+    let mut add = |what, value: &str| {
+        all.push(Mistake {
+            what,
+            line: format!("{name} = {value}"),
+            named: here(),
+        });
+    };
+    match &key.form {
+        Form::Text => add("type", "5"),
+        Form::Flag => {
+            add("type", "\"yes\"");
+            add("type", "1");
+        }
+        Form::Words(_) => {
+            add("type", "true");
+            add("range", "\"nonsense\"");
+        }
+        Form::Texts => {
+            add("type", "\"BTCUSDT\"");
+            add("range", "[\"NONSENSE\"]");
+        }
+        Form::Whole { low, high } => {
+            add("type", "\"many\"");
+            add("type", "1.5");
+            add("range", &(high + 1).to_string());
+            add("range", &(i128::from(*low) - 1).to_string());
+        }
+        Form::Decimal { high, .. } => {
+            add("type", "true");
+            add("type", "nan");
+            let more = if high.contains('.') { "1" } else { ".1" };
+            add("range", &format!("{high}{more}"));
+            add("range", "-1");
+            add("range", "0.000000001");
+        }
+    }
+    let known = if key.path.contains('.') {
+        name
+    } else {
+        key.path.as_str()
+    };
+    let spelt = |what, wrong: String| {
+        let table = key.path.strip_suffix(name).unwrap_or_default();
+        Mistake {
+            what,
+            line: format!(
+                "{wrong} = {}",
+                if key.value.is_empty() {
+                    "1"
+                } else {
+                    &key.value
+                }
+            ),
+            named: match name {
+                // Without it nobody knows which keys there are.
+                "kind" => here(),
+                _ => vec![format!("`{table}{wrong}`"), "unknown key".to_string()],
+            },
+        }
+    };
+    all.push(spelt("unknown", format!("{known}x")));
+    let units = [
+        "_usdt", "_ratio", "_bps", "_ms", "_us", "_s", "_minutes", "_ticks",
+    ];
+    if let Some(unit) = units.iter().find(|unit| name.ends_with(**unit)) {
+        let bare = name.strip_suffix(unit).unwrap_or(name);
+        let other = if *unit == "_ms" { "_s" } else { "_ms" };
+        all.push(spelt("unit", bare.to_string()));
+        all.push(spelt("unit", format!("{bare}{other}")));
+    }
+    if key.required {
+        all.push(Mistake {
+            what: "missing",
+            line: String::new(),
+            named: here(),
+        });
+    }
+    all
+}
+
+/// Mistakes that no key has by itself: lines behind a good file, and the key that is to be named.
+const BETWEEN: [(&str, &str); 24] = [
+    ("mode = \"live\"", "live_account"),
+    (
+        "mode = \"live\"\nlive_account = \"default\"",
+        "venue.api_key_file",
+    ),
+    (
+        "mode = \"live\"\nlive_account = \"default\"",
+        "venue.api_secret_file",
+    ),
+    ("mode = \"testnet\"", "venue.api_key_file"),
+    ("account = \"Main\"", "account"),
+    ("account = \"\"", "account"),
+    (
+        "[venue]\nusdm_rest_url = \"https://fapi.binance.com\"",
+        "venue.usdm_rest_url",
+    ),
+    (
+        "[venue]\nusdm_ws_api_url = \"http://127.0.0.1:8900\"",
+        "venue.usdm_ws_api_url",
+    ),
+    ("[venue]\napi_key_file = \"key\"", "venue.api_secret_file"),
+    ("[venue]\ndepth_interval_ms = 50", "venue.depth_interval_ms"),
+    ("[paper]\nlatency_ms = \"feed=1\"", "paper.latency_ms"),
+    (
+        "[paper]\nfollow_usdm_url = \"ftp://x\"",
+        "paper.follow_usdm_url",
+    ),
+    ("[hot_path]\njournal_slots = 5000", "hot_path.journal_slots"),
+    ("[book]\nwindow_ticks = 5000", "book.window_ticks"),
+    (
+        "[risk]\ndrawdown_smaller_ratio = 0.2",
+        "risk.drawdown_stop_ratio",
+    ),
+    (
+        "[control]\nmetrics_listen = \"here\"",
+        "control.metrics_listen",
+    ),
+    (
+        "[control]\napi_listen = \"127.0.0.1\"",
+        "control.api_listen",
+    ),
+    (
+        "[emergency]\ndeadman_countdown_s = 5",
+        "emergency.deadman_countdown_s",
+    ),
+    (
+        "[emergency]\napi_key_file = \"a\"",
+        "emergency.api_key_file",
+    ),
+    (
+        "[emergency]\noperator_public_key = \"12\"",
+        "emergency.operator_public_key",
+    ),
+    (
+        "[protective_stop]\ndistance_bps = 12",
+        "protective_stop.distance_bps",
+    ),
+    (
+        "[[instrument]]\nsymbol = \"BTCUSDT\"",
+        "instrument[1].symbol",
+    ),
+    (
+        "[[instrument]]\nmarket = \"spot\"\nsymbol = \"X\"\nleverage = 5",
+        "instrument[1].leverage",
+    ),
+    (
+        "[[strategy]]\nkind = \"dummy\"\nrest_ms = 2000",
+        "strategy[1].rest_ms",
+    ),
+];
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let name = format!("fulcrum-bad-configurations-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Exit code and complaint of `fulcrum config check`.
+    fn check(&self, text: &str) -> (Option<i32>, String) {
+        let file = self.0.join("fulcrum.toml");
+        std::fs::write(&file, text).unwrap();
+        let program = env!("CARGO_BIN_EXE_fulcrum");
+        let command = Command::new(program)
+            .args(["config", "check"])
+            .arg(&file)
+            .output();
+        let output = command.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn each_of_more_than_five_hundred_mistakes_is_named_by_its_key() {
+    let folder = Folder::new();
+    let mut tried: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut seen = Vec::new();
+    for base in BASES {
+        let keys = keys_of(base);
+        let good = folder.check(&file_of(&keys, None));
+        assert_eq!(good.0, Some(0), "{}\n{}", good.1, file_of(&keys, None));
+        for key in &keys {
+            if seen.contains(&key.path) && !key.path.starts_with("strategy") {
+                continue;
+            }
+            seen.push(key.path.clone());
+            for mistake in mistakes(key) {
+                *tried.entry(mistake.what).or_default() += 1;
+                let text = file_of(&keys, Some((&key.path, &mistake.line)));
+                let (code, said) = folder.check(&text);
+                let named = mistake.named.iter().all(|name| said.contains(name));
+                if code != Some(78) || !named {
+                    wrong.push(format!(
+                        "{}: {}: {code:?} {said}",
+                        mistake.what, mistake.line
+                    ));
+                }
+            }
+        }
+    }
+    for (lines, key) in BETWEEN {
+        *tried.entry("cross-field").or_default() += 1;
+        let root = !lines.starts_with('[');
+        let base = "[[instrument]]\nsymbol = \"BTCUSDT\"\n[[strategy]]\nkind = \"imbalance\"\n";
+        let text = if root {
+            format!("{lines}\n{base}")
+        } else {
+            format!("{base}{lines}\n")
+        };
+        let (code, said) = folder.check(&text);
+        if code != Some(78) || !said.contains(&format!("`{key}`")) {
+            wrong.push(format!("cross-field: {lines}: {code:?} {said}"));
+        }
+    }
+    let all: usize = tried.values().sum();
+    println!("{all} mistakes: {tried:?}");
+    assert!(
+        wrong.is_empty(),
+        "{} of {all}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(all >= 500, "{all}: {tried:?}");
+}
