@@ -3,6 +3,12 @@
 //! In: files made from the catalogue of keys. Out: exit 78 and the key by its name, each time.
 //! Never: a mistake that was thought of for one key alone, unless it is between keys.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
 use settings::{Ceilings, Form, Key, Settings};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
