@@ -58,70 +58,84 @@ fn file_of(keys: &[Key], changed: Option<(&str, &str)>) -> String {
 }
 
 fn mistakes(key: &Key) -> Vec<Mistake> {
-    let name = key.path.rsplit('.').next().unwrap_or(&key.path);
-    let here = || vec![format!("`{}`", key.path)];
-    let mut all = Vec::new();
-    let mut add = |what, value: &str| {
-        all.push(Mistake {
+    let mut all: Vec<Mistake> = wrong_values(key)
+        .into_iter()
+        .map(|(what, value)| Mistake {
             what,
-            line: format!("{name} = {value}"),
-            named: here(),
+            line: format!("{} = {value}", name_of(key)),
+            named: here(key),
+        })
+        .collect();
+    all.extend(wrong_names(key));
+    if key.required {
+        all.push(Mistake {
+            what: "missing",
+            line: String::new(),
+            named: here(key),
         });
+    }
+    all
+}
+
+fn name_of(key: &Key) -> &str {
+    key.path.rsplit('.').next().unwrap_or(&key.path)
+}
+
+fn here(key: &Key) -> Vec<String> {
+    vec![format!("`{}`", key.path)]
+}
+
+/// Values of another type, and values beyond the range.
+fn wrong_values(key: &Key) -> Vec<(&'static str, String)> {
+    let of = |what: &'static str, values: &[&str]| -> Vec<(&'static str, String)> {
+        let with = |value: &&str| (what, (*value).to_string());
+        values.iter().map(with).collect()
     };
-    match &key.form {
-        Form::Text => add("type", "5"),
-        Form::Flag => {
-            add("type", "\"yes\"");
-            add("type", "1");
-        }
-        Form::Words(_) => {
-            add("type", "true");
-            add("range", "\"nonsense\"");
-        }
-        Form::Texts => {
-            add("type", "\"BTCUSDT\"");
-            add("range", "[\"NONSENSE\"]");
-        }
+    let (types, ranges) = match &key.form {
+        Form::Text => (of("type", &["5"]), vec![]),
+        Form::Flag => (of("type", &["\"yes\"", "1"]), vec![]),
+        Form::Words(_) => (of("type", &["true"]), of("range", &["\"nonsense\""])),
+        Form::Texts => (
+            of("type", &["\"BTCUSDT\""]),
+            of("range", &["[\"NONSENSE\"]"]),
+        ),
         Form::Whole { low, high } => {
-            add("type", "\"many\"");
-            add("type", "1.5");
-            add("range", &(high + 1).to_string());
-            add("range", &(i128::from(*low) - 1).to_string());
+            let above = (high + 1).to_string();
+            let below = (i128::from(*low) - 1).to_string();
+            (
+                of("type", &["\"many\"", "1.5"]),
+                of("range", &[&above, &below]),
+            )
         }
         Form::Decimal { high, .. } => {
-            add("type", "true");
-            add("type", "nan");
             let more = if high.contains('.') { "1" } else { ".1" };
-            add("range", &format!("{high}{more}"));
-            add("range", "-1");
-            add("range", "0.000000001");
+            let above = format!("{high}{more}");
+            let ranges = of("range", &[&above, "-1", "0.000000001"]);
+            (of("type", &["true", "nan"]), ranges)
         }
-    }
-    let known = if key.path.contains('.') {
-        name
+    };
+    types.into_iter().chain(ranges).collect()
+}
+
+/// A name that is misspelt, has no unit, or another one.
+fn wrong_names(key: &Key) -> Vec<Mistake> {
+    let name = name_of(key);
+    let value = if key.value.is_empty() {
+        "1"
     } else {
-        key.path.as_str()
+        &key.value
     };
-    let spelt = |what, wrong: String| {
-        let table = key.path.strip_suffix(name).unwrap_or_default();
-        Mistake {
-            what,
-            line: format!(
-                "{wrong} = {}",
-                if key.value.is_empty() {
-                    "1"
-                } else {
-                    &key.value
-                }
-            ),
-            named: match name {
-                // Without it nobody knows which keys there are.
-                "kind" => here(),
-                _ => vec![format!("`{table}{wrong}`"), "unknown key".to_string()],
-            },
-        }
+    let table = key.path.strip_suffix(name).unwrap_or_default();
+    let spelt = |what, wrong: String| Mistake {
+        what,
+        line: format!("{wrong} = {value}"),
+        named: match name {
+            // Without it nobody knows which keys there are.
+            "kind" => here(key),
+            _ => vec![format!("`{table}{wrong}`"), "unknown key".to_string()],
+        },
     };
-    all.push(spelt("unknown", format!("{known}x")));
+    let mut all = vec![spelt("unknown", format!("{name}x"))];
     let units = [
         "_usdt", "_ratio", "_bps", "_ms", "_us", "_s", "_minutes", "_ticks",
     ];
@@ -130,13 +144,6 @@ fn mistakes(key: &Key) -> Vec<Mistake> {
         let other = if *unit == "_ms" { "_s" } else { "_ms" };
         all.push(spelt("unit", bare.to_string()));
         all.push(spelt("unit", format!("{bare}{other}")));
-    }
-    if key.required {
-        all.push(Mistake {
-            what: "missing",
-            line: String::new(),
-            named: here(),
-        });
     }
     all
 }
