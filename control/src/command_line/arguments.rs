@@ -5,6 +5,7 @@
 use super::config::ConfigVerb;
 use super::{Failure, failure};
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use operator::{Request, SOCKET, StopPolicy};
 use settings::Settings;
 use std::path::{Path, PathBuf};
@@ -118,6 +119,18 @@ pub(super) enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Prints the completions of a shell.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Writes the man pages of every verb.
+    Man {
+        /// The folder, which is made where it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Makes an operator's key and prints the line for the configuration.
     OperatorKey {
         /// The private key's file, which must not be there yet.
@@ -183,6 +196,8 @@ impl Verb {
             Self::Drill { .. }
             | Self::Reset { .. }
             | Self::Config { .. }
+            | Self::Completions { .. }
+            | Self::Man { .. }
             | Self::OperatorKey { .. } => return None,
         })
     }

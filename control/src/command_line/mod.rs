@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod drill;
 mod key;
+mod manual;
 mod tables;
 
 use arguments::{Arguments, Verb};
@@ -52,6 +53,11 @@ fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
     }
     if let Verb::Config { verb } = &arguments.verb {
         return config::run(verb, &arguments.config, arguments.json);
+    }
+    match &arguments.verb {
+        Verb::Completions { shell } => return manual::completions(*shell),
+        Verb::Man { out } => return manual::pages(out),
+        _ => {}
     }
     let mut connection = Connection::open(&arguments.socket()?)?;
     match &arguments.verb {
