@@ -318,3 +318,17 @@ fn what_finds_no_room_in_an_account_event_is_counted() {
         assert_eq!((update.balances.len(), update.positions.len()), (32, 64));
     }
 }
+
+/// What is not told has to be asked for.
+#[test]
+fn an_account_event_with_more_than_there_is_room_for_has_the_account_asked_for() {
+    for (balances, positions, asked) in [(32, 64, false), (33, 64, true), (32, 65, true)] {
+        let (told, ended) = told(&crowded(balances, positions));
+        assert_eq!(
+            told.contains("wallet moved"),
+            asked,
+            "{balances} {positions}"
+        );
+        assert_eq!(ended, None);
+    }
+}
