@@ -225,6 +225,24 @@ fn a_market_buy_of_spot_is_paid_for_by_what_is_free() {
 }
 
 #[test]
+fn more_than_there_is_cannot_be_sold_by_a_change_of_an_order_either() {
+    let mut venue = spot();
+    place(&mut venue, order("a", BTC, Side::Sell, 110_000, 900)).expect("it is there");
+    let id = id_of(&venue, "a");
+    let mut change = |price, lots| {
+        let mut out = Vec::new();
+        let changed = venue.modify(NOW, id, Price(price), Quantity(lots), &mut out);
+        (changed.err(), venue.spot_base(BTC).free)
+    };
+    assert_eq!(change(120_000, 1_000), (None, Money::ZERO));
+    let refused = Some(Rejection::MarginInsufficient);
+    assert_eq!(change(120_000, 1_001), (refused, Money::ZERO));
+    // Not for less money than before, either.
+    assert_eq!(change(110_000, 1_001), (refused, Money::ZERO));
+    assert_eq!(change(110_000, 900), (None, money("0.1")));
+}
+
+#[test]
 fn a_record_of_the_other_market_is_refused_and_an_ended_order_told_twice_is_one() {
     let mut futures = futures();
     let refused = futures.absorb(spot().whole_record()).expect_err("spot");
