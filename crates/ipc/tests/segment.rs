@@ -162,7 +162,7 @@ fn the_writer_tells_its_room_and_what_it_gave_up() {
 /// A kill that was lost would be taken back by the reset of the one before it.
 #[test]
 fn kills_that_come_at_once_are_all_counted_and_the_one_that_closes_positions_holds() {
-    const EACH: u64 = 20_000;
+    const EACH: u64 = 1_000_000;
     let directory = Directory::new("kills");
     let path = directory.path().join("1.segment");
     let made = Segment::create(&path, &small(), 11, 22, 1).unwrap();

@@ -290,6 +290,7 @@ fn a_set_up_that_waits_for_weight_goes_on_where_it_was() {
     let mode = setup.poll(at(1), &mut governor, &instruments);
     assert_eq!(mode.unwrap().call.path, "/fapi/v1/positionSide/dual");
     assert_eq!(setup.poll(at(1), &mut governor, &instruments), None);
+    assert_eq!(setup.next_deadline(), None);
     let one_way = reply(200, ONE_WAY);
     setup.on_reply(one_way, at(1).mono, &instruments, &mut seen);
     governor.admit_emergency(2_300, at(1)).unwrap();

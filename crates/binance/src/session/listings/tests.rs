@@ -215,3 +215,15 @@ fn a_look_waits_for_weight_and_an_answer_to_nobody_tells_nothing() {
     assert_eq!(rig.listings.next_deadline(), None);
     assert_eq!(rig.answer(reply(200, &halted), 661).len(), 1);
 }
+
+#[test]
+fn a_list_says_nothing_of_instruments_of_the_other_market() {
+    let symbols = ["AUSDT", "BUSDT"].map(|name| symbol(name, "TRADING", "0.10", "5"));
+    let mut rig = rig(&symbols);
+    rig.table[1].market = Market::Spot;
+    assert!(rig.asks(601));
+    let halted = ["AUSDT", "BUSDT"].map(|name| symbol(name, "HALT", "0.10", "5"));
+    let told = rig.answer(reply(200, &list(&halted)), 602);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("0 "), "{told:?}");
+}

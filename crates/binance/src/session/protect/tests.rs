@@ -504,3 +504,42 @@ fn a_stop_of_ours_on_a_symbol_without_a_guard_is_cancelled_until_it_is_gone() {
         .on_reply(999, None, now(rig.ms).mono, &mut rig.world);
     assert!(rig.world.said().is_empty());
 }
+
+#[test]
+fn a_refusal_without_a_code_of_the_exchange_is_told_by_its_status() {
+    let mut rig = Rig::new(World::default());
+    rig.run(250);
+    rig.world.fates.push_back(Fate::Refused(0));
+    rig.hold(600_000);
+    rig.run(250);
+    assert_eq!(rig.world.said(), ["REFUSED SELL 594000 code 400 stands 0"]);
+    // The position does not stay without one.
+    rig.run(10_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+}
+
+#[test]
+fn strange_stops_are_cancelled_one_after_the_other() {
+    let mut rig = Rig::new(World::default());
+    for number in 1..=2 {
+        let id = ClientOrderId::compose(PROTECTIVE_STOP_PREFIX, 6, number);
+        rig.world.put("XRPUSDT", "SELL", "1.00", id.as_str());
+    }
+    let poll = |rig: &mut Rig| rig.machine.poll(now(rig.ms), &mut rig.governor);
+    for asked in ["openAlgoOrders", "algoOrder", "algoOrder"] {
+        let (number, request) = poll(&mut rig).unwrap();
+        assert!(request.call.path.ends_with(asked));
+        assert!(poll(&mut rig).is_none(), "one at a time");
+        let (status, body) = rig.world.answer(&request).unwrap();
+        let reply = HttpReply {
+            status,
+            retry_after_s: None,
+            used_weight: None,
+            body: body.as_bytes(),
+        };
+        let mono = now(rig.ms).mono;
+        rig.machine
+            .on_reply(number, Some(reply), mono, &mut rig.world);
+    }
+    assert!(rig.world.lying().is_empty() && poll(&mut rig).is_none());
+}

@@ -478,3 +478,34 @@ fn every_futures_instrument_has_a_liquidation_price_and_the_margin_comes_before_
     ];
     assert_eq!(seen.0, expected);
 }
+
+#[test]
+fn an_exchange_without_conditional_orders_has_none_and_a_later_list_that_fails_holds_nothing_up() {
+    let unknown = Some(HttpReply {
+        status: 404,
+        retry_after_s: None,
+        used_weight: None,
+        body: b"",
+    });
+    let mut reconciler = reconciler();
+    for (at, outcome) in [(1, unknown), (301_000, None)] {
+        reconciler.want(now(at).mono);
+        let order = br#"[{"clientOrderId":"fuA","executedQty":"0","orderId":9,"origQty":"0.4","price":"93.10","side":"BUY","status":"NEW","symbol":"BTCUSDT","timeInForce":"GTC","type":"LIMIT"}]"#;
+        let script = [
+            (ORDERS, ok(order)),
+            (ALGO, outcome),
+            (HELD, ok(b"[]")),
+            (BALANCE, ok(b"[]")),
+        ];
+        let (seen, _) = run(&mut reconciler, at, &script);
+        let expected = [
+            "begin",
+            "order fuA",
+            "incomplete",
+            "position 0 0",
+            "position 1 0",
+            "end",
+        ];
+        assert_eq!(seen, expected);
+    }
+}
