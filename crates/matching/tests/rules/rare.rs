@@ -278,3 +278,31 @@ fn lots_of_any_step_are_an_amount_of_money() {
     }
     assert_eq!(instrument.id, InstrumentId(0));
 }
+
+#[test]
+fn the_newest_fills_are_kept_and_all_are_counted() {
+    let mut venue = futures();
+    for number in 0..=100_000 {
+        let side = [Side::Buy, Side::Sell][number % 2];
+        force(&mut venue, BTC, side, 100_000, 1);
+    }
+    assert_eq!(venue.fills().count(), 100_000);
+    let ids: Vec<_> = venue.fills().map(|fill| fill.trade_id.0).collect();
+    assert_eq!((ids[0], ids[99_999]), (501, 100_500));
+    assert_eq!(venue.totals().1, 100_001);
+}
+
+#[test]
+fn the_newest_moves_of_money_are_kept_under_their_numbers() {
+    let mut venue = futures();
+    let wallet = venue.account().wallet;
+    for _ in 0..=10_000 {
+        venue.move_money(NOW, Money(3), "DEPOSIT", &mut Vec::new());
+    }
+    let numbers: Vec<_> = venue.moves().map(|(number, _)| *number).collect();
+    assert_eq!(
+        (numbers.len(), numbers[0], numbers[9_999]),
+        (10_000, 2, 10_001)
+    );
+    assert_eq!(venue.account().wallet - wallet, Money(30_003));
+}

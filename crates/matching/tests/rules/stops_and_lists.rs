@@ -638,3 +638,30 @@ fn a_market_that_does_not_trade_takes_no_list() {
     venue.set_status(BTC, market::InstrumentStatus::Trading);
     assert!(place_list(&mut venue, OneCancelsOther, &sell_pair()).is_ok());
 }
+
+#[test]
+fn the_oldest_ended_lists_are_forgotten_and_an_open_one_never() {
+    const ENDED: usize = 10_000;
+    let mut venue = spot();
+    let mut open = list(OneCancelsOther, &sell_pair());
+    open.client_id = ClientOrderId::new(b"open").expect("short");
+    for (order, name) in open.orders.iter_mut().zip(["x", "y"]) {
+        order.client_order_id = ClientOrderId::new(name.as_bytes()).expect("short");
+    }
+    let open = venue
+        .place_list(NOW, &open, &mut Vec::new())
+        .expect("a pair");
+    let mut first = None;
+    for _ in 0..=ENDED {
+        let (placed, _) = place_list(&mut venue, OneCancelsOther, &sell_pair()).expect("a pair");
+        first.get_or_insert(placed.id);
+        let id = named(&venue, "above").id;
+        venue.cancel(NOW, id, &mut Vec::new()).expect("it is open");
+    }
+    assert!(venue.list(first.expect("many")).is_some());
+    // The bound is looked at when the next one comes.
+    place_list(&mut venue, OneCancelsOther, &sell_pair()).expect("a pair");
+    assert_eq!(venue.lists().filter(|list| list.is_over).count(), ENDED);
+    assert!(venue.list(first.expect("many")).is_none());
+    assert!(venue.list(open.id).is_some_and(|list| !list.is_over));
+}
