@@ -389,3 +389,42 @@ fn hex4(digits: &[u8]) -> Option<u32> {
         Some(value * 16 + char::from(digit).to_digit(16)?)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// serde_json is the judge.
+    #[test]
+    fn every_escape_stands_for_what_another_parser_takes_it_for() {
+        let texts = [
+            r#""\"\\\/\b\f\n\r\t""#,
+            r#""a\/b\f""#,
+            r#""\u00e9\u9f99\ud83d\ude00""#,
+            r#""\ud83d""#,
+            r#""\ud83dx""#,
+            r#""\ud83d\u0041""#,
+            r#""\udc00""#,
+            r#""\x41""#,
+            r#""\u12g4""#,
+        ];
+        for text in texts {
+            let expected: Option<String> = serde_json::from_str(text).ok();
+            let mut buffer = [0; 64];
+            let read = Cursor::new(text.as_bytes()).string("x").ok();
+            let read = read.and_then(|one| one.text(&mut buffer));
+            assert_eq!(read, expected.as_deref().map(str::as_bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_longer_than_its_room_is_none() {
+        for (text, room, fits) in [(r#""abc""#, 3, true), (r#""abc""#, 2, false)] {
+            let read = Cursor::new(text.as_bytes()).string("x").unwrap();
+            assert_eq!(read.text(&mut vec![0; room]).is_some(), fits);
+        }
+        let escaped = Cursor::new(br#""a\/b""#).string("x").unwrap();
+        assert_eq!(escaped.text(&mut [0; 3]), Some(&b"a/b"[..]));
+        assert_eq!(escaped.text(&mut [0; 2]), None);
+    }
+}

@@ -109,3 +109,23 @@ pub(crate) fn percent_encode(out: &mut Vec<u8>, text: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 3986: all but unreserved characters, in capital hex, as the exchange signs it.
+    #[test]
+    fn what_a_query_may_not_hold_is_escaped_in_the_query_alone() {
+        let id = "a-b._~9 &=+/%\u{e9}\u{9f99}";
+        let mut params = Params::new();
+        params.text("b", id.as_bytes());
+        params.integer("a", -7);
+        let (mut query, mut plain) = (Vec::new(), Vec::new());
+        params.write_query(&mut query);
+        params.write_plain(&mut plain);
+        let escaped = "a=-7&b=a-b._~9%20%26%3D%2B%2F%25%C3%A9%E9%BE%99";
+        assert_eq!(String::from_utf8(query).unwrap(), escaped);
+        assert_eq!(String::from_utf8(plain).unwrap(), format!("a=-7&b={id}"));
+    }
+}

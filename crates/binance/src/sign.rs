@@ -244,4 +244,35 @@ mod tests {
         assert_eq!(signer.sign(b"x"), Signer::hmac(b"key").sign(b"x"));
         assert_eq!(Signer::from_secret_text(" \n").err(), Some(KeyError::Empty));
     }
+
+    /// The key of RFC 8410, section 10.3, and the seed that it holds.
+    #[test]
+    fn a_key_in_pem_is_ed25519_and_a_broken_one_is_no_secret_of_hmac() {
+        let pem = "-----BEGIN PRIVATE KEY-----\n\
+                   MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+                   -----END PRIVATE KEY-----\n";
+        let seed = [
+            0xd4, 0xee, 0x72, 0xdb, 0xf9, 0x13, 0x58, 0x4a, 0xd5, 0xb6, 0xd8, 0xf1, 0xf7, 0x69,
+            0xf8, 0xad, 0x3a, 0xfe, 0x7c, 0x28, 0xcb, 0xf1, 0xd4, 0xfb, 0xe0, 0x97, 0xa8, 0x8f,
+            0x44, 0x75, 0x58, 0x42,
+        ];
+        let signer = Signer::from_secret_text(pem).unwrap();
+        assert!(signer.can_log_on() && !Signer::hmac(b"key").can_log_on());
+        assert_eq!(signer.sign(b"x"), Signer::ed25519(&seed).sign(b"x"));
+        let signature = signer.sign(b"x");
+        assert!(signer.verify(b"x", &signature) && !signer.verify(b"x", &signature[..87]));
+        for broken in [pem.replace("MC4C", "MC4D"), pem.replace("END", "")] {
+            let error = Signer::from_secret_text(&broken).err();
+            assert_eq!(error, Some(KeyError::BadPem));
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_key_is_printed() {
+        let (hmac, ed25519) = (Signer::hmac(b"secret"), Signer::ed25519(&[7; 32]));
+        let head = HeadSigner::new(hmac.clone(), b"apiKey=abc".to_vec());
+        let printed = format!("{hmac:?} {ed25519:?} {head:?}");
+        let expected = "Signer::Hmac(..) Signer::Ed25519(..) Signer::Hmac(..)";
+        assert_eq!(printed, expected);
+    }
 }

@@ -77,3 +77,67 @@ pub(crate) const fn type_and_lifetime(
         (_, other, _) => (other.as_str(), None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of the exchange's enum pages; another one is never guessed at.
+    #[test]
+    fn each_word_of_the_exchange_has_one_meaning_and_a_new_one_has_none() {
+        use OrderState as S;
+        use OrderType as T;
+        use TimeInForce as F;
+        let types = [
+            ("LIMIT", T::Limit),
+            ("LIMIT_MAKER", T::Limit),
+            ("STOP", T::Limit),
+            ("TAKE_PROFIT", T::Limit),
+            ("STOP_LOSS_LIMIT", T::Limit),
+            ("TAKE_PROFIT_LIMIT", T::Limit),
+            ("MARKET", T::Market),
+            ("STOP_MARKET", T::StopMarket),
+            ("TAKE_PROFIT_MARKET", T::StopMarket),
+            ("TRAILING_STOP_MARKET", T::StopMarket),
+            ("STOP_LOSS", T::StopMarket),
+            ("LIQUIDATION", T::Liquidation),
+        ];
+        for (word, meaning) in types {
+            assert_eq!(order_type(word.as_bytes()), Some(meaning), "{word}");
+        }
+        let lifetimes = [
+            ("GTC", F::GoodTillCancel),
+            ("GTD", F::GoodTillCancel),
+            ("GTE_GTC", F::GoodTillCancel),
+            ("IOC", F::ImmediateOrCancel),
+            ("FOK", F::FillOrKill),
+            ("GTX", F::PostOnly),
+            ("RPI", F::PostOnly),
+        ];
+        for (word, meaning) in lifetimes {
+            assert_eq!(time_in_force(word.as_bytes()), Some(meaning), "{word}");
+        }
+        let states = [
+            ("NEW", S::Accepted),
+            ("PENDING_NEW", S::Accepted),
+            ("PENDING_CANCEL", S::Accepted),
+            ("PARTIALLY_FILLED", S::PartiallyFilled),
+            ("FILLED", S::Filled),
+            ("CANCELED", S::Canceled),
+            ("EXPIRED", S::Expired),
+            ("EXPIRED_IN_MATCH", S::Expired),
+            ("REJECTED", S::Rejected),
+        ];
+        for (word, meaning) in states {
+            assert_eq!(order_state(word.as_bytes()), Some(meaning), "{word}");
+            let back = order_state(state_word(meaning).as_bytes());
+            assert_eq!(back, Some(meaning), "written as {}", state_word(meaning));
+        }
+        let sides = [side(b"BUY"), side(b"SELL")];
+        assert_eq!(sides, [Some(Side::Buy), Some(Side::Sell)]);
+        for unknown in [&b""[..], b"buy", b"LIMITED", b"A_NEW_WORD"] {
+            assert_eq!((side(unknown), order_type(unknown)), (None, None));
+            assert_eq!((time_in_force(unknown), order_state(unknown)), (None, None));
+        }
+    }
+}

@@ -8,6 +8,7 @@
 use binance::decode::DecodeError;
 use binance::rest;
 use binance::session::{CloseReason, LinkAction, PrivateStream, UserEvents};
+use binance::user_data::{UserMessage, decode_user_message};
 use market::{
     AccountConfigChange, BalanceReport, Filters, Instrument, InstrumentId, InstrumentStatus,
     Instruments, Market, Money, MonoNs, OrderUpdate, PositionReport, Quantity, Step, Symbol,
@@ -113,8 +114,16 @@ fn each_private_frame_tells_what_it_changes_and_nothing_else() {
             "",
         ),
         (
-            r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ai":{"j":true}}"#,
+            r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ai":{"j":true,"new":1}}"#,
             "setup of all",
+        ),
+        (
+            r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ac":{"new":{},"s":"BTCUSDT","l":25}}"#,
+            "setup of 0",
+        ),
+        (
+            r#"{"new":[1],"e":"ACCOUNT_UPDATE","E":2,"T":1,"a":{"new":{},"m":"ORDER","P":[{"s":"BTCUSDT","pa":"2","ep":"1.123456789","ps":"BOTH","new":0}]}}"#,
+            "position 2000",
         ),
         (
             r#"{"e":"balanceUpdate","E":1,"a":"BTC","d":"1","T":1}"#,
@@ -158,6 +167,10 @@ fn a_frame_that_may_hide_a_fill_ends_the_stream_and_a_foreign_symbol_does_not() 
         (
             r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1}"#,
             "missing_field, down",
+        ),
+        (
+            r#"{"e":"ACCOUNT_UPDATE","E":1,"T":1,"a":{"P":[{"s":"BTCUSDT","pa":"2","ep":"1.123456789x","ps":"BOTH"}]}}"#,
+            "number, down",
         ),
         (r#"{"E":1}"#, "missing_field, down"),
         ("{", "syntax, down"),
@@ -244,4 +257,78 @@ fn a_futures_account_tells_wallets_positions_margin_and_where_it_is_liquidated()
     let margin = &balances.margins[0];
     let told = (margin.available, margin.balance);
     assert_eq!(told, (Money(9_000_000_000), Money(9_750_000_000)));
+}
+
+/// An order event of futures with this execution.
+fn execution(word: &str) -> String {
+    format!(
+        r#"{{"e":"ORDER_TRADE_UPDATE","E":1,"T":1,"o":{{"s":"BTCUSDT","c":"x","S":"BUY","o":"LIMIT","f":"GTC","q":"1","p":"1","x":"{word}","X":"REJECTED","i":9,"l":"0","z":"0","L":"0","t":0,"T":1,"m":false,"R":false}}}}"#
+    )
+}
+
+#[test]
+fn a_refusal_that_comes_as_an_event_is_told_and_an_execution_of_a_new_kind_ends_the_stream() {
+    assert_eq!(told(&execution("REJECTED")), ("order 9".into(), None));
+    let ended = Some(CloseReason::Unreadable);
+    let unknown = told(&execution("TELEPORTED"));
+    assert_eq!(unknown, ("value, down".into(), ended));
+}
+
+#[test]
+fn a_spot_wallet_of_an_event_is_what_is_free_and_what_is_locked() {
+    let table = table();
+    let read = |locked: &str| {
+        let frame = format!(
+            r#"{{"e":"outboundAccountPosition","E":2,"u":1,"new":1,"B":[{{"a":"BTC","f":"1.5","l":"{locked}","new":1}}]}}"#
+        );
+        decode_user_message(frame.as_bytes(), &Instruments(&table), Market::Spot)
+    };
+    let Ok(UserMessage::Account(update)) = read("0.25") else {
+        panic!("it is one");
+    };
+    assert_eq!(update.balances[0].wallet, Money(175_000_000));
+    assert_eq!(update.balances[0].event_time.0, 2);
+    let most = "92233720368.54775807";
+    assert_eq!(read(most), Err(DecodeError::Number("l")));
+}
+
+/// An event with so many balances and so many positions.
+fn crowded(balances: usize, positions: usize) -> String {
+    let balance = |number| format!(r#"{{"a":"A{number}","wb":"1","cw":"1","bc":"0"}}"#);
+    let position = |_| r#"{"s":"BTCUSDT","pa":"1","ep":"1","ps":"BOTH"}"#.to_string();
+    let balances: Vec<String> = (0..balances).map(balance).collect();
+    let positions: Vec<String> = (0..positions).map(position).collect();
+    format!(
+        r#"{{"e":"ACCOUNT_UPDATE","E":2,"T":1,"a":{{"m":"ORDER","B":[{}],"P":[{}]}}}}"#,
+        balances.join(","),
+        positions.join(",")
+    )
+}
+
+#[test]
+fn what_finds_no_room_in_an_account_event_is_counted() {
+    let table = table();
+    for (balances, positions, left_out) in [(32, 64, 0), (33, 64, 1), (32, 66, 2)] {
+        let frame = crowded(balances, positions);
+        let read = decode_user_message(frame.as_bytes(), &Instruments(&table), Market::UsdM);
+        let Ok(UserMessage::Account(update)) = read else {
+            panic!("{read:?}");
+        };
+        assert_eq!(update.left_out, left_out);
+        assert_eq!((update.balances.len(), update.positions.len()), (32, 64));
+    }
+}
+
+/// What is not told has to be asked for.
+#[test]
+fn an_account_event_with_more_than_there_is_room_for_has_the_account_asked_for() {
+    for (balances, positions, asked) in [(32, 64, false), (33, 64, true), (32, 65, true)] {
+        let (told, ended) = told(&crowded(balances, positions));
+        assert_eq!(
+            told.contains("wallet moved"),
+            asked,
+            "{balances} {positions}"
+        );
+        assert_eq!(ended, None);
+    }
 }

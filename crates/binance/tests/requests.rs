@@ -255,6 +255,10 @@ fn replies_become_order_replies_and_doubtful_ones_stay_unresolved() {
         r#"{"id":"p7","status":200,"result":null}"#.to_owned(),
         r#"{"id":"p7","status":503,"error":{"code":-1000,"msg":"Unknown error"}}"#.to_owned(),
         r#"{"id":"p7","status":200,"error":{"code":-9999,"msg":"?"}}"#.to_owned(),
+        ok.replace(
+            "\"rateLimits\"",
+            r#""error":{"code":0,"msg":"?","new":[1]},"rateLimits""#,
+        ),
     ] {
         let reply = decode_reply(doubtful.as_bytes()).unwrap();
         let order = reply.order_reply(RequestKind::Place, id, &instrument);
@@ -426,4 +430,98 @@ fn rest_answers_become_reports() {
         (failure.class, failure.outcome()),
         (ErrorClass::OrderNotFound, ReplyOutcome::Rejected)
     );
+}
+
+/// Weights as the exchange's pages list them: what is asked for too cheaply ends in a ban.
+#[test]
+fn calls_have_the_path_and_the_weight_of_their_market() {
+    let (usdm, spot) = (instrument(Market::UsdM), instrument(Market::Spot));
+    let target = |call: &rest::Call| (call.target(), call.weight);
+    let time = rest::time(Market::UsdM);
+    assert_eq!(target(&time), ("/fapi/v1/time".into(), 1));
+    let info = rest::exchange_info(Market::Spot);
+    assert_eq!(target(&info), ("/api/v3/exchangeInfo".into(), 20));
+    let levels = [
+        (&usdm, 50, 2),
+        (&usdm, 100, 5),
+        (&usdm, 500, 10),
+        (&usdm, 1_000, 20),
+        (&spot, 100, 5),
+        (&spot, 500, 25),
+        (&spot, 1_000, 50),
+        (&spot, 5_000, 250),
+    ];
+    for (one, limit, weight) in levels {
+        let market = one.market;
+        assert_eq!(rest::depth(one, limit).weight, weight, "{market} {limit}");
+    }
+    let open = |market, of| {
+        let call = rest::open_orders(market, of, &credentials(), STAMP);
+        (call.path, call.weight, call.query.contains("symbol="))
+    };
+    let (fapi, api) = ("/fapi/v1/openOrders", "/api/v3/openOrders");
+    assert_eq!(open(Market::UsdM, Some(&usdm)), (fapi, 1, true));
+    assert_eq!(open(Market::UsdM, None), (fapi, 40, false));
+    assert_eq!(open(Market::Spot, Some(&spot)), (api, 6, true));
+    assert_eq!(open(Market::Spot, None), (api, 80, false));
+    for (one, path, weight) in [
+        (&usdm, "/fapi/v1/userTrades", 5),
+        (&spot, "/api/v3/myTrades", 20),
+    ] {
+        let from = rest::TradesFrom::Time(UtcMs(5));
+        let call = rest::user_trades(one, from, &credentials(), STAMP);
+        assert_eq!((call.path, call.weight), (path, weight));
+        assert!(call.query.contains("startTime=5") && !call.query.contains("fromId"));
+    }
+    for (action, method) in [
+        (rest::ListenKeyAction::Create, "POST"),
+        (rest::ListenKeyAction::KeepAlive, "PUT"),
+        (rest::ListenKeyAction::Close, "DELETE"),
+    ] {
+        let call = rest::listen_key(action);
+        assert_eq!((call.method.as_str(), call.with_key), (method, true));
+    }
+}
+
+#[test]
+fn an_order_of_another_symbol_is_not_the_answer() {
+    let text = r#"{"clientOrderId":"abc","executedQty":"0.001","orderId":9,"origQty":"0.40","price":"9300.10","side":"BUY","status":"NEW","symbol":"BTCUSDT","timeInForce":"GTC","type":"LIMIT"}"#;
+    let ours = instrument(Market::UsdM);
+    let order = rest::parse_order(text.as_bytes(), &ours).unwrap();
+    assert_eq!(order.exchange_order_id, ExchangeOrderId(9));
+    assert_eq!(order.cumulative_quantity, Quantity(1));
+    let other = text.replace("BTCUSDT", "BTCUSDC");
+    assert!(rest::parse_order(other.as_bytes(), &ours).is_err());
+    let unknown = text.replace("NEW", "ASLEEP");
+    assert!(rest::parse_order(unknown.as_bytes(), &ours).is_err());
+}
+
+#[test]
+fn a_trade_of_spot_says_its_side_by_who_bought() {
+    let spot = instrument(Market::Spot);
+    let trade = |side: &str| {
+        let text = format!(
+            r#"[{{"symbol":"BTCUSDT","id":28457,"orderId":100234,"price":"4000.10","qty":"0.012","quoteQty":"48","commission":"0.01","commissionAsset":"BNB","time":1499865549590,{side}"isMaker":true,"isBestMatch":true}}]"#
+        );
+        rest::parse_user_trades(text.as_bytes(), &spot)
+    };
+    for (text, side) in [
+        (r#""isBuyer":true,"#, Side::Buy),
+        (r#""isBuyer":false,"#, Side::Sell),
+    ] {
+        let read = trade(text).unwrap()[0];
+        assert_eq!((read.side, read.realized), (side, Money::ZERO));
+        assert_eq!(read.liquidity, market::Liquidity::Maker);
+        assert_eq!(read.commission_asset.as_str(), "BNB");
+    }
+    assert!(trade("").is_err(), "a side is never guessed");
+}
+
+#[test]
+fn a_position_without_an_entry_price_has_none() {
+    let table = [instrument(Market::UsdM)];
+    let text = r#"[{"symbol":"BTCUSDT","positionSide":"BOTH","positionAmt":"0.010"}]"#;
+    let held = rest::parse_positions(text.as_bytes(), &Instruments(&table)).unwrap();
+    let told = (held.positions[0].quantity, held.positions[0].entry_price_e8);
+    assert_eq!(told, (Quantity(10), 0));
 }

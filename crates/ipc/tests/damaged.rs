@@ -12,7 +12,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use ipc::{Damage, LayoutError, RingError, Segment, SegmentError, SegmentLayout};
+use ipc::{Damage, LayoutError, PageError, RingError, Segment, SegmentError, SegmentLayout};
 use proptest::prelude::*;
 
 mod directory;
@@ -278,6 +278,42 @@ fn impossible_cursors_are_refused_or_not_believed() {
     }
     poke(&path, HEADER_BYTES, &u64::MAX.to_le_bytes());
     assert!(Segment::open(&path).unwrap().journal_consumer().is_err());
+}
+
+#[test]
+fn a_page_longer_than_a_page_is_damaged_and_one_longer_than_the_buffer_waits_for_another() {
+    let directory = Directory::new("page");
+    let path = directory.path().join("1.segment");
+    let made = make(&path);
+    let text = b"what the account has";
+    made.account_page_writer().unwrap().write(text);
+    let opened = Segment::open(&path).unwrap();
+    let (page, mut buffer) = (opened.account_page(), [0; 4_096]);
+    let bytes = text.len();
+    let short = PageError::Buffer {
+        bytes,
+        buffer_bytes: bytes - 1,
+    };
+    assert_eq!(page.read(&mut buffer[..bytes - 1]), Err(short));
+    assert_eq!(page.read(&mut buffer[..bytes]), Ok(Some(bytes)));
+    assert_eq!(&buffer[..bytes], text);
+
+    // A line with version and length stands before the text.
+    let file = fs::read(&path).unwrap();
+    let at = file.windows(bytes).position(|window| window == text);
+    let length_at = at.unwrap() as u64 - 64 + 8;
+    for found in [1_025, u64::MAX] {
+        poke(&path, length_at, &found.to_le_bytes());
+        let bytes_max = 1_024;
+        let damaged = PageError::Length { found, bytes_max };
+        assert_eq!(page.read(&mut buffer), Err(damaged));
+    }
+    poke(&path, length_at, &1_024_u64.to_le_bytes());
+    assert_eq!(page.read(&mut buffer), Ok(Some(1_024)));
+    // The version is odd while somebody writes: nothing is made up.
+    poke(&path, length_at - 8, &7_u64.to_le_bytes());
+    assert_eq!(page.read(&mut buffer), Err(PageError::Busy));
+    assert_eq!(page.version(), 7);
 }
 
 proptest! {

@@ -158,3 +158,31 @@ fn the_writer_tells_its_room_and_what_it_gave_up() {
     assert_eq!((lossy.drops().total, lossy.drops().first), (1, 64));
     assert_eq!(lossy.high_watermark(), capacity);
 }
+
+/// A kill that was lost would be taken back by the reset of the one before it.
+#[test]
+fn kills_that_come_at_once_are_all_counted_and_the_one_that_closes_positions_holds() {
+    const EACH: u64 = 1_000_000;
+    let directory = Directory::new("kills");
+    let path = directory.path().join("1.segment");
+    let made = Segment::create(&path, &small(), 11, 22, 1).unwrap();
+    let opened = Segment::open(&path).unwrap();
+    assert!(!opened.kill_latched());
+    let together = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            together.wait();
+            (0..EACH).for_each(|_| made.latch_kill_keeping_positions());
+        });
+        together.wait();
+        opened.latch_kill();
+        (1..EACH).for_each(|_| opened.latch_kill_keeping_positions());
+    });
+    let word = made.kill_word();
+    assert!(made.kill_latched() && made.kill_closes_positions());
+    // Latched, closing, and the count above both bits.
+    assert_eq!(word, 2 * EACH * 4 + 3);
+    opened.latch_kill_keeping_positions();
+    assert!(!made.clear_kill(word) && made.kill_closes_positions());
+    assert!(made.clear_kill(opened.kill_word()) && !opened.kill_latched());
+}

@@ -11,6 +11,7 @@ use market::{
 use crate::desk::{AMENDMENTS_OF_ONE_MAX, SHRINKS_OF_ONE_MAX};
 use crate::order::{Order, PlaceOrder, SelfTrade};
 use crate::rejection::Rejection;
+use crate::spot::base_amount;
 use crate::venue::Venue;
 use crate::view::reaches;
 
@@ -122,20 +123,25 @@ impl Venue {
         let before = instrument.notional(order.request.price, order.remaining());
         let remaining = changed.quantity - order.filled;
         let after = instrument.notional(changed.price, remaining);
-        if changed.reduces() || after <= before {
-            return Ok(());
-        }
-        let added = after - before;
         if self.desk.account.spot.is_some() {
-            let free = match changed.side {
-                Side::Buy => self.spot_quote().free,
-                Side::Sell => return Ok(()),
+            // A sale needs what it sells, whatever the price.
+            let (added, free) = match changed.side {
+                Side::Buy => (after - before, self.spot_quote().free),
+                Side::Sell => {
+                    let more = Quantity(remaining.0 - order.remaining().0);
+                    let free = self.spot_base(instrument.id).free;
+                    (base_amount(instrument, more), free)
+                }
             };
-            return match added > free {
+            return match added > Money::ZERO && added > free {
                 true => Err(Rejection::MarginInsufficient),
                 false => Ok(()),
             };
         }
+        if changed.reduces() || after <= before {
+            return Ok(());
+        }
+        let added = after - before;
         let leverage = i64::from(self.desk.account.leverage[usize::from(instrument.id.0)]);
         let position = self.position_of(changed).quantity;
         let closes =

@@ -601,4 +601,24 @@ mod tests {
         orders.cancel(UtcMs(2), 1).unwrap();
         assert!(orders.place(UtcMs(2), &one, Price(1), Price(1)).is_ok());
     }
+
+    #[test]
+    fn one_with_a_quantity_of_its_own_trades_that_whatever_is_held() {
+        for held in [-7, 0, 7] {
+            let order = part("a").order(Quantity(held)).expect("always");
+            assert_eq!((order.quantity, order.side), (Quantity(1), Side::Buy));
+        }
+    }
+
+    #[test]
+    fn the_newest_ended_ones_are_kept() {
+        let mut orders = ConditionalOrders::new(1);
+        for number in 1..=10_001 {
+            let placed = orders.place(UtcMs(1), &part("a"), Price(1), Price(1));
+            assert_eq!(placed.unwrap().id, number);
+            orders.cancel(UtcMs(2), number).unwrap();
+        }
+        assert!(orders.get(1).is_none() && orders.get(2).is_some());
+        assert_eq!((orders.all().count(), orders.open().count()), (10_000, 0));
+    }
 }

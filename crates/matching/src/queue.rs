@@ -326,6 +326,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_queue_of_nothing_and_one_of_less_than_a_lot_have_shares_too() {
+        const ONE: i128 = 1 << 32;
+        for model in MODELS {
+            assert_eq!(model.share_behind(0, 0), ONE, "{model}: nobody moves");
+        }
+        let part = SCALE / 3;
+        assert_eq!(QueueModel::Log.share_behind(part, part), ONE / 2);
+        assert_eq!(QueueModel::Log.share_behind(0, SCALE), ONE);
+    }
+
     proptest! {
         /// Whatever happens, an order never stands behind more than there is, never moves back,
         /// and risk-averse is never ahead of the others.

@@ -98,3 +98,43 @@ pub(crate) fn nearest_tick(
     }
     Ok(Price(round_div(scaled, divisor)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Filters, InstrumentId, InstrumentStatus, Step, Symbol};
+
+    fn mark(tick: &str, price: &str) -> Result<i64, DecodeError> {
+        let table = [Instrument {
+            id: InstrumentId(0),
+            market: Market::UsdM,
+            symbol: Symbol::new(b"BTCUSDT").unwrap(),
+            tick: Step::from_text(tick.as_bytes()).unwrap(),
+            lot: Step::from_text(b"0.001").unwrap(),
+            price_decimals: 2,
+            quantity_decimals: 3,
+            status: InstrumentStatus::Trading,
+            filters: Filters::NONE,
+        }];
+        let text = format!(
+            r#"{{"e":"markPriceUpdate","E":1,"s":"BTCUSDT","p":"{price}","i":"1","P":"1","r":"0.0001","T":2}}"#
+        );
+        let read = decode_mark_price(text.as_bytes(), &Instruments(&table), Market::UsdM);
+        read.map(|one| one.mark.0)
+    }
+
+    /// Margin and protective stops follow from it.
+    #[test]
+    fn a_mark_is_the_nearest_tick_and_never_nothing_or_less() {
+        assert_eq!(mark("0.10", "100.14"), Ok(1_001));
+        assert_eq!(mark("0.10", "100.15000001"), Ok(1_002));
+        for price in ["0", "0.04", "-100.1", "", "1e3", "NaN"] {
+            let refused = Err(DecodeError::Number("p"));
+            assert_eq!(mark("0.10", price), refused, "{price}");
+        }
+        // More ticks than there are numbers.
+        let fine = "0.0000000001";
+        assert_eq!(mark(fine, "92233720368.0"), Err(DecodeError::Number("p")));
+        assert_eq!(mark(fine, "1"), Ok(10_000_000_000));
+    }
+}

@@ -182,3 +182,34 @@ impl<'a> CheckedSide<'a> {
         Ok(checked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Filters, InstrumentId, InstrumentStatus, Market, Step, Symbol};
+
+    #[test]
+    fn a_side_has_as_many_levels_as_can_be_asked_for_and_not_one_more() {
+        let instrument = Instrument {
+            id: InstrumentId(0),
+            market: Market::Spot,
+            symbol: Symbol::new(b"BTCUSDT").unwrap(),
+            tick: Step::from_text(b"0.01").unwrap(),
+            lot: Step::from_text(b"0.001").unwrap(),
+            price_decimals: 8,
+            quantity_decimals: 8,
+            status: InstrumentStatus::Trading,
+            filters: Filters::NONE,
+        };
+        for (count, expected) in [(5_000, Ok(5_000)), (5_001, Err(DecodeError::TooManyLevels))] {
+            let level = |at: u32| format!(r#"["{}.00","1.000"]"#, 1_000 + at);
+            let asks: Vec<String> = (0..count).map(level).collect();
+            let body = format!(
+                r#"{{"lastUpdateId":7,"bids":[["999.00","1.000"]],"asks":[{}]}}"#,
+                asks.join(",")
+            );
+            let read = decode_snapshot(body.as_bytes(), &instrument);
+            assert_eq!(read.map(|one| one.header().ask_count), expected);
+        }
+    }
+}

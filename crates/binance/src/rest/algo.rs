@@ -267,6 +267,17 @@ mod tests {
              &closePosition=true&recvWindow=1000&side=SELL&symbol=BTCUSDT&timestamp=7\
              &triggerPrice=59400.10&type=STOP_MARKET&workingType=MARK_PRICE 0"
         );
+        let by_last = ProtectiveStop {
+            side: Side::Buy,
+            trigger: Price(594_001),
+            by: TriggerPrice::Last,
+            part: None,
+        };
+        let text = unsigned(|credentials, stamp| {
+            place_protective_stop(&instrument, &by_last, "a", credentials, stamp)
+        });
+        assert!(text.contains("&workingType=CONTRACT_PRICE "), "{text}");
+        assert!(text.contains("&side=BUY&"), "{text}");
         let list = unsigned(open_algo_orders);
         assert!(list.starts_with("GET /fapi/v1/openAlgoOrders?") && list.ends_with(" 40"));
         let query = unsigned(|credentials, stamp| query_algo_order("a", credentials, stamp));

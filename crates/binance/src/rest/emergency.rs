@@ -343,4 +343,37 @@ mod tests {
             "{timer}"
         );
     }
+
+    #[test]
+    fn each_leg_is_closed_by_its_own_side_and_an_unknown_one_fails_the_list() {
+        let row = |leg: &str, amount: &str| {
+            format!(r#"[{{"symbol":"BTCUSDT","positionSide":"{leg}","positionAmt":"{amount}"}}]"#)
+        };
+        let held = parse_held_positions(row("SHORT", "-0.5").as_bytes()).unwrap();
+        let text = signed(|credentials, stamp| {
+            close_position(&held[0], held[0].quantity, "x1", credentials, stamp)
+        });
+        assert!(
+            text.contains("positionSide=SHORT") && text.contains("side=BUY"),
+            "{text}"
+        );
+        assert!(!text.contains("reduceOnly") && text.contains("quantity=0.5&"));
+        // A position that is passed over would count as closed.
+        assert!(parse_held_positions(row("SIDEWAYS", "1").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn spot_orders_are_cancelled_by_paths_of_their_own() {
+        let btc = Symbol::new(b"BTCUSDT").unwrap();
+        for (market, all, one) in [
+            (Market::UsdM, "/fapi/v1/allOpenOrders", "/fapi/v1/order"),
+            (Market::Spot, "/api/v3/openOrders", "/api/v3/order"),
+        ] {
+            let text = signed(|key, stamp| cancel_orders_of(market, &btc, key, stamp));
+            let rest = "recvWindow=5000&symbol=BTCUSDT&timestamp=7 1";
+            assert_eq!(text, format!("DELETE {all}?{rest}"));
+            let text = signed(|key, stamp| cancel_named_order(market, &btc, "web_1", key, stamp));
+            assert_eq!(text, format!("DELETE {one}?origClientOrderId=web_1&{rest}"));
+        }
+    }
 }

@@ -300,3 +300,73 @@ fn decimal_e8(field: &'static str, text: &str) -> Result<i64, RestError> {
         Err(_) => Err(bad_value(field, text)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed_with(filters: &str) -> ExchangeInfo {
+        let body = format!(
+            r#"{{"serverTime":1,"rateLimits":[
+                {{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000}},
+                {{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":100}},
+                {{"rateLimitType":"ORDERS","interval":"FORTNIGHT","intervalNum":1,"limit":9}},
+                {{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":4294967295,"limit":9}}],
+            "symbols":[{{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","filters":[{filters}]}}]}}"#
+        );
+        parse_exchange_info(body.as_bytes(), Market::Spot).unwrap()
+    }
+
+    fn filters_of(price: &str, lot: &str, more: &str) -> Option<Filters> {
+        let info = listed_with(&format!(
+            r#"{{"filterType":"PRICE_FILTER",{price},"tickSize":"0.01"}},
+               {{"filterType":"LOT_SIZE",{lot},"stepSize":"0.001"}}{more}"#
+        ));
+        info.find("BTCUSDT").map(|one| one.instrument.filters)
+    }
+
+    const PRICE: &str = r#""minPrice":"0.01","maxPrice":"1000000.00""#;
+    const LOT: &str = r#""minQty":"0.001","maxQty":"9000""#;
+
+    /// A buy too high and a sale too low are the ones that cost.
+    #[test]
+    fn spot_bounds_a_buy_from_above_and_a_sale_from_below() {
+        let by_side = r#",{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"5","bidMultiplierDown":"0.1","askMultiplierUp":"6","askMultiplierDown":"0.2","avgPriceMins":5}"#;
+        let filters = filters_of(PRICE, LOT, by_side).unwrap();
+        let bounds = (filters.multiplier_up, filters.multiplier_down);
+        assert_eq!(bounds, (Rate(500_000_000), Rate(20_000_000)));
+        let both =
+            r#",{"filterType":"PERCENT_PRICE","multiplierUp":"1.05","multiplierDown":"0.95"}"#;
+        let filters = filters_of(PRICE, LOT, both).unwrap();
+        let bounds = (filters.multiplier_up, filters.multiplier_down);
+        assert_eq!(bounds, (Rate(105_000_000), Rate(95_000_000)));
+    }
+
+    #[test]
+    fn a_bound_that_does_not_fit_is_none_and_one_that_is_no_number_refuses_the_symbol() {
+        let huge = "92233720368547758080";
+        let lot = format!(r#""minQty":"0.0005","maxQty":"{huge}""#);
+        let notional = format!(r#",{{"filterType":"NOTIONAL","minNotional":"{huge}"}}"#);
+        let filters = filters_of(r#""minPrice":"""#, &lot, &notional).unwrap();
+        assert_eq!((filters.price_min, filters.price_max), (Price(0), Price(0)));
+        assert_eq!(filters.quantity_max, Quantity(0));
+        assert_eq!(filters.quantity_min, Quantity(1), "half a lot is none");
+        assert_eq!(filters.notional_min, Money(0));
+        let bad_lot = r#""minQty":"0.001","maxQty":"many""#;
+        assert_eq!(filters_of(PRICE, bad_lot, ""), None);
+        let bad_notional = r#",{"filterType":"NOTIONAL","minNotional":"-5"}"#;
+        assert_eq!(filters_of(PRICE, LOT, bad_notional), None);
+        let refused = listed_with(r#"{"filterType":"LOT_SIZE"}"#).refused;
+        assert_eq!((refused.len(), refused[0].0.as_str()), (1, "BTCUSDT"));
+    }
+
+    #[test]
+    fn limits_of_an_unknown_window_are_left_out() {
+        let limits = listed_with("").limits;
+        let told = limits
+            .iter()
+            .map(|one| (one.orders, one.window_s, one.limit));
+        let told: Vec<_> = told.collect();
+        assert_eq!(told, [(false, 60, 6_000), (true, 10, 100)]);
+    }
+}

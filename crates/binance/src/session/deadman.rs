@@ -346,4 +346,21 @@ mod tests {
         off.set_orders(0, true);
         assert!(off.poll(now(0), &mut governor).is_none());
     }
+
+    #[test]
+    fn a_call_that_waits_for_weight_is_made_when_there_is_some() {
+        let mut deadman = deadman(1, 120);
+        let mut governor = Governor::new(2_400);
+        governor.admit_emergency(2_400, now(1_000)).unwrap();
+        deadman.set_orders(0, true);
+        assert!(deadman.poll(now(1_000), &mut governor).is_none());
+        assert_eq!(deadman.next_deadline(), Some(now(60_000).mono));
+        // Nothing was armed: answers to nobody do not say otherwise.
+        deadman.on_reply(0, OK, now(2_000).mono);
+        deadman.on_reply(7, OK, now(2_000).mono);
+        assert_eq!((deadman.ends(0), deadman.ends(7)), (None, None));
+        let (place, _) = deadman.poll(now(60_000), &mut governor).unwrap();
+        deadman.on_reply(place, OK, now(60_100).mono);
+        assert_eq!(deadman.ends(0), Some(now(180_000).mono));
+    }
 }

@@ -293,4 +293,25 @@ mod tests {
         assert_eq!(rig.asks(25), None);
         assert_eq!(rig.income.next_deadline(), Some(at(40).mono));
     }
+
+    #[test]
+    fn a_list_of_more_pages_than_are_read_goes_on_at_its_newest_entry() {
+        let mut rig = rig();
+        let begin = START_MS + 10_000 - DAY_MS;
+        let mut told = 0;
+        for number in 0..50 {
+            let seconds = 10 + 6 * number;
+            assert_eq!(rig.asks(seconds), Some((begin, number as i64 + 1)));
+            let ids = number * 1_000..(number + 1) * 1_000;
+            told += rig
+                .answer(reply(200, &page(ids, START_MS)), seconds)
+                .0
+                .len();
+        }
+        assert_eq!(told, 50_000);
+        // None of what follows is passed over, and what was told is not told again.
+        assert_eq!(rig.asks(310), Some((START_MS + 49_999, 1)));
+        let rest = page(49_999..50_002, START_MS);
+        assert_eq!(rig.answer(reply(200, &rest), 310).0, [50_000, 50_001]);
+    }
 }

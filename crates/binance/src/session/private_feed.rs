@@ -206,7 +206,10 @@ mod tests {
     use super::*;
     use crate::session::{CloseReason, LinkAction, PrivateStream};
     use market::ids::Asset;
-    use market::{Instruments, Money, UtcMs};
+    use market::{
+        ClientOrderId, ExchangeOrderId, Execution, InstrumentId, Instruments, Liquidity, Money,
+        OrderState, OrderType, Price, Quantity, Side, TimeInForce, TradeId, UtcMs,
+    };
 
     #[derive(Default)]
     struct Seen(Vec<String>);
@@ -331,5 +334,102 @@ mod tests {
         let action = streams[1].on_frame(expired, now, &none, &mut feed.sink(1, now, &mut seen));
         assert_eq!(action, Some(LinkAction::Close(CloseReason::KeyExpired)));
         assert_eq!(seen.0.last().unwrap(), "down");
+    }
+
+    fn fill(trade: u64, lots: i64) -> OrderUpdate {
+        OrderUpdate {
+            instrument: InstrumentId(0),
+            client_order_id: ClientOrderId::new(b"fuA").unwrap(),
+            exchange_order_id: ExchangeOrderId(9),
+            execution: Execution::Trade,
+            state: OrderState::PartiallyFilled,
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::GoodTillCancel,
+            reduce_only: false,
+            price: Price(100),
+            quantity: Quantity(50),
+            cumulative_quantity: Quantity(lots),
+            last_quantity: Quantity(1),
+            last_price: Price(100),
+            trade_id: TradeId(trade),
+            liquidity: Liquidity::Maker,
+            commission: Money::ZERO,
+            commission_asset: Asset::default(),
+            realized: Money::ZERO,
+            transaction_time: UtcMs(1),
+            event_time: UtcMs(1),
+        }
+    }
+
+    fn position(lots: i64) -> PositionReport {
+        PositionReport {
+            instrument: InstrumentId(0),
+            quantity: Quantity(lots),
+            entry_price_e8: 1,
+            update_time: UtcMs(1),
+        }
+    }
+
+    /// A fill that counted twice would be a position that is not there.
+    #[test]
+    fn a_fill_and_a_position_that_both_connections_bring_count_once_and_all_else_goes_through() {
+        let mut feed = PrivateFeed::default();
+        let mut seen = Seen::default();
+        for connection in 0..2 {
+            feed.sink(connection, at(0), &mut seen)
+                .stream(Market::UsdM, true);
+        }
+        for (connection, trade) in [(0, 1), (1, 1), (1, 2), (0, 2), (0, 3)] {
+            feed.sink(connection, at(0), &mut seen)
+                .order_update(fill(trade, 1));
+        }
+        // The same trade with another sum is another event.
+        feed.sink(1, at(0), &mut seen).order_update(fill(3, 2));
+        for (connection, lots) in [(0, 5), (1, 5), (1, 6), (0, 6)] {
+            feed.sink(connection, at(0), &mut seen)
+                .position(position(lots));
+        }
+        feed.sink(1, at(0), &mut seen).wallet_moved(Market::UsdM);
+        feed.sink(1, at(0), &mut seen)
+            .account_config(AccountConfigChange {
+                market: Market::UsdM,
+                instrument: None,
+            });
+        let expected = [
+            "up",
+            "order 1",
+            "order 2",
+            "order 3",
+            "order 3",
+            "position 5",
+            "position 6",
+            "wallet",
+            "account",
+        ];
+        assert_eq!(seen.0, expected);
+    }
+
+    #[test]
+    fn a_burst_of_copies_is_known_and_nothing_is_once_one_of_the_two_has_ended() {
+        let mut feed = PrivateFeed::default();
+        let mut seen = Seen::default();
+        for connection in 0..2 {
+            feed.sink(connection, at(0), &mut seen)
+                .stream(Market::UsdM, true);
+        }
+        let trades = 1..=256;
+        for trade in trades.clone() {
+            feed.sink(0, at(0), &mut seen).order_update(fill(trade, 1));
+        }
+        seen.0.clear();
+        for trade in trades {
+            feed.sink(1, at(0), &mut seen).order_update(fill(trade, 1));
+        }
+        assert!(seen.0.is_empty());
+        feed.sink(0, at(0), &mut seen).order_update(fill(900, 1));
+        feed.sink(0, at(0), &mut seen).stream(Market::UsdM, false);
+        feed.sink(1, at(0), &mut seen).order_update(fill(900, 1));
+        assert_eq!(seen.0, ["order 900", "order 900"]);
     }
 }

@@ -154,7 +154,9 @@ pub(super) fn take_private_frame(
             for balance in &update.balances {
                 events.balance(*balance);
             }
-            if update.reason != AccountReason::Order && market == Market::UsdM {
+            let moved = update.reason != AccountReason::Order && market == Market::UsdM;
+            // What found no room is not told: the exchange is asked for the whole.
+            if moved || update.left_out > 0 {
                 events.wallet_moved(market);
             }
         }

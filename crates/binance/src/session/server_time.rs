@@ -277,4 +277,11 @@ mod tests {
             assert_eq!(time.next_deadline(), Some(MonoNs(1 + SECOND_NS)));
         }
     }
+
+    #[test]
+    fn an_answer_that_nobody_waits_for_measures_nothing() {
+        let mut time = ServerTime::new(Market::UsdM);
+        time.on_reply(answer(b"{\"serverTime\":1700000000000}"), MonoNs(10));
+        assert_eq!(time.offset_ns(), None);
+    }
 }

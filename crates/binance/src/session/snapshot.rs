@@ -324,4 +324,38 @@ mod tests {
                 .is_some()
         );
     }
+
+    #[test]
+    fn a_wish_for_no_instrument_and_an_answer_to_nobody_are_none() {
+        let table = table();
+        let instruments = Instruments(&table);
+        let mut governor = Governor::new(2400);
+        let mut queue = SnapshotQueue::new(Market::UsdM, 2, 1);
+        let mut seen = Seen::default();
+        queue.want(InstrumentId(2), now(1_000).mono);
+        assert_eq!(queue.next_deadline(), None);
+        queue.on_reply(reply(200, BODY), now(1_000).mono, &instruments, &mut seen);
+        assert!(seen.0.is_empty());
+        queue.want(InstrumentId(0), now(1_000).mono);
+        let asked = queue.poll(now(1_000), &mut governor, &instruments);
+        assert!(asked.is_some());
+        assert_eq!(queue.next_deadline(), None, "one at a time");
+    }
+
+    #[test]
+    fn spot_has_five_thousand_levels_for_its_weight() {
+        let mut table = table();
+        table.iter_mut().for_each(|one| one.market = Market::Spot);
+        let instruments = Instruments(&table);
+        let mut governor = Governor::new(6_000);
+        let mut queue = SnapshotQueue::new(Market::Spot, 2, 1);
+        queue.want(InstrumentId(1), now(1_000).mono);
+        let asked = queue.poll(now(1_000), &mut governor, &instruments).unwrap();
+        let target = "/api/v3/depth?limit=5000&symbol=ETHUSDT";
+        assert_eq!(
+            (asked.call.target().as_str(), asked.call.weight),
+            (target, 250)
+        );
+        assert_eq!(governor.used(), 250);
+    }
 }

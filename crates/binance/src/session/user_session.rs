@@ -309,4 +309,18 @@ mod tests {
             assert_eq!(session.poll(early, &mut seen), None);
         }
     }
+
+    #[test]
+    fn a_fresh_key_is_asked_for_when_the_connection_may_be_opened_again() {
+        let (mut session, mut seen) = connected();
+        session.on_disconnected(at(10), &mut seen);
+        assert_eq!(session.url(), "");
+        assert_eq!(session.poll(at(10), &mut seen), None);
+        let again = session.next_deadline().unwrap();
+        assert!(again > at(10) && again < at(80), "{again:?}");
+        assert_eq!(
+            called(session.poll(again, &mut seen)),
+            "POST /fapi/v1/listenKey"
+        );
+    }
 }

@@ -184,6 +184,21 @@ fn depth(levels: &[[String; 2]]) -> String {
 }
 
 /// One of each form: recorded ones, and the documents' with the fields of 2026.
+/// A table may hold what JSON writes as an escape; in a frame it means something else.
+#[test]
+fn a_symbol_that_a_frame_would_have_to_escape_is_not_taken_as_it_stands() {
+    let mut ways = Ways::new(64);
+    for symbol in [r"A\nUSDT", r"A\BUSDT", "A\u{1}USDT"] {
+        let mut table = table();
+        table[0].symbol = Symbol::new(symbol.as_bytes()).unwrap();
+        let (market, text) = FORMS[0];
+        let frame = text.replace("BTCUSDT", symbol).into_bytes();
+        assert!(!ways.taken(&frame, &table, market), "{symbol:?}");
+        let read = decode_stream_message(&frame, &Instruments(&table), market, &mut ways.fast);
+        assert!(read.is_err(), "{symbol:?}");
+    }
+}
+
 const FORMS: [(Market, &str); 13] = [
     (
         Market::UsdM,

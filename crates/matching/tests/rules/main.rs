@@ -8,6 +8,7 @@ mod support;
 mod accounting;
 mod accounting_properties;
 mod conditional;
+mod rare;
 mod records;
 mod refusals;
 mod spot_properties;

@@ -563,3 +563,105 @@ fn spot_prices_are_measured_from_the_mean_of_the_last_trades() {
         assert_eq!(place(&mut venue, one).err(), wanted, "{side} {price}");
     }
 }
+
+#[test]
+fn a_fill_or_kill_that_waited_is_filled_whole_or_not_at_all() {
+    for (lots, wanted, filled) in [(500, Filled, 500), (501, Expired, 0)] {
+        let mut venue = spot();
+        let mut one = with_limit(stop("s", Side::Buy, Loss, 100_500, 0), 100_600);
+        one.quantity = Quantity(lots);
+        one.time_in_force = TimeInForce::FillOrKill;
+        place(&mut venue, one).expect("it waits");
+        last(&mut venue, 100_500);
+        let order = named(&venue, "s");
+        assert_eq!((order.state, order.filled), (wanted, Quantity(filled)));
+        assert_eq!(venue.spot_quote().locked, Money::ZERO);
+    }
+}
+
+#[test]
+fn a_stop_lies_inside_of_the_filter_for_prices() {
+    let mut venue = spot();
+    let filters = market::Filters {
+        price_min: Price(90_000),
+        price_max: Price(110_000),
+        ..venue.instruments()[0].filters
+    };
+    venue.set_filters(BTC, filters);
+    for (side, price, wanted) in [
+        (Side::Sell, 0, Some(Rejection::PriceNotPositive)),
+        (Side::Sell, 89_999, Some(Rejection::PriceTooLow)),
+        (Side::Sell, 90_000, None),
+        (Side::Buy, 110_001, Some(Rejection::PriceTooHigh)),
+        (Side::Buy, 110_000, None),
+    ] {
+        let one = stop(&format!("s{price}"), side, Loss, price, 0);
+        assert_eq!(place(&mut venue, one).err(), wanted, "{price}");
+    }
+}
+
+#[test]
+fn a_change_takes_no_name_of_another_open_order_and_no_order_without_a_limit() {
+    let mut venue = spot();
+    place(&mut venue, order("a", BTC, Side::Sell, 101_000, 100)).expect("it rests");
+    place(&mut venue, order("b", BTC, Side::Sell, 101_000, 100)).expect("it rests");
+    let (id, b) = (
+        named(&venue, "a").id,
+        named(&venue, "b").request.client_order_id,
+    );
+    let taken = venue.shrink(NOW, id, Quantity(70), b, &mut Vec::new());
+    assert_eq!(taken.err(), Some(Rejection::DuplicateClientOrderId));
+    assert_eq!(named(&venue, "a").request.quantity, Quantity(100));
+    let of_b = named(&venue, "b").id;
+    venue
+        .cancel(NOW, of_b, &mut Vec::new())
+        .expect("it is open");
+    assert!(
+        venue
+            .shrink(NOW, id, Quantity(70), b, &mut Vec::new())
+            .is_ok()
+    );
+
+    place(&mut venue, stop("s", Side::Sell, Loss, 99_000, 0)).expect("it waits");
+    let id = named(&venue, "s").id;
+    let changed = venue.modify(NOW, id, Price(98_000), Quantity(90), &mut Vec::new());
+    assert_eq!(changed.err(), Some(Rejection::NotModifiable));
+}
+
+#[test]
+fn a_market_that_does_not_trade_takes_no_list() {
+    let mut venue = spot();
+    venue.set_status(BTC, market::InstrumentStatus::NotTrading);
+    let refused = place_list(&mut venue, OneCancelsOther, &sell_pair());
+    assert_eq!(refused.err(), Some(Rejection::NotTrading));
+    assert_eq!((venue.lists().count(), venue.orders().count()), (0, 0));
+    venue.set_status(BTC, market::InstrumentStatus::Trading);
+    assert!(place_list(&mut venue, OneCancelsOther, &sell_pair()).is_ok());
+}
+
+#[test]
+fn the_oldest_ended_lists_are_forgotten_and_an_open_one_never() {
+    const ENDED: usize = 10_000;
+    let mut venue = spot();
+    let mut open = list(OneCancelsOther, &sell_pair());
+    open.client_id = ClientOrderId::new(b"open").expect("short");
+    for (order, name) in open.orders.iter_mut().zip(["x", "y"]) {
+        order.client_order_id = ClientOrderId::new(name.as_bytes()).expect("short");
+    }
+    let open = venue
+        .place_list(NOW, &open, &mut Vec::new())
+        .expect("a pair");
+    let mut first = None;
+    for _ in 0..=ENDED {
+        let (placed, _) = place_list(&mut venue, OneCancelsOther, &sell_pair()).expect("a pair");
+        first.get_or_insert(placed.id);
+        let id = named(&venue, "above").id;
+        venue.cancel(NOW, id, &mut Vec::new()).expect("it is open");
+    }
+    assert!(venue.list(first.expect("many")).is_some());
+    // The bound is looked at when the next one comes.
+    place_list(&mut venue, OneCancelsOther, &sell_pair()).expect("a pair");
+    assert_eq!(venue.lists().filter(|list| list.is_over).count(), ENDED);
+    assert!(venue.list(first.expect("many")).is_none());
+    assert!(venue.list(open.id).is_some_and(|list| !list.is_over));
+}

@@ -279,3 +279,81 @@ fn an_exchange_that_does_not_say_is_asked_again_and_holds_entries_back_meanwhile
     setup.want(at(500).mono);
     assert_eq!(run(&mut setup, 500, &[(MODE, 500, "")]), []);
 }
+
+#[test]
+fn a_set_up_that_waits_for_weight_goes_on_where_it_was() {
+    let table = table();
+    let instruments = Instruments(&table);
+    let mut setup = capped();
+    let mut seen = Seen::default();
+    let mut governor = Governor::new(2_400);
+    let mode = setup.poll(at(1), &mut governor, &instruments);
+    assert_eq!(mode.unwrap().call.path, "/fapi/v1/positionSide/dual");
+    assert_eq!(setup.poll(at(1), &mut governor, &instruments), None);
+    assert_eq!(setup.next_deadline(), None);
+    let one_way = reply(200, ONE_WAY);
+    setup.on_reply(one_way, at(1).mono, &instruments, &mut seen);
+    governor.admit_emergency(2_300, at(1)).unwrap();
+    assert_eq!(setup.poll(at(1), &mut governor, &instruments), None);
+    assert_eq!(setup.next_deadline(), Some(at(60).mono));
+    // An answer that nobody waits for is none.
+    setup.on_reply(one_way, at(2).mono, &instruments, &mut seen);
+    let config = setup.poll(at(60), &mut governor, &instruments);
+    assert_eq!(config.unwrap().call.path, "/fapi/v1/symbolConfig");
+    assert!(seen.0.is_empty() && !setup.is_settled());
+}
+
+#[test]
+fn a_change_that_is_told_while_the_account_is_read_has_it_read_once_more() {
+    let table = table();
+    let instruments = Instruments(&table);
+    let (mut setup, mut seen) = (capped(), Seen::default());
+    let mut governor = Governor::new(2_400);
+    let before = config(("CROSSED", 6), ("CROSSED", 6));
+    for body in [ONE_WAY, &before] {
+        assert!(setup.poll(at(1), &mut governor, &instruments).is_some());
+        setup.want(at(1).mono);
+        setup.on_reply(reply(200, body), at(1).mono, &instruments, &mut seen);
+    }
+    let script = [(MODE, 200, ONE_WAY), (CONFIG, 200, &before)];
+    assert_eq!(run(&mut setup, 1, &script), []);
+}
+
+#[test]
+fn texts_that_cannot_be_read_settle_nothing_and_a_symbol_that_is_not_listed_is_unverified() {
+    let mut setup = capped();
+    assert_eq!(run(&mut setup, 1, &[(MODE, 200, "{}")]), []);
+    let absurd = config(("CROSSED", 6), ("SOMEHOW", 6));
+    for (second, status, body) in [(70, 200, absurd.as_str()), (140, 503, "")] {
+        let script = [(MODE, 200, ONE_WAY), (CONFIG, status, body)];
+        let reports = run(&mut setup, second, &script);
+        let unverified = reports
+            .iter()
+            .all(|one| one.fault == Some(SetupFault::Unverified));
+        assert!(unverified, "{reports:?}");
+    }
+    let one = r#"[{"symbol":"BTCUSDT","marginType":"CROSSED","leverage":6},
+        {"symbol":"XYZUSDT","marginType":"ISOLATED","leverage":100}]"#;
+    let mut setup = capped();
+    let reports = run(&mut setup, 1, &[(MODE, 200, ONE_WAY), (CONFIG, 200, one)]);
+    let unverified = Some(SetupFault::Unverified);
+    assert_eq!(faults(&reports), [(None, 0), (unverified, 0)]);
+}
+
+#[test]
+fn a_margin_type_that_the_exchange_does_not_change_is_a_fault_with_its_reason() {
+    let wish = wish(0, Some(MarginType::Isolated), LeverageWish::AtMost(6));
+    let mut setup = setup(vec![wish]);
+    let config = config(("CROSSED", 6), ("CROSSED", 6));
+    let set = "POST /fapi/v1/marginType?marginType=ISOLATED&symbol=BTCUSDT";
+    let refused =
+        r#"{"code":-4048,"msg":"Margin type cannot be changed if there exists position."}"#;
+    let script = [
+        (MODE, 200, ONE_WAY),
+        (CONFIG, 200, config.as_str()),
+        (set, 400, refused),
+        (CONFIG, 200, config.as_str()),
+    ];
+    let reports = run(&mut setup, 1, &script);
+    assert_eq!(faults(&reports), [(Some(SetupFault::MarginType), -4048)]);
+}

@@ -12,6 +12,8 @@ use market::{
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+mod rare;
+
 /// What went on.
 #[derive(Default)]
 struct Seen {

@@ -201,3 +201,29 @@ fn what_fails_is_asked_again_and_changes_nothing() {
     assert!(!rig.asks(700));
     assert_eq!(rig.listings.next_deadline(), Some(at(731).mono));
 }
+
+#[test]
+fn a_look_waits_for_weight_and_an_answer_to_nobody_tells_nothing() {
+    let symbols = [symbol("AUSDT", "TRADING", "0.10", "5")];
+    let mut rig = rig(&symbols);
+    rig.governor.admit_emergency(2_400, at(601)).unwrap();
+    assert!(!rig.asks(601));
+    assert_eq!(rig.listings.next_deadline(), Some(at(660).mono));
+    let halted = list(&[symbol("AUSDT", "HALT", "0.10", "5")]);
+    assert_eq!(rig.answer(reply(200, &halted), 602), [""; 0]);
+    assert!(!rig.asks(659) && rig.asks(660));
+    assert_eq!(rig.listings.next_deadline(), None);
+    assert_eq!(rig.answer(reply(200, &halted), 661).len(), 1);
+}
+
+#[test]
+fn a_list_says_nothing_of_instruments_of_the_other_market() {
+    let symbols = ["AUSDT", "BUSDT"].map(|name| symbol(name, "TRADING", "0.10", "5"));
+    let mut rig = rig(&symbols);
+    rig.table[1].market = Market::Spot;
+    assert!(rig.asks(601));
+    let halted = ["AUSDT", "BUSDT"].map(|name| symbol(name, "HALT", "0.10", "5"));
+    let told = rig.answer(reply(200, &list(&halted)), 602);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("0 "), "{told:?}");
+}

@@ -11,6 +11,7 @@ use market::{
     TimeInForce, UtcMs,
 };
 
+mod rare;
 mod silence;
 
 #[derive(Default)]

@@ -450,3 +450,96 @@ fn the_next_look_is_never_due_already() {
         rig.ms += 500;
     }
 }
+
+/// The exchange keeps ended ones for a while only.
+#[test]
+fn a_stop_that_the_exchange_has_forgotten_is_lost_and_placed_anew() {
+    let mut rig = Rig::new(World::default());
+    rig.hold(600_000);
+    rig.run(1_000);
+    rig.world.said();
+    rig.world.rows.clear();
+    rig.run(CHECK_MS + 2_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+    let said = [
+        "LOST SELL 594000 code -2013 stands 0",
+        "PLACED SELL 594000 stands 594000",
+    ];
+    assert_eq!(rig.world.said(), said);
+}
+
+#[test]
+fn a_cancel_whose_answer_is_lost_has_happened_when_the_exchange_knows_the_stop_no_more() {
+    let mut rig = Rig::new(World::default());
+    rig.hold(600_000);
+    rig.run(1_000);
+    rig.world.said();
+    rig.world.fates.push_back(Fate::LostAfter);
+    rig.hold(0);
+    while rig.world.count("DELETE /fapi/v1/algoOrder") == 0 {
+        rig.run(250);
+        assert!(rig.ms < 60_000);
+    }
+    rig.world.rows.clear();
+    rig.run(10_000);
+    assert_eq!(
+        rig.world.said(),
+        ["CANCELLED SELL 594000 code -2013 stands 0"]
+    );
+    assert_eq!(rig.world.count("DELETE /fapi/v1/algoOrder"), 1);
+}
+
+#[test]
+fn a_stop_of_ours_on_a_symbol_without_a_guard_is_cancelled_until_it_is_gone() {
+    let mut rig = Rig::new(World::default());
+    let id = ClientOrderId::compose(PROTECTIVE_STOP_PREFIX, 6, 1);
+    rig.world.put("XRPUSDT", "SELL", "1.00", id.as_str());
+    // The list, and a cancel that does not arrive.
+    rig.world.fates.extend([Fate::Done, Fate::LostBefore]);
+    rig.run(CHECK_MS / 2);
+    assert_eq!(rig.world.lying(), [""; 0]);
+    assert_eq!(rig.world.said().len(), 1);
+    // No answer is for nobody.
+    rig.machine
+        .on_reply(999, None, now(rig.ms).mono, &mut rig.world);
+    assert!(rig.world.said().is_empty());
+}
+
+#[test]
+fn a_refusal_without_a_code_of_the_exchange_is_told_by_its_status() {
+    let mut rig = Rig::new(World::default());
+    rig.run(250);
+    rig.world.fates.push_back(Fate::Refused(0));
+    rig.hold(600_000);
+    rig.run(250);
+    assert_eq!(rig.world.said(), ["REFUSED SELL 594000 code 400 stands 0"]);
+    // The position does not stay without one.
+    rig.run(10_000);
+    assert_eq!(rig.world.lying(), ["BTCUSDT SELL 59400.00"]);
+}
+
+#[test]
+fn strange_stops_are_cancelled_one_after_the_other() {
+    let mut rig = Rig::new(World::default());
+    for number in 1..=2 {
+        let id = ClientOrderId::compose(PROTECTIVE_STOP_PREFIX, 6, number);
+        rig.world.put("XRPUSDT", "SELL", "1.00", id.as_str());
+    }
+    let poll = |rig: &mut Rig| rig.machine.poll(now(rig.ms), &mut rig.governor);
+    for asked in ["openAlgoOrders", "algoOrder", "algoOrder"] {
+        let (number, request) = poll(&mut rig).unwrap();
+        assert!(request.call.path.ends_with(asked));
+        assert!(poll(&mut rig).is_none(), "one at a time");
+        let (status, body) = rig.world.answer(&request).unwrap();
+        let reply = HttpReply {
+            status,
+            retry_after_s: None,
+            used_weight: None,
+            body: body.as_bytes(),
+        };
+        let mono = now(rig.ms).mono;
+        rig.machine
+            .on_reply(number, Some(reply), mono, &mut rig.world);
+    }
+    assert!(rig.world.lying().is_empty() && poll(&mut rig).is_none());
+}

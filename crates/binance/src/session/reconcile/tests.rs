@@ -344,3 +344,168 @@ fn conditional_orders_and_what_lies_beside_the_table_are_told() {
         ]
     );
 }
+
+#[test]
+fn a_wish_for_younger_trades_does_not_shorten_the_list_and_one_for_no_instrument_is_passed_over() {
+    let mut reconciler = reconciler();
+    reconciler.want_trades(wanted(0, 400));
+    reconciler.want_trades(wanted(0, 500));
+    reconciler.want_trades(wanted(7, 1));
+    reconciler.want(now(1).mono);
+    let (_, queries) = run(&mut reconciler, 1, &[(TRADES, ok(b"[]"))]);
+    assert_eq!(queries, ["fromId=401&limit=1000&symbol=BTCUSDT"]);
+    let table = table();
+    let (instruments, mut seen) = (Instruments(&table), Seen::default());
+    let mut governor = Governor::new(2400);
+    let asked = reconciler.poll(now(1), &mut governor, &instruments, &mut seen);
+    assert_eq!(asked, None);
+    run(&mut reconciler, 1, &[(ORDERS, ok(b"[]"))]);
+}
+
+#[test]
+fn a_look_begins_when_there_is_weight_for_it() {
+    let table = table();
+    let (instruments, mut seen) = (Instruments(&table), Seen::default());
+    let mut reconciler = reconciler();
+    assert_eq!(reconciler.next_deadline(), None);
+    reconciler.want(now(1).mono);
+    let mut governor = Governor::new(2400);
+    governor.admit_emergency(2_400, now(1)).unwrap();
+    let asked = reconciler.poll(now(2), &mut governor, &instruments, &mut seen);
+    assert_eq!(asked, None);
+    assert!(
+        seen.0.is_empty(),
+        "what is asked for meanwhile is covered by it"
+    );
+    let at = reconciler.next_deadline().unwrap();
+    assert!(at > now(2).mono && at <= now(60_001).mono);
+    let later = Now {
+        mono: at,
+        ..now(at.0 / MILLISECOND_NS)
+    };
+    let request = reconciler.poll(later, &mut governor, &instruments, &mut seen);
+    assert_eq!(request.expect("the minute is over").call.path, ORDERS);
+    assert_eq!(seen.0, ["begin"]);
+    assert_eq!(reconciler.next_deadline(), None);
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_tells_nothing() {
+    let table = table();
+    let (instruments, mut seen) = (Instruments(&table), Seen::default());
+    let mut reconciler = reconciler();
+    reconciler.on_reply(ok(b"[]"), now(1).mono, &instruments, &mut seen);
+    reconciler.want(now(1).mono);
+    reconciler.on_reply(ok(b"[]"), now(1).mono, &instruments, &mut seen);
+    assert!(seen.0.is_empty());
+    run(&mut reconciler, 1, &[(ORDERS, ok(b"[]"))]);
+}
+
+#[test]
+fn an_account_in_hedge_mode_is_never_taken_for_reconciled() {
+    let mut reconciler = reconciler();
+    reconciler.want(now(1).mono);
+    let held = br#"[{"symbol":"BTCUSDT","positionSide":"LONG","positionAmt":"0.005","entryPrice":"1.0","updateTime":1},
+        {"symbol":"BTCUSDT","positionSide":"SHORT","positionAmt":"-0.005","entryPrice":"1.0","updateTime":1}]"#;
+    let script = [(ORDERS, ok(b"[]")), (ALGO, ok(b"[]")), (HELD, ok(held))];
+    let (seen, _) = run(&mut reconciler, 1, &script);
+    assert_eq!(seen, ["begin", "failed"]);
+}
+
+#[test]
+fn spot_is_asked_for_orders_and_balances_alone() {
+    let mut reconciler = reconciler();
+    reconciler.market = Market::Spot;
+    reconciler.want(now(1).mono);
+    let account = br#"{"balances":[{"asset":"BTC","free":"0.5","locked":"0.25"},{"asset":"USDT","free":"7","locked":"0"}]}"#;
+    let script = [
+        ("/api/v3/openOrders", ok(b"[]")),
+        ("/api/v3/account", ok(account)),
+    ];
+    let (seen, _) = run(&mut reconciler, 1, &script);
+    assert_eq!(seen, ["begin", "balance BTC", "balance USDT", "end"]);
+}
+
+/// Margin and liquidation prices, which one who does not care leaves.
+#[derive(Default)]
+struct Margins(Vec<String>);
+
+impl ReconcileEvents for Margins {
+    fn begin(&mut self) {}
+    fn trade(&mut self, _: TradeReport) {}
+    fn trades_listed(&mut self, _: InstrumentId) {}
+    fn open_order(&mut self, _: OpenOrderReport) {}
+    fn position(&mut self, _: PositionReport) {}
+    fn balance(&mut self, balance: BalanceReport) {
+        self.0.push(format!("balance {}", balance.asset));
+    }
+    fn margin(&mut self, margin: MarginReport) {
+        self.0.push(format!("maintenance {}", margin.maintenance.0));
+    }
+    fn liquidation(&mut self, one: LiquidationReport) {
+        let (id, price) = (one.instrument.0, one.price_e8);
+        self.0.push(format!("liquidation {id} {price}"));
+    }
+    fn end(&mut self) {}
+    fn failed(&mut self, why: String) {
+        self.0.push(why);
+    }
+}
+
+#[test]
+fn every_futures_instrument_has_a_liquidation_price_and_the_margin_comes_before_the_balance() {
+    let table = table();
+    let (instruments, mut seen) = (Instruments(&table), Margins::default());
+    let mut governor = Governor::new(2400);
+    let mut reconciler = reconciler();
+    reconciler.want(now(1).mono);
+    let bodies: [&[u8]; 4] = [
+        b"[]",
+        b"[]",
+        br#"[{"symbol":"ETHUSDT","positionSide":"BOTH","positionAmt":"-0.005","entryPrice":"1.0","liquidationPrice":"3.5","maintMargin":"0.25","updateTime":1}]"#,
+        br#"[{"asset":"USDT","balance":"5.0","crossWalletBalance":"5.0","crossUnPnl":"0","availableBalance":"4.0","updateTime":1}]"#,
+    ];
+    for body in bodies {
+        let asked = reconciler.poll(now(1), &mut governor, &instruments, &mut seen);
+        assert!(asked.is_some());
+        reconciler.on_reply(ok(body), now(1).mono, &instruments, &mut seen);
+    }
+    let expected = [
+        "liquidation 0 0",
+        "liquidation 1 350000000",
+        "maintenance 25000000",
+        "balance USDT",
+    ];
+    assert_eq!(seen.0, expected);
+}
+
+#[test]
+fn an_exchange_without_conditional_orders_has_none_and_a_later_list_that_fails_holds_nothing_up() {
+    let unknown = Some(HttpReply {
+        status: 404,
+        retry_after_s: None,
+        used_weight: None,
+        body: b"",
+    });
+    let mut reconciler = reconciler();
+    for (at, outcome) in [(1, unknown), (301_000, None)] {
+        reconciler.want(now(at).mono);
+        let order = br#"[{"clientOrderId":"fuA","executedQty":"0","orderId":9,"origQty":"0.4","price":"93.10","side":"BUY","status":"NEW","symbol":"BTCUSDT","timeInForce":"GTC","type":"LIMIT"}]"#;
+        let script = [
+            (ORDERS, ok(order)),
+            (ALGO, outcome),
+            (HELD, ok(b"[]")),
+            (BALANCE, ok(b"[]")),
+        ];
+        let (seen, _) = run(&mut reconciler, at, &script);
+        let expected = [
+            "begin",
+            "order fuA",
+            "incomplete",
+            "position 0 0",
+            "position 1 0",
+            "end",
+        ];
+        assert_eq!(seen, expected);
+    }
+}

@@ -343,3 +343,80 @@ fn a_look_asks_for_lists_alone_and_sweeps_what_came_since() {
     run(&mut sweeper, &mut world);
     assert!(world.algo_orders.is_empty() && sweeper.is_verified());
 }
+
+#[test]
+fn a_kill_under_a_ban_goes_on_at_its_end() {
+    let (mut sweeper, mut world) = (sweeper(Market::UsdM, None), full());
+    let mut governor = Governor::new(2_400);
+    let banned = HttpReply {
+        status: 418,
+        retry_after_s: Some(30),
+        used_weight: None,
+        body: b"",
+    };
+    governor.on_reply(&banned, now(1_000));
+    sweeper.start(symbols(&["BTCUSDT"]), true);
+    assert!(sweeper.poll(now(1_000), &mut governor).is_none());
+    assert_eq!(sweeper.next_deadline(), Some(now(31_000).mono));
+    let (number, request) = sweeper.poll(now(31_000), &mut governor).unwrap();
+    assert_eq!(request.call.path, "/fapi/v1/allOpenOrders");
+    assert_eq!(sweeper.next_deadline(), None);
+    // Another number than the one under way answers nothing.
+    sweeper.on_reply(number + 1, None, now(31_500).mono, &mut world);
+    assert!(world.steps.is_empty() && !sweeper.is_verified());
+}
+
+#[test]
+fn lists_that_fail_or_cannot_be_read_verify_nothing_and_are_asked_for_again() {
+    let (mut sweeper, mut world) = (sweeper(Market::UsdM, None), World::default());
+    let mut governor = Governor::new(2_400);
+    sweeper.start(Vec::new(), true);
+    let mut waiting = Vec::new();
+    // Each list is asked for twice without a pause.
+    for round in 0..2 {
+        while let Some((number, request)) = sweeper.poll(now(500 * round), &mut governor) {
+            waiting.push((number, request.call.path));
+        }
+        assert_eq!(waiting.len(), 3);
+        for (number, path) in waiting.drain(..) {
+            // One has no code of the exchange, the others are no lists.
+            let (status, body): (u16, &[u8]) = match path {
+                "/fapi/v1/openOrders" => (502, b"<html>"),
+                _ => (200, b"{}"),
+            };
+            let reply = HttpReply {
+                status,
+                retry_after_s: None,
+                used_weight: None,
+                body,
+            };
+            let at = now(500 * (round + 1)).mono;
+            sweeper.on_reply(number, Some(reply), at, &mut world);
+        }
+    }
+    let told: Vec<_> = world
+        .steps
+        .iter()
+        .map(|one| (one.act, one.error_code))
+        .collect();
+    let lists = [
+        (KillAct::OrdersListed, 502),
+        (KillAct::AlgoOrdersListed, NO_ANSWER),
+        (KillAct::PositionsListed, NO_ANSWER),
+    ];
+    assert_eq!(told, [lists, lists].concat());
+    assert!(!sweeper.is_verified() && sweeper.is_running());
+    let again = sweeper.next_deadline().unwrap();
+    assert!(again > now(1_000).mono);
+    assert!(
+        sweeper
+            .poll(
+                Now {
+                    mono: again,
+                    ..now(0)
+                },
+                &mut governor
+            )
+            .is_some()
+    );
+}

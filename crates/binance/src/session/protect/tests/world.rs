@@ -21,6 +21,8 @@ pub(super) struct Row {
 /// What the exchange does with the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
+    /// It goes well.
+    Done,
     /// The answer is lost, what was asked is done.
     LostAfter,
     /// It never arrives.
