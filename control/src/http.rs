@@ -1,23 +1,23 @@
-//! HTTP: `/metrics` on one address; `/health/*` and `/api/v1/engine/*` on another.
+//! What all requests share, how they are counted, and `/metrics`.
 //!
-//! In: requests. Out: texts drawn from the newest picture, rows read from the ledger. Never: a
-//! request that reaches the hot path, or that the drain thread waits for.
+//! In: requests. Out: texts drawn from the newest picture. Never: a scrape that reaches the hot path,
+//! or that the drain thread waits for.
 
+use crate::api::Strangers;
 use crate::drain::monotonic_ns;
-use crate::ledger;
+use crate::hot_path::HotPath;
 use crate::metrics::{self, HttpFigures, Process};
 use crate::paper::{PaperView, SharedPaper};
-use crate::stats::stats;
+use crate::store::Store;
 use crate::view::Shared;
 use axum::Router;
-use axum::extract::{Query, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde::{Deserialize, Serialize};
-use settings::Settings;
+use settings::{Key, Settings};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -25,15 +25,20 @@ use std::time::Instant;
 const TEXT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Most rows of one answer.
-const ROWS_MAX: u32 = 200_000;
-
 /// What all requests share.
 pub struct Site {
     /// The newest picture.
     pub shared: Arc<Shared>,
     /// Settings in force.
     pub settings: Settings,
+    /// Every key of them.
+    pub keys: Vec<Key>,
+    /// Keys, audit, answers.
+    pub store: Store,
+    /// The way to the hot path.
+    pub hot_path: HotPath,
+    /// Who presented keys that are none.
+    pub strangers: Strangers,
     /// State directory.
     pub state_dir: PathBuf,
     /// The ledger's file, for readers.
@@ -54,39 +59,21 @@ pub fn metrics_routes(site: Arc<Site>) -> Router {
         .with_state(site)
 }
 
-/// Routes of the API address.
-pub fn api_routes(site: Arc<Site>) -> Router {
-    Router::new()
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
-        .route("/api/v1/engine/stats", get(engine_stats))
-        .route("/api/v1/engine/intents", get(engine_intents))
-        .layer(from_fn_with_state(Arc::clone(&site), count))
-        .with_state(site)
-}
-
-/// Routes as labels: a closed list.
-const ROUTES: [&str; 5] = [
-    "/metrics",
-    "/health/live",
-    "/health/ready",
-    "/api/v1/engine/stats",
-    "/api/v1/engine/intents",
-];
-
-async fn count(State(site): SiteState, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_string();
-    let route = ROUTES.into_iter().find(|route| *route == path);
-    let route = route.unwrap_or("other");
+/// Counts every request by its route.
+pub(crate) async fn count(State(site): SiteState, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or("other", MatchedPath::as_str).to_string();
     let method = match request.method().as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
+        "POST" => "POST",
+        "DELETE" => "DELETE",
         _ => "other",
     };
     let begun = Instant::now();
     let response = next.run(request).await;
     let mut figures = site.figures.lock().expect("nobody panics while it is held");
-    let key = (method, route, response.status().as_u16());
+    let key = (method, route.clone(), response.status().as_u16());
     *figures.requests.entry(key).or_default() += 1;
     figures
         .durations
@@ -95,6 +82,14 @@ async fn count(State(site): SiteState, request: Request, next: Next) -> Response
         .record(begun.elapsed());
     drop(figures);
     response
+}
+
+impl Site {
+    /// Counts somebody who was not let in.
+    pub(crate) fn note_auth_failure(&self, reason: &'static str) {
+        let mut figures = self.figures.lock().expect("nobody panics while it is held");
+        *figures.auth_failures.entry(reason).or_default() += 1;
+    }
 }
 
 async fn metrics_page(State(site): SiteState, headers: HeaderMap) -> Response {
@@ -153,82 +148,10 @@ fn permille(text: &str) -> Option<i64> {
     (0..=1_000).contains(&weight).then_some(weight)
 }
 
-async fn live() -> &'static str {
-    "live\n"
-}
-
-#[derive(Serialize)]
-struct Ready {
-    ready: bool,
-    reasons: Vec<String>,
-}
-
-async fn ready(State(site): SiteState) -> Response {
-    let reasons = site.shared.get().reasons_not_ready();
-    let status = if reasons.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let ready = reasons.is_empty();
-    (status, Json(Ready { ready, reasons })).into_response()
-}
-
-async fn engine_stats(State(site): SiteState) -> Response {
-    let mut stats = stats(&site.shared.get(), &site.settings);
-    stats.paper_venue = paper_view(&site);
-    Json(stats).into_response()
-}
-
-fn paper_view(site: &Site) -> Option<PaperView> {
+/// The paper venue, where this process started one.
+pub(crate) fn paper_view(site: &Site) -> Option<PaperView> {
     let view = site.paper.lock().expect("nobody panics while it is held");
     view.clone()
-}
-
-#[derive(Deserialize)]
-struct IntentsQuery {
-    /// `<generation>-<sequence>` of the last row that the caller has.
-    after: Option<String>,
-    limit: Option<u32>,
-}
-
-async fn engine_intents(State(site): SiteState, Query(query): Query<IntentsQuery>) -> Response {
-    let after = match query.after.as_deref().map(parse_place) {
-        None => (0, 0),
-        Some(Some(place)) => place,
-        Some(None) => return problem(StatusCode::BAD_REQUEST, "after: wanted GENERATION-SEQUENCE"),
-    };
-    let limit = query.limit.unwrap_or(ROWS_MAX).min(ROWS_MAX);
-    let path = site.ledger.clone();
-    let rows = tokio::task::spawn_blocking(move || ledger::intents(&path, after, limit)).await;
-    match rows {
-        Ok(Ok(rows)) => Json(rows).into_response(),
-        Ok(Err(error)) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the query was given up"),
-    }
-}
-
-fn parse_place(text: &str) -> Option<(u64, u64)> {
-    let (generation, sequence) = text.split_once('-')?;
-    Some((generation.parse().ok()?, sequence.parse().ok()?))
-}
-
-#[derive(Serialize)]
-struct Problem<'a> {
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-}
-
-/// An RFC 9457 problem.
-fn problem(status: StatusCode, detail: &str) -> Response {
-    let body = Problem {
-        title: status.canonical_reason().unwrap_or("problem"),
-        status: status.as_u16(),
-        detail,
-    };
-    let kind = [(CONTENT_TYPE, "application/problem+json")];
-    (status, kind, Json(body)).into_response()
 }
 
 #[cfg(test)]
@@ -252,11 +175,5 @@ mod tests {
         ] {
             assert_eq!(prefers_open_metrics(accept), expected, "{accept}");
         }
-    }
-
-    #[test]
-    fn places_are_generation_and_sequence() {
-        assert_eq!(parse_place("3-17"), Some((3, 17)));
-        assert_eq!(parse_place("3"), None);
     }
 }

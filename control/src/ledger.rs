@@ -11,12 +11,17 @@ mod facts;
 mod incomes;
 mod ingest;
 mod order_facts;
+mod queries;
 mod reports;
 mod schema;
 mod totals;
 
 pub use incomes::IncomeTotals;
 pub use ingest::Batch;
+pub use queries::{
+    BreakerRow, DenialRow, FillRow, IncomeRow, OrderRow, PAGE_MAX, Page, Placed, StateRow,
+    TradeRow, Wanted, page,
+};
 pub use reports::{IntentRow, StoredHistogram, intents, sums_by_label};
 pub use schema::{Identity, MIN_READER_VERSION, SCHEMA_VERSION};
 pub use totals::{NOT_OURS, StrategyTotals, Totals};

@@ -1,8 +1,9 @@
 //! The control process: everything that may be slow.
 //!
 //! In: the segments that the hot path leaves in shared memory, the settings. Out: the ledger,
-//! the input log, metrics, health, the live table. Never: anything that the hot path waits for.
+//! the input log, metrics, the API, the live table. Never: anything that the hot path waits for.
 
+pub mod api;
 pub mod attached;
 pub mod break_even;
 pub mod build_identity;
@@ -10,6 +11,7 @@ pub mod command_line;
 pub mod decimal;
 pub mod drain;
 pub mod figure;
+pub mod hot_path;
 pub mod http;
 pub mod input_log;
 pub mod latency;
@@ -17,6 +19,8 @@ pub mod ledger;
 pub mod metrics;
 pub mod paper;
 pub mod process;
+pub mod serve;
 pub mod stats;
+pub mod store;
 pub mod table;
 pub mod view;

@@ -3,21 +3,26 @@
 //! In: arguments and signals. Out: an exit code of the conventions. Never: an end before the
 //! journal that could be seen is committed.
 
+use crate::api::{Strangers, routes_of};
 use crate::drain::{Drain, DrainError, Places};
-use crate::http::{Site, api_routes, metrics_routes};
+use crate::hot_path::HotPath;
+use crate::http::{Site, metrics_routes};
 use crate::ledger::{Identity, Ledger, LedgerError};
 use crate::metrics::HttpFigures;
 use crate::paper::{SharedPaper, Supervisor};
+use crate::serve::{Door, bind_socket};
 use crate::stats::mode_word;
+use crate::store::{Scope, Scopes, Store};
 use crate::table;
 use crate::view::Shared;
 use clap::Parser;
-use settings::Settings;
+use settings::{Ceilings, Key, Settings, SettingsError};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -69,6 +74,15 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// How often keys are read that another process may have changed.
+const KEYS_EVERY: Duration = Duration::from_millis(500);
+
+/// Sockets of this machine, with the mode that says who may open each, and what they may.
+const SOCKETS: [(&str, u32, &[Scope]); 2] = [
+    ("control.sock", 0o660, &[Scope::Admin]),
+    ("control-read.sock", 0o666, &[Scope::Read]),
+];
+
 type Failure = (u8, String);
 
 fn failed(error: &impl std::fmt::Display) -> Failure {
@@ -76,8 +90,7 @@ fn failed(error: &impl std::fmt::Display) -> Failure {
 }
 
 fn start(arguments: &Arguments) -> Result<(), Failure> {
-    let mut settings = Settings::read(&arguments.config)
-        .map_err(|error| (exit::BAD_CONFIGURATION, error.to_string()))?;
+    let (mut settings, keys) = read_settings(&arguments.config)?;
     if let Some(account) = &arguments.account {
         settings.account.clone_from(account);
     }
@@ -89,6 +102,10 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         ledger: ledger.path().to_path_buf(),
         figures: Mutex::new(HttpFigures::default()),
         paper: SharedPaper::default(),
+        store: Store::open(&arguments.state_dir).map_err(|error| failed(&error))?,
+        hot_path: HotPath::at(run_dir(arguments, &settings).join(operator::SOCKET)),
+        strangers: Strangers::default(),
+        keys,
         settings,
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -102,6 +119,20 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         &site.settings.account,
     );
     runtime.block_on(serve(arguments, site, Drain::new(places, ledger, shared)))
+}
+
+fn read_settings(path: &Path) -> Result<(Settings, Vec<Key>), Failure> {
+    let file = path.display().to_string();
+    let checked = match std::fs::read_to_string(path) {
+        Ok(text) => Settings::catalogue(&file, &text, &Ceilings::of_this_build()),
+        Err(source) => Err(SettingsError::Unreadable { file, source }),
+    };
+    checked.map_err(|error| (exit::BAD_CONFIGURATION, error.to_string()))
+}
+
+/// Folder of the account's shared memory and sockets.
+fn run_dir(arguments: &Arguments, settings: &Settings) -> PathBuf {
+    arguments.state_dir.join("run").join(&settings.account)
 }
 
 fn open_ledger(state_dir: &Path, settings: &Settings) -> Result<Ledger, Failure> {
@@ -119,10 +150,8 @@ fn open_ledger(state_dir: &Path, settings: &Settings) -> Result<Ledger, Failure>
 }
 
 async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Result<(), Failure> {
-    let metrics = listen("metrics_listen", &site.settings.control.metrics_listen).await?;
-    let api = listen("api_listen", &site.settings.control.api_listen).await?;
-    tokio::spawn(axum::serve(metrics, metrics_routes(Arc::clone(&site))).into_future());
-    tokio::spawn(axum::serve(api, api_routes(Arc::clone(&site))).into_future());
+    open_doors(arguments, &site).await?;
+    tokio::spawn(refresh_keys(Arc::clone(&site)));
     let paper = Supervisor::new(
         &site.settings,
         &paper_program(),
@@ -183,6 +212,36 @@ async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Resu
             exit::BROKEN_INVARIANT,
             "the drain thread ended without a word".to_string(),
         )),
+    }
+}
+
+/// Listens for scrapes, for the API, and on the sockets of this machine.
+async fn open_doors(arguments: &Arguments, site: &Arc<Site>) -> Result<(), Failure> {
+    let metrics = listen("metrics_listen", &site.settings.control.metrics_listen).await?;
+    let api = listen("api_listen", &site.settings.control.api_listen).await?;
+    let account = &site.settings.account;
+    let run = run_dir(arguments, &site.settings);
+    tokio::spawn(Door::new(metrics_routes(Arc::clone(site)), account).network(metrics));
+    let door = Door::new(routes_of(site), account);
+    tokio::spawn(door.clone().network(api));
+    for (name, mode, scopes) in SOCKETS {
+        let path = run.join(name);
+        let socket = bind_socket(&path, mode)
+            .map_err(|error| (exit::FAILURE, format!("{}: {error}", path.display())))?;
+        tokio::spawn(door.clone().socket(socket, name, Scopes::of(scopes)));
+    }
+    Ok(())
+}
+
+/// Keys that `fulcrum key` revoked end within a second.
+async fn refresh_keys(site: Arc<Site>) {
+    loop {
+        tokio::time::sleep(KEYS_EVERY).await;
+        let site = Arc::clone(&site);
+        let done = tokio::task::spawn_blocking(move || site.store.refresh_keys()).await;
+        if let Ok(Err(error)) = done {
+            tracing::warn!("keys are as they were: {error}");
+        }
     }
 }
 

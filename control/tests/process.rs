@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     reason = "a test that cannot set itself up has failed"
 )]
+#![allow(dead_code, reason = "helpers that the other test program uses")]
 
 mod hot_path;
 mod running;

@@ -2,6 +2,7 @@
 //!
 //! In: arguments. Out: a verb, and where the socket is. Never: a secret among them.
 
+use super::api_keys::KeyVerb;
 use super::config::ConfigVerb;
 use super::{Failure, failure};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -32,7 +33,7 @@ pub(super) struct Arguments {
         default_value = "target/fulcrum",
         global = true
     )]
-    state_dir: PathBuf,
+    pub(super) state_dir: PathBuf,
     /// The account's folder of shared memory and socket; overrides --state-dir and --account.
     #[arg(long, value_name = "DIR", global = true)]
     run_dir: Option<PathBuf>,
@@ -119,6 +120,11 @@ pub(super) enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// API keys: make, list, revoke.
+    Key {
+        #[command(subcommand)]
+        verb: KeyVerb,
+    },
     /// Prints the completions of a shell.
     Completions {
         /// Which shell.
@@ -196,6 +202,7 @@ impl Verb {
             Self::Drill { .. }
             | Self::Reset { .. }
             | Self::Config { .. }
+            | Self::Key { .. }
             | Self::Completions { .. }
             | Self::Man { .. }
             | Self::OperatorKey { .. } => return None,

@@ -3,6 +3,7 @@
 //! In: a verb. Out: tables or JSON on stdout, complaints on stderr, an exit code of the
 //! conventions. Never: a need for control to be alive; it talks to the hot path itself.
 
+mod api_keys;
 mod arguments;
 mod config;
 mod connection;
@@ -57,6 +58,9 @@ fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.verb {
         Verb::Completions { shell } => return manual::completions(*shell),
         Verb::Man { out } => return manual::pages(out),
+        Verb::Key { verb } => {
+            return api_keys::run(verb, &arguments.state_dir, arguments.json);
+        }
         _ => {}
     }
     let mut connection = Connection::open(&arguments.socket()?)?;

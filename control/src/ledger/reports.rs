@@ -23,7 +23,7 @@ pub struct StoredHistogram {
 }
 
 /// An order that was sent and what triggered it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct IntentRow {
     /// Start of the hot path.
     pub generation: u64,
@@ -187,7 +187,7 @@ pub fn intents(path: &Path, after: (u64, u64), limit: u32) -> Result<Vec<IntentR
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,

@@ -117,6 +117,7 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("requests_written", Counter, "Order requests written to the exchange"),
     ("requests_not_sent", Counter, "Order requests that were given up before the write"),
     ("order_frames_unmatched", Counter, "Frames of the order session that could not be read or matched"),
+    ("auth_failures", Counter, "Requests that were not let in"),
     ("http_requests", Counter, "Requests answered"),
     ("http_request_duration_seconds", Histogram, "Time to answer"),
 ];

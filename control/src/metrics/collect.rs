@@ -50,9 +50,11 @@ pub type Labels = Vec<(String, String)>;
 #[derive(Clone, Debug, Default)]
 pub struct HttpFigures {
     /// By method, route and status.
-    pub requests: BTreeMap<(&'static str, &'static str, u16), u64>,
+    pub requests: BTreeMap<(&'static str, String, u16), u64>,
     /// By route.
-    pub durations: BTreeMap<&'static str, Durations>,
+    pub durations: BTreeMap<String, Durations>,
+    /// Who was not let in, by reason.
+    pub auth_failures: BTreeMap<&'static str, u64>,
 }
 
 /// What a scrape needs beside the picture.
@@ -418,8 +420,15 @@ impl Page {
     fn of_http(&mut self, http: &HttpFigures) {
         for ((method, route, status), count) in &http.requests {
             let status = status.to_string();
-            let labels = [("method", *method), ("route", *route), ("status", &status)];
+            let labels = [
+                ("method", *method),
+                ("route", route.as_str()),
+                ("status", &status),
+            ];
             self.counter("http_requests", &labels, *count);
+        }
+        for (reason, count) in &http.auth_failures {
+            self.counter("auth_failures", &[("reason", reason)], *count);
         }
         for (route, one) in &http.durations {
             let value = Value::Histogram(Box::new(durations(one)));

@@ -86,9 +86,11 @@ fn families() -> Families {
         paper: Some(&paper),
     };
     let mut http = HttpFigures::default();
-    http.requests.insert(("GET", "/metrics", 200), 3);
+    http.auth_failures.insert("bad_key", 2);
+    http.requests
+        .insert(("GET", "/metrics".to_string(), 200), 3);
     http.durations
-        .entry("/metrics")
+        .entry("/metrics".to_string())
         .or_default()
         .record(Duration::from_micros(150));
     collect(&view, process, &http)

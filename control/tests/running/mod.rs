@@ -146,6 +146,10 @@ impl Control {
         get(self.ports[0], "/metrics", accept).expect("control answers")
     }
 
+    pub(crate) fn api_port(&self) -> u16 {
+        self.ports[1]
+    }
+
     pub(crate) fn metrics_address(&self) -> String {
         format!("127.0.0.1:{}", self.ports[0])
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
     /// Not a request.
@@ -39,6 +40,7 @@ pub enum ErrorCode {
 
 /// A refused request; nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Refusal {
     /// For programs.
     pub code: ErrorCode,
@@ -59,6 +61,7 @@ impl Refusal {
 
 /// How far the sweep of a kill is in one market.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SweepLine {
     /// `usdm` or `spot`.
     pub market: String,
@@ -72,6 +75,7 @@ pub struct SweepLine {
 
 /// The latch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct KillLine {
     /// KILLED.
     pub latched: bool,
@@ -92,6 +96,7 @@ pub struct KillLine {
 
 /// The answer to `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StatusReply {
     /// Account.
     pub account: String,
@@ -144,6 +149,7 @@ pub struct StatusReply {
 
 /// One open order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderLine {
     /// `usdm` or `spot`.
     pub market: String,
@@ -171,6 +177,7 @@ pub struct OrderLine {
 
 /// One open conditional order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AlgoOrderLine {
     /// Symbol.
     pub symbol: String,
@@ -194,6 +201,7 @@ pub struct AlgoOrderLine {
 
 /// One instrument.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PositionLine {
     /// `usdm` or `spot`.
     pub market: String,
@@ -218,6 +226,7 @@ pub struct PositionLine {
 
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LimitLine {
     /// The key of the configuration.
     pub limit: String,
@@ -233,6 +242,7 @@ pub struct LimitLine {
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "reply")]
 pub enum Reply {
     /// To `ping`, `start`, `pause`, `resume`, `rearm`, `flatten`, `stop`, `cancel`: it is carried out.

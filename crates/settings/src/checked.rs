@@ -193,6 +193,12 @@ pub struct ControlSettings {
     pub metrics_listen: String,
     /// Address of the API and `/health`.
     pub api_listen: String,
+    /// Names under which the API is asked for, beside addresses and `localhost`.
+    pub api_hosts: Vec<String>,
+    /// Paper trading is looked at from this machine without a key.
+    pub open_paper_read: bool,
+    /// Bad keys make their address wait.
+    pub lock_out: bool,
 }
 
 /// A configuration without doubt.
@@ -312,6 +318,9 @@ fn check_control(mut section: Section<'_>, problems: &mut Vec<Problem>) -> Contr
     let control = ControlSettings {
         metrics_listen: listen(&mut section, "metrics_listen", metrics, problems),
         api_listen: listen(&mut section, "api_listen", api, problems),
+        api_hosts: section.texts("api_hosts", problems),
+        open_paper_read: section.flag("open_paper_read", true, problems),
+        lock_out: section.flag("lock_out", true, problems),
     };
     section.finish(problems);
     control

@@ -1,0 +1,520 @@
+//! The verbs of an operator: noted, carried out by the hot path, answered.
+//!
+//! In: a verb with what it needs, an `Idempotency-Key`. Out: what the hot path said. Never: a verb
+//! that is carried out twice because its answer got lost, an emergency that waits for a disk.
+
+use super::access::Caller;
+use super::problem::Problem;
+use crate::hot_path::AskError;
+use crate::http::Site;
+use crate::store::{Answered, AuditEntry, Claim, Question};
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Json, Response};
+use operator::{KillLine, Reply, Request, StopPolicy};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long an emergency waits for its audit; it is carried out anyway.
+const EMERGENCY_AUDIT: Duration = Duration::from_millis(100);
+
+/// Longest `Idempotency-Key`.
+const KEY_BYTES_MAX: usize = 64;
+
+/// It is carried out.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Note {
+    /// What follows, for people.
+    pub(super) note: String,
+}
+
+/// What a stop does before it halts.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StopArguments {
+    /// Instead of the configured one: `flatten`, `cancel` or `leave`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^(flatten|cancel|leave)$")]
+    pub(super) policy: Option<StopPolicy>,
+}
+
+/// What is to be cancelled.
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelArguments {
+    /// An order by its client's id, all own orders of a symbol, or `all`.
+    #[schema(min_length = 1, max_length = 64)]
+    pub(super) what: String,
+}
+
+/// How to kill.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KillArguments {
+    /// Positions are kept.
+    #[serde(default)]
+    pub(super) keep_positions: bool,
+    /// Why, for the latch and the log.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub(super) reason: Option<String>,
+}
+
+/// One call of a verb.
+struct Call<'a> {
+    site: Arc<Site>,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+    act: &'static str,
+    arguments: String,
+    request: Request,
+    /// Exempt from everything that may fail.
+    emergency: bool,
+}
+
+macro_rules! plain_verb {
+    ($name:ident, $path:literal, $request:expr, $emergency:expr, $what:literal) => {
+        #[doc = $what]
+        #[utoipa::path(
+            post, path = $path, tag = "verbs", summary = $what,
+            params(("Idempotency-Key" = Option<String>, Header,
+                description = "wanted unless the verb is an emergency's: the same key gets the \
+                               first answer again", max_length = 64)),
+            responses(
+                (status = 200, description = "it is carried out", body = Note),
+                (status = 400, description = "no Idempotency-Key", body = Problem),
+                (status = 401, description = "no key", body = Problem),
+                (status = 403, description = "no scope", body = Problem),
+                (status = 409, description = "refused, nothing has changed", body = Problem),
+                (status = 422, description = "the key was used otherwise", body = Problem),
+                (status = 503, description = "not carried out", body = Problem),
+                (status = 504, description = "not known whether it was carried out", body = Problem),
+            )
+        )]
+        pub(super) async fn $name(
+            State(site): State<Arc<Site>>,
+            Extension(caller): Extension<Caller>,
+            headers: HeaderMap,
+        ) -> Response {
+            let call = Call {
+                site,
+                caller: &caller,
+                headers: &headers,
+                act: stringify!($name),
+                arguments: "{}".to_string(),
+                request: $request,
+                emergency: $emergency,
+            };
+            call.carry_out().await
+        }
+    };
+}
+
+plain_verb!(
+    start,
+    "/api/v1/engine/start",
+    Request::Start,
+    false,
+    "ACTIVE once reconciled; breakers that tripped stay so until rearm"
+);
+plain_verb!(
+    pause,
+    "/api/v1/engine/pause",
+    Request::Pause,
+    true,
+    "REDUCING: no entries, exits go on"
+);
+plain_verb!(
+    resume,
+    "/api/v1/engine/resume",
+    Request::Resume,
+    false,
+    "ACTIVE again after a pause, unless latched"
+);
+plain_verb!(
+    rearm,
+    "/api/v1/engine/rearm",
+    Request::Rearm,
+    false,
+    "Clears breakers that tripped: a person has looked at why"
+);
+plain_verb!(
+    flatten,
+    "/api/v1/engine/flatten",
+    Request::Flatten,
+    true,
+    "REDUCING: cancels all orders and closes all positions"
+);
+
+/// HALTED after the stop policy.
+#[utoipa::path(
+    post, path = "/api/v1/engine/stop", tag = "verbs", request_body = StopArguments,
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 64)),
+    responses(
+        (status = 200, description = "it is carried out", body = Note),
+        (status = 400, description = "not a request", body = Problem),
+        (status = 401, description = "no key", body = Problem),
+        (status = 403, description = "no scope", body = Problem),
+        (status = 409, description = "refused", body = Problem),
+        (status = 422, description = "the key was used otherwise", body = Problem),
+        (status = 503, description = "not carried out", body = Problem),
+        (status = 504, description = "not known whether it was carried out", body = Problem),
+    )
+)]
+pub(super) async fn stop(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let arguments: StopArguments = match read(&body) {
+        Ok(arguments) => arguments,
+        Err(problem) => return problem.into_response(),
+    };
+    let call = Call {
+        site,
+        caller: &caller,
+        headers: &headers,
+        act: "stop",
+        arguments: json(&arguments),
+        request: Request::Stop {
+            policy: arguments.policy,
+        },
+        emergency: false,
+    };
+    call.carry_out().await
+}
+
+/// Cancels an order by its client id, all own orders of a symbol, or all.
+#[utoipa::path(
+    post, path = "/api/v1/engine/cancel", tag = "verbs", request_body = CancelArguments,
+    responses(
+        (status = 200, description = "it is carried out", body = Note),
+        (status = 400, description = "not a request", body = Problem),
+        (status = 401, description = "no key", body = Problem),
+        (status = 403, description = "no scope", body = Problem),
+        (status = 404, description = "neither an order nor a symbol", body = Problem),
+        (status = 409, description = "refused", body = Problem),
+        (status = 503, description = "not carried out", body = Problem),
+        (status = 504, description = "not known whether it was carried out", body = Problem),
+    )
+)]
+pub(super) async fn cancel(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let arguments: CancelArguments = match read(&body) {
+        Ok(arguments) => arguments,
+        Err(problem) => return problem.into_response(),
+    };
+    let call = Call {
+        site,
+        caller: &caller,
+        headers: &headers,
+        act: "cancel",
+        arguments: json(&arguments),
+        request: Request::Cancel {
+            what: arguments.what.clone(),
+        },
+        emergency: true,
+    };
+    call.carry_out().await
+}
+
+/// KILLED, latched: cancels everything, closes everything. Never refused; only the local operator
+/// ends it.
+#[utoipa::path(
+    post, path = "/api/v1/engine/kill", tag = "verbs", request_body = KillArguments,
+    responses(
+        (status = 200, description = "it is latched", body = KillLine),
+        (status = 400, description = "not a request", body = Problem),
+        (status = 401, description = "no key", body = Problem),
+        (status = 403, description = "no scope", body = Problem),
+        (status = 503, description = "not carried out", body = Problem),
+        (status = 504, description = "not known whether it was carried out", body = Problem),
+    )
+)]
+pub(super) async fn kill(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let arguments: KillArguments = match read(&body) {
+        Ok(arguments) => arguments,
+        Err(problem) => return problem.into_response(),
+    };
+    let call = Call {
+        site,
+        caller: &caller,
+        headers: &headers,
+        act: "kill",
+        arguments: json(&arguments),
+        request: Request::Kill {
+            keep_positions: arguments.keep_positions,
+            reason: arguments.reason.clone(),
+        },
+        emergency: true,
+    };
+    call.carry_out().await
+}
+
+/// A body as JSON; none is `{}`.
+fn read<T: for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Problem> {
+    let text: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(text)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body: {error}")))
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+impl Call<'_> {
+    async fn carry_out(self) -> Response {
+        if self.emergency {
+            return self.at_once().await;
+        }
+        let hash = Sha256::digest(format!("{} {}", self.act, self.arguments)).into();
+        let key = match self.claim(hash).await {
+            Ok(key) => key,
+            Err(answered) => return answered,
+        };
+        let audit = match self.audit_begin().await {
+            Ok(audit) => audit,
+            Err(problem) => {
+                self.release(key).await;
+                return problem.into_response();
+            }
+        };
+        let answer = self.ask().await;
+        self.audit_end(audit, &answer).await;
+        match &answer {
+            Answer::Not(_) => self.release(key).await,
+            Answer::Unknown(_) => {}
+            Answer::Given(status, body) => self.keep(key, hash, *status, body).await,
+        }
+        answer.into_response()
+    }
+
+    /// The caller's key where it is to be carried out, or what is answered instead.
+    async fn claim(&self, hash: [u8; 32]) -> Result<String, Response> {
+        let key = self.idempotency_key().map_err(Problem::into_response)?;
+        let caller = self.caller.name.clone();
+        let claimed = self.stored(move |site| {
+            let question = Question {
+                caller: &caller,
+                key: &key,
+                hash,
+            };
+            site.store.claim(&question).map(|claim| (claim, key))
+        });
+        let (claim, key) = claimed.await.map_err(Problem::into_response)?;
+        let (status, detail) = match claim {
+            Claim::New => return Ok(key),
+            Claim::Answered(answer) => return Err(replayed(answer)),
+            Claim::Unanswered => (
+                StatusCode::CONFLICT,
+                "a request with this Idempotency-Key was begun, and whether it was carried out is \
+                 not known; look at the status",
+            ),
+            Claim::Other => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "this Idempotency-Key was used for another request",
+            ),
+        };
+        Err(Problem::new(status, detail).into_response())
+    }
+
+    async fn keep(&self, key: String, hash: [u8; 32], status: StatusCode, body: &str) {
+        let caller = self.caller.name.clone();
+        let answer = Answered {
+            status: status.as_u16(),
+            body: body.as_bytes().to_vec(),
+        };
+        let done = self.stored(move |site| {
+            let question = Question {
+                caller: &caller,
+                key: &key,
+                hash,
+            };
+            site.store.keep_answer(&question, &answer)
+        });
+        if let Err(problem) = done.await {
+            tracing::error!("an answer is not kept: {}", problem.detail);
+        }
+    }
+
+    /// Nothing that may fail or wait stands before it.
+    async fn at_once(self) -> Response {
+        let audit = timeout(EMERGENCY_AUDIT, self.audit_begin()).await;
+        let audit = match audit {
+            Ok(Ok(id)) => Some(id),
+            Ok(Err(problem)) => {
+                tracing::error!(
+                    act = self.act,
+                    "carried out without audit: {}",
+                    problem.detail
+                );
+                None
+            }
+            Err(_) => {
+                tracing::error!(
+                    act = self.act,
+                    "carried out without audit: it takes too long"
+                );
+                None
+            }
+        };
+        let answer = self.ask().await;
+        if let Some(audit) = audit {
+            self.audit_end(audit, &answer).await;
+        }
+        answer.into_response()
+    }
+
+    fn idempotency_key(&self) -> Result<String, Problem> {
+        let value = self.headers.get("idempotency-key");
+        let text = value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        match (1..=KEY_BYTES_MAX).contains(&text.len()) {
+            true => Ok(text.to_string()),
+            false => {
+                let detail = format!(
+                    "Idempotency-Key: 1 to {KEY_BYTES_MAX} characters are wanted, so that a \
+                     repeated request is carried out once"
+                );
+                Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+            }
+        }
+    }
+
+    async fn ask(&self) -> Answer {
+        match self.site.hot_path.ask(&self.request).await {
+            Ok(Reply::Refused(refusal)) => {
+                let problem = Problem::from(refusal);
+                Answer::Given(problem.status_code(), json(&problem))
+            }
+            Ok(Reply::Killed(kill)) => Answer::Given(StatusCode::OK, json(&kill)),
+            Ok(Reply::Accepted { note }) => Answer::Given(StatusCode::OK, json(&Note { note })),
+            Ok(_) => Answer::Unknown("a reply to another request".to_string()),
+            Err(error @ AskError::Unreachable { .. }) => Answer::Not(error.to_string()),
+            Err(error @ AskError::NoAnswer(_)) => Answer::Unknown(error.to_string()),
+        }
+    }
+
+    async fn audit_begin(&self) -> Result<i64, Problem> {
+        let (caller, address) = (self.caller.name.clone(), self.caller.address.clone());
+        let (act, arguments) = (self.act, self.arguments.clone());
+        let noted = self.stored(move |site| {
+            site.store.audit_begin(AuditEntry {
+                caller: &caller,
+                address: &address,
+                act,
+                arguments: &arguments,
+            })
+        });
+        noted.await
+    }
+
+    async fn audit_end(&self, id: i64, answer: &Answer) {
+        let (status, outcome) = answer.parts();
+        let done = self.stored(move |site| site.store.audit_end(id, status.as_u16(), &outcome));
+        if let Err(problem) = done.await {
+            tracing::error!(
+                act = self.act,
+                "the audit has no answer: {}",
+                problem.detail
+            );
+        }
+    }
+
+    /// Nothing was carried out: the key may be used again.
+    async fn release(&self, key: String) {
+        let caller = self.caller.name.clone();
+        let done = self.stored(move |site| site.store.release(&caller, &key));
+        if let Err(problem) = done.await {
+            tracing::error!("a claim stays: {}", problem.detail);
+        }
+    }
+
+    /// Work on the disk, away from the thread that serves.
+    async fn stored<T, F>(&self, work: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Site) -> Result<T, crate::store::StoreError> + Send + 'static,
+    {
+        let site = Arc::clone(&self.site);
+        match tokio::task::spawn_blocking(move || work(&site)).await {
+            Ok(done) => done.map_err(|error| Problem::unavailable(&error)),
+            Err(_) => Err(Problem::unavailable(&"the store gave up")),
+        }
+    }
+}
+
+/// What the hot path said, or what is known without it.
+enum Answer {
+    /// This.
+    Given(StatusCode, String),
+    /// It was not reached.
+    Not(String),
+    /// It may have been carried out.
+    Unknown(String),
+}
+
+impl Answer {
+    fn parts(&self) -> (StatusCode, String) {
+        let problem =
+            |status, detail: &String| (status, json(&Problem::new(status, detail.as_str())));
+        match self {
+            Self::Given(status, body) => (*status, body.clone()),
+            Self::Not(why) => problem(StatusCode::SERVICE_UNAVAILABLE, why),
+            Self::Unknown(why) => problem(StatusCode::GATEWAY_TIMEOUT, why),
+        }
+    }
+
+    fn into_response(self) -> Response {
+        let (status, body) = self.parts();
+        respond(status, body.into_bytes())
+    }
+}
+
+fn respond(status: StatusCode, body: Vec<u8>) -> Response {
+    let kind = match status {
+        StatusCode::OK => "application/json",
+        _ => "application/problem+json",
+    };
+    (status, [(CONTENT_TYPE, kind)], body).into_response()
+}
+
+fn replayed(answer: Answered) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = respond(status, answer.body);
+    let yes = HeaderValue::from_static("true");
+    response.headers_mut().insert("idempotent-replayed", yes);
+    response
+}
+
+/// A reply that is data, or the problem.
+pub(super) fn data<T: Serialize>(
+    reply: Result<Reply, AskError>,
+    pick: impl FnOnce(Reply) -> Option<T>,
+) -> Response {
+    match reply {
+        Ok(Reply::Refused(refusal)) => Problem::from(refusal).into_response(),
+        Ok(reply) => match pick(reply) {
+            Some(value) => Json(value).into_response(),
+            None => Problem::unavailable(&"a reply to another question").into_response(),
+        },
+        Err(error) => Problem::unavailable(&error).into_response(),
+    }
+}

@@ -1,0 +1,145 @@
+//! Connections: over the network and over sockets of this machine, with bounds.
+//!
+//! In: listeners, a router. Out: answers. Never: a client that keeps others out by being slow, large
+//! or many.
+
+use crate::api::{Peer, to_account};
+use crate::store::Scopes;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+/// Connections of one listener at a time.
+const CONNECTIONS_MAX: usize = 512;
+/// A request's head is here within this time, or its connection is gone.
+const HEAD: Duration = Duration::from_secs(5);
+/// And its answer within this one.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 16 * 1_024;
+
+/// What every connection of a listener has.
+#[derive(Clone)]
+pub struct Door {
+    router: Router,
+    account: Arc<str>,
+    places: Arc<Semaphore>,
+}
+
+impl Door {
+    /// To these routes, for this account.
+    #[must_use]
+    pub fn new(router: Router, account: &str) -> Self {
+        Self {
+            router,
+            account: account.into(),
+            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        }
+    }
+
+    /// Serves the network, for as long as it is polled.
+    pub async fn network(self, listener: TcpListener) {
+        loop {
+            let place = self.place().await;
+            match listener.accept().await {
+                Ok((stream, address)) => {
+                    // Answers are short, and somebody waits.
+                    let _ = stream.set_nodelay(true);
+                    tokio::spawn(
+                        self.clone()
+                            .connection(stream, Peer::Address(address), place),
+                    );
+                }
+                Err(error) => pause(&error).await,
+            }
+        }
+    }
+
+    /// Serves a socket of this machine; `name` and `scopes` are those of whoever may open it.
+    pub async fn socket(self, listener: UnixListener, name: &'static str, scopes: Scopes) {
+        loop {
+            let place = self.place().await;
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let peer = Peer::Socket(name, scopes);
+                    tokio::spawn(self.clone().connection(stream, peer, place));
+                }
+                Err(error) => pause(&error).await,
+            }
+        }
+    }
+
+    async fn place(&self) -> OwnedSemaphorePermit {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        place.expect("it is never closed")
+    }
+
+    async fn connection<S>(self, stream: S, peer: Peer, _place: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (router, account) = (self.router.clone(), Arc::clone(&self.account));
+            async move {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(peer);
+                to_account(&mut request, &account);
+                let answer = timeout(ANSWER, router.oneshot(request)).await;
+                let answer = answer.map_or_else(
+                    |_| StatusCode::GATEWAY_TIMEOUT.into_response(),
+                    |answer| answer.unwrap_or_else(|never| match never {}),
+                );
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        if let Err(error) = served.await {
+            tracing::debug!("a connection ended: {error}");
+        }
+    }
+}
+
+/// No file descriptor is left, or the like: others get time to end.
+async fn pause(error: &io::Error) {
+    tracing::warn!("a connection is not taken: {error}");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// A socket of this machine with a mode that says who may open it.
+///
+/// # Errors
+/// Of the file system.
+pub fn bind_socket(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(listener)
+}
