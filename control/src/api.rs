@@ -22,7 +22,10 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{
+    Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response as OpenApiResponse,
+    ResponseBuilder,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -100,7 +103,7 @@ fn described(site: &Arc<Site>) -> OpenApiRouter<Arc<Site>> {
         .merge(guarded(admin, Scope::Admin))
 }
 
-/// With its name, and how a key is presented.
+/// With its name, how a key is presented, and what every route may answer.
 fn finished(description: OpenApi) -> OpenApi {
     let info = InfoBuilder::new()
         .title("Fulcrum")
@@ -117,7 +120,61 @@ fn finished(description: OpenApi) -> OpenApi {
     description.components = Some(components);
     let none: [&str; 0] = [];
     description.security = Some(vec![SecurityRequirement::new("key", none)]);
+    for item in description.paths.paths.values_mut() {
+        let methods = [&mut item.get, &mut item.post, &mut item.delete];
+        for operation in methods.into_iter().flatten() {
+            let guarded = operation
+                .tags
+                .as_ref()
+                .is_none_or(|tags| tags != &["health"]);
+            for (status, why) in EVERYWHERE {
+                if guarded || !["401", "403"].contains(&status) {
+                    let answer = ResponseBuilder::new().description(why);
+                    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+                    let answer = answer.content("application/json", content).build();
+                    let answers = &mut operation.responses.responses;
+                    answers
+                        .entry(status.to_string())
+                        .or_insert(RefOr::T(answer));
+                }
+            }
+            for answer in operation.responses.responses.values_mut() {
+                as_problem(answer);
+            }
+        }
+    }
     description
+}
+
+/// What is answered before a route is asked.
+const EVERYWHERE: [(&str, &str); 7] = [
+    ("400", "not a request"),
+    ("401", "no key, or none of ours"),
+    ("403", "the key does not have the scope"),
+    ("413", "the body is too long"),
+    ("421", "the host name is none of ours"),
+    ("429", "too many bad keys came from this address"),
+    ("504", "no answer in time"),
+];
+
+/// Problems have a media type of their own.
+fn as_problem(answer: &mut RefOr<OpenApiResponse>) {
+    let RefOr::T(answer) = answer else { return };
+    let is_problem = |content: &RefOr<Content>| {
+        let RefOr::T(content) = content else {
+            return false;
+        };
+        let Some(RefOr::Ref(schema)) = &content.schema else {
+            return false;
+        };
+        schema.ref_location.ends_with("/Problem")
+    };
+    let content = answer.content.get("application/json").cloned();
+    if let Some(content) = content.filter(is_problem) {
+        answer.content.clear();
+        let kind = "application/problem+json".to_string();
+        answer.content.insert(kind, content);
+    }
 }
 
 /// `/api/v1/accounts/{account}/…` is `/api/v1/…` of the account that is served here.

@@ -5,6 +5,7 @@
 //! operator's command line, signed requests as somebody else would send them. Never: a process that
 //! outlives its test.
 
+mod api;
 mod exchange;
 mod shared_memory;
 

@@ -36,11 +36,11 @@ pub(crate) fn run_quietly() -> Vec<String> {
                 .map(|package| format!("Debian package {package}")),
         );
     }
-    if !python_judge().is_file()
+    if !schemathesis().is_file()
         && let Err(failure) = install_python_judge()
     {
         eprintln!("setup: {failure}");
-        lacking.push("Python package prometheus_client".to_string());
+        lacking.push("Python packages prometheus_client, schemathesis".to_string());
     }
     lacking
 }
@@ -62,6 +62,11 @@ pub(crate) fn run() -> Result<(), Failure> {
 /// Python of the environment that has prometheus_client.
 pub(crate) fn python_judge() -> PathBuf {
     target_dir().join("fulcrum/judges/bin/python")
+}
+
+/// What tries everything that the API's description allows and does not.
+pub(crate) fn schemathesis() -> PathBuf {
+    target_dir().join("fulcrum/judges/bin/schemathesis")
 }
 
 fn install(packages: &[&str]) -> Result<(), Failure> {
@@ -102,7 +107,7 @@ pub(crate) fn python_peers() -> Result<PathBuf, Failure> {
 fn install_python_judge() -> Result<(), Failure> {
     install_python(
         &target_dir().join("fulcrum/judges"),
-        &["prometheus_client==0.26.0"],
+        &["prometheus_client==0.26.0", "schemathesis==4.32.5"],
     )
 }
 

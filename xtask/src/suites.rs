@@ -88,8 +88,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 /// Sets up, and fails where a required part is missing; names what will be skipped.
 fn check_parts(required: &[Part]) -> Result<(), Failure> {
     let lacking = setup::run_quietly();
-    let has_prometheus =
-        exists("prometheus") && exists("promtool") && setup::python_judge().is_file();
+    let judges = setup::python_judge().is_file() && setup::schemathesis().is_file();
+    let has_prometheus = exists("prometheus") && exists("promtool") && judges;
     for (part, there, name) in [
         (Part::Prometheus, has_prometheus, "prometheus"),
         (
@@ -156,6 +156,9 @@ fn every_change(required: &[Part]) -> Result<(), Failure> {
         .env("FULCRUM_BINARIES", target_dir().join("release"))
         .env("FULCRUM_PYTHON_JUDGE", setup::python_judge())
         .args(["test", "--workspace", "--locked"]);
+    if setup::schemathesis().is_file() {
+        tests.env("FULCRUM_SCHEMATHESIS", setup::schemathesis());
+    }
     if required.contains(&Part::Prometheus) {
         tests.env("FULCRUM_REQUIRE_JUDGES", "1");
     }

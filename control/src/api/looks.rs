@@ -200,7 +200,12 @@ pub(super) async fn intents(
         Some(Some(place)) => place,
         Some(None) => return bad("after: allowed: GENERATION-SEQUENCE"),
     };
-    let limit = query.limit.unwrap_or(INTENTS_MAX).min(INTENTS_MAX);
+    let limit = query.limit.unwrap_or(INTENTS_MAX);
+    if !(1..=INTENTS_MAX).contains(&limit) {
+        return bad(&format!(
+            "limit: found {limit}; allowed: 1 to {INTENTS_MAX}"
+        ));
+    }
     let read = tokio::task::spawn_blocking(move || ledger::intents(&site.ledger, after, limit));
     match read.await {
         Ok(Ok(rows)) => Json(rows).into_response(),

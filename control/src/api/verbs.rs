@@ -79,18 +79,38 @@ struct Call<'a> {
 }
 
 macro_rules! plain_verb {
-    ($name:ident, $path:literal, $request:expr, $emergency:expr, $what:literal) => {
+    ($name:ident, $path:literal, $request:expr, $what:literal, emergency) => {
+        plain_verb!($name, $path, $request, $what, true, params());
+    };
+    ($name:ident, $path:literal, $request:expr, $what:literal) => {
+        plain_verb!(
+            $name,
+            $path,
+            $request,
+            $what,
+            false,
+            params((
+                "Idempotency-Key" = String,
+                Header,
+                description = "the same key gets the first answer again",
+                min_length = 1,
+                max_length = 64,
+                pattern = "^[!-~]+$"
+            ))
+        );
+    };
+    ($name:ident, $path:literal, $request:expr, $what:literal, $emergency:literal,
+     params($($params:tt)*)) => {
         #[doc = $what]
         #[utoipa::path(
-            post, path = $path, tag = "verbs", summary = $what,
-            params(("Idempotency-Key" = Option<String>, Header,
-                description = "wanted unless the verb is an emergency's: the same key gets the \
-                               first answer again", max_length = 64)),
+            post,
+            path = $path,
+            tag = "verbs",
+            summary = $what,
+            params($($params)*),
             responses(
                 (status = 200, description = "it is carried out", body = Note),
-                (status = 400, description = "no Idempotency-Key", body = Problem),
-                (status = 401, description = "no key", body = Problem),
-                (status = 403, description = "no scope", body = Problem),
+                (status = 400, description = "not a request", body = Problem),
                 (status = 409, description = "refused, nothing has changed", body = Problem),
                 (status = 422, description = "the key was used otherwise", body = Problem),
                 (status = 503, description = "not carried out", body = Problem),
@@ -120,47 +140,44 @@ plain_verb!(
     start,
     "/api/v1/engine/start",
     Request::Start,
-    false,
     "ACTIVE once reconciled; breakers that tripped stay so until rearm"
 );
 plain_verb!(
     pause,
     "/api/v1/engine/pause",
     Request::Pause,
-    true,
-    "REDUCING: no entries, exits go on"
+    "REDUCING: no entries, exits go on",
+    emergency
 );
 plain_verb!(
     resume,
     "/api/v1/engine/resume",
     Request::Resume,
-    false,
     "ACTIVE again after a pause, unless latched"
 );
 plain_verb!(
     rearm,
     "/api/v1/engine/rearm",
     Request::Rearm,
-    false,
     "Clears breakers that tripped: a person has looked at why"
 );
 plain_verb!(
     flatten,
     "/api/v1/engine/flatten",
     Request::Flatten,
-    true,
-    "REDUCING: cancels all orders and closes all positions"
+    "REDUCING: cancels all orders and closes all positions",
+    emergency
 );
 
 /// HALTED after the stop policy.
 #[utoipa::path(
     post, path = "/api/v1/engine/stop", tag = "verbs", request_body = StopArguments,
-    params(("Idempotency-Key" = Option<String>, Header, max_length = 64)),
+    params(("Idempotency-Key" = String, Header,
+        description = "the same key gets the first answer again",
+        min_length = 1, max_length = 64, pattern = "^[!-~]+$")),
     responses(
         (status = 200, description = "it is carried out", body = Note),
         (status = 400, description = "not a request", body = Problem),
-        (status = 401, description = "no key", body = Problem),
-        (status = 403, description = "no scope", body = Problem),
         (status = 409, description = "refused", body = Problem),
         (status = 422, description = "the key was used otherwise", body = Problem),
         (status = 503, description = "not carried out", body = Problem),
@@ -197,8 +214,6 @@ pub(super) async fn stop(
     responses(
         (status = 200, description = "it is carried out", body = Note),
         (status = 400, description = "not a request", body = Problem),
-        (status = 401, description = "no key", body = Problem),
-        (status = 403, description = "no scope", body = Problem),
         (status = 404, description = "neither an order nor a symbol", body = Problem),
         (status = 409, description = "refused", body = Problem),
         (status = 503, description = "not carried out", body = Problem),
@@ -236,8 +251,6 @@ pub(super) async fn cancel(
     responses(
         (status = 200, description = "it is latched", body = KillLine),
         (status = 400, description = "not a request", body = Problem),
-        (status = 401, description = "no key", body = Problem),
-        (status = 403, description = "no scope", body = Problem),
         (status = 503, description = "not carried out", body = Problem),
         (status = 504, description = "not known whether it was carried out", body = Problem),
     )
