@@ -24,6 +24,9 @@ use tokio::time::timeout;
 /// How long an emergency waits for its audit; it is carried out anyway.
 const EMERGENCY_AUDIT: Duration = Duration::from_millis(100);
 
+/// Longest reason of a kill, in characters.
+const REASON_MAX: usize = 200;
+
 /// Longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 64;
 
@@ -60,10 +63,18 @@ pub(super) struct KillArguments {
     /// Positions are kept.
     #[serde(default)]
     pub(super) keep_positions: bool,
-    /// Why, for the latch and the log.
+    /// Why, for the latch and the log; what is longer than 200 characters is cut.
     #[serde(default)]
-    #[schema(max_length = 200)]
     pub(super) reason: Option<String>,
+}
+
+impl KillArguments {
+    /// A kill is not refused for its reason.
+    fn bounded(mut self) -> Self {
+        let cut = |text: String| text.chars().take(REASON_MAX).collect();
+        self.reason = self.reason.map(cut);
+        self
+    }
 }
 
 /// One call of a verb.
@@ -171,7 +182,7 @@ plain_verb!(
 
 /// HALTED after the stop policy.
 #[utoipa::path(
-    post, path = "/api/v1/engine/stop", tag = "verbs", request_body = StopArguments,
+    post, path = "/api/v1/engine/stop", tag = "verbs", request_body = Option<StopArguments>,
     params(("Idempotency-Key" = String, Header,
         description = "the same key gets the first answer again",
         min_length = 1, max_length = 64, pattern = "^[!-~]+$")),
@@ -247,7 +258,7 @@ pub(super) async fn cancel(
 /// KILLED, latched: cancels everything, closes everything. Never refused; only the local operator
 /// ends it.
 #[utoipa::path(
-    post, path = "/api/v1/engine/kill", tag = "verbs", request_body = KillArguments,
+    post, path = "/api/v1/engine/kill", tag = "verbs", request_body = Option<KillArguments>,
     responses(
         (status = 200, description = "it is latched", body = KillLine),
         (status = 400, description = "not a request", body = Problem),
@@ -261,8 +272,8 @@ pub(super) async fn kill(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let arguments: KillArguments = match read(&body) {
-        Ok(arguments) => arguments,
+    let arguments = match read::<KillArguments>(&body) {
+        Ok(arguments) => arguments.bounded(),
         Err(problem) => return problem.into_response(),
     };
     let call = Call {
@@ -399,12 +410,13 @@ impl Call<'_> {
         let text = value
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        match (1..=KEY_BYTES_MAX).contains(&text.len()) {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        match plain && (1..=KEY_BYTES_MAX).contains(&text.len()) {
             true => Ok(text.to_string()),
             false => {
                 let detail = format!(
-                    "Idempotency-Key: 1 to {KEY_BYTES_MAX} characters are wanted, so that a \
-                     repeated request is carried out once"
+                    "Idempotency-Key: 1 to {KEY_BYTES_MAX} visible characters are wanted, so that \
+                     a repeated request is carried out once"
                 );
                 Err(Problem::new(StatusCode::BAD_REQUEST, detail))
             }
