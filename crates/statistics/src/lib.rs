@@ -11,6 +11,26 @@
 //! Ratios of daily returns follow the definitions of empyrical-reloaded and quantstats, which are
 //! also their oracles (`tests/golden/`); each function says which, and what those libraries answer
 //! where it answers `None`. A year has [`PERIODS_PER_YEAR`] days: this market never closes.
+//!
+//! ```
+//! use market::{Money, UtcNs};
+//! use statistics::{AccountFigures, EquitySample, Flow, day::DAY_NS};
+//!
+//! let midnight = |day: i64, usdt| EquitySample {
+//!     time: UtcNs(day * DAY_NS),
+//!     equity: Money::from_whole(usdt),
+//! };
+//! let deposit = Flow {
+//!     time: UtcNs(DAY_NS + 1),
+//!     amount: Money::from_whole(50),
+//! };
+//! let equity = [midnight(0, 1_000), midnight(1, 1_010), midnight(2, 1_055)];
+//! let account = AccountFigures::of(&equity, &[deposit]);
+//! assert_eq!(account.profit, Money::from_whole(5).into());
+//! assert_eq!(account.positive_days, Some(0.5));
+//! assert!(account.sharpe.is_some());
+//! assert_eq!(AccountFigures::of(&equity[..1], &[]).sharpe, None);
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod account;

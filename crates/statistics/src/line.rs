@@ -147,7 +147,7 @@ impl fmt::Display for Measure {
             Self::Count(count) => count.to_string(),
             Self::Days(1) => "1 day".to_string(),
             Self::Days(days) => format!("{days} days"),
-            Self::Share(share) => format!("{:.2} %", share * 100.0),
+            Self::Share(share) => format!("{:.3} %", share * 100.0),
             Self::Multiple(multiple) => format!("{multiple:.2}"),
             Self::Unbounded => "unbounded".to_string(),
             Self::Nanoseconds(ns) if ns >= 1_000_000_000 => format!("{:.3} s", ns as f64 / 1e9),
@@ -169,7 +169,7 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// `uptime: 99.70 % (at least 99.50 %): met`.
+/// `uptime: 99.700 % (at least 99.500 %): met`.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let met = match (self.figure, self.met) {
@@ -224,9 +224,12 @@ mod tests {
     fn a_line_says_what_is_what() {
         let required = Requirement::at_least(Measure::Share(0.995));
         let line = Line::new("uptime", Some(Measure::Share(0.997)), required);
-        assert_eq!(line.to_string(), "uptime: 99.70 % (at least 99.50 %): met");
+        assert_eq!(
+            line.to_string(),
+            "uptime: 99.700 % (at least 99.500 %): met"
+        );
         let line = Line::new("uptime", None, required);
-        assert_eq!(line.to_string(), "uptime: - (at least 99.50 %): unknown");
+        assert_eq!(line.to_string(), "uptime: - (at least 99.500 %): unknown");
         let required = Requirement::at_most(Measure::Nanoseconds(60_000_000_000));
         let line = Line::new(
             "reconnect",
@@ -235,5 +238,7 @@ mod tests {
         );
         let text = "reconnect: 61.500 s (at most 60.000 s): not met";
         assert_eq!(line.to_string(), text);
+        let shown = [999_999_000, 1_000_000_000].map(|ns| Measure::Nanoseconds(ns).to_string());
+        assert_eq!(shown, ["999.999 ms", "1.000 s"]);
     }
 }

@@ -28,6 +28,24 @@ pub(crate) fn trade(net: Money) -> ClosedTrade {
     }
 }
 
+/// A buy that rested, worth `value`, with no mid known.
+pub(crate) fn fill(value: Money) -> Fill {
+    Fill {
+        time: UtcNs(0),
+        strategy: "imbalance".to_string(),
+        market: Market::UsdM,
+        symbol: Symbol::new(b"BTCUSDT").expect("a symbol"),
+        side: Side::Buy,
+        price: Price(1_000),
+        quantity: Quantity(1),
+        value,
+        liquidity: Liquidity::Maker,
+        fee: Money::ZERO,
+        mid_at_decision: None,
+        mids_after: [None; 3],
+    }
+}
+
 /// All that a report is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Drawn {

@@ -2,6 +2,7 @@
 //!
 //! In: golden files, drawn histories. Out: whether the figures hold. Never: a look inside.
 
+mod examples;
 mod gates;
 mod golden;
 mod inputs;
