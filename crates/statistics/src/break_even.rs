@@ -152,6 +152,9 @@ mod tests {
         assert_eq!(plan.break_even_win_rate(), None);
         plan.stop_loss = Rate(-200_000);
         assert_eq!(plan.break_even_win_rate(), None);
+        let mut free = planned(LegFees::of_taker(Rate(0)));
+        free.stop_loss = Rate(0);
+        assert_eq!(free.break_even_win_rate(), Some(0.0), "it cannot lose");
     }
 
     #[test]
@@ -167,5 +170,12 @@ mod tests {
         assert!((rate - plan).abs() < 1e-4, "{rate} {plan}");
         assert_eq!(fees.of_trade(&trades[0]), Money(400_400_000).into());
         assert_eq!(fees.break_even_win_rate(&trades[..1]), None);
+        let free = LegFees::of_taker(Rate(0));
+        assert_eq!(free.break_even_win_rate(&trades), Some(15.0 / 35.0));
+        let funded = trades.map(|one| ClosedTrade {
+            funding: Money::from_whole(5),
+            ..one
+        });
+        assert_eq!(free.break_even_win_rate(&funded), Some(10.0 / 35.0));
     }
 }

@@ -242,7 +242,21 @@ mod tests {
         let found = FillFigures::of(&fills);
         assert_eq!((found.fills, found.slippage.fills), (4, 2));
         assert_eq!(found.slippage.bps(), Some(75.0));
+        let marked = Horizon::ALL.map(|horizon| found.markout(horizon).fills);
+        assert_eq!(marked, [4, 0, 4]);
         assert_eq!(found.turnover, Money::from_whole(22_030).into());
+    }
+
+    #[test]
+    fn the_smallest_price_and_mid_make_a_figure_and_nought_makes_none() {
+        let smallest = fill(Side::Buy, 1, 10, Some(1));
+        assert_eq!(Slippage::of(&smallest).bps(), Some(10_000.0));
+        for (price, mid) in [(0, 1), (1, 0), (-1, 1), (1, -1)] {
+            assert_eq!(
+                Slippage::of(&fill(Side::Buy, price, 10, Some(mid))).fills,
+                0
+            );
+        }
     }
 
     #[test]

@@ -122,6 +122,7 @@ mod tests {
         assert_eq!(one.ratio_to(Total::ZERO), None);
         assert_eq!(one.ratio_to(-one), None);
         assert_eq!(one.ratio_to(one + one), Some(0.5));
+        assert_eq!(one.ratio_to(Money(1).into()), Some(5.0));
     }
 
     #[test]

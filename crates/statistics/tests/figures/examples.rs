@@ -99,6 +99,10 @@ fn an_exit_is_worth_the_entry_where_a_price_is_missing() {
     let mut one = trade(Money::ZERO);
     one.exit_price = Money::from_whole(110);
     assert_eq!(one.exit_value(), Money::from_whole(110));
+    (one.entry_price, one.exit_price) = (Money(1), Money(2));
+    assert_eq!(one.exit_value(), Money::from_whole(200));
+    (one.entry_price, one.exit_price) = (Money(2), Money(1));
+    assert_eq!(one.exit_value(), Money::from_whole(50));
     for (entry, exit) in [(0, 110), (100, 0), (-100, -110)] {
         one.entry_price = Money::from_whole(entry);
         one.exit_price = Money::from_whole(exit);
