@@ -224,7 +224,12 @@ const LOAD_INPUTS: [&str; 4] = [
 fn load() -> Result<(), Failure> {
     let release = target_dir().join("release/simulated-exchange");
     run_to_end(cargo().args(["build", "--release", "--locked", "-p", "simulated-exchange"]))?;
-    let figures = target_dir().join("fulcrum/load.json");
+    let folder = target_dir().join("fulcrum");
+    std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
+        path: folder.clone(),
+        source,
+    })?;
+    let figures = folder.join("load.json");
     run_to_end(
         cargo()
             .args(["run", "--quiet", "--locked", "-p", "tests"])

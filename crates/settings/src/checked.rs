@@ -318,7 +318,7 @@ fn check_control(mut section: Section<'_>, problems: &mut Vec<Problem>) -> Contr
     let control = ControlSettings {
         metrics_listen: listen(&mut section, "metrics_listen", metrics, problems),
         api_listen: listen(&mut section, "api_listen", api, problems),
-        api_hosts: section.texts("api_hosts", problems),
+        api_hosts: hosts(&mut section, problems),
         open_paper_read: section.flag("open_paper_read", true, problems),
         lock_out: section.flag("lock_out", true, problems),
     };
@@ -543,6 +543,19 @@ fn check_book(mut section: Section<'_>, problems: &mut Vec<Problem>) -> BookSett
     };
     section.finish(problems);
     settings
+}
+
+/// Names under which the API is asked for.
+fn hosts(section: &mut Section<'_>, problems: &mut Vec<Problem>) -> Vec<String> {
+    let hosts = section.texts("api_hosts", problems);
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let is_name = |host: &String| !host.is_empty() && host.bytes().all(plain);
+    if !hosts.iter().all(is_name) {
+        let allowed = "a list of host names, of a-z, 0-9, - and dots, without a port";
+        section.reject("api_hosts", allowed, problems);
+    }
+    hosts
 }
 
 fn listen(
