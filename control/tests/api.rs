@@ -213,6 +213,27 @@ fn a_verb_that_did_not_reach_the_hot_path_may_be_sent_again() {
 }
 
 #[test]
+fn a_client_that_hangs_up_has_killed_all_the_same() {
+    use std::io::Write as _;
+    let (state, peer, control) = set_up("hang-up");
+    let client = Client::of(&control);
+    let key = client.key(&state, "phone", &["kill", "admin"]);
+    // The audit takes as long as it may, and nobody waits for the answer.
+    let held = rusqlite::Connection::open(state.path().join("control.sqlite")).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", client.port())).unwrap();
+    let head = "POST /api/v1/engine/kill HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n";
+    stream
+        .write_all(format!("{head}x-api-key: {key}\r\n\r\n").as_bytes())
+        .unwrap();
+    // It was read, and is under way.
+    std::thread::sleep(Duration::from_millis(30));
+    drop(stream);
+    wait_for("the kill at the hot path", || peer.verbs() == ["kill"]);
+    drop(held);
+}
+
+#[test]
 fn an_emergency_waits_for_no_disk_and_no_lock_out() {
     let (state, peer, control) = set_up("emergency");
     let client = Client::of(&control);

@@ -78,10 +78,11 @@ impl KillArguments {
 }
 
 /// One call of a verb.
-struct Call<'a> {
+struct Call {
     site: Arc<Site>,
-    caller: &'a Caller,
-    headers: &'a HeaderMap,
+    caller: Caller,
+    /// The caller's `Idempotency-Key`; empty for none.
+    key: String,
     act: &'static str,
     arguments: String,
     request: Request,
@@ -135,14 +136,14 @@ macro_rules! plain_verb {
         ) -> Response {
             let call = Call {
                 site,
-                caller: &caller,
-                headers: &headers,
+                caller,
+                key: key_of(&headers),
                 act: stringify!($name),
                 arguments: "{}".to_string(),
                 request: $request,
                 emergency: $emergency,
             };
-            call.carry_out().await
+            call.to_its_end().await
         }
     };
 }
@@ -207,8 +208,8 @@ pub(super) async fn stop(
     };
     let call = Call {
         site,
-        caller: &caller,
-        headers: &headers,
+        caller,
+        key: key_of(&headers),
         act: "stop",
         arguments: json(&arguments),
         request: Request::Stop {
@@ -216,7 +217,7 @@ pub(super) async fn stop(
         },
         emergency: false,
     };
-    call.carry_out().await
+    call.to_its_end().await
 }
 
 /// Cancels an order by its client id, all own orders of a symbol, or all.
@@ -243,8 +244,8 @@ pub(super) async fn cancel(
     };
     let call = Call {
         site,
-        caller: &caller,
-        headers: &headers,
+        caller,
+        key: key_of(&headers),
         act: "cancel",
         arguments: json(&arguments),
         request: Request::Cancel {
@@ -252,7 +253,7 @@ pub(super) async fn cancel(
         },
         emergency: true,
     };
-    call.carry_out().await
+    call.to_its_end().await
 }
 
 /// KILLED, latched: cancels everything, closes everything. Never refused; only the local operator
@@ -278,8 +279,8 @@ pub(super) async fn kill(
     };
     let call = Call {
         site,
-        caller: &caller,
-        headers: &headers,
+        caller,
+        key: key_of(&headers),
         act: "kill",
         arguments: json(&arguments),
         request: Request::Kill {
@@ -288,7 +289,7 @@ pub(super) async fn kill(
         },
         emergency: true,
     };
-    call.carry_out().await
+    call.to_its_end().await
 }
 
 /// A body as JSON; none is `{}`.
@@ -302,7 +303,27 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-impl Call<'_> {
+/// The `Idempotency-Key`; empty where there is none, or none that can be read.
+fn key_of(headers: &HeaderMap) -> String {
+    let value = headers.get("idempotency-key");
+    let text = value.and_then(|value| value.to_str().ok());
+    text.unwrap_or_default().to_string()
+}
+
+impl Call {
+    /// Carries it out whether somebody still waits for the answer or not: a client that hangs up
+    /// after a kill has killed.
+    async fn to_its_end(self) -> Response {
+        match tokio::spawn(self.carry_out()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!("a verb ended without an answer: {error}");
+                let detail = "whether it was carried out is not known; look at the status";
+                Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response()
+            }
+        }
+    }
+
     async fn carry_out(self) -> Response {
         if self.emergency {
             return self.at_once().await;
@@ -400,19 +421,17 @@ impl Call<'_> {
         };
         let answer = self.ask().await;
         if let Some(audit) = audit {
-            self.audit_end(audit, &answer).await;
+            // Nobody waits for the disk here either; the note follows when it can.
+            let (status, body) = answer.parts();
+            tokio::spawn(async move { self.note_end(audit, status, body).await });
         }
         answer.into_response()
     }
 
     fn idempotency_key(&self) -> Result<String, Problem> {
-        let value = self.headers.get("idempotency-key");
-        let text = value
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        match plain && (1..=KEY_BYTES_MAX).contains(&text.len()) {
-            true => Ok(text.to_string()),
+        let plain = self.key.bytes().all(|byte| byte.is_ascii_graphic());
+        match plain && (1..=KEY_BYTES_MAX).contains(&self.key.len()) {
+            true => Ok(self.key.clone()),
             false => {
                 let detail = format!(
                     "Idempotency-Key: 1 to {KEY_BYTES_MAX} visible characters are wanted, so that \
@@ -453,6 +472,10 @@ impl Call<'_> {
 
     async fn audit_end(&self, id: i64, answer: &Answer) {
         let (status, outcome) = answer.parts();
+        self.note_end(id, status, outcome).await;
+    }
+
+    async fn note_end(&self, id: i64, status: StatusCode, outcome: String) {
         let done = self.stored(move |site| site.store.audit_end(id, status.as_u16(), &outcome));
         if let Err(problem) = done.await {
             tracing::error!(

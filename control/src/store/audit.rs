@@ -7,6 +7,9 @@ use super::{Store, StoreError, now_utc_ms};
 use rusqlite::params;
 use serde::Serialize;
 
+/// Calls that are kept.
+const ROWS_MAX: i64 = 1_000_000;
+
 /// What is noted before a call.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditEntry<'a> {
@@ -62,7 +65,9 @@ impl Store {
                 entry.arguments
             ],
         )?;
-        Ok(connection.last_insert_rowid())
+        let id = connection.last_insert_rowid();
+        connection.execute("DELETE FROM audit WHERE id <= ?1", [id - ROWS_MAX])?;
+        Ok(id)
     }
 
     /// Notes what became of it.
