@@ -7,7 +7,7 @@ use super::access::Caller;
 use super::problem::Problem;
 use crate::hot_path::AskError;
 use crate::http::Site;
-use crate::store::{Answered, AuditEntry, Claim, Question};
+use crate::store::{Answered, AuditEntry, Claim, Question, now_utc_ms};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -23,6 +23,9 @@ use tokio::time::timeout;
 
 /// How long an emergency waits for its audit; it is carried out anyway.
 const EMERGENCY_AUDIT: Duration = Duration::from_millis(100);
+
+/// Longest name of what is to be cancelled, in characters.
+const TARGET_MAX: usize = 64;
 
 /// Longest reason of a kill, in characters.
 const REASON_MAX: usize = 200;
@@ -143,7 +146,7 @@ macro_rules! plain_verb {
                 request: $request,
                 emergency: $emergency,
             };
-            call.to_its_end().await
+            call.run_to_end().await
         }
     };
 }
@@ -217,7 +220,7 @@ pub(super) async fn stop(
         },
         emergency: false,
     };
-    call.to_its_end().await
+    call.run_to_end().await
 }
 
 /// Cancels an order by its client id, all own orders of a symbol, or all.
@@ -242,6 +245,10 @@ pub(super) async fn cancel(
         Ok(arguments) => arguments,
         Err(problem) => return problem.into_response(),
     };
+    if !(1..=TARGET_MAX).contains(&arguments.what.chars().count()) {
+        let detail = format!("what: allowed: 1 to {TARGET_MAX} characters");
+        return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
+    }
     let call = Call {
         site,
         caller,
@@ -253,7 +260,7 @@ pub(super) async fn cancel(
         },
         emergency: true,
     };
-    call.to_its_end().await
+    call.run_to_end().await
 }
 
 /// KILLED, latched: cancels everything, closes everything. Never refused; only the local operator
@@ -289,7 +296,7 @@ pub(super) async fn kill(
         },
         emergency: true,
     };
-    call.to_its_end().await
+    call.run_to_end().await
 }
 
 /// A body as JSON; none is `{}`.
@@ -313,7 +320,7 @@ fn key_of(headers: &HeaderMap) -> String {
 impl Call {
     /// Carries it out whether somebody still waits for the answer or not: a client that hangs up
     /// after a kill has killed.
-    async fn to_its_end(self) -> Response {
+    async fn run_to_end(self) -> Response {
         match tokio::spawn(self.carry_out()).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -329,42 +336,39 @@ impl Call {
             return self.at_once().await;
         }
         let hash = Sha256::digest(format!("{} {}", self.act, self.arguments)).into();
-        let key = match self.claim(hash).await {
-            Ok(key) => key,
+        let (key, audit) = match self.claim(hash).await {
+            Ok(claimed) => claimed,
             Err(answered) => return answered,
         };
-        let audit = match self.audit_begin().await {
-            Ok(audit) => audit,
-            Err(problem) => {
-                self.release(key).await;
-                return problem.into_response();
-            }
-        };
         let answer = self.ask().await;
-        self.audit_end(audit, &answer).await;
-        match &answer {
-            Answer::Not(_) => self.release(key).await,
+        let (status, body) = answer.parts();
+        self.note_end(audit, status, body.clone()).await;
+        match answer {
+            // Nothing has changed: the key may be used again, when the reason is gone.
+            Answer::Not(_) | Answer::Refused(..) => self.release(key).await,
             Answer::Unknown(_) => {}
-            Answer::Given(status, body) => self.keep(key, hash, *status, body).await,
+            Answer::Done(_) => self.keep(key, hash, &body).await,
         }
-        answer.into_response()
+        respond(status, body.into_bytes())
     }
 
-    /// The caller's key where it is to be carried out, or what is answered instead.
-    async fn claim(&self, hash: [u8; 32]) -> Result<String, Response> {
+    /// The caller's key and the note in the audit where it is to be carried out, or what is answered
+    /// instead.
+    async fn claim(&self, hash: [u8; 32]) -> Result<(String, i64), Response> {
         let key = self.idempotency_key().map_err(Problem::into_response)?;
-        let caller = self.caller.name.clone();
+        let noted = self.noted();
         let claimed = self.stored(move |site| {
             let question = Question {
-                caller: &caller,
+                caller: &noted.caller,
                 key: &key,
                 hash,
             };
-            site.store.claim(&question).map(|claim| (claim, key))
+            let (claim, audit) = site.store.claim(&question, noted.entry())?;
+            Ok((claim, audit, key))
         });
-        let (claim, key) = claimed.await.map_err(Problem::into_response)?;
+        let (claim, audit, key) = claimed.await.map_err(Problem::into_response)?;
         let (status, detail) = match claim {
-            Claim::New => return Ok(key),
+            Claim::New => return Ok((key, audit)),
             Claim::Answered(answer) => return Err(replayed(answer)),
             Claim::Unanswered => (
                 StatusCode::CONFLICT,
@@ -379,10 +383,10 @@ impl Call {
         Err(Problem::new(status, detail).into_response())
     }
 
-    async fn keep(&self, key: String, hash: [u8; 32], status: StatusCode, body: &str) {
+    async fn keep(&self, key: String, hash: [u8; 32], body: &str) {
         let caller = self.caller.name.clone();
         let answer = Answered {
-            status: status.as_u16(),
+            status: StatusCode::OK.as_u16(),
             body: body.as_bytes().to_vec(),
         };
         let done = self.stored(move |site| {
@@ -398,34 +402,38 @@ impl Call {
         }
     }
 
-    /// Nothing that may fail or wait stands before it.
+    /// Nothing that may fail or wait for long stands before it: the audit has [`EMERGENCY_AUDIT`], and
+    /// then follows when it can.
     async fn at_once(self) -> Response {
-        let audit = timeout(EMERGENCY_AUDIT, self.audit_begin()).await;
-        let audit = match audit {
-            Ok(Ok(id)) => Some(id),
-            Ok(Err(problem)) => {
-                tracing::error!(
-                    act = self.act,
-                    "carried out without audit: {}",
-                    problem.detail
-                );
-                None
-            }
-            Err(_) => {
-                tracing::error!(
-                    act = self.act,
-                    "carried out without audit: it takes too long"
-                );
-                None
-            }
-        };
+        let (site, noted) = (Arc::clone(&self.site), self.noted());
+        let mut begun = tokio::task::spawn_blocking(move || site.store.audit_begin(noted.entry()));
+        let in_time = timeout(EMERGENCY_AUDIT, &mut begun).await;
         let answer = self.ask().await;
-        if let Some(audit) = audit {
-            // Nobody waits for the disk here either; the note follows when it can.
-            let (status, body) = answer.parts();
-            tokio::spawn(async move { self.note_end(audit, status, body).await });
+        let (status, body) = answer.parts();
+        let outcome = body.clone();
+        tokio::spawn(async move {
+            let begun = match in_time {
+                Ok(begun) => begun,
+                Err(_) => begun.await,
+            };
+            match begun {
+                Ok(Ok(audit)) => self.note_end(audit, status, outcome).await,
+                Ok(Err(error)) => tracing::error!(act = self.act, "without audit: {error}"),
+                Err(_) => tracing::error!(act = self.act, "without audit"),
+            }
+        });
+        respond(status, body.into_bytes())
+    }
+
+    /// What the audit is to say of it, with the time at which it came.
+    fn noted(&self) -> Noted {
+        Noted {
+            utc_ms: now_utc_ms(),
+            caller: self.caller.name.clone(),
+            address: self.caller.address.clone(),
+            act: self.act,
+            arguments: self.arguments.clone(),
         }
-        answer.into_response()
     }
 
     fn idempotency_key(&self) -> Result<String, Problem> {
@@ -446,33 +454,14 @@ impl Call {
         match self.site.hot_path.ask(&self.request).await {
             Ok(Reply::Refused(refusal)) => {
                 let problem = Problem::from(refusal);
-                Answer::Given(problem.status_code(), json(&problem))
+                Answer::Refused(problem.status_code(), json(&problem))
             }
-            Ok(Reply::Killed(kill)) => Answer::Given(StatusCode::OK, json(&kill)),
-            Ok(Reply::Accepted { note }) => Answer::Given(StatusCode::OK, json(&Note { note })),
+            Ok(Reply::Killed(kill)) => Answer::Done(json(&kill)),
+            Ok(Reply::Accepted { note }) => Answer::Done(json(&Note { note })),
             Ok(_) => Answer::Unknown("a reply to another request".to_string()),
             Err(error @ AskError::Unreachable { .. }) => Answer::Not(error.to_string()),
             Err(error @ AskError::NoAnswer(_)) => Answer::Unknown(error.to_string()),
         }
-    }
-
-    async fn audit_begin(&self) -> Result<i64, Problem> {
-        let (caller, address) = (self.caller.name.clone(), self.caller.address.clone());
-        let (act, arguments) = (self.act, self.arguments.clone());
-        let noted = self.stored(move |site| {
-            site.store.audit_begin(AuditEntry {
-                caller: &caller,
-                address: &address,
-                act,
-                arguments: &arguments,
-            })
-        });
-        noted.await
-    }
-
-    async fn audit_end(&self, id: i64, answer: &Answer) {
-        let (status, outcome) = answer.parts();
-        self.note_end(id, status, outcome).await;
     }
 
     async fn note_end(&self, id: i64, status: StatusCode, outcome: String) {
@@ -509,10 +498,33 @@ impl Call {
     }
 }
 
+/// What stands in the audit of a call.
+struct Noted {
+    utc_ms: i64,
+    caller: String,
+    address: String,
+    act: &'static str,
+    arguments: String,
+}
+
+impl Noted {
+    fn entry(&self) -> AuditEntry<'_> {
+        AuditEntry {
+            utc_ms: self.utc_ms,
+            caller: &self.caller,
+            address: &self.address,
+            act: self.act,
+            arguments: &self.arguments,
+        }
+    }
+}
+
 /// What the hot path said, or what is known without it.
 enum Answer {
-    /// This.
-    Given(StatusCode, String),
+    /// It is carried out.
+    Done(String),
+    /// Nothing has changed.
+    Refused(StatusCode, String),
     /// It was not reached.
     Not(String),
     /// It may have been carried out.
@@ -524,15 +536,11 @@ impl Answer {
         let problem =
             |status, detail: &String| (status, json(&Problem::new(status, detail.as_str())));
         match self {
-            Self::Given(status, body) => (*status, body.clone()),
+            Self::Done(body) => (StatusCode::OK, body.clone()),
+            Self::Refused(status, body) => (*status, body.clone()),
             Self::Not(why) => problem(StatusCode::SERVICE_UNAVAILABLE, why),
             Self::Unknown(why) => problem(StatusCode::GATEWAY_TIMEOUT, why),
         }
-    }
-
-    fn into_response(self) -> Response {
-        let (status, body) = self.parts();
-        respond(status, body.into_bytes())
     }
 }
 
