@@ -1,8 +1,8 @@
 //! The API: who asks, the verbs, what can be looked at, keys and audit; and its own description.
 //!
 //! In: requests of people and programs, over the network or a socket of this machine. Out: JSON,
-//! problems, `openapi.json`. Never: a route without a scope, one that the description does not have,
-//! one that changes the mode, the account, a ceiling or the kill latch.
+//! problems, `openapi.json`. Never: a route without a scope beside health and the description, one that
+//! changes the mode, the account, a ceiling or the kill latch.
 
 mod access;
 mod desk;
@@ -17,10 +17,11 @@ use crate::store::Scope;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response as OpenApiResponse,
@@ -31,6 +32,9 @@ use utoipa_axum::routes;
 
 /// Longest body of a request.
 const BODY_BYTES_MAX: usize = 64 * 1_024;
+
+/// Longest time for an answer.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// Before the account's own routes; without it there is one account.
 const ACCOUNTS: &str = "/api/v1/accounts/";
@@ -48,17 +52,10 @@ pub fn routes_of(site: &Arc<Site>) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(in_time))
         .layer(from_fn_with_state(Arc::clone(site), access::identify))
         .layer(from_fn_with_state(Arc::clone(site), http::count))
         .with_state(Arc::clone(site))
-}
-
-/// The description of all routes, as text.
-#[must_use]
-pub fn openapi_json(site: &Arc<Site>) -> String {
-    let description = finished(described(site).split_for_parts().1);
-    let text = serde_json::to_string_pretty(&description);
-    text.unwrap_or_default() + "\n"
 }
 
 fn described(site: &Arc<Site>) -> OpenApiRouter<Arc<Site>> {
@@ -189,6 +186,17 @@ pub fn to_account(request: &mut Request, account: &str) {
         .unwrap_or_default();
     if let Ok(uri) = format!("/api/v1/{rest}{query}").parse::<Uri>() {
         *request.uri_mut() = uri;
+    }
+}
+
+/// An answer within [`ANSWER`]; what is under way goes on.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let detail = format!("no answer within {} s", ANSWER.as_secs());
+            problem::Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response()
+        }
     }
 }
 

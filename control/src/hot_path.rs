@@ -16,17 +16,20 @@ use tokio::time::timeout;
 /// Longer than the hot path waits for disk and exchange together.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Who only looks waits no longer than this, except for lists of the exchange.
+const LOOK: Duration = Duration::from_secs(3);
+
 /// A local socket takes a connection at once, or nobody is there.
 const CONNECT: Duration = Duration::from_secs(1);
 
 /// How old an answer to a question may be that many ask at once.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// Readers that ask at the same time; an operator does not queue behind them.
-const READERS_MAX: usize = 4;
+/// Conversations at a time, kills aside: the hot path ends its oldest one when there are too many.
+const CONVERSATIONS_MAX: usize = 8;
 
 /// Why there is no reply.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AskError {
     /// The request did not arrive.
     #[error(
@@ -46,12 +49,13 @@ pub enum AskError {
     NoAnswer(String),
 }
 
-type Cached = Arc<Mutex<Option<(Instant, Reply)>>>;
+/// The newest answer to a question, or that there was none.
+type Cached = Arc<Mutex<Option<(Instant, Result<Reply, AskError>)>>>;
 
 /// The way to the hot path.
 pub struct HotPath {
     socket: PathBuf,
-    readers: Semaphore,
+    conversations: Semaphore,
     answers: std::sync::Mutex<HashMap<&'static str, Cached>>,
 }
 
@@ -61,7 +65,7 @@ impl HotPath {
     pub fn at(socket: PathBuf) -> Self {
         Self {
             socket,
-            readers: Semaphore::new(READERS_MAX),
+            conversations: Semaphore::new(CONVERSATIONS_MAX),
             answers: std::sync::Mutex::default(),
         }
     }
@@ -79,12 +83,15 @@ impl HotPath {
         if let Some((at, reply)) = &*cached
             && at.elapsed() < FRESH
         {
-            return Ok(reply.clone());
+            return reply.clone();
         }
-        let _turn = self.readers.acquire().await;
-        let reply = self.ask(request).await?;
+        let patience = match request {
+            Request::Orders => PATIENCE,
+            _ => LOOK,
+        };
+        let reply = self.converse(request, patience).await;
         *cached = Some((Instant::now(), reply.clone()));
-        Ok(reply)
+        reply
     }
 
     /// Asks for what an operator wants.
@@ -92,31 +99,45 @@ impl HotPath {
     /// # Errors
     /// [`AskError`].
     pub async fn ask(&self, request: &Request) -> Result<Reply, AskError> {
+        self.converse(request, PATIENCE).await
+    }
+
+    async fn converse(&self, request: &Request, patience: Duration) -> Result<Reply, AskError> {
+        let kills = matches!(request, Request::Kill { .. });
+        let _turn = match kills {
+            true => None,
+            false => self.conversations.acquire().await.ok(),
+        };
         let unreachable = |why: String| AskError::Unreachable {
             path: self.socket.display().to_string(),
             why,
         };
-        let stream = timeout(CONNECT, UnixStream::connect(&self.socket)).await;
-        let mut stream = match stream {
+        let stream = match timeout(CONNECT, UnixStream::connect(&self.socket)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(unreachable(error.to_string())),
             Err(_) => return Err(unreachable("it takes no connection".to_string())),
         };
-        let lost = |error: std::io::Error| AskError::NoAnswer(error.to_string());
-        let line = request.line();
-        stream.write_all(line.as_bytes()).await.map_err(lost)?;
-        let mut answer = Vec::new();
-        let mut bounded = BufReader::new(stream).take(16 * LINE_BYTES_MAX as u64);
-        match timeout(PATIENCE, bounded.read_until(b'\n', &mut answer)).await {
-            Ok(Ok(0)) => Err(AskError::NoAnswer("it ended the conversation".to_string())),
-            Ok(Ok(_)) => serde_json::from_slice(&answer).map_err(|error| {
+        match timeout(patience, say(stream, request)).await {
+            Ok(Ok(answer)) if answer.is_empty() => {
+                Err(AskError::NoAnswer("it ended the conversation".to_string()))
+            }
+            Ok(Ok(answer)) => serde_json::from_slice(&answer).map_err(|error| {
                 AskError::NoAnswer(format!("a reply of another version: {error}"))
             }),
-            Ok(Err(error)) => Err(lost(error)),
+            Ok(Err(error)) => Err(AskError::NoAnswer(error.to_string())),
             Err(_) => Err(AskError::NoAnswer(format!(
                 "not within {} s",
-                PATIENCE.as_secs()
+                patience.as_secs()
             ))),
         }
     }
+}
+
+/// A line there, a line back.
+async fn say(mut stream: UnixStream, request: &Request) -> std::io::Result<Vec<u8>> {
+    stream.write_all(request.line().as_bytes()).await?;
+    let mut answer = Vec::new();
+    let mut bounded = BufReader::new(stream).take(16 * LINE_BYTES_MAX as u64);
+    bounded.read_until(b'\n', &mut answer).await?;
+    Ok(answer)
 }

@@ -21,6 +21,7 @@ use settings::{Key, Settings};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 const TEXT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,6 +40,10 @@ pub struct Site {
     pub hot_path: HotPath,
     /// Who presented keys that are none.
     pub strangers: Strangers,
+    /// When the keys on the disk were looked at last for somebody whose key was not known.
+    pub keys_looked_at: tokio::sync::Mutex<Instant>,
+    /// Reads of the ledger at a time: the threads for the disk are for others, too.
+    pub ledger_reads: Semaphore,
     /// State directory.
     pub state_dir: PathBuf,
     /// The ledger's file, for readers.

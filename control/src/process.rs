@@ -16,16 +16,17 @@ use crate::store::{Scope, Scopes, Store};
 use crate::table;
 use crate::view::Shared;
 use clap::Parser;
+use ipc::InstanceLock;
 use settings::{Ceilings, Key, Settings, SettingsError};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tracing_subscriber::EnvFilter;
 
 /// Exit codes of the conventions.
@@ -74,6 +75,18 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Threads for the disk, and how many of them read the ledger at most.
+const BLOCKING_THREADS: usize = 6;
+const LEDGER_READS_MAX: usize = 3;
+
+/// Connections at a time: together far below the file descriptors of a process.
+const SCRAPES_MAX: usize = 32;
+const CLIENTS_MAX: usize = 256;
+const LOCALS_MAX: usize = 64;
+
+/// How long what is under way on the disk may take at the end.
+const LAST_WORK: Duration = Duration::from_secs(2);
+
 /// How often keys are read that another process may have changed.
 const KEYS_EVERY: Duration = Duration::from_millis(500);
 
@@ -94,6 +107,9 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(account) = &arguments.account {
         settings.account.clone_from(account);
     }
+    std::fs::create_dir_all(&arguments.state_dir).map_err(|error| failed(&error))?;
+    let _lock = InstanceLock::acquire(&arguments.state_dir.join("control.lock"))
+        .map_err(|error| failed(&error))?;
     let ledger = open_ledger(&arguments.state_dir, &settings)?;
     let shared = Arc::new(Shared::default());
     let site = Arc::new(Site {
@@ -105,12 +121,14 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         store: Store::open(&arguments.state_dir).map_err(|error| failed(&error))?,
         hot_path: HotPath::at(run_dir(arguments, &settings).join(operator::SOCKET)),
         strangers: Strangers::default(),
+        keys_looked_at: tokio::sync::Mutex::new(Instant::now()),
+        ledger_reads: Semaphore::new(LEDGER_READS_MAX),
         keys,
         settings,
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(4)
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(|error| failed(&error))?;
     let places = Places::of(
@@ -118,7 +136,10 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         mode_word(&site.settings),
         &site.settings.account,
     );
-    runtime.block_on(serve(arguments, site, Drain::new(places, ledger, shared)))
+    let ended = runtime.block_on(serve(arguments, site, Drain::new(places, ledger, shared)));
+    // A disk that hangs keeps nobody.
+    runtime.shutdown_timeout(LAST_WORK);
+    ended
 }
 
 fn read_settings(path: &Path) -> Result<(Settings, Vec<Key>), Failure> {
@@ -221,14 +242,17 @@ async fn open_doors(arguments: &Arguments, site: &Arc<Site>) -> Result<(), Failu
     let api = listen("api_listen", &site.settings.control.api_listen).await?;
     let account = &site.settings.account;
     let run = run_dir(arguments, &site.settings);
-    tokio::spawn(Door::new(metrics_routes(Arc::clone(site)), account).network(metrics));
-    let door = Door::new(routes_of(site), account);
-    tokio::spawn(door.clone().network(api));
+    tokio::spawn(
+        Door::new(metrics_routes(Arc::clone(site)), account, SCRAPES_MAX).network(metrics),
+    );
+    let routes = routes_of(site);
+    tokio::spawn(Door::new(routes.clone(), account, CLIENTS_MAX).network(api));
     for (name, mode, scopes) in SOCKETS {
         let path = run.join(name);
         let socket = bind_socket(&path, mode)
             .map_err(|error| (exit::FAILURE, format!("{}: {error}", path.display())))?;
-        tokio::spawn(door.clone().socket(socket, name, Scopes::of(scopes)));
+        let door = Door::new(routes.clone(), account, LOCALS_MAX);
+        tokio::spawn(door.socket(socket, name, Scopes::of(scopes)));
     }
     Ok(())
 }

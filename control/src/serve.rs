@@ -7,13 +7,11 @@ use crate::api::{Peer, to_account};
 use crate::store::Scopes;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
-use axum::response::IntoResponse;
+use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,19 +19,18 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-/// Connections of one listener at a time.
-const CONNECTIONS_MAX: usize = 512;
+/// A client that takes nothing of its answer for so long is gone.
+const UNREAD: Duration = Duration::from_secs(10);
 /// A request's head is here within this time, or its connection is gone.
 const HEAD: Duration = Duration::from_secs(5);
-/// And its answer within this one.
-const ANSWER: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 * 1_024;
 
-/// What every connection of a listener has.
+/// What every connection of a listener has. Each listener has places of its own: nobody on the network
+/// keeps out who sits at the machine.
 #[derive(Clone)]
 pub struct Door {
     router: Router,
@@ -42,13 +39,13 @@ pub struct Door {
 }
 
 impl Door {
-    /// To these routes, for this account.
+    /// To these routes, for this account, with so many connections at a time.
     #[must_use]
-    pub fn new(router: Router, account: &str) -> Self {
+    pub fn new(router: Router, account: &str, connections_max: usize) -> Self {
         Self {
             router,
             account: account.into(),
-            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            places: Arc::new(Semaphore::new(connections_max)),
         }
     }
 
@@ -99,20 +96,16 @@ impl Door {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(peer);
                 to_account(&mut request, &account);
-                let answer = timeout(ANSWER, router.oneshot(request)).await;
-                let answer = answer.map_or_else(
-                    |_| StatusCode::GATEWAY_TIMEOUT.into_response(),
-                    |answer| answer.unwrap_or_else(|never| match never {}),
-                );
-                Ok::<_, Infallible>(answer)
+                router.oneshot(request).await
             }
         });
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(UNREAD));
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
         if let Err(error) = served.await {
             tracing::debug!("a connection ended: {error}");
         }
@@ -125,7 +118,8 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-/// A socket of this machine with a mode that says who may open it.
+/// A socket of this machine with a mode that says who may open it. Nobody finds it before it has that
+/// mode, and one that a dead process left gives way.
 ///
 /// # Errors
 /// Of the file system.
@@ -134,12 +128,14 @@ pub fn bind_socket(path: &Path, mode: u32) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    match std::fs::remove_file(path) {
+    let aside = path.with_extension("new");
+    match std::fs::remove_file(&aside) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    let listener = UnixListener::bind(&aside)?;
+    std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(mode))?;
+    std::fs::rename(&aside, path)?;
     Ok(listener)
 }

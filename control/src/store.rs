@@ -85,12 +85,16 @@ impl Store {
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if found > VERSION {
             return Err(StoreError::TooNew { found });
         }
-        connection.execute_batch(TABLES)?;
-        connection.pragma_update(None, "user_version", VERSION)?;
+        if found == 0 {
+            connection.execute_batch(TABLES)?;
+        }
+        if found < VERSION {
+            connection.pragma_update(None, "user_version", VERSION)?;
+        }
         let reader = Connection::open(&path)?;
         reader.busy_timeout(BUSY)?;
         let store = Self {
@@ -112,7 +116,8 @@ impl Store {
 }
 
 /// Milliseconds of UTC now.
-fn now_utc_ms() -> i64 {
+#[must_use]
+pub fn now_utc_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -141,13 +141,14 @@ fn a_repeated_verb_is_carried_out_once_and_gets_the_first_answer() {
         422,
         "another question"
     );
-    // A refusal is an answer, too.
+    // What is refused has changed nothing: it may be sent again.
     peer.refuse_next();
     let refused = send("/api/v1/engine/start", "2");
     assert_eq!(refused.status, 409);
     assert_eq!(refused.json()["code"], "KILL_LATCHED");
-    assert_eq!(send("/api/v1/engine/start", "2").status, 409);
-    assert_eq!(peer.verbs(), ["resume", "start"]);
+    assert_eq!(send("/api/v1/engine/start", "2").status, 200);
+    assert_eq!(send("/api/v1/engine/start", "2").status, 200);
+    assert_eq!(peer.verbs(), ["resume", "start", "start"]);
 }
 
 #[test]
@@ -186,10 +187,17 @@ fn a_verb_whose_answer_nobody_saw_is_not_carried_out_again() {
     let audit = client
         .send("GET", "/api/v1/audit", "", &[("x-api-key", &admin)])
         .json();
+    let of_network = |row: &&Value| row["caller"] != "command-line";
+    let audit: Vec<&Value> = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(of_network)
+        .collect();
     let row = |index: usize| (audit[index]["act"].clone(), audit[index]["status"].clone());
     assert_eq!(row(0), (json!("resume"), json!(200)));
     assert_eq!(row(1), (json!("rearm"), Value::Null));
-    assert_eq!(audit.as_array().map(Vec::len), Some(2));
+    assert_eq!(audit.len(), 2);
 }
 
 #[test]
@@ -210,6 +218,85 @@ fn a_verb_that_did_not_reach_the_hot_path_may_be_sent_again() {
         200
     );
     assert_eq!(peer.verbs(), ["resume"]);
+}
+
+#[test]
+fn a_client_that_hangs_up_gets_the_first_answer_when_it_asks_again() {
+    use std::io::Write as _;
+    let (state, peer, control) = set_up("asks-again");
+    let client = Client::of(&control);
+    let key = client.key(&state, "desk", &["operate"]);
+    peer.hold();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", client.port())).unwrap();
+    let head = "POST /api/v1/engine/resume HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n";
+    let more = format!("idempotency-key: 1\r\nx-api-key: {key}\r\n\r\n");
+    stream
+        .write_all(format!("{head}{more}").as_bytes())
+        .unwrap();
+    wait_for("the question at the hot path", || {
+        peer.verbs() == ["resume"]
+    });
+    drop(stream);
+    peer.go_on();
+    let headers = [("x-api-key", key.as_str()), ("idempotency-key", "1")];
+    let again = || client.send("POST", "/api/v1/engine/resume", "", &headers);
+    wait_for("the first answer", || {
+        again().head.contains("idempotent-replayed")
+    });
+    assert_eq!(peer.verbs(), ["resume"]);
+}
+
+#[test]
+fn whoever_fills_the_network_s_places_keeps_nobody_out_who_sits_at_the_machine() {
+    let (state, peer, control) = set_up("places");
+    let port = Client::of(&control).port();
+    let connect = |_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let held: Vec<_> = (0..300).map(connect).collect();
+    let socket = state.path().join("run/default/control.sock");
+    let said = Said::over_socket(&socket, "POST", "/api/v1/engine/pause");
+    assert_eq!(
+        (said.status, peer.verbs()),
+        (200, vec!["pause".to_string()])
+    );
+    drop(held);
+}
+
+#[test]
+fn a_second_control_on_one_state_directory_is_refused() {
+    let (state, _peer, control) = set_up("second");
+    let config = state.write("other.toml", "[[instrument]]\nsymbol = \"BTCUSDT\"\n");
+    let other = std::process::Command::new(env!("CARGO_BIN_EXE_fulcrum-control"))
+        .arg("--config")
+        .arg(config)
+        .arg("--state-dir")
+        .arg(state.path())
+        .output()
+        .unwrap();
+    assert!(!other.status.success());
+    let said = String::from_utf8_lossy(&other.stderr);
+    assert!(said.contains("control.lock: held by process"), "{said}");
+    assert_eq!(Client::of(&control).get("/health/live").status, 200);
+}
+
+#[test]
+fn a_client_that_hangs_up_has_killed_all_the_same() {
+    use std::io::Write as _;
+    let (state, peer, control) = set_up("hang-up");
+    let client = Client::of(&control);
+    let key = client.key(&state, "phone", &["kill", "admin"]);
+    // The audit takes as long as it may, and nobody waits for the answer.
+    let held = rusqlite::Connection::open(state.path().join("control.sqlite")).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", client.port())).unwrap();
+    let head = "POST /api/v1/engine/kill HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n";
+    stream
+        .write_all(format!("{head}x-api-key: {key}\r\n\r\n").as_bytes())
+        .unwrap();
+    // It was read, and is under way.
+    std::thread::sleep(Duration::from_millis(30));
+    drop(stream);
+    wait_for("the kill at the hot path", || peer.verbs() == ["kill"]);
+    drop(held);
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn wrong_names(key: &Key) -> Vec<Mistake> {
 }
 
 /// Mistakes that no key has by itself: lines behind a good file, and the key that is to be named.
-const BETWEEN: [(&str, &str); 24] = [
+const BETWEEN: [(&str, &str); 25] = [
     ("mode = \"live\"", "live_account"),
     (
         "mode = \"live\"\nlive_account = \"default\"",
@@ -186,6 +186,10 @@ const BETWEEN: [(&str, &str); 24] = [
     (
         "[control]\nmetrics_listen = \"here\"",
         "control.metrics_listen",
+    ),
+    (
+        "mode = \"testnet\"\n[control]\nlock_out = false",
+        "control.lock_out",
     ),
     (
         "[control]\napi_listen = \"127.0.0.1\"",

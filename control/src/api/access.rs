@@ -43,6 +43,8 @@ pub struct Caller {
     /// Where from.
     pub address: String,
     scopes: Scopes,
+    /// Nobody said who it is.
+    is_anyone: bool,
 }
 
 impl Caller {
@@ -111,6 +113,7 @@ pub(super) async fn identify(
             name: name.to_string(),
             address: "local".to_string(),
             scopes,
+            is_anyone: false,
         }),
         Some(Peer::Address(address)) => {
             by_network(&site, address, request.method(), request.headers()).await
@@ -158,6 +161,7 @@ async fn by_network(
         name: "anyone".to_string(),
         address: address.ip().to_string(),
         scopes,
+        is_anyone: true,
     };
     let Some(key) = presented(headers) else {
         let paper = site.settings.mode == settings::Mode::Paper;
@@ -172,16 +176,29 @@ async fn by_network(
         name,
         address: address.ip().to_string(),
         scopes,
+        is_anyone: false,
     };
     // Without the disk first: it may hang, and this may be a kill.
     if let Some(owner) = site.store.known_owner_of(&key) {
         return Ok(known(owner));
     }
-    let asked = Arc::clone(site);
-    let owner = tokio::task::spawn_blocking(move || asked.store.owner_of(&key)).await;
-    match owner {
-        Ok(Ok(Some(owner))) => Ok(known(owner)),
-        Ok(Ok(None)) => {
+    // One look at the disk at a time, and one for all who came before it: whoever sends bad keys has
+    // no more of it.
+    let came = Instant::now();
+    let mut looked = site.keys_looked_at.lock().await;
+    if *looked < came {
+        let began = Instant::now();
+        let asked = Arc::clone(site);
+        let done = tokio::task::spawn_blocking(move || asked.store.refresh_keys()).await;
+        if let Ok(Err(error)) = done {
+            return Err(Problem::unavailable(&error).into_response());
+        }
+        *looked = began;
+    }
+    drop(looked);
+    match site.store.known_owner_of(&key) {
+        Some(owner) => Ok(known(owner)),
+        None => {
             let wait = match site.settings.control.lock_out {
                 true => site.strangers.note(address.ip(), Instant::now()),
                 false => None,
@@ -202,8 +219,6 @@ async fn by_network(
                 }
             })
         }
-        Ok(Err(error)) => Err(Problem::unavailable(&error).into_response()),
-        Err(_) => Err(Problem::unavailable(&"the look at the keys was given up").into_response()),
     }
 }
 
@@ -234,7 +249,9 @@ fn is_our_name(site: &Site, headers: &HeaderMap) -> bool {
     };
     let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     let named = || site.settings.control.api_hosts.iter();
-    is_address || name == "localhost" || named().any(|one| one.eq_ignore_ascii_case(&name))
+    is_address
+        || name.eq_ignore_ascii_case("localhost")
+        || named().any(|one| one.eq_ignore_ascii_case(&name))
 }
 
 fn refuse(status: StatusCode, detail: &str) -> Response {
@@ -255,7 +272,7 @@ pub(super) async fn require(
     let caller = request.extensions().get::<Caller>();
     match caller {
         Some(caller) if caller.may(scope) => next.run(request).await,
-        Some(caller) if caller.name == "anyone" => {
+        Some(caller) if caller.is_anyone => {
             site.note_auth_failure("no_key");
             refuse(
                 StatusCode::UNAUTHORIZED,

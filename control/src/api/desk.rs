@@ -10,7 +10,9 @@
 use super::access::Caller;
 use super::problem::Problem;
 use crate::http::Site;
-use crate::store::{ApiKey, AuditEntry, AuditRow, KeyError, NewKey, Scope, Scopes, StoreError};
+use crate::store::{
+    ApiKey, AuditEntry, AuditRow, KeyError, NewKey, Scope, Scopes, StoreError, now_utc_ms,
+};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -143,6 +145,7 @@ fn audited<T>(
     work: impl FnOnce(&Site) -> Result<T, KeyError>,
 ) -> Result<T, KeyError> {
     let entry = AuditEntry {
+        utc_ms: now_utc_ms(),
         caller: &caller.name,
         address: &caller.address,
         act,
@@ -154,7 +157,10 @@ fn audited<T>(
         Ok(_) => (StatusCode::OK, "done".to_string()),
         Err(error) => (status_of(error), error.to_string()),
     };
-    site.store.audit_end(id, status.as_u16(), &outcome)?;
+    // What is done is done.
+    if let Err(error) = site.store.audit_end(id, status.as_u16(), &outcome) {
+        tracing::error!(act, "the audit has no answer: {error}");
+    }
     done
 }
 

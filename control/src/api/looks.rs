@@ -12,12 +12,13 @@ use super::problem::Problem;
 use super::verbs::data;
 use crate::http::{Site, paper_view};
 use crate::ledger::{
-    self, BreakerRow, DenialRow, FillRow, IncomeRow, IntentRow, OrderRow, PAGE_MAX, Page, Placed,
-    StateRow, TradeRow, Wanted,
+    self, BreakerRow, DenialRow, FillRow, IncomeRow, IntentRow, LedgerError, OrderRow, PAGE_MAX,
+    Page, Placed, StateRow, TradeRow, Wanted,
 };
 use crate::stats::stats;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
 use operator::{AlgoOrderLine, LimitLine, OrderLine, PositionLine, Reply, Request, StatusReply};
 use serde::{Deserialize, Serialize};
@@ -63,15 +64,15 @@ pub(super) struct RowsQuery {
     pub(super) limit: Option<u32>,
     /// The oldest first; else the newest.
     pub(super) oldest_first: Option<bool>,
-    /// Of this symbol alone, where rows have one.
+    /// Of this symbol alone; where rows have one.
     #[param(max_length = 32)]
     pub(super) symbol: Option<String>,
-    /// Of the strategy with this index alone, where rows have one.
+    /// Of the strategy with this index alone; where rows have one.
     pub(super) strategy: Option<u8>,
 }
 
 /// Most intents of one answer.
-const INTENTS_MAX: u32 = 200_000;
+const INTENTS_MAX: u32 = 10_000;
 
 /// Which intents.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -82,7 +83,7 @@ pub(super) struct IntentsQuery {
     #[param(pattern = "^[0-9]{1,19}-[0-9]{1,19}$")]
     pub(super) after: Option<String>,
     /// How many.
-    #[param(minimum = 1, maximum = 200000)]
+    #[param(minimum = 1, maximum = 10000)]
     pub(super) limit: Option<u32>,
 }
 
@@ -200,15 +201,33 @@ pub(super) async fn intents(
         Some(Some(place)) => place,
         Some(None) => return bad("after: allowed: GENERATION-SEQUENCE"),
     };
-    let limit = query.limit.unwrap_or(INTENTS_MAX);
+    let limit = query.limit.unwrap_or(1_000);
     if !(1..=INTENTS_MAX).contains(&limit) {
         return bad(&format!(
             "limit: found {limit}; allowed: 1 to {INTENTS_MAX}"
         ));
     }
-    let read = tokio::task::spawn_blocking(move || ledger::intents(&site.ledger, after, limit));
-    match read.await {
-        Ok(Ok(rows)) => Json(rows).into_response(),
+    read_ledger(site, move |site| {
+        ledger::intents(&site.ledger, after, limit)
+    })
+    .await
+}
+
+/// Reads the ledger away from the thread that serves, and writes the answer there, too: a page of
+/// many rows takes no time from others.
+async fn read_ledger<T, F>(site: Arc<Site>, read: F) -> Response
+where
+    T: Serialize,
+    F: FnOnce(&Site) -> Result<T, LedgerError> + Send + 'static,
+{
+    let shared = Arc::clone(&site);
+    let _turn = shared.ledger_reads.acquire().await;
+    let written = tokio::task::spawn_blocking(move || {
+        let rows = read(&site)?;
+        Ok::<_, LedgerError>(serde_json::to_vec(&rows).unwrap_or_default())
+    });
+    match written.await {
+        Ok(Ok(body)) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
         Ok(Err(error)) => Problem::unavailable(&error).into_response(),
         Err(_) => Problem::unavailable(&"the query was given up").into_response(),
     }
@@ -263,12 +282,16 @@ async fn rows<T: Placed + Serialize + Send + 'static>(
         Ok(wanted) => wanted,
         Err(detail) => return Problem::new(StatusCode::BAD_REQUEST, detail).into_response(),
     };
-    let read = tokio::task::spawn_blocking(move || ledger::page::<T>(&site.ledger, &wanted));
-    match read.await {
-        Ok(Ok(page)) => Json(page).into_response(),
-        Ok(Err(error)) => Problem::unavailable(&error).into_response(),
-        Err(_) => Problem::unavailable(&"the query was given up").into_response(),
+    for (name, given, known) in [
+        ("symbol", wanted.symbol.is_some(), T::HAS_SYMBOL),
+        ("strategy", wanted.strategy.is_some(), T::HAS_STRATEGY),
+    ] {
+        if given && !known {
+            let detail = format!("{name}: these rows have none");
+            return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
+        }
     }
+    read_ledger(site, move |site| ledger::page::<T>(&site.ledger, &wanted)).await
 }
 
 fn wanted(query: RowsQuery) -> Result<Wanted, String> {

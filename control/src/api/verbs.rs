@@ -7,7 +7,7 @@ use super::access::Caller;
 use super::problem::Problem;
 use crate::hot_path::AskError;
 use crate::http::Site;
-use crate::store::{Answered, AuditEntry, Claim, Question};
+use crate::store::{Answered, AuditEntry, Claim, Question, now_utc_ms};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -23,6 +23,9 @@ use tokio::time::timeout;
 
 /// How long an emergency waits for its audit; it is carried out anyway.
 const EMERGENCY_AUDIT: Duration = Duration::from_millis(100);
+
+/// Longest name of what is to be cancelled, in characters.
+const TARGET_MAX: usize = 64;
 
 /// Longest reason of a kill, in characters.
 const REASON_MAX: usize = 200;
@@ -78,10 +81,11 @@ impl KillArguments {
 }
 
 /// One call of a verb.
-struct Call<'a> {
+struct Call {
     site: Arc<Site>,
-    caller: &'a Caller,
-    headers: &'a HeaderMap,
+    caller: Caller,
+    /// The caller's `Idempotency-Key`; empty for none.
+    key: String,
     act: &'static str,
     arguments: String,
     request: Request,
@@ -135,14 +139,14 @@ macro_rules! plain_verb {
         ) -> Response {
             let call = Call {
                 site,
-                caller: &caller,
-                headers: &headers,
+                caller,
+                key: key_of(&headers),
                 act: stringify!($name),
                 arguments: "{}".to_string(),
                 request: $request,
                 emergency: $emergency,
             };
-            call.carry_out().await
+            call.run_to_end().await
         }
     };
 }
@@ -207,8 +211,8 @@ pub(super) async fn stop(
     };
     let call = Call {
         site,
-        caller: &caller,
-        headers: &headers,
+        caller,
+        key: key_of(&headers),
         act: "stop",
         arguments: json(&arguments),
         request: Request::Stop {
@@ -216,7 +220,7 @@ pub(super) async fn stop(
         },
         emergency: false,
     };
-    call.carry_out().await
+    call.run_to_end().await
 }
 
 /// Cancels an order by its client id, all own orders of a symbol, or all.
@@ -241,10 +245,14 @@ pub(super) async fn cancel(
         Ok(arguments) => arguments,
         Err(problem) => return problem.into_response(),
     };
+    if !(1..=TARGET_MAX).contains(&arguments.what.chars().count()) {
+        let detail = format!("what: allowed: 1 to {TARGET_MAX} characters");
+        return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
+    }
     let call = Call {
         site,
-        caller: &caller,
-        headers: &headers,
+        caller,
+        key: key_of(&headers),
         act: "cancel",
         arguments: json(&arguments),
         request: Request::Cancel {
@@ -252,7 +260,7 @@ pub(super) async fn cancel(
         },
         emergency: true,
     };
-    call.carry_out().await
+    call.run_to_end().await
 }
 
 /// KILLED, latched: cancels everything, closes everything. Never refused; only the local operator
@@ -278,8 +286,8 @@ pub(super) async fn kill(
     };
     let call = Call {
         site,
-        caller: &caller,
-        headers: &headers,
+        caller,
+        key: key_of(&headers),
         act: "kill",
         arguments: json(&arguments),
         request: Request::Kill {
@@ -288,7 +296,7 @@ pub(super) async fn kill(
         },
         emergency: true,
     };
-    call.carry_out().await
+    call.run_to_end().await
 }
 
 /// A body as JSON; none is `{}`.
@@ -302,48 +310,65 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-impl Call<'_> {
+/// The `Idempotency-Key`; empty where there is none, or none that can be read.
+fn key_of(headers: &HeaderMap) -> String {
+    let value = headers.get("idempotency-key");
+    let text = value.and_then(|value| value.to_str().ok());
+    text.unwrap_or_default().to_string()
+}
+
+impl Call {
+    /// Carries it out whether somebody still waits for the answer or not: a client that hangs up
+    /// after a kill has killed.
+    async fn run_to_end(self) -> Response {
+        match tokio::spawn(self.carry_out()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!("a verb ended without an answer: {error}");
+                let detail = "whether it was carried out is not known; look at the status";
+                Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response()
+            }
+        }
+    }
+
     async fn carry_out(self) -> Response {
         if self.emergency {
             return self.at_once().await;
         }
         let hash = Sha256::digest(format!("{} {}", self.act, self.arguments)).into();
-        let key = match self.claim(hash).await {
-            Ok(key) => key,
+        let (key, audit) = match self.claim(hash).await {
+            Ok(claimed) => claimed,
             Err(answered) => return answered,
         };
-        let audit = match self.audit_begin().await {
-            Ok(audit) => audit,
-            Err(problem) => {
-                self.release(key).await;
-                return problem.into_response();
-            }
-        };
         let answer = self.ask().await;
-        self.audit_end(audit, &answer).await;
-        match &answer {
-            Answer::Not(_) => self.release(key).await,
+        let (status, body) = answer.parts();
+        self.note_end(audit, status, body.clone()).await;
+        match answer {
+            // Nothing has changed: the key may be used again, when the reason is gone.
+            Answer::Not(_) | Answer::Refused(..) => self.release(key).await,
             Answer::Unknown(_) => {}
-            Answer::Given(status, body) => self.keep(key, hash, *status, body).await,
+            Answer::Done(_) => self.keep(key, hash, &body).await,
         }
-        answer.into_response()
+        respond(status, body.into_bytes())
     }
 
-    /// The caller's key where it is to be carried out, or what is answered instead.
-    async fn claim(&self, hash: [u8; 32]) -> Result<String, Response> {
+    /// The caller's key and the note in the audit where it is to be carried out, or what is answered
+    /// instead.
+    async fn claim(&self, hash: [u8; 32]) -> Result<(String, i64), Response> {
         let key = self.idempotency_key().map_err(Problem::into_response)?;
-        let caller = self.caller.name.clone();
+        let noted = self.noted();
         let claimed = self.stored(move |site| {
             let question = Question {
-                caller: &caller,
+                caller: &noted.caller,
                 key: &key,
                 hash,
             };
-            site.store.claim(&question).map(|claim| (claim, key))
+            let (claim, audit) = site.store.claim(&question, noted.entry())?;
+            Ok((claim, audit, key))
         });
-        let (claim, key) = claimed.await.map_err(Problem::into_response)?;
+        let (claim, audit, key) = claimed.await.map_err(Problem::into_response)?;
         let (status, detail) = match claim {
-            Claim::New => return Ok(key),
+            Claim::New => return Ok((key, audit)),
             Claim::Answered(answer) => return Err(replayed(answer)),
             Claim::Unanswered => (
                 StatusCode::CONFLICT,
@@ -358,10 +383,10 @@ impl Call<'_> {
         Err(Problem::new(status, detail).into_response())
     }
 
-    async fn keep(&self, key: String, hash: [u8; 32], status: StatusCode, body: &str) {
+    async fn keep(&self, key: String, hash: [u8; 32], body: &str) {
         let caller = self.caller.name.clone();
         let answer = Answered {
-            status: status.as_u16(),
+            status: StatusCode::OK.as_u16(),
             body: body.as_bytes().to_vec(),
         };
         let done = self.stored(move |site| {
@@ -377,42 +402,44 @@ impl Call<'_> {
         }
     }
 
-    /// Nothing that may fail or wait stands before it.
+    /// Nothing that may fail or wait for long stands before it: the audit has [`EMERGENCY_AUDIT`], and
+    /// then follows when it can.
     async fn at_once(self) -> Response {
-        let audit = timeout(EMERGENCY_AUDIT, self.audit_begin()).await;
-        let audit = match audit {
-            Ok(Ok(id)) => Some(id),
-            Ok(Err(problem)) => {
-                tracing::error!(
-                    act = self.act,
-                    "carried out without audit: {}",
-                    problem.detail
-                );
-                None
-            }
-            Err(_) => {
-                tracing::error!(
-                    act = self.act,
-                    "carried out without audit: it takes too long"
-                );
-                None
-            }
-        };
+        let (site, noted) = (Arc::clone(&self.site), self.noted());
+        let mut begun = tokio::task::spawn_blocking(move || site.store.audit_begin(noted.entry()));
+        let in_time = timeout(EMERGENCY_AUDIT, &mut begun).await;
         let answer = self.ask().await;
-        if let Some(audit) = audit {
-            self.audit_end(audit, &answer).await;
+        let (status, body) = answer.parts();
+        let outcome = body.clone();
+        tokio::spawn(async move {
+            let begun = match in_time {
+                Ok(begun) => begun,
+                Err(_) => begun.await,
+            };
+            match begun {
+                Ok(Ok(audit)) => self.note_end(audit, status, outcome).await,
+                Ok(Err(error)) => tracing::error!(act = self.act, "without audit: {error}"),
+                Err(_) => tracing::error!(act = self.act, "without audit"),
+            }
+        });
+        respond(status, body.into_bytes())
+    }
+
+    /// What the audit is to say of it, with the time at which it came.
+    fn noted(&self) -> Noted {
+        Noted {
+            utc_ms: now_utc_ms(),
+            caller: self.caller.name.clone(),
+            address: self.caller.address.clone(),
+            act: self.act,
+            arguments: self.arguments.clone(),
         }
-        answer.into_response()
     }
 
     fn idempotency_key(&self) -> Result<String, Problem> {
-        let value = self.headers.get("idempotency-key");
-        let text = value
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        match plain && (1..=KEY_BYTES_MAX).contains(&text.len()) {
-            true => Ok(text.to_string()),
+        let plain = self.key.bytes().all(|byte| byte.is_ascii_graphic());
+        match plain && (1..=KEY_BYTES_MAX).contains(&self.key.len()) {
+            true => Ok(self.key.clone()),
             false => {
                 let detail = format!(
                     "Idempotency-Key: 1 to {KEY_BYTES_MAX} visible characters are wanted, so that \
@@ -427,32 +454,17 @@ impl Call<'_> {
         match self.site.hot_path.ask(&self.request).await {
             Ok(Reply::Refused(refusal)) => {
                 let problem = Problem::from(refusal);
-                Answer::Given(problem.status_code(), json(&problem))
+                Answer::Refused(problem.status_code(), json(&problem))
             }
-            Ok(Reply::Killed(kill)) => Answer::Given(StatusCode::OK, json(&kill)),
-            Ok(Reply::Accepted { note }) => Answer::Given(StatusCode::OK, json(&Note { note })),
+            Ok(Reply::Killed(kill)) => Answer::Done(json(&kill)),
+            Ok(Reply::Accepted { note }) => Answer::Done(json(&Note { note })),
             Ok(_) => Answer::Unknown("a reply to another request".to_string()),
             Err(error @ AskError::Unreachable { .. }) => Answer::Not(error.to_string()),
             Err(error @ AskError::NoAnswer(_)) => Answer::Unknown(error.to_string()),
         }
     }
 
-    async fn audit_begin(&self) -> Result<i64, Problem> {
-        let (caller, address) = (self.caller.name.clone(), self.caller.address.clone());
-        let (act, arguments) = (self.act, self.arguments.clone());
-        let noted = self.stored(move |site| {
-            site.store.audit_begin(AuditEntry {
-                caller: &caller,
-                address: &address,
-                act,
-                arguments: &arguments,
-            })
-        });
-        noted.await
-    }
-
-    async fn audit_end(&self, id: i64, answer: &Answer) {
-        let (status, outcome) = answer.parts();
+    async fn note_end(&self, id: i64, status: StatusCode, outcome: String) {
         let done = self.stored(move |site| site.store.audit_end(id, status.as_u16(), &outcome));
         if let Err(problem) = done.await {
             tracing::error!(
@@ -486,10 +498,33 @@ impl Call<'_> {
     }
 }
 
+/// What stands in the audit of a call.
+struct Noted {
+    utc_ms: i64,
+    caller: String,
+    address: String,
+    act: &'static str,
+    arguments: String,
+}
+
+impl Noted {
+    fn entry(&self) -> AuditEntry<'_> {
+        AuditEntry {
+            utc_ms: self.utc_ms,
+            caller: &self.caller,
+            address: &self.address,
+            act: self.act,
+            arguments: &self.arguments,
+        }
+    }
+}
+
 /// What the hot path said, or what is known without it.
 enum Answer {
-    /// This.
-    Given(StatusCode, String),
+    /// It is carried out.
+    Done(String),
+    /// Nothing has changed.
+    Refused(StatusCode, String),
     /// It was not reached.
     Not(String),
     /// It may have been carried out.
@@ -501,15 +536,11 @@ impl Answer {
         let problem =
             |status, detail: &String| (status, json(&Problem::new(status, detail.as_str())));
         match self {
-            Self::Given(status, body) => (*status, body.clone()),
+            Self::Done(body) => (StatusCode::OK, body.clone()),
+            Self::Refused(status, body) => (*status, body.clone()),
             Self::Not(why) => problem(StatusCode::SERVICE_UNAVAILABLE, why),
             Self::Unknown(why) => problem(StatusCode::GATEWAY_TIMEOUT, why),
         }
-    }
-
-    fn into_response(self) -> Response {
-        let (status, body) = self.parts();
-        respond(status, body.into_bytes())
     }
 }
 

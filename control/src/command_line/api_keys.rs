@@ -1,10 +1,10 @@
 //! `fulcrum key`: API keys, made and ended on the machine itself.
 //!
-//! In: names and scopes. Out: a key once, a list. Never: a running control asked; it sees the change
-//! with its next request.
+//! In: names and scopes. Out: a key once, a list. Never: a running control asked; it takes a new key with
+//! its next request, and forgets a revoked one within a second.
 
 use super::{Failure, failure};
-use crate::store::{Scope, Scopes, Store};
+use crate::store::{AuditEntry, KeyError, Scope, Scopes, Store, now_utc_ms};
 use crate::table::columns::{Align, lay_out};
 use clap::Subcommand;
 use serde_json::json;
@@ -37,8 +37,9 @@ pub(super) fn run(verb: &KeyVerb, state_dir: &Path, as_json: bool) -> Result<(),
     let store = Store::open(state_dir).map_err(|error| failure(error.to_string()))?;
     match verb {
         KeyVerb::Add { name, scopes } => {
-            let made = store.make_key(name, Scopes::of(scopes));
-            let made = made.map_err(|error| failure(error.to_string()))?;
+            let made = audited(&store, "make_key", name, || {
+                store.make_key(name, Scopes::of(scopes))
+            })?;
             match as_json {
                 true => println!("{}", json!(made)),
                 false => println!("{}", made.key),
@@ -62,10 +63,37 @@ pub(super) fn run(verb: &KeyVerb, state_dir: &Path, as_json: bool) -> Result<(),
             println!("{}", lay_out(&[Left, Left, Left], &rows).join("\n"));
         }
         KeyVerb::Revoke { name } => {
-            let done = store.revoke_key(name);
-            done.map_err(|error| failure(error.to_string()))?;
+            audited(&store, "revoke_key", name, || store.revoke_key(name))?;
             println!("{name} is revoked");
         }
     }
     Ok(())
+}
+
+/// Notes an act before and after it, with who sits here.
+fn audited<T>(
+    store: &Store,
+    act: &str,
+    name: &str,
+    work: impl FnOnce() -> Result<T, KeyError>,
+) -> Result<T, Failure> {
+    let refused = |error: &dyn std::fmt::Display| failure(error.to_string());
+    let user = format!("uid {}", rustix::process::getuid().as_raw());
+    let entry = AuditEntry {
+        utc_ms: now_utc_ms(),
+        caller: "command-line",
+        address: &user,
+        act,
+        arguments: &json!({ "name": name }).to_string(),
+    };
+    let id = store.audit_begin(entry).map_err(|error| refused(&error))?;
+    let done = work();
+    let (status, outcome) = match &done {
+        Ok(_) => (200, "done".to_string()),
+        Err(error) => (409, error.to_string()),
+    };
+    if let Err(error) = store.audit_end(id, status, &outcome) {
+        eprintln!("fulcrum: the audit has no answer: {error}");
+    }
+    done.map_err(|error| refused(&error))
 }

@@ -42,8 +42,10 @@ pub struct Page<T> {
 pub trait Placed: Sized {
     /// Its table, with the instruments where there are any, and the columns that it is read from.
     const FROM: &'static str;
-    /// Whether it has an instrument and a strategy to filter by.
-    const FILTERS: bool;
+    /// Whether it has a symbol to filter by.
+    const HAS_SYMBOL: bool;
+    /// Whether it has a strategy to filter by.
+    const HAS_STRATEGY: bool;
     /// Its columns begin behind generation and sequence.
     ///
     /// # Errors
@@ -52,7 +54,7 @@ pub trait Placed: Sized {
 }
 
 macro_rules! rows {
-    ($(#[$doc:meta])* $name:ident from $from:literal filters $filters:literal {
+    ($(#[$doc:meta])* $name:ident from $from:literal symbol $symbol:literal strategy $strategy:literal {
         $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)?
     }) => {
         $(#[$doc])*
@@ -65,7 +67,8 @@ macro_rules! rows {
 
         impl Placed for $name {
             const FROM: &'static str = $from;
-            const FILTERS: bool = $filters;
+            const HAS_SYMBOL: bool = $symbol;
+            const HAS_STRATEGY: bool = $strategy;
             fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
                 let mut column = 1;
                 let place = place(row)?;
@@ -94,7 +97,7 @@ rows! {
     /// An execution, applied once.
     FillRow from "SELECT x.generation, x.sequence, x.market, x.symbol, x.client_order_id, x.strategy,
         x.side, x.trade_id, x.price, x.quantity, x.fee, x.realized, x.liquidity,
-        x.transaction_time_ms FROM fills_text x" filters true {
+        x.transaction_time_ms FROM fills_text x" symbol true strategy true {
         /// `usdm` or `spot`.
         market: String,
         /// Symbol.
@@ -126,7 +129,7 @@ rows! {
     /// A trade from entry to exit.
     TradeRow from "SELECT x.generation, x.sequence, x.market, x.symbol, x.strategy, x.side, x.reason,
         x.held_ns, x.net, x.fees, t.utc_ns FROM trades_text x
-        JOIN trades t USING (generation, sequence)" filters true {
+        JOIN trades t USING (generation, sequence)" symbol true strategy true {
         /// `usdm` or `spot`.
         market: String,
         /// Symbol.
@@ -153,7 +156,7 @@ rows! {
     OrderRow from "SELECT o.generation, o.sequence, x.market, x.symbol, x.client_order_id, x.strategy,
         x.side, x.order_type, x.time_in_force, x.reduce_only, x.price, x.quantity, x.filled, x.state,
         x.certainty, x.error_code, x.decided_utc_ns, x.changed_utc_ns
-        FROM orders_text x JOIN orders o USING (client_order_id)" filters true {
+        FROM orders_text x JOIN orders o USING (client_order_id)" symbol true strategy true {
         /// `usdm` or `spot`.
         market: String,
         /// Symbol.
@@ -193,7 +196,7 @@ rows! {
     /// An order that risk refused.
     DenialRow from "SELECT x.generation, x.sequence, i.market, i.symbol, x.strategy, x.code, x.side,
         x.price_ticks, x.quantity_lots, x.utc_ns FROM denials x
-        JOIN instruments i USING (generation, instrument)" filters true {
+        JOIN instruments i USING (generation, instrument)" symbol true strategy true {
         /// `usdm` or `spot`.
         market: String,
         /// Symbol.
@@ -216,7 +219,7 @@ rows! {
 rows! {
     /// A breaker that tripped.
     BreakerRow from "SELECT x.generation, x.sequence, x.breaker, x.value, x.allowed, x.dry, x.utc_ns
-        FROM breakers x" filters false {
+        FROM breakers x" symbol false strategy false {
         /// Which.
         breaker: String,
         /// What was measured, in the form of its limit.
@@ -233,7 +236,7 @@ rows! {
 rows! {
     /// A change of the trading state.
     StateRow from "SELECT x.generation, x.sequence, x.from_state, x.to_state, x.reason, x.utc_ns
-        FROM trading_states x" filters false {
+        FROM trading_states x" symbol false strategy false {
         /// Before.
         from: String,
         /// After.
@@ -250,7 +253,7 @@ rows! {
     IncomeRow from "SELECT x.generation, x.sequence, x.kind, x.symbol, x.asset,
         printf('%s%d.%08d', CASE WHEN x.amount_e8 < 0 THEN '-' ELSE '' END,
             abs(x.amount_e8) / 100000000, abs(x.amount_e8) % 100000000), x.time_ms
-        FROM incomes x" filters false {
+        FROM incomes x" symbol true strategy false {
         /// Such as `FUNDING_FEE`.
         kind: String,
         /// Symbol; empty for none.
@@ -284,15 +287,13 @@ pub fn page<T: Placed>(path: &Path, wanted: &Wanted) -> Result<Page<T>, LedgerEr
         ));
         values.extend([signed(generation).into(), signed(sequence).into()]);
     }
-    if T::FILTERS {
-        if let Some(symbol) = &wanted.symbol {
-            conditions.push("symbol = ?".to_string());
-            values.push(symbol.clone().into());
-        }
-        if let Some(strategy) = wanted.strategy {
-            conditions.push("x.strategy = ?".to_string());
-            values.push(i64::from(strategy).into());
-        }
+    if let Some(symbol) = &wanted.symbol {
+        conditions.push("symbol = ?".to_string());
+        values.push(symbol.clone().into());
+    }
+    if let Some(strategy) = wanted.strategy {
+        conditions.push("x.strategy = ?".to_string());
+        values.push(i64::from(strategy).into());
     }
     let conditions = match conditions.is_empty() {
         true => String::new(),

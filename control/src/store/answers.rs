@@ -4,8 +4,8 @@
 //! In: a caller's key and what was asked. Out: go on, or the answer of before. Never: the same key
 //! for two questions; a second try of a call whose end nobody saw.
 
-use super::{Store, StoreError, now_utc_ms};
-use rusqlite::{OptionalExtension, params};
+use super::{AuditEntry, Store, StoreError, audit, now_utc_ms};
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 /// How long an answer is kept.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -47,36 +47,46 @@ pub enum Claim {
 }
 
 impl Store {
-    /// Claims a key for a question.
+    /// Claims a key for a question, and notes the call where it is new: both or none. With the
+    /// note's id.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn claim(&self, question: &Question<'_>) -> Result<Claim, StoreError> {
-        let connection = self.lock();
+    pub fn claim(
+        &self,
+        question: &Question<'_>,
+        entry: AuditEntry<'_>,
+    ) -> Result<(Claim, i64), StoreError> {
+        let mut connection = self.lock();
         let now = now_utc_ms();
-        connection.execute("DELETE FROM answers WHERE utc_ms < ?1", [now - KEPT_MS])?;
-        let known: Option<Kept> = connection
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("DELETE FROM answers WHERE utc_ms < ?1", [now - KEPT_MS])?;
+        let known: Option<Kept> = transaction
             .query_row(
                 "SELECT question, status, body FROM answers WHERE caller = ?1 AND key = ?2",
                 params![question.caller, question.key],
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
             .optional()?;
-        Ok(match known {
-            None => {
-                connection.execute(
-                    "INSERT INTO answers (caller, key, question, utc_ms) VALUES (?1, ?2, ?3, ?4)",
-                    params![question.caller, question.key, question.hash, now],
-                )?;
-                Claim::New
-            }
+        let claim = match known {
             Some((hash, ..)) if hash != question.hash => Claim::Other,
             Some((_, Some(status), body)) => Claim::Answered(Answered {
                 status,
                 body: body.unwrap_or_default(),
             }),
             Some(_) => Claim::Unanswered,
-        })
+            None => {
+                transaction.execute(
+                    "INSERT INTO answers (caller, key, question, utc_ms) VALUES (?1, ?2, ?3, ?4)",
+                    params![question.caller, question.key, question.hash, now],
+                )?;
+                let id = audit::note(&transaction, entry)?;
+                transaction.commit()?;
+                return Ok((Claim::New, id));
+            }
+        };
+        transaction.commit()?;
+        Ok((claim, 0))
     }
 
     /// Keeps the answer.
@@ -120,16 +130,26 @@ mod tests {
             key: "1",
             hash: [hash; 32],
         };
-        assert_eq!(store.claim(&question("a", 1)).unwrap(), Claim::New);
+        let claim = |store: &Store, question: Question<'_>| {
+            let entry = AuditEntry {
+                utc_ms: 1,
+                caller: question.caller,
+                address: "",
+                act: "resume",
+                arguments: "{}",
+            };
+            store.claim(&question, entry).unwrap().0
+        };
+        assert_eq!(claim(&store, question("a", 1)), Claim::New);
         // Its answer got lost with the process: nobody knows.
         drop(store);
         let store = folder.store();
-        assert_eq!(store.claim(&question("a", 1)).unwrap(), Claim::Unanswered);
-        assert_eq!(store.claim(&question("a", 2)).unwrap(), Claim::Other);
+        assert_eq!(claim(&store, question("a", 1)), Claim::Unanswered);
+        assert_eq!(claim(&store, question("a", 2)), Claim::Other);
         store.release("a", "1").unwrap();
-        assert_eq!(store.claim(&question("a", 1)).unwrap(), Claim::New);
+        assert_eq!(claim(&store, question("a", 1)), Claim::New);
         assert_eq!(
-            store.claim(&question("b", 2)).unwrap(),
+            claim(&store, question("b", 2)),
             Claim::New,
             "keys are a caller's own"
         );
@@ -138,9 +158,6 @@ mod tests {
             body: b"no".to_vec(),
         };
         store.keep_answer(&question("a", 1), &answer).unwrap();
-        assert_eq!(
-            store.claim(&question("a", 1)).unwrap(),
-            Claim::Answered(answer)
-        );
+        assert_eq!(claim(&store, question("a", 1)), Claim::Answered(answer));
     }
 }

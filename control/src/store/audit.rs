@@ -4,12 +4,20 @@
 //! is carried out and stands nowhere; a secret among the arguments.
 
 use super::{Store, StoreError, now_utc_ms};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde::Serialize;
+
+/// Characters of arguments and of an outcome that are kept.
+const TEXT_MAX: usize = 1_024;
+
+/// Calls that are kept.
+const ROWS_MAX: i64 = 1_000_000;
 
 /// What is noted before a call.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditEntry<'a> {
+    /// When it came, milliseconds UTC.
+    pub utc_ms: i64,
     /// The key's name, or the socket.
     pub caller: &'a str,
     /// Where the call came from.
@@ -50,19 +58,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn audit_begin(&self, entry: AuditEntry<'_>) -> Result<i64, StoreError> {
-        let connection = self.lock();
-        connection.execute(
-            "INSERT INTO audit (utc_ms, caller, address, act, arguments)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                now_utc_ms(),
-                entry.caller,
-                entry.address,
-                entry.act,
-                entry.arguments
-            ],
-        )?;
-        Ok(connection.last_insert_rowid())
+        Ok(note(&self.lock(), entry)?)
     }
 
     /// Notes what became of it.
@@ -72,7 +68,7 @@ impl Store {
     pub fn audit_end(&self, id: i64, status: u16, outcome: &str) -> Result<(), StoreError> {
         self.lock().execute(
             "UPDATE audit SET answered_utc_ms = ?2, status = ?3, outcome = ?4 WHERE id = ?1",
-            params![id, now_utc_ms(), status, outcome],
+            params![id, now_utc_ms(), status, cut(outcome)],
         )?;
         Ok(())
     }
@@ -104,6 +100,32 @@ impl Store {
     }
 }
 
+/// Notes a call on an open connection, in its transaction where it has one.
+pub(super) fn note(connection: &Connection, entry: AuditEntry<'_>) -> rusqlite::Result<i64> {
+    connection.execute(
+        "INSERT INTO audit (utc_ms, caller, address, act, arguments)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            entry.utc_ms,
+            entry.caller,
+            entry.address,
+            entry.act,
+            cut(entry.arguments)
+        ],
+    )?;
+    let id = connection.last_insert_rowid();
+    connection.execute("DELETE FROM audit WHERE id <= ?1", [id - ROWS_MAX])?;
+    Ok(id)
+}
+
+/// The beginning of a text that a stranger may have made long.
+fn cut(text: &str) -> &str {
+    match text.char_indices().nth(TEXT_MAX) {
+        None => text,
+        Some((end, _)) => &text[..end],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::Folder;
@@ -114,6 +136,7 @@ mod tests {
         let folder = Folder::new("audit");
         let store = folder.store();
         let entry = |act| AuditEntry {
+            utc_ms: 7,
             caller: "phone",
             address: "127.0.0.1",
             act,

@@ -12,6 +12,14 @@ use subtle::ConstantTimeEq;
 /// Most keys that are not revoked.
 pub const KEYS_MAX: usize = 64;
 
+/// Names that the audit gives to others.
+const RESERVED: [&str; 4] = [
+    "anyone",
+    "command-line",
+    "control.sock",
+    "control-read.sock",
+];
+
 /// Before each key, so that a secret scanner finds one that lies where it should not.
 const PREFIX: &str = "fulcrum_";
 
@@ -112,7 +120,10 @@ pub struct NewKey {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The name is none.
-    #[error("a name has 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`, found `{0}`")]
+    #[error(
+        "a name has 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`, and is no name of the audit's own \
+         (anyone, command-line, control.sock, control-read.sock); found `{0}`"
+    )]
     Name(String),
     /// There is one of this name, revoked or not: the audit would not tell them apart.
     #[error("a key named `{0}` is or was there; take another name")]
@@ -147,7 +158,8 @@ impl Store {
     /// [`KeyError`].
     pub fn make_key(&self, name: &str, scopes: Scopes) -> Result<NewKey, KeyError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        let reserved = RESERVED.contains(&name);
+        if name.is_empty() || name.len() > 64 || reserved || !name.bytes().all(plain) {
             return Err(KeyError::Name(name.to_string()));
         }
         if scopes == Scopes::default() {
@@ -191,7 +203,11 @@ impl Store {
         if changed == 0 {
             return Err(KeyError::Unknown(name.to_string()));
         }
-        Ok(self.refresh_keys()?)
+        // It is revoked, whatever becomes of the look at it; the next one is soon.
+        if let Err(error) = self.refresh_keys() {
+            tracing::warn!("keys are as they were: {error}");
+        }
+        Ok(())
     }
 
     /// Every key there is or was, the oldest first.
@@ -329,7 +345,7 @@ mod tests {
         let folder = Folder::new("key-bounds");
         let store = folder.store();
         let read = Scopes::of(&[Scope::Read]);
-        for name in ["", "a b", "a/b", &"x".repeat(65)] {
+        for name in ["", "a b", "a/b", "control.sock", &"x".repeat(65)] {
             assert!(
                 matches!(store.make_key(name, read), Err(KeyError::Name(_))),
                 "{name}"

@@ -313,7 +313,11 @@ fn check_fees(mut section: Section<'_>, problems: &mut Vec<Problem>) -> FeeSetti
     fees
 }
 
-fn check_control(mut section: Section<'_>, problems: &mut Vec<Problem>) -> ControlSettings {
+fn check_control(
+    mut section: Section<'_>,
+    mode: Mode,
+    problems: &mut Vec<Problem>,
+) -> ControlSettings {
     let (metrics, api) = ("127.0.0.1:9464", "127.0.0.1:8080");
     let control = ControlSettings {
         metrics_listen: listen(&mut section, "metrics_listen", metrics, problems),
@@ -322,6 +326,9 @@ fn check_control(mut section: Section<'_>, problems: &mut Vec<Problem>) -> Contr
         open_paper_read: section.flag("open_paper_read", true, problems),
         lock_out: section.flag("lock_out", true, problems),
     };
+    if !control.lock_out && mode != Mode::Paper {
+        section.reject("lock_out", "true, unless mode is paper", problems);
+    }
     section.finish(problems);
     control
 }
@@ -360,7 +367,7 @@ fn check_root(
     let fee_section = root.section("fees", problems);
     let fees = check_fees(fee_section, problems);
     let control_section = root.section("control", problems);
-    let control = check_control(control_section, problems);
+    let control = check_control(control_section, mode, problems);
     let mut orders_section = root.section("orders", problems);
     let orders = OrderSettings {
         amend: orders_section.flag("amend", true, problems),

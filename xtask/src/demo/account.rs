@@ -118,9 +118,24 @@ pub(crate) fn of_exchange(sim: &str, market: &str) -> Result<ExchangeAccount, Fa
     get(&format!("{sim}/sim/v1/account?market={market}"))
 }
 
+/// Every order that was sent, a page at a time.
+fn intents(api: &str) -> Result<Vec<Value>, Failure> {
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let after = all.last().map_or(String::new(), |last| {
+            format!("&after={}-{}", last["generation"], last["sequence"])
+        });
+        let page: Vec<Value> = get(&format!("{api}/api/v1/engine/intents?limit=10000{after}"))?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
 /// Asks the exchange how long our orders took from the frame that triggered each.
 pub(crate) fn wire_to_wire(api: &str, sim: &str) -> Result<Percentiles, Failure> {
-    let intents: Vec<Value> = get(&format!("{api}/api/v1/engine/intents"))?;
+    let intents = intents(api)?;
     let frames = ["depth", "bookTicker", "trade", "aggTrade"];
     let pairs: Vec<Value> = intents
         .iter()
