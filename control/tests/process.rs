@@ -52,7 +52,7 @@ fn kills_of_control_lose_and_double_nothing() {
     assert_eq!(stats["input_log_records"], hot_path.inputs());
     assert_eq!(stats["input_log_holes"], 0);
     assert_eq!(stats["invariant_violations"]["I11"], 0);
-    let intents = control.get("/api/v1/engine/intents", "");
+    let intents = control.get("/api/v1/engine/intents?limit=10000", "");
     let intents: Vec<serde_json::Value> = serde_json::from_str(&intents.body).unwrap();
     assert_eq!(intents.len() as u64, trades);
     assert_eq!(intents[0]["trigger_kind"], "depth");
