@@ -36,11 +36,17 @@ pub(crate) fn run_quietly() -> Vec<String> {
                 .map(|package| format!("Debian package {package}")),
         );
     }
-    if !schemathesis().is_file()
+    if !python_judge().is_file()
         && let Err(failure) = install_python_judge()
     {
         eprintln!("setup: {failure}");
-        lacking.push("Python packages prometheus_client, schemathesis".to_string());
+        lacking.push("Python package prometheus_client".to_string());
+    }
+    if !schemathesis().is_file()
+        && let Err(failure) = install_python(&schemathesis_folder(), &["schemathesis==4.32.5"])
+    {
+        eprintln!("setup: {failure}");
+        lacking.push("Python package schemathesis".to_string());
     }
     lacking
 }
@@ -66,7 +72,11 @@ pub(crate) fn python_judge() -> PathBuf {
 
 /// What tries everything that the API's description allows and does not.
 pub(crate) fn schemathesis() -> PathBuf {
-    target_dir().join("fulcrum/judges/bin/schemathesis")
+    schemathesis_folder().join("bin/schemathesis")
+}
+
+fn schemathesis_folder() -> PathBuf {
+    target_dir().join("fulcrum/schemathesis")
 }
 
 fn install(packages: &[&str]) -> Result<(), Failure> {
@@ -107,7 +117,7 @@ pub(crate) fn python_peers() -> Result<PathBuf, Failure> {
 fn install_python_judge() -> Result<(), Failure> {
     install_python(
         &target_dir().join("fulcrum/judges"),
-        &["prometheus_client==0.26.0", "schemathesis==4.32.5"],
+        &["prometheus_client==0.26.0"],
     )
 }
 

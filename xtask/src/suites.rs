@@ -54,6 +54,8 @@ pub(crate) enum Suite {
 pub(crate) enum Part {
     /// Prometheus and promtool from Debian, and the Python parser.
     Prometheus,
+    /// schemathesis, against the API.
+    Schemathesis,
     /// The recordings.
     Captures,
     /// valgrind, and a processor with AVX2, for the gate on instruction counts.
@@ -88,14 +90,19 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 /// Sets up, and fails where a required part is missing; names what will be skipped.
 fn check_parts(required: &[Part]) -> Result<(), Failure> {
     let lacking = setup::run_quietly();
-    let judges = setup::python_judge().is_file() && setup::schemathesis().is_file();
-    let has_prometheus = exists("prometheus") && exists("promtool") && judges;
+    let has_prometheus =
+        exists("prometheus") && exists("promtool") && setup::python_judge().is_file();
     for (part, there, name) in [
         (Part::Prometheus, has_prometheus, "prometheus"),
         (
             Part::Captures,
             has_captures(),
             "captures (FULCRUM_CAPTURES)",
+        ),
+        (
+            Part::Schemathesis,
+            setup::schemathesis().is_file(),
+            "schemathesis",
         ),
         (
             Part::Valgrind,
