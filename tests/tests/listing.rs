@@ -74,10 +74,13 @@ fn a_halt_and_new_filters_are_noticed_without_a_restart_and_a_start_in_a_halt_wa
         tradable(&rig) == 1.0
     });
     trades(&rig);
-    // Filters that the start did not know: refused by the exchange once, then by us.
+    // Filters that the start did not know: refused by the exchange, then the strategy places what
+    // they ask for, as far as risk lets it.
+    rig.list("BTCUSDT", json!({"minimum_notional": 400}));
+    trades(&rig);
     rig.list("BTCUSDT", json!({"minimum_notional": 4_000_000}));
-    wait_for("the new filter denies", SOON, || {
-        denied(&rig, "NOTIONAL_BELOW_MINIMUM") > 0.0
+    wait_for("more is asked for than risk allows", SOON, || {
+        denied(&rig, "NOTIONAL_EXCEEDS_MAXIMUM") > 0.0
     });
     rig.kill_both();
 }
