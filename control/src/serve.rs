@@ -102,6 +102,8 @@ impl Door {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(UNREAD));
         let served = http1::Builder::new()
+            // Who has said what is wanted may leave.
+            .half_close(true)
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .max_buf_size(HEAD_BYTES_MAX)

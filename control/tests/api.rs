@@ -292,8 +292,6 @@ fn a_client_that_hangs_up_has_killed_all_the_same() {
     stream
         .write_all(format!("{head}x-api-key: {key}\r\n\r\n").as_bytes())
         .unwrap();
-    // It was read, and is under way.
-    std::thread::sleep(Duration::from_millis(30));
     drop(stream);
     wait_for("the kill at the hot path", || peer.verbs() == ["kill"]);
     drop(held);

@@ -6,13 +6,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 #[derive(Default)]
 struct Noted {
     requests: Mutex<Vec<Value>>,
     refuses: AtomicBool,
-    holds: AtomicBool,
+    holds: Mutex<bool>,
+    goes_on: Condvar,
     ended: AtomicBool,
 }
 
@@ -62,11 +63,12 @@ impl OperatorPeer {
 
     /// Takes what comes, and does not answer.
     pub(crate) fn hold(&self) {
-        self.noted.holds.store(true, Ordering::SeqCst);
+        *self.noted.holds.lock().unwrap() = true;
     }
 
     pub(crate) fn go_on(&self) {
-        self.noted.holds.store(false, Ordering::SeqCst);
+        *self.noted.holds.lock().unwrap() = false;
+        self.noted.goes_on.notify_all();
     }
 }
 
@@ -84,9 +86,8 @@ fn converse(stream: UnixStream, noted: &Noted) {
     while reader.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
         let request = Request::from_line(line.as_bytes()).unwrap();
         noted.requests.lock().unwrap().push(json!(request));
-        while noted.holds.load(Ordering::SeqCst) {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        let holds = noted.holds.lock().unwrap();
+        drop(noted.goes_on.wait_while(holds, |holds| *holds).unwrap());
         let refuses = noted.refuses.swap(false, Ordering::SeqCst);
         let reply = if refuses {
             Reply::Refused(Refusal::new(ErrorCode::KillLatched, "KILLED"))
