@@ -300,7 +300,9 @@ class Driver {
     const before = await this.server.held(PLAIN);
     // A stop is judged by the last trade; it stands still until the order is there.
     const order = await this.server.paused(async () => {
-      const last = (await this.rest.fetchTrades(SYMBOL, undefined, 1))[0].price;
+      // Not `fetchTrades`: ccxt asks for aggregates there, of which the last may still be open.
+      const [{ price }] = await this.rest.fapiPublicGetTrades({ symbol: "BTCUSDT", limit: 1 });
+      const last = Number(price);
       const stopLossPrice = Number(this.rest.priceToPrecision(SYMBOL, last - 0.5));
       const more = { stopLossPrice, reduceOnly: true };
       return this.rest.createOrder(SYMBOL, "market", "sell", 0.01, undefined, more);

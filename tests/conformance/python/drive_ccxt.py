@@ -346,7 +346,9 @@ class Driver:
         # A stop is judged by the last trade; it stands still until the order is there.
         self.server.pause(True)
         try:
-            last = self.rest.fetch_trades(SYMBOL, limit=1)[0]["price"]
+            # Not `fetch_trades`: ccxt asks for aggregates there, of which the last may still be open.
+            trades = self.rest.fapipublic_get_trades({"symbol": "BTCUSDT", "limit": 1})
+            last = float(trades[0]["price"])
             stop = float(self.rest.price_to_precision(SYMBOL, last - 0.5))
             extra = {"stopLossPrice": stop, "reduceOnly": True}
             order = self.rest.create_order(SYMBOL, "market", "sell", 0.01, None, extra)
