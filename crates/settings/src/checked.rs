@@ -6,6 +6,7 @@
 use crate::emergency::EmergencySettings;
 use crate::keys::{Catalogue, Key};
 use crate::limits::Ceilings;
+use crate::log::LogSettings;
 use crate::market_data::MarketDataSettings;
 use crate::paper::PaperSettings;
 use crate::protective_stop::ProtectiveStopSettings;
@@ -232,6 +233,8 @@ pub struct Settings {
     pub fees: FeeSettings,
     /// The control process.
     pub control: ControlSettings,
+    /// The log of both processes.
+    pub log: LogSettings,
     /// Kill, stop, countdown, reset.
     pub emergency: EmergencySettings,
     /// The stop at the exchange.
@@ -368,6 +371,8 @@ fn check_root(
     let fees = check_fees(fee_section, problems);
     let control_section = root.section("control", problems);
     let control = check_control(control_section, mode, problems);
+    let log_section = root.section("log", problems);
+    let log = LogSettings::check(log_section, problems);
     let mut orders_section = root.section("orders", problems);
     let orders = OrderSettings {
         amend: orders_section.flag("amend", true, problems),
@@ -394,6 +399,7 @@ fn check_root(
         orders,
         fees,
         control,
+        log,
         emergency,
         protective_stop,
         sha256,

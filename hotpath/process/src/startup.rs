@@ -102,6 +102,7 @@ impl Start {
     ) -> Result<(Self, Engine), Failure> {
         let began = clock::monotonic();
         let (text, settings) = read_settings(options)?;
+        service::log::follow(&settings.log, false);
         let account = &options
             .account
             .clone()

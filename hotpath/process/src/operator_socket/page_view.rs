@@ -64,6 +64,21 @@ pub fn status(
     })
 }
 
+/// State, positions, orders and equity in a line.
+#[must_use]
+pub fn summary(segment: &Segment, instruments: &[Instrument]) -> Option<String> {
+    let page = account_page(segment)?;
+    let held = pages(segment, instruments).filter(|(_, page)| page.position.0 != 0);
+    Some(format!(
+        "{} ({}), positions {}, orders {}, equity {} USDT",
+        page.trading_state,
+        page.reason,
+        held.count(),
+        page.orders_open,
+        money(page.equity)
+    ))
+}
+
 /// The answer to `positions`.
 #[must_use]
 pub fn positions(segment: &Segment, instruments: &[Instrument]) -> Vec<PositionLine> {
