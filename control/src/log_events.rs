@@ -5,6 +5,7 @@
 //! ledger; a line that the log's budget leaves out is in the ledger all the same.
 
 use crate::decimal;
+use crate::figure::FigureName;
 use crate::view::View;
 use market::page::InstrumentPage;
 use market::record::{Fill, Intent, JournalRecord, OrderChange, Record, TradeClosed};
@@ -245,18 +246,31 @@ impl Streams {
     /// Looks at the gauges of a picture.
     pub fn look(&mut self, view: &View) {
         for (name, value) in &view.gauges {
-            let Some(stream) = name.strip_prefix("ws_connected") else {
+            if !name.starts_with("ws_connected{") {
                 continue;
-            };
+            }
             let up = *value != 0;
-            let before = self.0.insert(stream.to_string(), up);
+            let before = self.0.insert(name.clone(), up);
             if before == Some(up) || (before.is_none() && !up) {
                 continue;
             }
+            let labels = FigureName::parse(name);
+            let label = |key| labels.as_ref().and_then(|one| one.label(key));
+            let (market, stream) = (label("market"), label("stream"));
             if up {
-                tracing::info!(event = events::STREAM_UP, stream, "a stream is there");
+                tracing::info!(
+                    event = events::STREAM_UP,
+                    market,
+                    stream,
+                    "a stream is there"
+                );
             } else {
-                tracing::warn!(event = events::STREAM_DOWN, stream, "a stream is away");
+                tracing::warn!(
+                    event = events::STREAM_DOWN,
+                    market,
+                    stream,
+                    "a stream is away"
+                );
             }
         }
     }

@@ -43,7 +43,7 @@ fn order() -> NewOrder {
         strategy: StrategyId(1),
         side: Side::Buy,
         order_type: OrderType::Limit,
-        time_in_force: TimeInForce::Gtx,
+        time_in_force: TimeInForce::PostOnly,
         price: Price(281_451),
         quantity: Quantity(12),
         reduce_only: false,

@@ -64,10 +64,10 @@ events! {
         ["adopted" "cancelled" "foreign" "differences"]
         "What we know was compared with what the exchange lists.";
     STREAM_DOWN "5a1f0c6be0a84c0c9d6f6f0f5f7a100b"
-        ["stream"]
+        ["market" "stream"]
         "A stream of the exchange is away.";
     STREAM_UP "5a1f0c6be0a84c0c9d6f6f0f5f7a100c"
-        ["stream"]
+        ["market" "stream"]
         "A stream of the exchange is there.";
     CONFIG_CHANGED "5a1f0c6be0a84c0c9d6f6f0f5f7a100d"
         ["version"]
