@@ -101,6 +101,10 @@ pub struct HotPathSettings {
     pub journal_slots: u64,
     /// ACTIVE at once after reconciliation, or HALTED until the operator's `start`.
     pub start_active: bool,
+    /// Starts without a clean end, in the window, behind which one waits for the operator; 0: never.
+    pub crash_loop_starts: u64,
+    /// The window.
+    pub crash_loop_window_s: u64,
     /// What happens to our orders that a start finds.
     pub open_orders_at_start: OpenOrdersAtStart,
     /// What the first start on an account does when it has positions or orders.
@@ -461,6 +465,8 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
         control_grace_s: section.whole("control_grace_s", 60, (1, 3_600), problems),
         journal_slots,
         start_active: section.flag("start_active", true, problems),
+        crash_loop_starts: section.whole("crash_loop_starts", 5, (0, 99), problems),
+        crash_loop_window_s: section.whole("crash_loop_window_s", 300, (1, 86_400), problems),
         open_orders_at_start: section.word(
             "open_orders_at_start",
             OpenOrdersAtStart::Cancel,

@@ -29,6 +29,7 @@ pub mod allocation;
 pub mod breaker_file;
 pub mod clock;
 pub mod configuration;
+pub mod crash_loop;
 pub mod disk_thread;
 pub mod engine_host;
 pub mod engine_thread;

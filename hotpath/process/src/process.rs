@@ -83,6 +83,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     let segment = Arc::clone(&start.segment);
     let folder = start.folder.clone();
+    let starts = start.starts.clone();
     let breaker_file = start.breaker_file.clone();
     let account_file = start.account_file.clone();
     let running = Running::launch(start, engine, options)?;
@@ -96,6 +97,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if let Some(memory) = AccountMemory::of(&leftover.engine) {
         account_file.write(&memory)?;
     }
+    starts.forget()?;
     segment.set_hotpath_state(HotpathState::StoppedCleanly);
     tracing::info!(inputs = leftover.last_sequence, "stopped");
     drop(lock);

@@ -43,6 +43,7 @@ pub fn status(
         advice: match page.reason {
             StateReason::FirstStart => FIRST_START_ADVICE.to_string(),
             StateReason::SecondInstance => SECOND_INSTANCE_ADVICE.to_string(),
+            StateReason::Startup if page.reconciled => START_ADVICE.to_string(),
             _ => String::new(),
         },
         reconciled: page.reconciled,
@@ -63,6 +64,10 @@ pub fn status(
         kill,
     })
 }
+
+/// What a start waits for that is reconciled and does not trade.
+const START_ADVICE: &str = "it waits for `fulcrum start`: hot_path.start_active is false, or too \
+     many starts had no clean end (CRASH_LOOP in the log)";
 
 /// State, positions, orders and equity in a line.
 #[must_use]
