@@ -161,6 +161,12 @@ impl Operator {
         Ok(Reply::Status(Box::new(status)))
     }
 
+    /// How the process does, in a line; none before the engine has begun.
+    #[must_use]
+    pub fn summary(&self) -> Option<String> {
+        page_view::summary(&self.segment, &self.instruments)
+    }
+
     fn command(&self, command: Command, note: &str) -> Result<Reply, Refusal> {
         self.refuse_while_killed()?;
         self.tell(Input::Command(command));
