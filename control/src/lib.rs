@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod paper;
 pub mod process;
+pub mod sampler;
 pub mod serve;
 pub mod stats;
 pub mod store;
