@@ -301,6 +301,14 @@ impl Attached {
         pages
     }
 
+    /// Looks without an action, as the engine counts them.
+    #[must_use]
+    pub fn non_actions(&self) -> BTreeMap<String, u64> {
+        let cells = self.segment.counters();
+        let named = |(name, _): &(String, u64)| name.starts_with("non_actions_total{");
+        cells.iter().filter(named).collect()
+    }
+
     /// All cells, and with them what only the pages and the logs count; `last_sequence` is the
     /// ledger's.
     #[must_use]
@@ -323,6 +331,7 @@ impl Attached {
         if let Some(account) = self.account_page() {
             note("shown_events_total".to_string(), account.input_sequence);
             note("shown_unknown_total".to_string(), account.unknown_ever);
+            note("balances_untold_total".to_string(), account.balances_untold);
         }
         for page in self.instrument_pages() {
             let labels = format!("{{market=\"{}\",symbol=\"{}\"}}", page.market, page.symbol);

@@ -7,6 +7,7 @@
 use crate::attached::{AttachError, Attached, Figures, stored};
 use crate::ledger::{Ledger, LedgerError, StoredHistogram};
 use crate::log_events::Streams;
+use crate::sampler::{Sampler, Sampling};
 use crate::view::{Durations, Shared, View};
 use ipc::{Generation, HistogramSnapshot, SegmentError, list_generations, remove_drained};
 use std::collections::BTreeMap;
@@ -69,6 +70,8 @@ pub struct Drain {
     ledger: Ledger,
     shared: Arc<Shared>,
     current: Option<Attached>,
+    /// None: nothing is sampled.
+    sampler: Option<Sampler>,
     earlier_counters: BTreeMap<String, u64>,
     earlier_histograms: BTreeMap<String, HistogramSnapshot>,
     commits: Durations,
@@ -94,6 +97,7 @@ impl Drain {
             ledger,
             shared,
             current: None,
+            sampler: None,
             earlier_counters: BTreeMap::new(),
             earlier_histograms: BTreeMap::new(),
             commits: Durations::default(),
@@ -110,6 +114,13 @@ impl Drain {
         };
         drain.detach();
         drain
+    }
+
+    /// The same, and what the pages show is sampled.
+    #[must_use]
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampler = Some(Sampler::new(sampling));
+        self
     }
 
     /// Drains until `stop`, then takes in what is there and commits. A hot path that goes on
@@ -140,6 +151,7 @@ impl Drain {
             .is_none_or(|at| at.elapsed() >= PICTURE_EVERY)
         {
             self.choose_generation()?;
+            self.sample();
             self.renew_picture();
         }
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
@@ -305,6 +317,20 @@ impl Drain {
         match remove_drained(&one.path) {
             Ok(()) => tracing::info!(generation = one.number, "removed a drained segment"),
             Err(error) => self.complain(&format!("cannot remove a drained segment: {error}")),
+        }
+    }
+
+    /// What the pages show goes into the ledger; without a ledger it is missing, and nothing waits.
+    fn sample(&mut self) {
+        let (Some(sampler), Some(current)) = (&mut self.sampler, &self.current) else {
+            return;
+        };
+        if self.finished {
+            return;
+        }
+        if let Err(error) = sampler.pass(current, &mut self.ledger, monotonic_ns()) {
+            self.ledger_errors += 1;
+            self.complain(&error.to_string());
         }
     }
 

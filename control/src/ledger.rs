@@ -7,15 +7,27 @@
 //! One thread writes. A batch is one transaction, and the place up to which the journal has been
 //! taken in is part of it: whatever is delivered again after a crash is recognised and skipped.
 
+mod application_state;
+mod check;
+mod daily;
+mod equity;
 mod facts;
+mod history_tables;
 mod incomes;
 mod ingest;
 mod order_facts;
 mod queries;
 mod reports;
+mod samples;
 mod schema;
 mod totals;
+mod trade_facts;
+mod views;
 
+pub use application_state::{VALUE_BYTES_MAX, read as read_state};
+pub use check::{CheckLine, CheckReport, check_sums};
+pub use daily::ACCOUNT;
+pub use equity::{EquitySample, Thinning};
 pub use incomes::IncomeTotals;
 pub use ingest::Batch;
 pub use queries::{
@@ -23,6 +35,7 @@ pub use queries::{
     TradeRow, Wanted, page,
 };
 pub use reports::{IntentRow, StoredHistogram, intents, sums_by_label};
+pub use samples::{NonActionSample, SignalSample};
 pub use schema::{Identity, MIN_READER_VERSION, SCHEMA_VERSION};
 pub use totals::{NOT_OURS, StrategyTotals, Totals};
 

@@ -20,6 +20,7 @@ pub mod log_events;
 pub mod metrics;
 pub mod paper;
 pub mod process;
+pub mod sampler;
 pub mod serve;
 pub mod stats;
 pub mod store;

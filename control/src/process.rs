@@ -10,8 +10,8 @@ use crate::http::{Site, metrics_routes};
 use crate::ledger::{Identity, Ledger, LedgerError};
 use crate::metrics::HttpFigures;
 use crate::paper::{SharedPaper, Supervisor};
+use crate::sampler::Sampling;
 use crate::serve::{Door, bind_socket};
-use crate::stats::mode_word;
 use crate::store::{Scope, Scopes, Store};
 use crate::supervision::supervise;
 use crate::table;
@@ -127,10 +127,11 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|error| failed(&error))?;
     let places = Places::of(
         &arguments.state_dir,
-        mode_word(&site.settings),
+        site.settings.mode.word(),
         &site.settings.account,
     );
-    let ended = runtime.block_on(serve(arguments, site, Drain::new(places, ledger, shared)));
+    let drain = Drain::new(places, ledger, shared).sampling(Sampling::of(&site.settings.control));
+    let ended = runtime.block_on(serve(arguments, site, drain));
     // A disk that hangs keeps nobody.
     runtime.shutdown_timeout(LAST_WORK);
     ended
@@ -152,7 +153,7 @@ fn run_dir(arguments: &Arguments, settings: &Settings) -> PathBuf {
 
 fn open_ledger(state_dir: &Path, settings: &Settings) -> Result<Ledger, Failure> {
     let identity = Identity {
-        mode: mode_word(settings).to_string(),
+        mode: settings.mode.word().to_string(),
         account: settings.account.clone(),
     };
     Ledger::open(&state_dir.join("ledger.sqlite"), &identity).map_err(|error| {

@@ -135,7 +135,7 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
     let account = view.account;
     Stats {
         account: settings.account.clone(),
-        mode: mode_word(settings).to_string(),
+        mode: settings.mode.word().to_string(),
         generation: segment.map(|one| one.generation),
         segment_state: segment.map(|one| state_word(one.state)),
         drained: segment.is_some_and(|one| one.drained),
@@ -206,16 +206,6 @@ pub fn violations(view: &View) -> BTreeMap<&'static str, u64> {
         ("I11", totals.position_mismatches),
         ("I26", journal_holes(view)),
     ])
-}
-
-/// The mode as a word.
-#[must_use]
-pub const fn mode_word(settings: &Settings) -> &'static str {
-    match settings.mode {
-        settings::Mode::Paper => "paper",
-        settings::Mode::Testnet => "testnet",
-        settings::Mode::Live => "live",
-    }
 }
 
 /// Name of a strategy by its index.

@@ -149,7 +149,7 @@ fn wrong_names(key: &Key) -> Vec<Mistake> {
 }
 
 /// Mistakes that no key has by itself: lines behind a good file, and the key that is to be named.
-const BETWEEN: [(&str, &str); 25] = [
+const BETWEEN: [(&str, &str); 26] = [
     ("mode = \"live\"", "live_account"),
     (
         "mode = \"live\"\nlive_account = \"default\"",
@@ -190,6 +190,10 @@ const BETWEEN: [(&str, &str); 25] = [
     (
         "mode = \"testnet\"\n[control]\nlock_out = false",
         "control.lock_out",
+    ),
+    (
+        "[control]\nequity_seconds_days = 100",
+        "control.equity_minutes_days",
     ),
     (
         "[control]\napi_listen = \"127.0.0.1\"",

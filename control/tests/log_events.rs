@@ -68,6 +68,7 @@ fn bodies() -> Vec<Record> {
                 kind: TriggerKind::Depth,
                 id: 99,
             },
+            mid: None,
         }),
         Record::Denial(Denial {
             order: NewOrder {
@@ -112,6 +113,7 @@ fn bodies() -> Vec<Record> {
             fees: Money(4_000_000),
             held_ns: 61_000_000_000,
             reason: ExitReason::TakeProfit,
+            legs: None,
         }),
         Record::TradingState(TradingStateChange {
             from: TradingState::Active,

@@ -24,6 +24,34 @@ fn assert_sound(report: &Value, succeeded: bool) {
 /// Both ways of the bytes to and from the engine.
 const WAYS: [&str; 2] = ["inline", "threads"];
 
+/// The sums of the ledger agree with its fills, whose exchange agrees with them; each fill has its
+/// look at the market, and the samples are there.
+fn assert_adds_up(state_dir: &Path) {
+    let ledger = rusqlite::Connection::open(state_dir.join("ledger.sqlite")).expect("a ledger");
+    let report = control::ledger::check_sums(&ledger).expect("it can be read");
+    println!("{report:#?}");
+    assert!(report.holds(), "{report:#?}");
+    assert!(report.lines[0].compared > 0, "no position: {report:#?}");
+    let number = |sql: &str| -> i64 {
+        let found = ledger.query_row(sql, [], |row| row.get(0));
+        found.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    };
+    let unlooked = "SELECT count(*) FROM fills f WHERE f.strategy <> 255 AND 1 <> (SELECT count(*)
+        FROM markouts m WHERE m.generation = f.generation AND m.instrument = f.instrument
+        AND m.trade_id = f.trade_id AND m.side = f.side AND m.after = 'FILL')";
+    assert_eq!(number(unlooked), 0, "each fill is looked at once");
+    let with_mids = "SELECT count(*) FROM markouts WHERE after = '100MS' AND mid_half_ticks > 0";
+    assert!(number(with_mids) > 0);
+    let undecided = "SELECT count(*) FROM orders o WHERE adopted = 0 AND NOT EXISTS (SELECT 1
+        FROM decision_mids d WHERE d.generation = o.generation AND d.sequence = o.sequence)";
+    assert_eq!(number(undecided), 0, "each decision knows the market");
+    assert!(number("SELECT count(*) FROM equity") >= 5);
+    assert!(number("SELECT count(*) FROM signals WHERE imbalance_ratio > 0") > 0);
+    let unended = "SELECT count(*) FROM trades LEFT JOIN trade_legs USING (generation, sequence)
+        WHERE lots IS NULL OR entry_order = '' OR exit_order = ''";
+    assert_eq!(number(unended), 0, "each trade has both ends");
+}
+
 fn count(report: &Value, pointer: &str) -> u64 {
     report.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
@@ -31,9 +59,12 @@ fn count(report: &Value, pointer: &str) -> u64 {
 #[test]
 fn the_generated_market_is_traded_and_the_exchange_agrees() {
     for way in WAYS {
-        let arguments = ["--seconds", "14", "--hot-io", way];
-        let (report, succeeded) = Demo::start(&format!("generated-{way}"), &arguments).finish();
+        let arguments = ["--seconds", "20", "--hot-io", way];
+        let demo = Demo::start(&format!("generated-{way}"), &arguments);
+        let state_dir = demo.state_dir.clone();
+        let (report, succeeded) = demo.finish();
         assert_sound(&report, succeeded);
+        assert_adds_up(&state_dir);
         for figure in [
             "/by_strategy/imbalance/orders_sent",
             "/by_strategy/imbalance/fills",
@@ -103,8 +134,11 @@ fn trade_recording(name: &str, way: &str, list: &str) {
 fn spot_is_traded_and_what_is_held_agrees_after_fees_in_the_base_asset() {
     for way in WAYS {
         let arguments = ["--seconds", "12", "--market", "spot", "--hot-io", way];
-        let (report, succeeded) = Demo::start(&format!("spot-{way}"), &arguments).finish();
+        let demo = Demo::start(&format!("spot-{way}"), &arguments);
+        let state_dir = demo.state_dir.clone();
+        let (report, succeeded) = demo.finish();
         assert_sound(&report, succeeded);
+        assert_adds_up(&state_dir);
         assert!(count(&report, "/fills") > 0, "{report:#}");
     }
 }

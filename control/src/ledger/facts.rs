@@ -57,6 +57,10 @@ impl Facts<'_> {
             Record::AmendIntent(one) => self.amend_intent(one),
             Record::Amended(one) => self.amended(one),
             Record::Protection(one) => self.protection(one),
+            Record::Markout(one) => self.markout(one),
+            Record::Balance(one) => self.balance(one),
+            // What was read has been upgraded.
+            Record::OldIntent(_) | Record::OldAmendIntent(_) | Record::OldTradeClosed(_) => Ok(()),
         }
     }
 
@@ -202,7 +206,7 @@ impl Facts<'_> {
             let running = self.positions.entry(one.instrument.0).or_default();
             running.lots += one.side.sign() * one.quantity.0;
             running.fills_since += 1;
-            return Ok(());
+            return self.told_again(one);
         }
         let totals = self.totals.by_strategy.entry(one.strategy.0).or_default();
         totals.fills += 1;
@@ -295,7 +299,7 @@ impl Facts<'_> {
                 one.reason.as_str(),
                 self.record.utc.0,
             ])?;
-        Ok(())
+        self.trade_legs(one)
     }
 
     fn reconciled(&mut self, one: &Reconciled) -> Stored {

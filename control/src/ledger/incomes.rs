@@ -98,7 +98,7 @@ impl Facts<'_> {
             tracing::error!(kind, symbol, trade_id, theirs_e8, ours_e8, "INCOME_DIFFERS");
         }
         self.totals.incomes.add(one, ours);
-        Ok(())
+        self.fund_trades(one)
     }
 
     /// What our fill of the same trade says; none where there is no such fill, or nothing to

@@ -134,7 +134,11 @@ fn decode(version: u16, bytes: &[u8]) -> Result<JournalRecord, String> {
             "version {version}, this build reads 1 to {RECORD_VERSION}"
         ));
     }
-    JournalRecord::from_bytes(bytes).map_err(|error| error.to_string())
+    let record = JournalRecord::from_bytes(bytes).map_err(|error| error.to_string())?;
+    Ok(JournalRecord {
+        body: record.body.upgraded(),
+        ..record
+    })
 }
 
 const fn next_after(last: Option<u64>) -> u64 {

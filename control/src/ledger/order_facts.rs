@@ -77,6 +77,7 @@ impl Facts<'_> {
                 order.order_type.as_str(),
             );
             *self.totals.sent.entry(key).or_default() += 1;
+            self.decision_mid(one.mid)?;
         }
         self.order_event(&OrderEvent {
             client_order_id: id,
@@ -120,6 +121,7 @@ impl Facts<'_> {
         let id = order.client_order_id.as_str();
         let decision = signed(one.amend.decision.0);
         self.amendment(id, "INTENT", decision, order.price, order.quantity)?;
+        self.decision_mid(one.mid)?;
         self.transaction
             .prepare_cached("UPDATE orders SET pending = 'AMEND' WHERE client_order_id = ?1")?
             .execute([id])?;

@@ -128,8 +128,7 @@ rows! {
 rows! {
     /// A trade from entry to exit.
     TradeRow from "SELECT x.generation, x.sequence, x.market, x.symbol, x.strategy, x.side, x.reason,
-        x.held_ns, x.net, x.fees, t.utc_ns FROM trades_text x
-        JOIN trades t USING (generation, sequence)" symbol true strategy true {
+        x.held_ns, x.net, x.fees, x.utc_ns FROM trades_text x" symbol true strategy true {
         /// `usdm` or `spot`.
         market: String,
         /// Symbol.
@@ -194,12 +193,13 @@ rows! {
 
 rows! {
     /// An order that risk refused.
-    DenialRow from "SELECT x.generation, x.sequence, i.market, i.symbol, x.strategy, x.code, x.side,
+    DenialRow from "SELECT x.generation, x.sequence, coalesce(i.market, ''),
+        coalesce(i.symbol, ''), x.strategy, x.code, x.side,
         x.price_ticks, x.quantity_lots, x.utc_ns FROM denials x
-        JOIN instruments i USING (generation, instrument)" symbol true strategy true {
-        /// `usdm` or `spot`.
+        LEFT JOIN instruments i USING (generation, instrument)" symbol true strategy true {
+        /// `usdm` or `spot`; empty where the journal has not named the instrument.
         market: String,
-        /// Symbol.
+        /// Symbol; likewise.
         symbol: String,
         /// Index of the strategy.
         strategy: u8,

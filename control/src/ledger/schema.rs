@@ -3,11 +3,12 @@
 //! In: an open connection. Out: one with every table of this build. Never: a change to a ledger
 //! that a later build has made unreadable for us, or that belongs to another account or venue.
 
-use super::LedgerError;
+use super::views::views;
+use super::{LedgerError, history_tables};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Version of the tables below; grows with every change.
-pub const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 6;
 
 /// Oldest build, by its [`SCHEMA_VERSION`], that still reads what this build writes.
 pub const MIN_READER_VERSION: u32 = 5;
@@ -61,6 +62,7 @@ pub(super) fn prepare(connection: &Connection, identity: &Identity) -> Result<()
     }
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(history_tables::TABLES)?;
     for market in ["usdm", "spot"] {
         transaction.execute(
             "INSERT OR IGNORE INTO venues (id, mode, market, account) VALUES (?1, ?2, ?3, ?4)",
@@ -73,7 +75,12 @@ pub(super) fn prepare(connection: &Connection, identity: &Identity) -> Result<()
         )?;
     }
     mark_rows(&transaction, identity)?;
-    transaction.execute_batch(VIEWS)?;
+    for (name, select) in views() {
+        // Another build may have made it otherwise.
+        transaction.execute_batch(&format!(
+            "DROP VIEW IF EXISTS {name}; CREATE VIEW {name} AS {select};"
+        ))?;
+    }
     for (key, version) in [
         ("schema_version", SCHEMA_VERSION),
         ("min_reader_version", MIN_READER_VERSION),
@@ -141,7 +148,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 
 /// Every fact is keyed by (generation, sequence) of its journal record; orders, fills and incomes have
 /// the venue that they are of. Prices are ticks,
-/// quantities lots, money units of 1e-8; the views of [`VIEWS`] show them as decimal text.
+/// quantities lots, money units of 1e-8; the views of [`views`] show them as decimal text.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS venues (
     id TEXT PRIMARY KEY, mode TEXT NOT NULL, market TEXT NOT NULL, account TEXT NOT NULL
@@ -313,49 +320,4 @@ CREATE TABLE IF NOT EXISTS non_actions (
     generation INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (generation, reason)
 ) WITHOUT ROWID;
-";
-
-/// Money as decimal text, prices and quantities in the instrument's own decimals.
-const VIEWS: &str = "
-CREATE VIEW IF NOT EXISTS fills_text AS SELECT
-    f.generation, f.sequence, i.market, i.symbol, f.client_order_id, f.strategy, f.side,
-    f.trade_id,
-    printf('%s%d.%0*d', CASE WHEN f.price_ticks < 0 THEN '-' ELSE '' END,
-        abs(f.price_ticks) * i.tick_mantissa / i.tick_scale, i.tick_decimals,
-        abs(f.price_ticks) * i.tick_mantissa % i.tick_scale) AS price,
-    printf('%d.%0*d', f.quantity_lots * i.lot_mantissa / i.lot_scale, i.lot_decimals,
-        f.quantity_lots * i.lot_mantissa % i.lot_scale) AS quantity,
-    printf('%s%d.%08d', CASE WHEN f.fee_e8 < 0 THEN '-' ELSE '' END,
-        abs(f.fee_e8) / 100000000, abs(f.fee_e8) % 100000000) AS fee,
-    printf('%s%d.%08d', CASE WHEN f.realized_e8 < 0 THEN '-' ELSE '' END,
-        abs(f.realized_e8) / 100000000, abs(f.realized_e8) % 100000000) AS realized,
-    f.liquidity, f.transaction_time_ms, f.venue
-    FROM fills f JOIN instruments i USING (generation, instrument);
-CREATE VIEW IF NOT EXISTS orders_text AS SELECT
-    o.client_order_id, o.generation, i.market, i.symbol, o.strategy, o.side, o.order_type,
-    o.time_in_force, o.reduce_only,
-    printf('%d.%0*d', o.price_ticks * i.tick_mantissa / i.tick_scale, i.tick_decimals,
-        o.price_ticks * i.tick_mantissa % i.tick_scale) AS price,
-    printf('%d.%0*d', o.quantity_lots * i.lot_mantissa / i.lot_scale, i.lot_decimals,
-        o.quantity_lots * i.lot_mantissa % i.lot_scale) AS quantity,
-    printf('%d.%0*d', o.cumulative_lots * i.lot_mantissa / i.lot_scale, i.lot_decimals,
-        o.cumulative_lots * i.lot_mantissa % i.lot_scale) AS filled,
-    o.state, o.pending, o.certainty, o.error_code, o.decided_utc_ns, o.changed_utc_ns,
-    o.venue FROM orders o JOIN instruments i USING (generation, instrument);
-CREATE VIEW IF NOT EXISTS trades_text AS SELECT
-    t.generation, t.sequence, i.market, i.symbol, t.strategy, t.side, t.reason, t.held_ns,
-    printf('%s%d.%08d', CASE WHEN t.realized_e8 - t.fees_e8 < 0 THEN '-' ELSE '' END,
-        abs(t.realized_e8 - t.fees_e8) / 100000000,
-        abs(t.realized_e8 - t.fees_e8) % 100000000) AS net,
-    printf('%s%d.%08d', CASE WHEN t.fees_e8 < 0 THEN '-' ELSE '' END,
-        abs(t.fees_e8) / 100000000, abs(t.fees_e8) % 100000000) AS fees
-    FROM trades t JOIN instruments i USING (generation, instrument);
-CREATE VIEW IF NOT EXISTS positions_text AS SELECT
-    p.generation, p.sequence, i.market, i.symbol, p.origin,
-    printf('%s%d.%0*d', CASE WHEN p.quantity_lots < 0 THEN '-' ELSE '' END,
-        abs(p.quantity_lots) * i.lot_mantissa / i.lot_scale, i.lot_decimals,
-        abs(p.quantity_lots) * i.lot_mantissa % i.lot_scale) AS quantity,
-    printf('%s%d.%08d', CASE WHEN p.realized_e8 < 0 THEN '-' ELSE '' END,
-        abs(p.realized_e8) / 100000000, abs(p.realized_e8) % 100000000) AS realized
-    FROM positions p JOIN instruments i USING (generation, instrument);
 ";

@@ -10,14 +10,17 @@ use market::record::{
 };
 use market::{
     BookReason, BookState, Certainty, ClientOrderId, DenialCode, ExchangeOrderId, IncomeKind,
-    IncomeReport, InstrumentId, IntentId, Liquidity, Market, Money, MonoNs, NewOrder, OrderState,
-    OrderType, PendingRequest, Price, Quantity, Side, StateReason, Step, StrategyId, Symbol,
-    TimeInForce, TradeId, TradingState, UtcMs, UtcNs, Wire,
+    IncomeReport, InstrumentId, IntentId, Liquidity, Market, Mid, Money, MonoNs, NewOrder,
+    OrderState, OrderType, PendingRequest, Price, Quantity, Side, StateReason, Step, StrategyId,
+    Symbol, TimeInForce, TradeId, TradingState, UtcMs, UtcNs, Wire,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+mod history;
+mod sums;
 mod venues;
+mod versions;
 
 const HEADER: GenerationHeader = GenerationHeader {
     generation: 1,
@@ -77,6 +80,7 @@ fn intent(sequence: u64, side: Side) -> Record {
             kind: TriggerKind::Depth,
             id: 4711,
         },
+        mid: Some(Mid(562_903)),
     })
 }
 
@@ -152,6 +156,7 @@ fn story() -> Vec<Record> {
             fees: Money(3_377_412),
             held_ns: 5_000_000_000,
             reason: ExitReason::TakeProfit,
+            legs: None,
         }),
     ]
 }

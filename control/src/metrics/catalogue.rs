@@ -108,6 +108,8 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("journal_lag_records", Gauge, "Journal records written and not yet in the ledger"),
     ("input_log_frames", Counter, "Inputs in the input log"),
     ("input_log_holes", Counter, "Inputs missing in the input log"),
+    ("markouts", Counter, "Looks at the market after fills of ours: with a mid, without one, and fills that found no room to be followed"),
+    ("balances_untold", Counter, "Balances that are not in the ledger, for more assets are held than are followed"),
     ("db_up", Gauge, "1 while the store takes writes"),
     ("db_write_errors", Counter, "Failed writes"),
     ("storage_free_bytes", Gauge, "Free space"),

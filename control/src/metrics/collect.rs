@@ -10,7 +10,7 @@ use crate::break_even;
 use crate::build_identity;
 use crate::figure::FigureName;
 use crate::paper::PaperView;
-use crate::stats::{journal_holes, mode_word, strategy_name, violations, win_ratio};
+use crate::stats::{journal_holes, strategy_name, violations, win_ratio};
 use crate::view::{Durations, View};
 use ipc::HistogramSnapshot;
 use market::page::InstrumentPage;
@@ -170,7 +170,7 @@ impl Page {
         };
         let own = build("control", build_identity::VERSION, build_identity::REVISION);
         info("build_info", &own);
-        let mut words = [mode_word(settings), "binance", settings.account.as_str()];
+        let mut words = [settings.mode.word(), "binance", settings.account.as_str()];
         if let Some(segment) = view.segment {
             let (version, revision) = build_identity::of_segment(segment.build_id);
             info("build_info", &build("hotpath", version, &revision));

@@ -8,7 +8,7 @@ use crate::break_even;
 use crate::decimal;
 use crate::latency;
 use crate::ledger::sums_by_label;
-use crate::stats::{journal_holes, mode_word, strategy_name, win_ratio};
+use crate::stats::{journal_holes, strategy_name, win_ratio};
 use crate::view::{View, state_word};
 use ipc::HistogramSnapshot;
 use market::page::InstrumentPage;
@@ -79,7 +79,7 @@ fn head(view: &View, settings: &Settings, style: Style) -> String {
     );
     format!(
         "  fulcrum  {} {}  {}  ({hot_path})",
-        mode_word(settings),
+        settings.mode.word(),
         settings.account,
         style.paint(code, word)
     )

@@ -90,6 +90,9 @@ fn account() -> AccountPage {
         market_stream_up: true,
         user_stream_up: true,
         reconciled: true,
+        gross_notional: Money(0),
+        net_notional: Money(0),
+        balances_untold: 0,
         orders_inherited: 0,
     }
 }
@@ -111,6 +114,7 @@ fn instrument(index: u16, symbol: &str, tick: &str) -> InstrumentPage {
         bid: level(281_450),
         ask: level(281_451),
         imbalance_ratio: 3.25,
+        no_signal: None,
         mark: Price(0),
         position: Quantity(-36),
         cost_tick_lots: 0,

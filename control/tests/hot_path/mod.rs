@@ -126,6 +126,7 @@ impl HotPath {
                 kind: TriggerKind::Depth,
                 id: 100 + self.trades,
             },
+            mid: None,
         }));
         self.record(Record::Fill(Fill {
             client_order_id: id,
@@ -230,6 +231,9 @@ fn account_page(inputs: u64) -> AccountPage {
         market_stream_up: true,
         user_stream_up: true,
         reconciled: true,
+        gross_notional: Money(0),
+        net_notional: Money(0),
+        balances_untold: 0,
         orders_inherited: 0,
     }
 }
@@ -251,6 +255,7 @@ fn instrument_page(lots: i64) -> InstrumentPage {
         bid: level,
         ask: level,
         imbalance_ratio: 1.5,
+        no_signal: None,
         mark: Price(281_451),
         position: Quantity(lots % 10),
         cost_tick_lots: 0,

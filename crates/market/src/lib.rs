@@ -14,6 +14,7 @@ pub mod buggify;
 pub mod codec;
 pub mod decimal;
 pub mod event;
+pub mod history;
 pub mod ids;
 pub mod instrument;
 #[cfg(feature = "serde")]
@@ -49,4 +50,4 @@ pub use reconciliation::{
     InstrumentMemory, ListingFault, ListingReport, SetupFault, SetupReport, TradeReport,
     TradesWanted,
 };
-pub use units::{Money, MonoNs, Price, Quantity, Rate, UtcMs, UtcNs};
+pub use units::{Mid, Money, MonoNs, Price, Quantity, Rate, UtcMs, UtcNs};

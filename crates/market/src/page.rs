@@ -6,7 +6,7 @@
 use crate::event::Level;
 use crate::ids::{InstrumentId, Symbol, UpdateId};
 use crate::instrument::{Market, Step};
-use crate::reason::{BookState, StateReason, TradingState};
+use crate::reason::{BookState, NonAction, StateReason, TradingState};
 use crate::units::{Money, MonoNs, Price, Quantity, UtcNs};
 use crate::wire_struct;
 
@@ -37,8 +37,10 @@ wire_struct! {
         pub bid: Level,
         /// Best ask; quantity 0 without.
         pub ask: Level,
-        /// Imbalance ratio over the top levels; NaN while invalid.
+        /// Imbalance ratio over the top levels at the last decision; NaN while invalid.
         pub imbalance_ratio: f64,
+        /// Why it was invalid then; none while it is valid, or before the first decision.
+        pub no_signal: Option<NonAction>,
         /// Mark price; 0 without.
         pub mark: Price,
         /// Signed position.
@@ -118,6 +120,12 @@ wire_struct! {
         pub user_stream_up: bool,
         /// True once reconciled with the exchange.
         pub reconciled: bool,
+        /// Sum of the absolute values of all positions.
+        pub gross_notional: Money,
+        /// Sum of their values, signed.
+        pub net_notional: Money,
+        /// Balances that were not told, for more assets are held than are followed.
+        pub balances_untold: u64,
         /// Orders of earlier starts that are being cancelled and whose end is not known yet.
         pub orders_inherited: u32,
     }

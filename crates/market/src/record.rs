@@ -4,6 +4,10 @@
 //! a length or tag that is trusted without a check.
 
 use crate::account::RequestKind;
+pub use crate::history::{
+    AmendIntent, BalanceRecord, EntryReason, Intent, Markout, MarkoutAfter, NoMid, TradeClosed,
+    TradeLegs,
+};
 use crate::ids::{
     ClientOrderId, ExchangeOrderId, InstrumentId, IntentId, StrategyId, Symbol, TradeId,
 };
@@ -23,8 +27,9 @@ use crate::{wire_enum, wire_struct, wire_union};
 
 /// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
 /// 3 drills of the kill, amendments, protective stops and what reconciliation finds, version 4 listings
-/// and income: what an earlier version wrote is read as it was.
-pub const RECORD_VERSION: u16 = 4;
+/// and income, version 5 the market beside decisions and fills, the legs of trades and balances: what
+/// an earlier version wrote is read as it was.
+pub const RECORD_VERSION: u16 = 5;
 
 /// Most bytes of one encoded record with its header.
 pub const RECORD_BYTES_MAX: usize = 512;
@@ -79,8 +84,8 @@ wire_union! {
     pub enum Record {
         /// An instrument of the start-up table, so that a reader can name and scale the rest.
         Instrument(InstrumentRecord) = 1,
-        /// An order that passed risk; written before its first byte is sent (I25).
-        Intent(Intent) = 2,
+        /// As versions before 5 wrote an intent.
+        OldIntent(OldIntent) = 2,
         /// A cancel that was decided.
         CancelIntent(CancelOrder) = 3,
         /// An order that risk refused.
@@ -93,8 +98,8 @@ wire_union! {
         TradingState(TradingStateChange) = 7,
         /// A book state change.
         BookState(BookStateChange) = 8,
-        /// A finished trade, entry to exit.
-        TradeClosed(TradeClosed) = 9,
+        /// As versions before 5 wrote a finished trade.
+        OldTradeClosed(OldTradeClosed) = 9,
         /// A finished reconciliation.
         Reconciled(Reconciled) = 10,
         /// A position, after a fill or adoption.
@@ -111,8 +116,8 @@ wire_union! {
         KillStep(KillStep) = 20,
         /// Something happened to a protective stop at the exchange.
         Protection(ProtectionStep) = 21,
-        /// An amendment that passed risk; written before its first byte is sent (I25).
-        AmendIntent(AmendIntent) = 24,
+        /// As versions before 5 wrote an amendment.
+        OldAmendIntent(OldAmendIntent) = 24,
         /// An order has another price or quantity at the exchange than before.
         Amended(Amended) = 25,
         /// An open order that is not one of the engine's, or a conditional one.
@@ -131,6 +136,16 @@ wire_union! {
         Listing(ListingReport) = 46,
         /// A movement of the wallet, as the exchange lists it.
         Income(IncomeReport) = 47,
+        /// An order that passed risk; written before its first byte is sent (I25).
+        Intent(Intent) = 60,
+        /// An amendment that passed risk; written before its first byte is sent (I25).
+        AmendIntent(AmendIntent) = 61,
+        /// A finished trade, entry to exit.
+        TradeClosed(TradeClosed) = 62,
+        /// Where the market stood some time after a fill.
+        Markout(Markout) = 63,
+        /// A balance of another asset.
+        Balance(BalanceRecord) = 64,
     }
 }
 
@@ -278,9 +293,9 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// An order that passed risk, and what triggered it.
+    /// An order that passed risk, and what triggered it, as versions 1 to 4 wrote it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Intent {
+    pub struct OldIntent {
         /// The order.
         pub order: NewOrder,
         /// The input behind it.
@@ -289,9 +304,9 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// An amendment that passed risk, and what triggered it.
+    /// An amendment that passed risk, and what triggered it, as versions 3 and 4 wrote it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct AmendIntent {
+    pub struct OldAmendIntent {
         /// The order as it is to be, and as it was.
         pub amend: AmendOrder,
         /// The input behind it.
@@ -414,9 +429,9 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// A position of a strategy went back to flat.
+    /// A position of a strategy went back to flat, as versions 1 to 4 wrote it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct TradeClosed {
+    pub struct OldTradeClosed {
         /// Which instrument.
         pub instrument: InstrumentId,
         /// Whose.

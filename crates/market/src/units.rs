@@ -19,6 +19,10 @@ pub struct Quantity(pub i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(pub i64);
 
+/// The middle between best bid and best ask, in half ticks, in which it is always whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mid(pub i64);
+
 /// A dimensionless ratio in units of 1e-8 (fee rates, funding rates, limits as shares).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(pub i64);
@@ -39,6 +43,7 @@ wire_newtype!(
     Price(i64),
     Quantity(i64),
     Money(i64),
+    Mid(i64),
     Rate(i64),
     MonoNs(u64),
     UtcNs(i64),
@@ -53,6 +58,14 @@ impl Price {
     #[must_use]
     pub const fn offset(self, ticks: i64) -> Self {
         Self(self.0.saturating_add(ticks))
+    }
+}
+
+impl Mid {
+    /// Between `bid` and `ask`.
+    #[must_use]
+    pub const fn between(bid: Price, ask: Price) -> Self {
+        Self(bid.0.saturating_add(ask.0))
     }
 }
 

@@ -204,6 +204,12 @@ pub struct ControlSettings {
     pub open_paper_read: bool,
     /// Bad keys make their address wait.
     pub lock_out: bool,
+    /// Between two samples of signals and non-actions; 0 for none.
+    pub signal_sample_ms: u64,
+    /// How long equity is kept by the second.
+    pub equity_seconds_days: u64,
+    /// How long it is kept by the minute; then by the hour, for ever.
+    pub equity_minutes_days: u64,
 }
 
 /// A configuration without doubt.
@@ -332,7 +338,17 @@ fn check_control(
         api_hosts: hosts(&mut section, problems),
         open_paper_read: section.flag("open_paper_read", true, problems),
         lock_out: section.flag("lock_out", true, problems),
+        signal_sample_ms: section.whole("signal_sample_ms", 1_000, (0, 3_600_000), problems),
+        equity_seconds_days: section.whole("equity_seconds_days", 1, (1, 365), problems),
+        equity_minutes_days: section.whole("equity_minutes_days", 90, (1, 3_650), problems),
     };
+    if control.equity_minutes_days < control.equity_seconds_days {
+        section.reject(
+            "equity_minutes_days",
+            "at least control.equity_seconds_days",
+            problems,
+        );
+    }
     if !control.lock_out && mode != Mode::Paper {
         section.reject("lock_out", "true, unless mode is paper", problems);
     }

@@ -72,7 +72,7 @@ impl Key {
     /// The unit that the name ends with, where it has one.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        const UNITS: [(&str, &str); 12] = [
+        const UNITS: [(&str, &str); 13] = [
             ("_usdt", "USDT"),
             ("_ratio", "ratio"),
             ("_bps_per_minute", "bps/min"),
@@ -81,6 +81,7 @@ impl Key {
             ("_us", "us"),
             ("_s", "s"),
             ("_minutes", "min"),
+            ("_days", "days"),
             ("_ticks", "ticks"),
             ("_levels", "levels"),
             ("_slots", "slots"),

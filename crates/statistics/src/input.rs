@@ -3,6 +3,7 @@
 //! In: what a ledger, a backtest or a study knows. Out: closed trades, fills, equity samples, flows,
 //! counts of orders. Never: a check that refuses; every value is taken as it is.
 
+pub use market::Mid;
 use market::units::{ONE, round_div_saturating};
 use market::{ExitReason, Liquidity, Market, Money, Price, Quantity, Rate, Side, Symbol, UtcNs};
 
@@ -67,18 +68,6 @@ impl ClosedTrade {
         }
         let scaled = self.entry_value.0 as i128 * self.exit_price.0 as i128;
         Money(round_div_saturating(scaled, self.entry_price.0 as i128))
-    }
-}
-
-/// The middle between best bid and best ask, in half ticks, in which it is always whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mid(pub i64);
-
-impl Mid {
-    /// Between `bid` and `ask`.
-    #[must_use]
-    pub const fn between(bid: Price, ask: Price) -> Self {
-        Self(bid.0.saturating_add(ask.0))
     }
 }
 

@@ -117,7 +117,7 @@ impl Start {
         let credentials = credentials(&settings, &options.config)?;
         let state = StateDirectory::open(&options.state_dir, account)?;
         let lock = state.lock()?;
-        let mode = mode_word(settings.mode);
+        let mode = settings.mode.word();
         state_identity::claim(&options.state_dir, account, mode)?;
         accepted::keep(&options.state_dir, account, &text)?;
         let starts = Starts::note(&options.state_dir, account, clock::utc())?;
@@ -317,7 +317,7 @@ fn known_account(
             urls.collect::<Vec<_>>().join(" and ")
         }
     };
-    let mode = mode_word(settings.mode);
+    let mode = settings.mode.word();
     let file = AccountFile::new(state_dir, account, &venue, mode, table);
     let start = file.read()?;
     if start == AccountStart::First {
@@ -381,14 +381,6 @@ const HISTOGRAMS_FIXED: usize = 160;
 /// Tick to order by stream and source.
 const HISTOGRAMS_PER_INSTRUMENT: usize = 9;
 
-const fn mode_word(mode: settings::Mode) -> &'static str {
-    match mode {
-        settings::Mode::Paper => "paper",
-        settings::Mode::Testnet => "testnet",
-        settings::Mode::Live => "live",
-    }
-}
-
 /// The file of the breakers' memory, and what an earlier start left in it.
 fn breakers(
     settings: &Settings,
@@ -397,7 +389,7 @@ fn breakers(
     table: &[Instrument],
 ) -> Result<(BreakerFile, Option<BreakerState>), Failure> {
     let strategies = settings.strategies.iter().map(|one| one.name.clone());
-    let mode = mode_word(settings.mode);
+    let mode = settings.mode.word();
     let file = BreakerFile::new(state_dir, account, mode, strategies.collect(), table);
     let remembered = file.read()?;
     let tripped = remembered.map_or(0, |one| one.memory.tripped);
@@ -423,7 +415,7 @@ fn ceilings(named: Option<&Path>) -> Result<Ceilings, Failure> {
 }
 
 fn layout(settings: &Settings, account: &str, instruments: usize) -> SegmentLayout {
-    let mode = mode_word(settings.mode);
+    let mode = settings.mode.word();
     SegmentLayout {
         journal_slots: usize::try_from(settings.hot_path.journal_slots).unwrap_or(usize::MAX),
         instrument_pages: instruments,

@@ -4,7 +4,7 @@
 //! start.
 
 use ipc::{Counter, Histogram, RegisterError, Segment};
-use market::record::Record;
+use market::record::{NoMid, Record};
 use market::{
     DenialCode, Instrument, InstrumentStatus, Liquidity, Market, NewOrder, NonAction, OrderState,
     OrderType, Side,
@@ -95,6 +95,8 @@ pub struct EngineCells {
     tradable: Vec<Counter>,
     /// Market of each instrument.
     markets: Vec<Market>,
+    /// Looks at the market after fills, by what they found: a mid, none, no room to follow.
+    markouts: [Counter; 3],
     /// By market; none of a market without instruments.
     rejected: [Option<RejectedCells>; 2],
 }
@@ -212,6 +214,11 @@ impl EngineCells {
             fills: fills.collect::<Result<_, _>>()?,
             tradable: tradable.collect::<Result<_, RegisterError>>()?,
             markets,
+            markouts: [
+                telemetry.counter("markouts_total{result=\"mid\"}")?,
+                telemetry.counter("markouts_total{result=\"none\"}")?,
+                telemetry.counter("markouts_total{result=\"no_room\"}")?,
+            ],
             rejected,
         })
     }
@@ -237,6 +244,14 @@ impl EngineCells {
                 if let Some(cell) = self.intents.get(strategy) {
                     cell.add(1);
                 }
+            }
+            Record::Markout(one) => {
+                let result = match one.none_because {
+                    None => 0,
+                    Some(NoMid::NoRoom) => 2,
+                    Some(_) => 1,
+                };
+                self.markouts[result].add(1);
             }
             Record::Denial(denial) => self.denied[denial.code as usize].add(1),
             Record::Fill(fill) => {

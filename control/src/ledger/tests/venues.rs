@@ -91,9 +91,12 @@ fn a_ledger_of_the_build_before_is_marked_when_it_is_opened() {
         text(&ledger, "SELECT CAST(count(*) AS TEXT) FROM fills"),
         before
     );
-    for key in ["schema_version", "min_reader_version"] {
+    for (key, version) in [
+        ("schema_version", SCHEMA_VERSION),
+        ("min_reader_version", MIN_READER_VERSION),
+    ] {
         let sql = format!("SELECT value FROM meta WHERE key = '{key}'");
-        assert_eq!(text(&ledger, &sql), SCHEMA_VERSION.to_string());
+        assert_eq!(text(&ledger, &sql), version.to_string());
     }
     // And it goes on.
     ledger.turn_to(HEADER).unwrap();

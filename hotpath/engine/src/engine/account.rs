@@ -4,6 +4,7 @@
 //! Never: a verdict that the exchange did not give (I3), a trade twice (I6).
 
 use super::adopt::SLOT_ADOPTED;
+use super::assignment::TradeOpening;
 use super::core::{Engine, FOREIGN};
 use super::emit::Emit;
 use super::fees::fee_in_quote;
@@ -13,11 +14,13 @@ use crate::orders::{Evidence, Order};
 use crate::outbox::Observer;
 use crate::position::ClosedTrade;
 use crate::strategy::Purpose;
-use market::record::{Fill, OrderChange, PositionRecord, Record, TradeClosed, WalletRecord};
+use market::record::{
+    EntryReason, Fill, OrderChange, PositionRecord, Record, TradeClosed, TradeLegs, WalletRecord,
+};
 use market::{
-    BalanceReport, CancelOrder, Certainty, Execution, ExitReason, Liquidity, Market, Money,
-    OrderState, OrderTerms, OrderType, OrderUpdate, PositionReport, Quantity, RequestKind, TradeId,
-    UtcMs,
+    BalanceReport, CancelOrder, Certainty, ClientOrderId, Execution, ExitReason, Liquidity, Market,
+    Money, OrderState, OrderTerms, OrderType, OrderUpdate, PositionReport, Quantity, RequestKind,
+    TradeId, UtcMs,
 };
 
 /// How long our position may differ from the exchange's statement: fills follow it.
@@ -178,11 +181,14 @@ impl Engine {
         };
         let last_fill_at = self.instruments[index].facts.last_fill_at;
         self.book_fill(index, slot, fill, emit);
+        if slot.is_some() {
+            self.mark_fill(index, &fill, traded.listed, emit);
+        }
         if traded.listed {
             // The positions of this run are younger than its lists.
             self.instruments[index].facts.last_fill_at = last_fill_at;
         }
-        self.pay_in_kind(index, slot, traded);
+        self.pay_in_kind(index, slot, traded, emit);
         if slot.is_none() {
             let reason = super::protection::reason_of(traded);
             self.take_from_strategies(index, &fill, reason, emit);
@@ -191,7 +197,13 @@ impl Engine {
     }
 
     /// A spot buy pays its fee in what was bought: less than the filled quantity can be sold.
-    fn pay_in_kind(&mut self, index: usize, slot: Option<u16>, traded: &Traded) {
+    fn pay_in_kind<O: Observer>(
+        &mut self,
+        index: usize,
+        slot: Option<u16>,
+        traded: &Traded,
+        emit: &mut Emit<'_, O>,
+    ) {
         let instrument = &self.config.instruments[index];
         let symbol = instrument.symbol.as_bytes();
         let base = symbol.strip_suffix(self.config.quote_asset.as_bytes());
@@ -213,6 +225,8 @@ impl Engine {
             let position = &mut self.assignments[owner].position;
             position.pay_in_kind(fee_e8, lot_e8, traded.price);
         }
+        // The position that the fill left is not the one that is held now.
+        self.record_position(index, emit);
     }
 
     /// Books a fill into the account and, when the order is ours, into its strategy.
@@ -273,10 +287,21 @@ impl Engine {
             return;
         }
         let now = self.facts.now;
-        let position = &mut self.assignments[assignment].position;
-        let effect = position.apply(fill.side, fill.price, fill.quantity, fill.fee, now);
+        let one = &mut self.assignments[assignment];
+        let effect = one
+            .position
+            .apply(fill.side, fill.price, fill.quantity, fill.fee, now);
+        let this = TradeOpening {
+            order: fill.client_order_id,
+            time: fill.transaction_time,
+        };
+        let opening = match effect.opened {
+            true => std::mem::replace(&mut one.opening, this),
+            false => one.opening,
+        };
         if let Some(closed) = effect.closed {
-            self.close_trade(assignment, closed, reason, emit);
+            let legs = legs_of(&closed, opening, this);
+            self.close_trade(assignment, closed, legs, reason, emit);
         }
     }
 
@@ -284,6 +309,7 @@ impl Engine {
         &mut self,
         assignment: usize,
         closed: ClosedTrade,
+        legs: TradeLegs,
         reason: ExitReason,
         emit: &mut Emit<'_, O>,
     ) {
@@ -302,6 +328,7 @@ impl Engine {
             fees: closed.fees,
             held_ns: closed.held_ns,
             reason,
+            legs: Some(legs),
         }));
         self.watch_trade(assignment, won, reason, emit);
     }
@@ -366,6 +393,7 @@ impl Engine {
             transaction_time: UtcMs(0),
         };
         self.book_fill(index, Some(slot), fill, emit);
+        self.mark_fill(index, &fill, true, emit);
     }
 
     pub(super) fn take_position(&mut self, report: &PositionReport) {
@@ -406,7 +434,7 @@ impl Engine {
         emit: &mut Emit<'_, O>,
     ) {
         if report.asset != self.config.quote_asset {
-            return;
+            return self.take_other_balance(report, emit);
         }
         if self.run.begun {
             self.run.wallet = Some(report.wallet);
@@ -469,6 +497,24 @@ impl Engine {
             let open = order.certainty == Certainty::Unknown || order.told > order.filled;
             here && open
         })
+    }
+}
+
+/// A closed trade between the fill that opened it and the one that closed it.
+fn legs_of(closed: &ClosedTrade, opening: TradeOpening, closing: TradeOpening) -> TradeLegs {
+    let adopted = opening.order == ClientOrderId::EMPTY;
+    TradeLegs {
+        lots: closed.lots,
+        entry_tick_lots: closed.entry_tick_lots,
+        exit_tick_lots: closed.exit_tick_lots(),
+        entry_reason: match adopted {
+            true => EntryReason::Adopted,
+            false => EntryReason::Order,
+        },
+        entry_order: opening.order,
+        exit_order: closing.order,
+        opened: opening.time,
+        closed: closing.time,
     }
 }
 

@@ -7,6 +7,7 @@
 use super::core::Engine;
 use super::emit::Emit;
 use super::exposure::reserve_of;
+use super::place::usable_mid;
 use crate::orders::{Amending, Order};
 use crate::outbox::{Observer, Request, Stage};
 use crate::risk::{check_amend, worst_notional};
@@ -110,7 +111,12 @@ impl Engine {
                     sent_at: now,
                 };
                 self.orders.amend_sent(slot, amending);
-                emit.record(Record::AmendIntent(AmendIntent { amend, trigger }));
+                let mid = usable_mid(view.book.top);
+                emit.record(Record::AmendIntent(AmendIntent {
+                    amend,
+                    trigger,
+                    mid,
+                }));
                 emit.request(Request::Amend(approved));
                 true
             }

@@ -7,7 +7,9 @@ use crate::orders::NEVER;
 use crate::position::Position;
 use crate::risk::Recent;
 use crate::strategy::{Purpose, Strategy};
-use market::{InstrumentId, MonoNs, NonAction, Side, StrategyId, wire_struct};
+use market::{
+    ClientOrderId, InstrumentId, MonoNs, NonAction, Side, StrategyId, UtcMs, wire_struct,
+};
 
 /// Pause after a rejected order; doubles with each entry in a row.
 const REJECT_PAUSE_NS: u64 = 100_000_000;
@@ -33,6 +35,18 @@ pub(super) struct Assignment {
     pub(super) position: Position,
     pub(super) pauses: Pauses,
     pub(super) executions: Executions,
+    pub(super) opening: TradeOpening,
+}
+
+wire_struct! {
+    /// The first fill of the present trade; empty of a position that was taken over.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct TradeOpening {
+        /// Its order.
+        pub order: ClientOrderId,
+        /// When the exchange made it.
+        pub time: UtcMs,
+    }
 }
 
 wire_struct! {
@@ -94,6 +108,7 @@ impl Assignment {
                 loses_too_much: false,
             },
             executions: Executions::default(),
+            opening: TradeOpening::default(),
         }
     }
 

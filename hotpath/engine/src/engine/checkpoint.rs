@@ -7,13 +7,15 @@
 //! magic 8 | version u16 | fingerprint u64 | length u64 | body | checksum u64
 //! ```
 
+use super::balances::Balances;
 use super::core::Engine;
+use super::markouts::Markouts;
 use crate::config::EngineConfig;
 use crate::hash::RollingHash;
 use market::{CodecError, Reader, Wire, Writer};
 
 const MAGIC: [u8; 8] = *b"FULCRCKP";
-const VERSION: u16 = 15;
+const VERSION: u16 = 16;
 const HEADER_BYTES: usize = 8 + 2 + 8 + 8;
 /// Room for everything but books and orders, which come with their own lengths.
 const PART_BYTES_MAX: usize = 16_384;
@@ -144,6 +146,7 @@ impl Engine {
                 one.position.encode(writer)?;
                 one.pauses.encode(writer)?;
                 one.executions.encode(writer)?;
+                one.opening.encode(writer)?;
                 one.brain
                     .as_ref()
                     .map_or(Ok(()), |brain| brain.save(writer))
@@ -151,6 +154,12 @@ impl Engine {
         }
         let room = PART_BYTES_MAX + self.config.orders.capacity * (ORDER_BYTES_MAX + 2);
         put(out, room, |writer| self.orders.save(writer));
+        put(out, Markouts::BYTES_MAX, |writer| {
+            self.markouts.save(writer)
+        });
+        put(out, Balances::BYTES_MAX, |writer| {
+            self.balances.save(writer)
+        });
     }
 
     fn load_body(&mut self, body: &[u8]) -> Result<(), CheckpointError> {
@@ -184,11 +193,14 @@ impl Engine {
             one.position = Wire::decode(&mut reader)?;
             one.pauses = Wire::decode(&mut reader)?;
             one.executions = Wire::decode(&mut reader)?;
+            one.opening = Wire::decode(&mut reader)?;
             if let Some(brain) = &mut one.brain {
                 brain.load(&mut reader)?;
             }
         }
         self.orders.load(&mut reader)?;
+        self.markouts.load(&mut reader)?;
+        self.balances.load(&mut reader)?;
         if reader.remaining() != 0 {
             return Err(CheckpointError::Content(CodecError::Trailing));
         }

@@ -3,9 +3,11 @@
 //! In: events. Out: requests and records. Never: an allocation after `new`.
 
 use super::assignment::Assignment;
+use super::balances::Balances;
 use super::emit::Emit;
 use super::instrument::InstrumentState;
 use super::links::{Link, ReconcileRun};
+use super::markouts::Markouts;
 use crate::config::{EngineConfig, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use crate::event::{Command, Event, Input};
 use crate::hash::RollingHash;
@@ -53,6 +55,8 @@ pub struct Engine {
     pub(super) externals: [FillWindow; 2],
     pub(super) facts: EngineFacts,
     pub(super) hash: RollingHash,
+    pub(super) markouts: Markouts,
+    pub(super) balances: Balances,
     /// Room for one strategy's wishes; empty between uses.
     pub(super) desired: DesiredOrders,
     /// What follows from them; likewise.
@@ -192,6 +196,8 @@ impl Engine {
                 externals_cancelled_at: MonoNs(0),
             },
             hash: RollingHash::default(),
+            markouts: Markouts::new(),
+            balances: Balances::default(),
             desired: DesiredOrders::new(),
             actions: Plan::new(),
             touched: 0,
@@ -210,6 +216,9 @@ impl Engine {
         self.touched = 0;
         if !self.facts.announced {
             self.announce(&mut emit);
+        }
+        if self.facts.now >= self.markouts.due() {
+            self.pass_markouts(&mut emit);
         }
         self.take_input(&event.input, &mut emit);
         emit.stage(Stage::Booked);

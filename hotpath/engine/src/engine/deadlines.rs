@@ -36,6 +36,7 @@ impl Engine {
         let next = links.chain(away).chain(instruments);
         let next = next.chain(assignments).min();
         self.schedule(next.unwrap_or(NEVER));
+        self.schedule(self.markouts.due());
     }
 
     fn pass_order_deadlines<O: Observer>(&mut self, emit: &mut Emit<'_, O>) {

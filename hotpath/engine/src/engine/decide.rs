@@ -37,6 +37,7 @@ impl Engine {
             let flow = state.flow.lots();
             let signal = Signal::of(&mut state.book, &self.config.signal, flow, self.facts.now);
             state.ratio = signal.map_or(f64::NAN, |signal| signal.imbalance.ratio());
+            state.no_signal = signal.err();
             let view = View {
                 signal,
                 top: state.fresh_top(self.facts.now, self.config.signal.stale_after_ns),

@@ -10,8 +10,8 @@ use crate::orders::{FillWindow, NEVER};
 use crate::position::Position;
 use crate::signal::{OrderFlow, Top};
 use market::{
-    BookState, Instrument, ListingReport, Money, MonoNs, Price, Quantity, SetupFault, UtcMs,
-    wire_struct,
+    BookState, Instrument, ListingReport, Money, MonoNs, NonAction, Price, Quantity, SetupFault,
+    UtcMs, wire_struct,
 };
 
 /// Age at which a mark price no longer counts; its stream tells one a second.
@@ -28,6 +28,8 @@ pub(super) struct InstrumentState {
     pub(super) facts: InstrumentFacts,
     /// Imbalance ratio of the last decision, for the page; NaN while there is none.
     pub(super) ratio: f64,
+    /// Why there is none, likewise.
+    pub(super) no_signal: Option<NonAction>,
 }
 
 wire_struct! {
@@ -102,6 +104,7 @@ impl InstrumentState {
             position: Position::default(),
             facts: InstrumentFacts::default(),
             ratio: f64::NAN,
+            no_signal: None,
         }
     }
 

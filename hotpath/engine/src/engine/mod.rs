@@ -5,7 +5,7 @@
 //! `core` holds the state and the order of a step; `absurd` refuses, `market_data`, `answers`, `account`,
 //! `links` and `reconcile` take the inputs, `trades`, `adopt` and `externals` what reconciliation
 //! brings besides; `clock`, `exposure` and `breakers` keep what risk asks for, `protection` what lies at
-//! the exchange beside us; `decide` runs strategies, planner and risk; `deadlines`, `pages` and
+//! the exchange beside us; `markouts` look at the market after fills; `decide` runs strategies, planner and risk; `deadlines`, `pages` and
 //! `checkpoint` do what their names say.
 
 mod absurd;
@@ -14,6 +14,7 @@ mod adopt;
 mod amend;
 mod answers;
 mod assignment;
+mod balances;
 mod breakers;
 mod checkpoint;
 mod clock;
@@ -28,6 +29,7 @@ mod instrument;
 mod links;
 mod listing;
 mod market_data;
+mod markouts;
 mod pages;
 mod place;
 mod protection;

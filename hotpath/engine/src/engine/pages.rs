@@ -42,6 +42,7 @@ impl Engine {
             bid: top.map_or(Level::default(), |top| top.bid),
             ask: top.map_or(Level::default(), |top| top.ask),
             imbalance_ratio: state.ratio,
+            no_signal: state.no_signal,
             mark: state.facts.mark.unwrap_or(Price(0)),
             position: state.position.quantity,
             cost_tick_lots: state.position.cost_tick_lots,
@@ -102,6 +103,9 @@ impl Engine {
             market_stream_up: used().all(|link| link.market_up),
             user_stream_up: used().all(|link| link.user_up),
             reconciled: used().all(|link| link.reconciled),
+            gross_notional: self.facts.gross_usdm + self.facts.gross_spot,
+            net_notional: self.facts.net_exposure,
+            balances_untold: self.balances.untold,
             orders_inherited: self.inherited().count() as u32,
         }
     }

@@ -14,7 +14,7 @@ use crate::signal::Top;
 use crate::strategy::Desired;
 use market::record::{Denial, Intent, Record, Trigger};
 use market::{
-    ClientOrderId, DenialCode, Instrument, IntentId, Market, NewOrder, Price, Quantity, Side,
+    ClientOrderId, DenialCode, Instrument, IntentId, Market, Mid, NewOrder, Price, Quantity, Side,
     TradingState,
 };
 
@@ -72,6 +72,7 @@ impl Engine {
                 emit.record(Record::Intent(Intent {
                     order: new,
                     trigger,
+                    mid: usable_mid(view.book.top),
                 }));
                 emit.request(Request::Place(approved));
             }
@@ -183,4 +184,10 @@ impl Engine {
             own_opposite,
         }
     }
+}
+
+/// Between the touches that risk saw: fresh ones, and not crossed.
+pub(super) fn usable_mid(top: Option<Top>) -> Option<Mid> {
+    let usable = top.filter(|top| !top.is_crossed());
+    usable.map(|top| Mid(top.mid_half_ticks()))
 }

@@ -4,6 +4,7 @@
 //! orders, queries for what was not listed, corrected positions, a report. Never: a correction
 //! while fills or fates are still on their way; it asks again instead.
 
+use super::assignment::TradeOpening;
 use super::core::Engine;
 use super::emit::Emit;
 use super::links::{RECONCILE_AGAIN_NS, RECONCILE_INTERVAL_NS, ReconcileRun};
@@ -383,6 +384,7 @@ impl Engine {
             let (held, cost) = (position.quantity, position.cost_tick_lots);
             let only = usize::from(self.by_instrument[index][0]);
             self.assignments[only].position.adopt(held, cost, now);
+            self.assignments[only].opening = TradeOpening::default();
         }
     }
 

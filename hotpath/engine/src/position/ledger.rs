@@ -26,6 +26,10 @@ wire_struct! {
         pub fees_before: Money,
         /// Largest size of the present trade.
         pub peak: Quantity,
+        /// Lots that the entries of the present trade added.
+        pub entered: Quantity,
+        /// Sum of price times quantity of them, in ticks times lots; positive.
+        pub entry_tick_lots: i128,
         /// Fees taken off the quantity and not yet counted in whole lots, in 1e-8 of the base
         /// asset; negative once a whole lot was taken for a part of one.
         pub fee_in_kind_e8: i64,
@@ -43,12 +47,24 @@ pub struct ClosedTrade {
     pub side: Side,
     /// Largest size held.
     pub peak: Quantity,
+    /// Lots that its entries added.
+    pub lots: Quantity,
+    /// Sum of price times quantity of them, in ticks times lots; positive.
+    pub entry_tick_lots: i128,
     /// Realised in ticks times lots, before fees.
     pub realized_tick_lots: i128,
     /// Fees of all its fills.
     pub fees: Money,
     /// Time held.
     pub held_ns: u64,
+}
+
+impl ClosedTrade {
+    /// Sum of price times quantity of the exits: what the entries cost, with what was realised.
+    #[must_use]
+    pub fn exit_tick_lots(&self) -> i128 {
+        self.entry_tick_lots + self.realized_tick_lots * i128::from(self.side.sign())
+    }
 }
 
 /// What a fill did.
@@ -58,6 +74,8 @@ pub struct FillEffect {
     pub realized_tick_lots: i128,
     /// The trade that it closed, if one.
     pub closed: Option<ClosedTrade>,
+    /// It opened a trade.
+    pub opened: bool,
 }
 
 impl Position {
@@ -73,15 +91,20 @@ impl Position {
         assert!(quantity.0 > 0, "a fill has a quantity");
         let opposing = self.quantity.0.signum() == -side.sign();
         if !opposing {
+            let opened = self.is_flat();
             self.increase(side, price, quantity, fee, now);
-            return FillEffect::default();
+            return FillEffect {
+                opened,
+                ..FillEffect::default()
+            };
         }
         let closing = Quantity(quantity.0.min(self.quantity.magnitude().0));
         let opening = quantity - closing;
         let share = i128::from(fee.0) * i128::from(closing.0);
         let closing_fee = Money(round_div(share, i128::from(quantity.0)));
-        let effect = self.reduce(side, price, closing, closing_fee, now);
+        let mut effect = self.reduce(side, price, closing, closing_fee, now);
         if opening.0 > 0 {
+            effect.opened = true;
             self.increase(side, price, opening, fee - closing_fee, now);
         }
         effect
@@ -93,7 +116,11 @@ impl Position {
             self.realized_before = self.realized_tick_lots;
             self.fees_before = self.fees;
             self.peak = Quantity::ZERO;
+            self.entered = Quantity::ZERO;
+            self.entry_tick_lots = 0;
         }
+        self.entered += lots;
+        self.entry_tick_lots += i128::from(price.0) * i128::from(lots.0);
         let signed = side.sign() * lots.0;
         self.quantity += Quantity(signed);
         self.cost_tick_lots += i128::from(price.0) * i128::from(signed);
@@ -122,6 +149,8 @@ impl Position {
         let closed = self.is_flat().then(|| ClosedTrade {
             side: entry_side,
             peak: self.peak,
+            lots: self.entered,
+            entry_tick_lots: self.entry_tick_lots,
             realized_tick_lots: self.realized_tick_lots - self.realized_before,
             fees: self.fees - self.fees_before,
             held_ns: now.since(self.opened_at),
@@ -129,6 +158,7 @@ impl Position {
         FillEffect {
             realized_tick_lots,
             closed,
+            opened: false,
         }
     }
 
@@ -160,6 +190,8 @@ impl Position {
         self.realized_before = self.realized_tick_lots;
         self.fees_before = self.fees;
         self.peak = quantity.magnitude();
+        self.entered = quantity.magnitude();
+        self.entry_tick_lots = self.cost_tick_lots.abs();
     }
 
     /// Counts a closed trade; `won` by its profit after fees.

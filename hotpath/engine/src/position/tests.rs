@@ -89,3 +89,62 @@ proptest! {
         prop_assert!(trades > 0);
     }
 }
+
+/// A trade, added up by hand.
+#[derive(Clone, Debug, Default)]
+struct ByHand {
+    side: Decimal,
+    lots: Decimal,
+    entry: Decimal,
+    exit: Decimal,
+    fees: Decimal,
+}
+
+fn decimal(wide: i128) -> Decimal {
+    Decimal::from_i128_with_scale(wide, 0)
+}
+
+proptest! {
+    /// Entries, exits and fees of each trade, against sums in decimals from flat to flat.
+    #[test]
+    fn each_trade_is_what_its_fills_add_up_to(
+        fills in prop::collection::vec(
+            (any::<bool>(), 1i64..10_000_000, 1i64..1_000, -100_000i64..1_000_000), 1..80),
+    ) {
+        let mut position = Position::default();
+        let (mut held, mut hand) = (Decimal::ZERO, ByHand::default());
+        for (buy, price, lots, fee) in fills {
+            let before = position.is_flat();
+            let effect =
+                position.apply(side(buy), Price(price), Quantity(lots), Money(fee), MonoNs(1));
+            let sign = if buy { Decimal::ONE } else { -Decimal::ONE };
+            let (price, lots, fee) = (Decimal::from(price), Decimal::from(lots), Decimal::from(fee));
+            let closing = if held * sign < Decimal::ZERO { lots.min(held.abs()) } else { Decimal::ZERO };
+            let opening = lots - closing;
+            // Half away from zero, as money is rounded everywhere.
+            let away = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
+            let closing_fee = (fee * closing / lots).round_dp_with_strategy(0, away);
+            hand.exit += price * closing;
+            hand.fees += closing_fee;
+            held += sign * closing;
+            prop_assert_eq!(effect.closed.is_some(), closing > Decimal::ZERO && held.is_zero());
+            if let Some(closed) = effect.closed {
+                prop_assert_eq!(Decimal::from(closed.side.sign()), hand.side);
+                prop_assert_eq!(Decimal::from(closed.lots.0), hand.lots);
+                prop_assert_eq!(decimal(closed.entry_tick_lots), hand.entry);
+                prop_assert_eq!(decimal(closed.exit_tick_lots()), hand.exit);
+                prop_assert_eq!(decimal(closed.realized_tick_lots), (hand.exit - hand.entry) * hand.side);
+                prop_assert_eq!(Decimal::from(closed.fees.0), hand.fees);
+            }
+            if held.is_zero() && opening > Decimal::ZERO {
+                hand = ByHand { side: sign, ..ByHand::default() };
+            }
+            let opened = opening > Decimal::ZERO && (before || effect.closed.is_some());
+            prop_assert_eq!(effect.opened, opened);
+            hand.lots += opening;
+            hand.entry += price * opening;
+            hand.fees += if opening > Decimal::ZERO { fee - closing_fee } else { Decimal::ZERO };
+            held += sign * opening;
+        }
+    }
+}

@@ -96,6 +96,9 @@ mod tests {
             market_stream_up: true,
             user_stream_up: true,
             reconciled,
+            gross_notional: Money(0),
+            net_notional: Money(0),
+            balances_untold: 0,
             orders_inherited: inherited,
         }
     }

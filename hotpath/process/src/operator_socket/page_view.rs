@@ -14,7 +14,7 @@ use market::page::{InstrumentPage, PAGE_BYTES_MAX};
 use market::units::ONE;
 use market::{Instrument, Money, MonoNs, Price, Quantity, StateReason, Step};
 use operator::{KillLine, LimitLine, PositionLine, StatusReply};
-use settings::{LIMITS, Mode, Settings};
+use settings::{LIMITS, Settings};
 
 /// The answer to `status`; none before the engine has shown itself.
 #[must_use]
@@ -31,12 +31,7 @@ pub fn status(
     let beat = MonoNs(segment.control_heartbeat_ns()).max(started);
     Some(StatusReply {
         account: account.to_string(),
-        mode: match settings.mode {
-            Mode::Paper => "paper",
-            Mode::Testnet => "testnet",
-            Mode::Live => "live",
-        }
-        .to_string(),
+        mode: settings.mode.word().to_string(),
         generation: segment.generation(),
         state: page.trading_state.to_string(),
         reason: page.reason.to_string(),

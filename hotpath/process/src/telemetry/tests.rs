@@ -111,6 +111,7 @@ fn an_intent_is_not_yet_an_order_that_was_sent() {
     cells.count(&Record::Intent(Intent {
         order: order(0),
         trigger: Trigger { kind, id: 1 },
+        mid: None,
     }));
     let intents = ("intents_total{strategy=\"imbalance\"}".to_string(), 1);
     let decided = ("orders_decided_total".to_string(), 1);

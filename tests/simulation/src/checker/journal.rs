@@ -210,6 +210,7 @@ impl Checker {
         self.check_limits(&Intent {
             order: rest,
             trigger: intent.trigger,
+            mid: intent.mid,
         });
         if let Some((shadow, state)) = self.orders.get_mut(&id).zip(state) {
             shadow.state = state;

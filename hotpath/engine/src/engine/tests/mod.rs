@@ -18,6 +18,7 @@ mod listed;
 mod listing;
 mod lists;
 mod looks;
+mod markouts;
 mod orders;
 mod properties;
 mod rare;

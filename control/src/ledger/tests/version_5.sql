@@ -1,0 +1,217 @@
+-- A ledger as version 5 made it: its tables, its views, and rows as it wrote them.
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS venues (
+    id TEXT PRIMARY KEY, mode TEXT NOT NULL, market TEXT NOT NULL, account TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS generations (
+    generation INTEGER PRIMARY KEY,
+    build_id TEXT NOT NULL,
+    config_hash TEXT NOT NULL,
+    attached_utc_ns INTEGER NOT NULL,
+    last_sequence INTEGER,
+    records INTEGER NOT NULL DEFAULT 0,
+    holes INTEGER NOT NULL DEFAULT 0,
+    fill_duplicates INTEGER NOT NULL DEFAULT 0,
+    order_id_reuses INTEGER NOT NULL DEFAULT 0,
+    position_mismatches INTEGER NOT NULL DEFAULT 0,
+    drained INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS journal_holes (
+    generation INTEGER NOT NULL, first_sequence INTEGER NOT NULL, last_sequence INTEGER NOT NULL,
+    PRIMARY KEY (generation, first_sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unread_records (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, version INTEGER NOT NULL,
+    why TEXT NOT NULL, bytes BLOB NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS kill_steps (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    act TEXT NOT NULL, market TEXT NOT NULL, symbol TEXT NOT NULL, count INTEGER NOT NULL,
+    error_code INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS protective_stops (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, act TEXT NOT NULL,
+    instrument INTEGER, symbol TEXT NOT NULL, client_algo_id TEXT NOT NULL, side TEXT NOT NULL,
+    trigger_ticks INTEGER NOT NULL, exchange_order_id INTEGER NOT NULL,
+    stands_ticks INTEGER NOT NULL, error_code INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS instruments (
+    generation INTEGER NOT NULL, instrument INTEGER NOT NULL,
+    market TEXT NOT NULL, symbol TEXT NOT NULL,
+    tick_mantissa INTEGER NOT NULL, tick_decimals INTEGER NOT NULL, tick_scale INTEGER NOT NULL,
+    lot_mantissa INTEGER NOT NULL, lot_decimals INTEGER NOT NULL, lot_scale INTEGER NOT NULL,
+    PRIMARY KEY (generation, instrument)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS orders (
+    client_order_id TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    intent INTEGER NOT NULL, instrument INTEGER NOT NULL, strategy INTEGER NOT NULL,
+    side TEXT NOT NULL, order_type TEXT NOT NULL, time_in_force TEXT NOT NULL,
+    price_ticks INTEGER NOT NULL, quantity_lots INTEGER NOT NULL, reduce_only INTEGER NOT NULL,
+    trigger_kind TEXT NOT NULL, trigger_id INTEGER NOT NULL,
+    exchange_order_id INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL, pending TEXT NOT NULL, certainty TEXT NOT NULL,
+    cumulative_lots INTEGER NOT NULL DEFAULT 0, error_code INTEGER NOT NULL DEFAULT 0,
+    ever_unknown INTEGER NOT NULL DEFAULT 0, adopted INTEGER NOT NULL DEFAULT 0,
+    confirmed INTEGER NOT NULL DEFAULT 0,
+    decided_utc_ns INTEGER NOT NULL, changed_utc_ns INTEGER NOT NULL,
+    venue TEXT REFERENCES venues (id)
+);
+CREATE INDEX IF NOT EXISTS orders_by_place ON orders (generation, sequence);
+CREATE TABLE IF NOT EXISTS order_events (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL,
+    event TEXT NOT NULL, state TEXT, pending TEXT, certainty TEXT, cumulative_lots INTEGER,
+    request TEXT, error_code INTEGER NOT NULL DEFAULT 0,
+    input_sequence INTEGER NOT NULL, mono_ns INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE INDEX IF NOT EXISTS order_events_by_order ON order_events (client_order_id);
+CREATE TABLE IF NOT EXISTS amendments (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL,
+    event TEXT NOT NULL, decision INTEGER NOT NULL, price_ticks INTEGER NOT NULL,
+    quantity_lots INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fills (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL,
+    instrument INTEGER NOT NULL, strategy INTEGER NOT NULL, side TEXT NOT NULL,
+    trade_id INTEGER NOT NULL, price_ticks INTEGER NOT NULL, quantity_lots INTEGER NOT NULL,
+    fee_e8 INTEGER NOT NULL, realized_e8 INTEGER NOT NULL, liquidity TEXT NOT NULL,
+    transaction_time_ms INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    venue TEXT REFERENCES venues (id),
+    PRIMARY KEY (generation, sequence)
+);
+CREATE INDEX IF NOT EXISTS fills_by_trade ON fills (generation, instrument, trade_id);
+CREATE INDEX IF NOT EXISTS fills_by_order ON fills (client_order_id);
+CREATE TABLE IF NOT EXISTS denials (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, code TEXT NOT NULL,
+    instrument INTEGER NOT NULL, strategy INTEGER NOT NULL, side TEXT NOT NULL,
+    price_ticks INTEGER NOT NULL, quantity_lots INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS trading_states (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    from_state TEXT NOT NULL, to_state TEXT NOT NULL, reason TEXT NOT NULL,
+    utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS breakers (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, breaker TEXT NOT NULL,
+    instrument INTEGER, strategy INTEGER, value INTEGER NOT NULL, allowed INTEGER NOT NULL,
+    dry INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS book_states (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, instrument INTEGER NOT NULL,
+    from_state TEXT NOT NULL, to_state TEXT NOT NULL, reason TEXT NOT NULL,
+    utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS trades (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, instrument INTEGER NOT NULL,
+    strategy INTEGER NOT NULL, side TEXT NOT NULL, quantity_lots INTEGER NOT NULL,
+    realized_e8 INTEGER NOT NULL, fees_e8 INTEGER NOT NULL, held_ns INTEGER NOT NULL,
+    reason TEXT NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS positions (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL, instrument INTEGER NOT NULL,
+    quantity_lots INTEGER NOT NULL, cost_tick_lots TEXT NOT NULL,
+    realized_e8 INTEGER NOT NULL, fees_e8 INTEGER NOT NULL,
+    origin TEXT NOT NULL, adopted_lots INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE INDEX IF NOT EXISTS positions_by_instrument
+    ON positions (generation, instrument, sequence);
+CREATE TABLE IF NOT EXISTS reconciliations (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    adopted INTEGER NOT NULL, cancelled INTEGER NOT NULL, foreign_orders INTEGER NOT NULL,
+    position_differences INTEGER NOT NULL, utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS incomes (
+    kind TEXT NOT NULL, transaction_id INTEGER NOT NULL, symbol TEXT NOT NULL,
+    asset TEXT NOT NULL, amount_e8 INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+    trade_id INTEGER NOT NULL, ours_e8 INTEGER,
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    venue TEXT REFERENCES venues (id),
+    PRIMARY KEY (kind, transaction_id, symbol)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS account_notes (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    kind TEXT NOT NULL, fate TEXT NOT NULL, instrument INTEGER, text TEXT NOT NULL,
+    utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE INDEX IF NOT EXISTS fills_by_id ON fills (trade_id);
+CREATE TABLE IF NOT EXISTS output_hashes (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    input_sequence INTEGER NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS wallets (
+    generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    wallet_e8 INTEGER NOT NULL, event_time_ms INTEGER NOT NULL,
+    PRIMARY KEY (generation, sequence)
+);
+CREATE TABLE IF NOT EXISTS figures (
+    generation INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,
+    PRIMARY KEY (generation, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS histograms (
+    generation INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
+    sum_ns INTEGER NOT NULL, max_ns INTEGER NOT NULL, cells BLOB NOT NULL,
+    PRIMARY KEY (generation, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS non_actions (
+    generation INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (generation, reason)
+) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS fills_text AS SELECT
+    f.generation, f.sequence, i.market, i.symbol, f.client_order_id, f.strategy, f.side,
+    f.trade_id,
+    printf('%s%d.%0*d', CASE WHEN f.price_ticks < 0 THEN '-' ELSE '' END,
+        abs(f.price_ticks) * i.tick_mantissa / i.tick_scale, i.tick_decimals,
+        abs(f.price_ticks) * i.tick_mantissa % i.tick_scale) AS price,
+    printf('%d.%0*d', f.quantity_lots * i.lot_mantissa / i.lot_scale, i.lot_decimals,
+        f.quantity_lots * i.lot_mantissa % i.lot_scale) AS quantity,
+    printf('%s%d.%08d', CASE WHEN f.fee_e8 < 0 THEN '-' ELSE '' END,
+        abs(f.fee_e8) / 100000000, abs(f.fee_e8) % 100000000) AS fee,
+    printf('%s%d.%08d', CASE WHEN f.realized_e8 < 0 THEN '-' ELSE '' END,
+        abs(f.realized_e8) / 100000000, abs(f.realized_e8) % 100000000) AS realized,
+    f.liquidity, f.transaction_time_ms, f.venue
+    FROM fills f JOIN instruments i USING (generation, instrument);
+CREATE VIEW IF NOT EXISTS orders_text AS SELECT
+    o.client_order_id, o.generation, i.market, i.symbol, o.strategy, o.side, o.order_type,
+    o.time_in_force, o.reduce_only,
+    printf('%d.%0*d', o.price_ticks * i.tick_mantissa / i.tick_scale, i.tick_decimals,
+        o.price_ticks * i.tick_mantissa % i.tick_scale) AS price,
+    printf('%d.%0*d', o.quantity_lots * i.lot_mantissa / i.lot_scale, i.lot_decimals,
+        o.quantity_lots * i.lot_mantissa % i.lot_scale) AS quantity,
+    printf('%d.%0*d', o.cumulative_lots * i.lot_mantissa / i.lot_scale, i.lot_decimals,
+        o.cumulative_lots * i.lot_mantissa % i.lot_scale) AS filled,
+    o.state, o.pending, o.certainty, o.error_code, o.decided_utc_ns, o.changed_utc_ns,
+    o.venue FROM orders o JOIN instruments i USING (generation, instrument);
+CREATE VIEW IF NOT EXISTS trades_text AS SELECT
+    t.generation, t.sequence, i.market, i.symbol, t.strategy, t.side, t.reason, t.held_ns,
+    printf('%s%d.%08d', CASE WHEN t.realized_e8 - t.fees_e8 < 0 THEN '-' ELSE '' END,
+        abs(t.realized_e8 - t.fees_e8) / 100000000,
+        abs(t.realized_e8 - t.fees_e8) % 100000000) AS net,
+    printf('%s%d.%08d', CASE WHEN t.fees_e8 < 0 THEN '-' ELSE '' END,
+        abs(t.fees_e8) / 100000000, abs(t.fees_e8) % 100000000) AS fees
+    FROM trades t JOIN instruments i USING (generation, instrument);
+CREATE VIEW IF NOT EXISTS positions_text AS SELECT
+    p.generation, p.sequence, i.market, i.symbol, p.origin,
+    printf('%s%d.%0*d', CASE WHEN p.quantity_lots < 0 THEN '-' ELSE '' END,
+        abs(p.quantity_lots) * i.lot_mantissa / i.lot_scale, i.lot_decimals,
+        abs(p.quantity_lots) * i.lot_mantissa % i.lot_scale) AS quantity,
+    printf('%s%d.%08d', CASE WHEN p.realized_e8 < 0 THEN '-' ELSE '' END,
+        abs(p.realized_e8) / 100000000, abs(p.realized_e8) % 100000000) AS realized
+    FROM positions p JOIN instruments i USING (generation, instrument);
+INSERT INTO meta VALUES ('mode', 'paper'), ('account', 'default'),
+    ('schema_version', '5'), ('min_reader_version', '5');
+INSERT INTO venues VALUES ('paper:usdm:default', 'paper', 'usdm', 'default'),
+    ('paper:spot:default', 'paper', 'spot', 'default');
