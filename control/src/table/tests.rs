@@ -91,6 +91,9 @@ fn account() -> AccountPage {
         user_stream_up: true,
         reconciled: true,
         orders_inherited: 0,
+        strategies_latched: 0,
+        config_version: 0,
+        config_hash: 0,
     }
 }
 

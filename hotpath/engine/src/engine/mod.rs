@@ -4,7 +4,7 @@
 //!
 //! `core` holds the state and the order of a step; `absurd` refuses, `market_data`, `answers`, `account`,
 //! `links` and `reconcile` take the inputs, `trades`, `adopt` and `externals` what reconciliation
-//! brings besides; `clock`, `exposure` and `breakers` keep what risk asks for, `protection` what lies at
+//! brings besides; `configure` takes another configuration; `clock`, `exposure` and `breakers` keep what risk asks for, `protection` what lies at
 //! the exchange beside us; `decide` runs strategies, planner and risk; `deadlines`, `pages` and
 //! `checkpoint` do what their names say.
 
@@ -17,6 +17,7 @@ mod assignment;
 mod breakers;
 mod checkpoint;
 mod clock;
+mod configure;
 mod core;
 mod deadlines;
 mod decide;

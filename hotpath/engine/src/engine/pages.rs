@@ -103,6 +103,9 @@ impl Engine {
             user_stream_up: used().all(|link| link.user_up),
             reconciled: used().all(|link| link.reconciled),
             orders_inherited: self.inherited().count() as u32,
+            strategies_latched: self.breakers.latched_strategies,
+            config_version: self.facts.config_version,
+            config_hash: self.facts.config_hash,
         }
     }
 

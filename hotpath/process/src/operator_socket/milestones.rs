@@ -97,6 +97,9 @@ mod tests {
             user_stream_up: true,
             reconciled,
             orders_inherited: inherited,
+            strategies_latched: 0,
+            config_version: 0,
+            config_hash: 0,
         }
     }
 
