@@ -31,7 +31,7 @@ fn count(report: &Value, pointer: &str) -> u64 {
 #[test]
 fn the_generated_market_is_traded_and_the_exchange_agrees() {
     for way in WAYS {
-        let arguments = ["--seconds", "20", "--hot-io", way];
+        let arguments = ["--seconds", "14", "--hot-io", way];
         let (report, succeeded) = Demo::start(&format!("generated-{way}"), &arguments).finish();
         assert_sound(&report, succeeded);
         for figure in [
@@ -81,7 +81,7 @@ fn trade_recording(name: &str, way: &str, list: &str) {
         name,
         &[
             "--seconds",
-            "15",
+            "10",
             "--speed",
             "4",
             "--hot-io",
@@ -188,7 +188,7 @@ fn assert_stale_phase(ledger: &rusqlite::Connection) {
 
 #[test]
 fn a_killed_control_leaves_no_hole_and_orders_go_on() {
-    let mut demo = Demo::start("kill-control", &["--seconds", "30", "--strategy", "dummy"]);
+    let mut demo = Demo::start("kill-control", &["--seconds", "60", "--strategy", "dummy"]);
     demo.wait_until_ready();
     let orders = |demo: &Demo| {
         demo.get("sim", "/sim/v1/account")
@@ -201,6 +201,7 @@ fn a_killed_control_leaves_no_hole_and_orders_go_on() {
     wait_for("orders go on", Duration::from_secs(20), || {
         orders(&demo) > after_kill + 2
     });
+    demo.end_early();
     let (report, succeeded) = demo.finish();
     assert_sound(&report, succeeded);
     assert_eq!(report["restarts"], 1, "{report:#}");
@@ -214,7 +215,7 @@ fn a_killed_hot_path_leaves_no_orphan_and_positions_agree() {
 }
 
 fn kill_hot_path(way: &str) {
-    let arguments = ["--seconds", "30", "--hot-io", way];
+    let arguments = ["--seconds", "60", "--hot-io", way];
     let mut demo = Demo::start(&format!("kill-hotpath-{way}"), &arguments);
     demo.wait_until_ready();
     let fills = |demo: &Demo| {
@@ -226,6 +227,11 @@ fn kill_hot_path(way: &str) {
         fills(&demo) > 0
     });
     demo.kill("hotpath");
+    let before = fills(&demo);
+    wait_for("it trades again", Duration::from_secs(30), || {
+        fills(&demo) > before
+    });
+    demo.end_early();
     let (report, succeeded) = demo.finish();
     assert!(succeeded, "{report:#}");
     assert_eq!(
