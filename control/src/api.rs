@@ -5,9 +5,11 @@
 //! changes the mode, the account, a ceiling or the kill latch.
 
 mod access;
+mod configuration;
 mod desk;
 mod looks;
 mod problem;
+mod strategies;
 mod verbs;
 
 pub use access::{Caller, Peer, Strangers};
@@ -80,7 +82,10 @@ fn described(site: &Arc<Site>) -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(looks::breakers))
         .routes(routes!(looks::states))
         .routes(routes!(looks::income))
-        .routes(routes!(looks::config));
+        .routes(routes!(configuration::config))
+        .routes(routes!(configuration::versions))
+        .routes(routes!(configuration::version))
+        .routes(routes!(strategies::strategies));
     let operate = OpenApiRouter::new()
         .routes(routes!(verbs::start))
         .routes(routes!(verbs::pause))
@@ -88,12 +93,16 @@ fn described(site: &Arc<Site>) -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(verbs::rearm))
         .routes(routes!(verbs::flatten))
         .routes(routes!(verbs::stop))
-        .routes(routes!(verbs::cancel));
+        .routes(routes!(verbs::cancel))
+        .routes(routes!(strategies::enable))
+        .routes(routes!(strategies::disable));
     let kill = OpenApiRouter::new().routes(routes!(verbs::kill));
     let admin = OpenApiRouter::new()
         .routes(routes!(desk::keys, desk::make_key))
         .routes(routes!(desk::revoke_key))
-        .routes(routes!(desk::audit));
+        .routes(routes!(desk::audit))
+        .routes(routes!(configuration::apply))
+        .routes(routes!(configuration::rollback));
     open.merge(guarded(read, Scope::Read))
         .merge(guarded(operate, Scope::Operate))
         .merge(guarded(kill, Scope::Kill))
@@ -118,7 +127,12 @@ fn finished(description: OpenApi) -> OpenApi {
     let none: [&str; 0] = [];
     description.security = Some(vec![SecurityRequirement::new("key", none)]);
     for item in description.paths.paths.values_mut() {
-        let methods = [&mut item.get, &mut item.post, &mut item.delete];
+        let methods = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.delete,
+        ];
         for operation in methods.into_iter().flatten() {
             let guarded = operation
                 .tags

@@ -4,6 +4,7 @@
 //! or that the drain thread waits for.
 
 use crate::api::Strangers;
+use crate::configuration::Desk;
 use crate::drain::monotonic_ns;
 use crate::hot_path::HotPath;
 use crate::metrics::{self, HttpFigures, Process};
@@ -17,7 +18,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use settings::{Key, Settings};
+use settings::Settings;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -30,10 +31,10 @@ const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; ch
 pub struct Site {
     /// The newest picture.
     pub shared: Arc<Shared>,
-    /// Settings in force.
+    /// Settings that this process was started with.
     pub settings: Settings,
-    /// Every key of them.
-    pub keys: Vec<Key>,
+    /// Versions of the configuration, and what of them runs.
+    pub configuration: Desk,
     /// Keys, audit, answers.
     pub store: Store,
     /// The way to the hot path.
@@ -72,6 +73,7 @@ pub(crate) async fn count(State(site): SiteState, request: Request, next: Next) 
         "GET" => "GET",
         "HEAD" => "HEAD",
         "POST" => "POST",
+        "PUT" => "PUT",
         "DELETE" => "DELETE",
         _ => "other",
     };
@@ -100,8 +102,9 @@ impl Site {
 async fn metrics_page(State(site): SiteState, headers: HeaderMap) -> Response {
     let view = site.shared.get();
     let paper = paper_view(&site);
+    let running = site.configuration.running();
     let process = Process {
-        settings: &site.settings,
+        settings: &running.settings,
         state_dir: &site.state_dir,
         now_ns: monotonic_ns(),
         paper: paper.as_ref(),

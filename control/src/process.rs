@@ -4,12 +4,14 @@
 //! journal that could be seen is committed.
 
 use crate::api::{Strangers, routes_of};
+use crate::configuration::Desk;
 use crate::drain::{Drain, DrainError, Places};
 use crate::hot_path::HotPath;
 use crate::http::{Site, metrics_routes};
 use crate::ledger::{Identity, Ledger, LedgerError};
 use crate::metrics::HttpFigures;
 use crate::paper::{SharedPaper, Supervisor};
+use crate::reload;
 use crate::sampler::Sampling;
 use crate::serve::{Door, bind_socket};
 use crate::store::{Scope, Scopes, Store};
@@ -19,7 +21,7 @@ use crate::view::Shared;
 use clap::Parser;
 use ipc::InstanceLock;
 use service::notify;
-use settings::{Ceilings, Key, Settings, SettingsError};
+use settings::{Ceilings, Settings, VersionError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +51,10 @@ pub struct Arguments {
     /// The account; overrides the configuration's.
     #[arg(long, value_name = "A")]
     account: Option<String>,
+    /// Ceilings of the limits, as the hot path has them; without it /etc/fulcrum/ceilings.toml where it
+    /// is there. The hot path's own word is the last one.
+    #[arg(long, value_name = "FILE")]
+    ceilings: Option<PathBuf>,
     /// Show the live table on stdout.
     #[arg(long)]
     table: bool,
@@ -89,6 +95,9 @@ const SOCKETS: [(&str, u32, &[Scope]); 2] = [
     ("control-read.sock", 0o666, &[Scope::Read]),
 ];
 
+/// Where root bounds the limits of a machine.
+const CEILINGS: &str = "/etc/fulcrum/ceilings.toml";
+
 type Failure = (u8, String);
 
 fn failed(error: &impl std::fmt::Display) -> Failure {
@@ -96,11 +105,9 @@ fn failed(error: &impl std::fmt::Display) -> Failure {
 }
 
 fn start(arguments: &Arguments) -> Result<(), Failure> {
-    let (mut settings, keys) = read_settings(&arguments.config)?;
+    let configuration = open_configuration(arguments)?;
+    let settings = configuration.running().settings.clone();
     service::log::follow(&settings.log, true);
-    if let Some(account) = &arguments.account {
-        settings.account.clone_from(account);
-    }
     std::fs::create_dir_all(&arguments.state_dir).map_err(|error| failed(&error))?;
     let _lock = InstanceLock::acquire(&arguments.state_dir.join("control.lock"))
         .map_err(|error| failed(&error))?;
@@ -117,7 +124,7 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         strangers: Strangers::default(),
         keys_looked_at: tokio::sync::Mutex::new(Instant::now()),
         ledger_reads: Semaphore::new(LEDGER_READS_MAX),
-        keys,
+        configuration,
         settings,
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -137,13 +144,21 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
     ended
 }
 
-fn read_settings(path: &Path) -> Result<(Settings, Vec<Key>), Failure> {
-    let file = path.display().to_string();
-    let checked = match std::fs::read_to_string(path) {
-        Ok(text) => Settings::catalogue(&file, &text, &Ceilings::of_this_build()),
-        Err(source) => Err(SettingsError::Unreadable { file, source }),
+/// The versions of the configuration, with its file looked at.
+fn open_configuration(arguments: &Arguments) -> Result<Desk, Failure> {
+    let bad = |error: &dyn std::fmt::Display| (exit::BAD_CONFIGURATION, error.to_string());
+    let usual = Path::new(CEILINGS);
+    let ceilings = match &arguments.ceilings {
+        Some(path) => Ceilings::read(path).map_err(|error| bad(&error))?,
+        None if usual.exists() => Ceilings::read(usual).map_err(|error| bad(&error))?,
+        None => Ceilings::of_this_build(),
     };
-    checked.map_err(|error| (exit::BAD_CONFIGURATION, error.to_string()))
+    let account = arguments.account.as_deref();
+    let opened = Desk::open(&arguments.state_dir, &arguments.config, ceilings, account);
+    opened.map_err(|error| match error {
+        VersionError::Settings(_) => bad(&error),
+        _ => failed(&error),
+    })
 }
 
 /// Folder of the account's shared memory and sockets.
@@ -168,6 +183,8 @@ fn open_ledger(state_dir: &Path, settings: &Settings) -> Result<Ledger, Failure>
 async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Result<(), Failure> {
     open_doors(arguments, &site).await?;
     tokio::spawn(refresh_keys(Arc::clone(&site)));
+    tokio::spawn(reload::agree(Arc::clone(&site)));
+    reload::listen(&site).map_err(|error| failed(&error))?;
     let paper = Supervisor::new(
         &site.settings,
         &paper_program(),

@@ -29,7 +29,11 @@ pub async fn show(site: Arc<Site>) {
         write("\x1b[?25l\x1b[2J");
     }
     loop {
-        let text = page(&site.shared.get(), &site.settings, style);
+        let text = page(
+            &site.shared.get(),
+            &site.configuration.running().settings,
+            style,
+        );
         if in_place {
             // Home, each line cleared to its end, then whatever lies below.
             write(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")));

@@ -37,7 +37,8 @@ fn operations(client: &Client) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
-            all.push((method.to_uppercase(), path.replace("{name}", "nobody")));
+            let place = path.replace("{name}", "nobody").replace("{version}", "1");
+            all.push((method.to_uppercase(), place));
         }
     }
     all
@@ -75,7 +76,9 @@ fn a_key_may_do_what_its_scopes_say_and_is_over_once_revoked() {
         "/health/live" | "/health/ready" => "",
         "/api/v1/engine/kill" => "kill",
         "/api/v1/audit" => "admin",
+        "/api/v1/config/rollback" => "admin",
         path if path.starts_with("/api/v1/keys") => "admin",
+        _ if method == "PUT" => "admin",
         _ if method == "POST" => "operate",
         _ => "read",
     };
@@ -519,4 +522,106 @@ fn the_description_that_is_kept_is_the_one_of_this_code() {
         kept == text,
         "docs/openapi.json is old: FULCRUM_BLESS=1 cargo test -p control"
     );
+}
+
+/// The text of the active version with one more key.
+fn text_with(client: &Client, key: &str, line: &str) -> Value {
+    let headers = [("x-api-key", key)];
+    let versions = client
+        .send("GET", "/api/v1/config/versions", "", &headers)
+        .json();
+    let number = versions[0]["version"].as_u64().unwrap();
+    let path = format!("/api/v1/config/versions/{number}");
+    let text = client.send("GET", &path, "", &headers).json()["text"].clone();
+    json!({ "text": format!("{line}\n{}", text.as_str().unwrap()) })
+}
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "one story")]
+fn another_configuration_is_a_version_once_and_says_what_differs() {
+    let (state, peer, control) = set_up("configuration");
+    let client = Client::of(&control);
+    let key = client.key(&state, "admin", &["admin"]);
+    let call = |method: &str, path: &str, body: &Value, once: &str, tag: &str| {
+        let mut headers = vec![("x-api-key", key.as_str()), ("idempotency-key", once)];
+        if !tag.is_empty() {
+            headers.push(("if-match", tag));
+        }
+        client.send(method, path, &body.to_string(), &headers)
+    };
+    let put = |body: &Value, once: &str, tag: &str| call("PUT", "/api/v1/config", body, once, tag);
+    let risk = text_with(&client, &key, "risk.max_open_orders = 7");
+    let said = put(&risk, "a", "\"1\"");
+    assert_eq!(said.status, 200, "{}", said.body);
+    let applied = said.json();
+    assert_eq!(
+        (&applied["version"], &applied["hot_path"]),
+        (&json!(2), &json!("confirmed"))
+    );
+    assert_eq!(
+        applied["changes"],
+        json!([{
+            "key": "risk.max_open_orders", "old": "20", "new": "7", "effect": "at_once"
+        }])
+    );
+    assert_eq!(put(&risk, "a", "\"1\"").body, said.body, "once");
+    assert_eq!(peer.verbs(), ["configure"]);
+    assert_eq!(put(&risk, "b", "\"1\"").status, 412);
+    assert_eq!(put(&risk, "c", "one").status, 400);
+    let same = put(&risk, "d", "").json();
+    assert_eq!(
+        (&same["stored"], &same["version"]),
+        (&json!(false), &json!(2))
+    );
+    // Every problem at once, and nothing has changed.
+    let wrong =
+        json!({ "text": "mod = \"paper\"\n[risk]\nmax_open_orders = 0\nmax_order_notional = 1\n" });
+    let said = put(&wrong, "e", "");
+    assert_eq!(said.status, 422);
+    for named in [
+        "`mod`",
+        "risk.max_open_orders",
+        "did you mean `max_order_notional_usdt`?",
+    ] {
+        assert!(said.body.contains(named), "{named}: {}", said.body);
+    }
+    let live = text_with(&client, &key, "mode = \"testnet\"");
+    assert!([409, 422].contains(&put(&live, "f", "").status));
+    // Its venue is another one: only the file says so.
+    let venue = text_with(
+        &client,
+        &key,
+        "venue.usdm_rest_url = \"http://127.0.0.1:7\"",
+    );
+    let said = put(&venue, "g", "");
+    assert_eq!(
+        (said.status, &said.json()["code"]),
+        (409, &json!("NEEDS_RESTART"))
+    );
+    // What the hot path refuses is noted, and does not hold.
+    let book = text_with(&client, &key, "book.fusion = false");
+    peer.refuse_next();
+    let said = put(&book, "h", "");
+    assert_eq!(said.json()["hot_path"], "next_start", "{}", said.body);
+    let back = call("POST", "/api/v1/config/rollback", &json!({}), "i", "");
+    assert_eq!(back.json()["version"], 4, "{}", back.body);
+    let keys = call("GET", "/api/v1/config", &json!({}), "j", "").json();
+    let fusion = keys
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["key"] == "book.fusion");
+    assert_eq!(fusion.unwrap()["value"], "true");
+    assert_eq!(
+        call(
+            "POST",
+            "/api/v1/config/rollback",
+            &json!({ "version": 9 }),
+            "k",
+            ""
+        )
+        .status,
+        404
+    );
+    drop((state, control));
 }

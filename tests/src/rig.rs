@@ -241,6 +241,10 @@ impl Rig {
             Process::Control => ("fulcrum-control", "control.log"),
         };
         let mut command = self.process(name);
+        let ceilings = self.state_dir.join("ceilings.toml");
+        if which == Process::HotPath && ceilings.exists() {
+            command.arg("--ceilings").arg(ceilings);
+        }
         let command = command
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
@@ -342,6 +346,11 @@ impl Rig {
     /// Ends control as `kill -9` does.
     pub fn kill_control(&mut self) {
         self.kill(Process::Control);
+    }
+
+    /// The signal that asks to read the configuration again.
+    pub fn hang_up(&self, which: Process) {
+        kill_process(self.pid(which), Signal::HUP).expect("it runs");
     }
 
     /// It does nothing any more, and is not dead either.

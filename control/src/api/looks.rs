@@ -36,21 +36,6 @@ pub(super) struct OpenOrders {
     pub(super) algo_orders: Vec<AlgoOrderLine>,
 }
 
-/// A key of the configuration in force.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(super) struct ConfigRow {
-    /// Full name.
-    pub(super) key: String,
-    /// What holds, as TOML writes it.
-    pub(super) value: String,
-    /// Unit, where it has one.
-    pub(super) unit: Option<&'static str>,
-    /// Default, as TOML writes it.
-    pub(super) default: Option<String>,
-    /// What is allowed.
-    pub(super) allowed: String,
-}
-
 /// Which rows of the ledger.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -147,23 +132,9 @@ pub(super) async fn limits(State(site): State<Arc<Site>>) -> Response {
 #[utoipa::path(get, path = "/api/v1/engine/stats", tag = "engine", responses(
     (status = 200, description = "figures by name", body = serde_json::Value)))]
 pub(super) async fn engine_stats(State(site): State<Arc<Site>>) -> Response {
-    let mut stats = stats(&site.shared.get(), &site.settings);
+    let mut stats = stats(&site.shared.get(), &site.configuration.running().settings);
     stats.paper_venue = paper_view(&site);
     Json(stats).into_response()
-}
-
-/// Every key of the configuration that this process was started with.
-#[utoipa::path(get, path = "/api/v1/config", tag = "configuration", responses(
-    (status = 200, description = "one a key", body = Vec<ConfigRow>)))]
-pub(super) async fn config(State(site): State<Arc<Site>>) -> Response {
-    let rows = site.keys.iter().map(|key| ConfigRow {
-        key: key.path.clone(),
-        value: key.value.clone(),
-        unit: key.unit(),
-        default: key.default.clone(),
-        allowed: key.allowed(),
-    });
-    Json(rows.collect::<Vec<_>>()).into_response()
 }
 
 macro_rules! rows_route {

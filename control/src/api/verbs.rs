@@ -5,6 +5,7 @@
 
 use super::access::Caller;
 use super::problem::Problem;
+use crate::configuration::Wanted;
 use crate::hot_path::AskError;
 use crate::http::Site;
 use crate::store::{Answered, AuditEntry, Claim, Question, now_utc_ms};
@@ -80,17 +81,25 @@ impl KillArguments {
     }
 }
 
+/// What a call carries out.
+pub(super) enum Task {
+    /// The hot path does it.
+    Ask(Request),
+    /// Another version of the configuration.
+    Configure(Box<Wanted>),
+}
+
 /// One call of a verb.
-struct Call {
-    site: Arc<Site>,
-    caller: Caller,
+pub(super) struct Call {
+    pub(super) site: Arc<Site>,
+    pub(super) caller: Caller,
     /// The caller's `Idempotency-Key`; empty for none.
-    key: String,
-    act: &'static str,
-    arguments: String,
-    request: Request,
+    pub(super) key: String,
+    pub(super) act: &'static str,
+    pub(super) arguments: String,
+    pub(super) task: Task,
     /// Exempt from everything that may fail.
-    emergency: bool,
+    pub(super) emergency: bool,
 }
 
 macro_rules! plain_verb {
@@ -143,7 +152,7 @@ macro_rules! plain_verb {
                 key: key_of(&headers),
                 act: stringify!($name),
                 arguments: "{}".to_string(),
-                request: $request,
+                task: Task::Ask($request),
                 emergency: $emergency,
             };
             call.run_to_end().await
@@ -215,9 +224,9 @@ pub(super) async fn stop(
         key: key_of(&headers),
         act: "stop",
         arguments: json(&arguments),
-        request: Request::Stop {
+        task: Task::Ask(Request::Stop {
             policy: arguments.policy,
-        },
+        }),
         emergency: false,
     };
     call.run_to_end().await
@@ -255,9 +264,9 @@ pub(super) async fn cancel(
         key: key_of(&headers),
         act: "cancel",
         arguments: json(&arguments),
-        request: Request::Cancel {
+        task: Task::Ask(Request::Cancel {
             what: arguments.what.clone(),
-        },
+        }),
         emergency: true,
     };
     call.run_to_end().await
@@ -290,28 +299,28 @@ pub(super) async fn kill(
         key: key_of(&headers),
         act: "kill",
         arguments: json(&arguments),
-        request: Request::Kill {
+        task: Task::Ask(Request::Kill {
             keep_positions: arguments.keep_positions,
             reason: arguments.reason.clone(),
-        },
+        }),
         emergency: true,
     };
     call.run_to_end().await
 }
 
 /// A body as JSON; none is `{}`.
-fn read<T: for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Problem> {
+pub(super) fn read<T: for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Problem> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body: {error}")))
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
 /// The `Idempotency-Key`; empty where there is none, or none that can be read.
-fn key_of(headers: &HeaderMap) -> String {
+pub(super) fn key_of(headers: &HeaderMap) -> String {
     let value = headers.get("idempotency-key");
     let text = value.and_then(|value| value.to_str().ok());
     text.unwrap_or_default().to_string()
@@ -320,7 +329,7 @@ fn key_of(headers: &HeaderMap) -> String {
 impl Call {
     /// Carries it out whether somebody still waits for the answer or not: a client that hangs up
     /// after a kill has killed.
-    async fn run_to_end(self) -> Response {
+    pub(super) async fn run_to_end(self) -> Response {
         match tokio::spawn(self.carry_out()).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -451,7 +460,20 @@ impl Call {
     }
 
     async fn ask(&self) -> Answer {
-        match self.site.hot_path.ask(&self.request).await {
+        let request = match &self.task {
+            Task::Ask(request) => request,
+            Task::Configure(wanted) => {
+                let site = &self.site;
+                return match site.configuration.carry_out(&site.hot_path, wanted).await {
+                    Ok(applied) => Answer::Done(json(&applied)),
+                    Err(error) => {
+                        let problem = Problem::from(error);
+                        Answer::Refused(problem.status_code(), json(&problem))
+                    }
+                };
+            }
+        };
+        match self.site.hot_path.ask(request).await {
             Ok(Reply::Refused(refusal)) => {
                 let problem = Problem::from(refusal);
                 Answer::Refused(problem.status_code(), json(&problem))

@@ -120,6 +120,11 @@ pub(super) enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Every strategy with what it trades; switches one on or off. By control.
+    Strategies {
+        #[command(subcommand)]
+        verb: Option<StrategyVerb>,
+    },
     /// API keys: make, list, revoke.
     Key {
         #[command(subcommand)]
@@ -142,6 +147,25 @@ pub(super) enum Verb {
         /// The private key's file, which must not be there yet.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+    },
+}
+
+/// The switch of a strategy.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum StrategyVerb {
+    /// It may open positions again.
+    Enable {
+        /// Its name.
+        name: String,
+        /// On one symbol alone.
+        symbol: Option<String>,
+    },
+    /// It opens nothing more: entries are cancelled, positions managed to their exit.
+    Disable {
+        /// Its name.
+        name: String,
+        /// On one symbol alone.
+        symbol: Option<String>,
     },
 }
 
@@ -203,6 +227,7 @@ impl Verb {
             | Self::Reset { .. }
             | Self::Config { .. }
             | Self::Key { .. }
+            | Self::Strategies { .. }
             | Self::Completions { .. }
             | Self::Man { .. }
             | Self::OperatorKey { .. } => return None,
@@ -220,7 +245,11 @@ mod tests {
         Arguments::command().debug_assert();
         for verb in operator::VERBS {
             let known = Arguments::command().find_subcommand(verb).is_some();
-            assert_eq!(known, !["challenge", "ping"].contains(&verb), "{verb}");
+            assert_eq!(
+                known,
+                !["challenge", "ping", "configure"].contains(&verb),
+                "{verb}"
+            );
         }
     }
 

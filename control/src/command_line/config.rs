@@ -1,14 +1,18 @@
 //! `fulcrum config`: a first file, its check, what holds, what differs, the schema.
 //!
-//! In: files. Out: files, tables, JSON; every problem at once with 78. Never: a running process
-//! asked or changed, a file overwritten.
+//! In: files. Out: files, tables, JSON; every problem at once with 78. Never: a file overwritten; a
+//! running process changed, but by `apply` and `rollback` ([`super::versions`]).
 
+use super::arguments::Arguments;
+use super::control_api::ControlApi;
+use super::versions;
 use super::{Failure, exit, failure};
+use crate::configuration::{EditError, Screened, imported};
 use crate::table::columns::{Align, lay_out};
 use clap::{Subcommand, ValueEnum};
 use market::Market;
 use serde_json::json;
-use settings::{Ceilings, Form, Key, Mode, Settings, SettingsError};
+use settings::{Ceilings, Change, Configuration, Key, Mode, Settings, SettingsError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +67,36 @@ pub(super) enum ConfigVerb {
     },
     /// The JSON Schema, for editors and programs.
     Schema,
+    /// Makes a file the active version: what can, takes effect at once. By control.
+    Apply {
+        /// The file.
+        file: PathBuf,
+        /// Only while this version is active.
+        #[arg(long, value_name = "VERSION")]
+        if_version: Option<u64>,
+        /// Only show what would differ.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Makes an earlier version the active one, under a new number. By control.
+    Rollback {
+        /// Which; without it the one before the active one.
+        version: Option<u64>,
+        /// Only show what would differ.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Every version: when it was accepted, by whom, from where. By control.
+    History,
+    /// Writes a file with the instruments of a screener's export, and says what differs. It is not
+    /// applied.
+    Import {
+        /// The export, JSON.
+        export: PathBuf,
+        /// The new file, which must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 /// What is at stake.
@@ -85,9 +119,21 @@ pub(super) enum MarketWord {
     Spot,
 }
 
-/// Does it; `config` is the file of `--config`.
-pub(super) fn run(verb: &ConfigVerb, config: &Path, as_json: bool) -> Result<(), Failure> {
+/// Does it.
+pub(super) fn run(verb: &ConfigVerb, arguments: &Arguments) -> Result<(), Failure> {
+    let (config, as_json) = (&arguments.config, arguments.json);
+    let api = || Ok::<_, Failure>(ControlApi::beside(&arguments.socket()?));
     match verb {
+        ConfigVerb::Apply {
+            file,
+            if_version,
+            dry_run,
+        } => versions::apply(&api()?, file, *if_version, *dry_run, as_json),
+        ConfigVerb::Rollback { version, dry_run } => {
+            versions::rollback(&api()?, *version, *dry_run, as_json)
+        }
+        ConfigVerb::History => versions::history(&api()?, as_json),
+        ConfigVerb::Import { export, out } => import(config, export, out, as_json),
         ConfigVerb::Init {
             profile,
             out,
@@ -131,16 +177,7 @@ fn init(
         print!("{text}");
         return Ok(());
     };
-    let cannot = |error: &std::io::Error| failure(format!("{}: {error}", path.display()));
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| cannot(&error))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(|error| cannot(&error))?;
+    write_new(path, &text)?;
     println!("{} is written for {}", path.display(), mode.word());
     // What a person has still to say, in the words of the check.
     if let Err(error) = Settings::check(&path.display().to_string(), &text) {
@@ -231,39 +268,69 @@ fn row_of(key: &Key) -> serde_json::Value {
     })
 }
 
-fn diff(old: &Path, new: &Path, as_json: bool) -> Result<(), Failure> {
-    let (_, before) = read(old, None).map_err(refused)?;
-    let (_, after) = read(new, None).map_err(refused)?;
-    let value = |keys: &[Key], path: &str| {
-        let found = keys.iter().find(|key| key.path == path);
-        found.map(normal)
+/// A new file, never in the place of another.
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let cannot = |error: &std::io::Error| failure(format!("{}: {error}", path.display()));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| cannot(&error))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|error| cannot(&error))
+}
+
+fn import(config: &Path, export: &Path, out: &Path, as_json: bool) -> Result<(), Failure> {
+    let read_file = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|error| failure(format!("{}: {error}", path.display())))
     };
-    let mut paths: Vec<&str> = after.iter().map(|key| key.path.as_str()).collect();
-    let gone = before.iter().map(|key| key.path.as_str());
-    paths.extend(gone.filter(|path| value(&after, path).is_none()));
-    let differs: Vec<(&str, Option<String>, Option<String>)> = paths
-        .into_iter()
-        .map(|path| (path, value(&before, path), value(&after, path)))
-        .filter(|(_, before, after)| before != after)
-        .collect();
+    let named = |error: EditError| {
+        let text = format!("{}: {error}", export.display());
+        (exit::BAD_CONFIGURATION, text)
+    };
+    let screened = Screened::read(&read_file(export)?).map_err(named)?;
+    let text = imported(&read_file(config)?, &screened).map_err(named)?;
+    write_new(out, &text)?;
+    if !as_json {
+        println!(
+            "{} has the instruments that were screened {}; `fulcrum config apply {}` uses it",
+            out.display(),
+            screened.made_utc(),
+            out.display()
+        );
+    }
+    diff(config, out, as_json)
+}
+
+fn diff(old: &Path, new: &Path, as_json: bool) -> Result<(), Failure> {
+    let configuration = |file: &Path| {
+        let (settings, keys) = read(file, None).map_err(refused)?;
+        Ok::<_, Failure>(Configuration { settings, keys })
+    };
+    let changes = configuration(old)?.changes_to(&configuration(new)?);
     if as_json {
-        let rows: Vec<_> = differs
-            .iter()
-            .map(|(key, old, new)| json!({ "key": key, "old": old, "new": new }))
-            .collect();
-        println!("{}", json!(rows));
+        let row = |one: &Change| {
+            json!({
+                "key": one.key, "old": one.old, "new": one.new, "effect": one.effect.word()
+            })
+        };
+        println!("{}", json!(changes.iter().map(row).collect::<Vec<_>>()));
         return Ok(());
     }
-    if differs.is_empty() {
+    if changes.is_empty() {
         println!("no key differs");
         return Ok(());
     }
-    let mut rows = vec![["key", "old", "new"].map(String::from).to_vec()];
-    for (key, old, new) in differs {
+    let mut rows = vec![["key", "old", "new", "in force"].map(String::from).to_vec()];
+    for one in changes {
         let text = |value: Option<String>| value.map_or_else(|| "-".to_string(), |one| short(&one));
-        rows.push(vec![key.to_string(), text(old), text(new)]);
+        let effect = versions::in_force(one.effect.word()).to_string();
+        rows.push(vec![one.key, text(one.old), text(one.new), effect]);
     }
-    print!("{}", lines(&lay_out(&[Left, Right, Right], &rows)));
+    print!("{}", lines(&lay_out(&[Left, Right, Right, Left], &rows)));
     Ok(())
 }
 
@@ -281,26 +348,13 @@ fn read(file: &Path, ceilings: Option<&Path>) -> Result<(Settings, Vec<Key>), Se
     }
 }
 
-/// The same number is the same value, however it is written.
-fn normal(key: &Key) -> String {
-    let plain = key.value.trim_matches('"').replace('_', "");
-    match key.form {
-        Form::Decimal { .. } if plain.contains('.') => plain
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_string(),
-        Form::Decimal { .. } | Form::Whole { .. } => plain,
-        _ => key.value.clone(),
-    }
-}
-
 fn is_default(key: &Key) -> bool {
     let usual = key.default.clone().unwrap_or_default();
     let usual = Key {
         value: usual,
         ..key.clone()
     };
-    normal(key) == normal(&usual)
+    key.plain_value() == usual.plain_value()
 }
 
 /// A cell that leaves room for the others.

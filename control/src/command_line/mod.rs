@@ -7,14 +7,17 @@ mod api_keys;
 mod arguments;
 mod config;
 mod connection;
+mod control_api;
 mod drill;
 mod key;
 mod manual;
 mod tables;
+mod versions;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, StrategyVerb, Verb};
 use clap::Parser;
 use connection::Connection;
+use control_api::ControlApi;
 use operator::{ErrorCode, OperatorKey, Refusal, Reply, Request, reset_text};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -53,13 +56,25 @@ fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         return key::make(out);
     }
     if let Verb::Config { verb } = &arguments.verb {
-        return config::run(verb, &arguments.config, arguments.json);
+        return config::run(verb, arguments);
     }
     match &arguments.verb {
         Verb::Completions { shell } => return manual::completions(*shell),
         Verb::Man { out } => return manual::pages(out),
         Verb::Key { verb } => {
             return api_keys::run(verb, &arguments.state_dir, arguments.json);
+        }
+        Verb::Strategies { verb } => {
+            let api = ControlApi::beside(&arguments.socket()?);
+            return match verb {
+                None => versions::strategies(&api, arguments.json),
+                Some(StrategyVerb::Enable { name, symbol }) => {
+                    versions::switch(&api, name, symbol.as_deref(), true, arguments.json)
+                }
+                Some(StrategyVerb::Disable { name, symbol }) => {
+                    versions::switch(&api, name, symbol.as_deref(), false, arguments.json)
+                }
+            };
         }
         _ => {}
     }

@@ -27,6 +27,12 @@ pub(super) fn text(reply: &Reply) -> String {
         },
         Reply::Positions { positions } => self::positions(positions),
         Reply::Limits { limits } => self::limits(limits),
+        Reply::Configured(taken) => format!(
+            "version {}, {} keys at once, {} at a start",
+            taken.version,
+            taken.at_once.len(),
+            taken.waiting.len()
+        ),
         Reply::Killed(kill) => pairs(&self::kill(kill)),
         Reply::Challenge { nonce, .. } => nonce.clone(),
         Reply::Refused(refusal) => refusal.message.clone(),

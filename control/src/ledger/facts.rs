@@ -52,6 +52,7 @@ impl Facts<'_> {
             | Record::FirstStart(_)
             | Record::Setup(_)
             | Record::Listing(_)
+            | Record::Configured(_)
             | Record::Opening(_) => self.account_note(),
             Record::Income(one) => self.income(one),
             Record::AmendIntent(one) => self.amend_intent(one),
@@ -113,6 +114,7 @@ impl Facts<'_> {
                 let fault = one.fault.map_or("", |fault| fault.as_str());
                 ("SETUP", fault, Some(one.instrument))
             }
+            Record::Configured(_) => ("CONFIGURED", "", None),
             Record::Opening(one) => ("OPENING", "", Some(one.instrument)),
             Record::Listing(one) => {
                 let fault = one

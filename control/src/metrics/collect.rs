@@ -174,7 +174,10 @@ impl Page {
         if let Some(segment) = view.segment {
             let (version, revision) = build_identity::of_segment(segment.build_id);
             info("build_info", &build("hotpath", version, &revision));
-            let in_force = format!("{:016x}", segment.config_hash);
+            // The segment has the start's; the page has what was taken since.
+            let taken = view.account.filter(|page| page.config_version != 0);
+            let taken = taken.map_or(segment.config_hash, |page| page.config_hash);
+            let in_force = format!("{taken:016x}");
             let expected = format!("{:016x}", settings.short_hash());
             let labels = [("sha256", in_force.as_str()), ("expected", &expected)];
             info("config_info", &labels);

@@ -235,6 +235,9 @@ fn account_page(inputs: u64) -> AccountPage {
         net_notional: Money(0),
         balances_untold: 0,
         orders_inherited: 0,
+        strategies_latched: 0,
+        config_version: 0,
+        config_hash: 0,
     }
 }
 

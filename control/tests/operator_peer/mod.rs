@@ -1,6 +1,6 @@
 //! The hot path's side of `operator.sock`, played: it notes verbs and answers them.
 
-use operator::{ErrorCode, KillLine, Refusal, Reply, Request, StatusReply};
+use operator::{ConfiguredReply, ErrorCode, KillLine, Refusal, Reply, Request, StatusReply};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -123,6 +123,13 @@ fn answer(request: &Request) -> Reply {
         },
         Request::Positions => Reply::Positions { positions: vec![] },
         Request::Limits => Reply::Limits { limits: vec![] },
+        Request::Configure { version, text } => Reply::Configured(ConfiguredReply {
+            version: *version,
+            config_hash: settings::sha256_text(text).chars().take(16).collect(),
+            confirmed: true,
+            at_once: vec![],
+            waiting: vec![],
+        }),
         Request::Kill { .. } => Reply::Killed(KillLine {
             latched: true,
             ..KillLine::default()

@@ -220,6 +220,19 @@ impl<T: Wire> Wire for Option<T> {
     }
 }
 
+impl<T: Wire + Copy + Default, const COUNT: usize> Wire for [T; COUNT] {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
+        self.iter().try_for_each(|one| one.encode(writer))
+    }
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let mut all = [T::default(); COUNT];
+        for one in &mut all {
+            *one = T::decode(reader)?;
+        }
+        Ok(all)
+    }
+}
+
 /// Implements [`Wire`] for newtypes over an integer.
 macro_rules! wire_newtype {
     ($($name:ident($inner:ident)),* $(,)?) => {$(

@@ -128,5 +128,11 @@ wire_struct! {
         pub balances_untold: u64,
         /// Orders of earlier starts that are being cancelled and whose end is not known yet.
         pub orders_inherited: u32,
+        /// Strategies that are latched off, by bit.
+        pub strategies_latched: u32,
+        /// Version of the configuration that the engine has taken; 0 before the first.
+        pub config_version: u64,
+        /// First eight bytes of its SHA-256.
+        pub config_hash: u64,
     }
 }

@@ -291,6 +291,8 @@ wire_enum! {
         RejectBackoff = "REJECT_BACKOFF",
         /// Waiting after risk denied the same order; the denial itself is counted once.
         DeniedRecently = "DENIED_RECENTLY",
+        /// The strategy is switched off, everywhere or on this instrument.
+        StrategyDisabled = "STRATEGY_DISABLED",
     }
 }
 

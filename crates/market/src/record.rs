@@ -27,8 +27,8 @@ use crate::{wire_enum, wire_struct, wire_union};
 
 /// Version of the encoding; grows with every change of this file. Version 2 added breakers, version
 /// 3 drills of the kill, amendments, protective stops and what reconciliation finds, version 4 listings
-/// and income, version 5 the market beside decisions and fills, the legs of trades and balances: what
-/// an earlier version wrote is read as it was.
+/// and income, version 5 the market beside decisions and fills, the legs of trades, balances and
+/// configurations: what an earlier version wrote is read as it was.
 pub const RECORD_VERSION: u16 = 5;
 
 /// Most bytes of one encoded record with its header.
@@ -146,6 +146,24 @@ wire_union! {
         Markout(Markout) = 63,
         /// A balance of another asset.
         Balance(BalanceRecord) = 64,
+        /// A configuration is in force from here on.
+        Configured(ConfiguredRecord) = 70,
+    }
+}
+
+wire_struct! {
+    /// A version of the configuration is in force: at the start of a life, and whenever another one
+    /// was taken while it ran.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ConfiguredRecord {
+        /// Number of the version.
+        pub version: u64,
+        /// First eight bytes of its SHA-256, which the headers of records carry from this one on.
+        pub config_hash: u64,
+        /// Limits differ from those before.
+        pub limits_changed: bool,
+        /// Strategies that have other parameters, or were switched on or off, by bit.
+        pub strategies_changed: u32,
     }
 }
 

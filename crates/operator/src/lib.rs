@@ -10,8 +10,8 @@ mod request;
 mod reset;
 
 pub use reply::{
-    AlgoOrderLine, ErrorCode, KillLine, LimitLine, OrderLine, PositionLine, Refusal, Reply,
-    StatusReply, SweepLine,
+    AlgoOrderLine, ConfiguredReply, ErrorCode, KillLine, LimitLine, OrderLine, PositionLine,
+    Refusal, Reply, StatusReply, SweepLine,
 };
 pub use request::{LINE_BYTES_MAX, Request, StopPolicy, VERBS};
 pub use reset::{KeyError, OperatorKey, PublicKey, reset_text};

@@ -40,6 +40,12 @@ pub enum ErrorCode {
     PaperOnly,
     /// A drill begins with a box that trades.
     NotActive,
+    /// A key of the configuration is wrong, or passes its ceiling; the message names it.
+    BadConfiguration,
+    /// A key of the configuration changes only by its file and a start.
+    NeedsRestart,
+    /// A later version of the configuration runs.
+    OldVersion,
 }
 
 /// A refused request; nothing has changed, but perhaps by [`ErrorCode::OutcomeUnknown`].
@@ -145,10 +151,32 @@ pub struct StatusReply {
     pub fees_usdt: String,
     /// Funding received in USDT, since the start; negative where it was paid.
     pub funding_usdt: String,
+    /// Version of the configuration that the engine has taken; 0 before the first.
+    #[serde(default)]
+    pub config_version: u64,
+    /// First 16 hexadecimal digits of its SHA-256.
+    #[serde(default)]
+    pub config_hash: String,
     /// Time of these figures, milliseconds UTC.
     pub utc_ms: i64,
     /// The latch.
     pub kill: KillLine,
+}
+
+/// What the hot path took of a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ConfiguredReply {
+    /// Its number.
+    pub version: u64,
+    /// First 16 hexadecimal digits of its SHA-256.
+    pub config_hash: String,
+    /// The engine's page shows it. Else the engine was told, and has not answered.
+    pub confirmed: bool,
+    /// Keys that hold now and did not before.
+    pub at_once: Vec<String>,
+    /// Keys that wait for a start.
+    pub waiting: Vec<String>,
 }
 
 /// One open order.
@@ -276,6 +304,8 @@ pub enum Reply {
         /// One a limit.
         limits: Vec<LimitLine>,
     },
+    /// To `configure`.
+    Configured(ConfiguredReply),
     /// To `kill`.
     Killed(KillLine),
     /// To `challenge`.

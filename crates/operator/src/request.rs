@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Every verb.
-pub const VERBS: [&str; 16] = [
+pub const VERBS: [&str; 17] = [
     "status",
     "orders",
     "positions",
     "limits",
+    "configure",
     "start",
     "pause",
     "resume",
@@ -55,6 +56,13 @@ pub enum Request {
     Positions,
     /// Limits of the configuration and how much of each is used.
     Limits,
+    /// Another version of the configuration: what can, takes effect at once.
+    Configure {
+        /// Its number; a version that is older than the one that runs is refused.
+        version: u64,
+        /// Its text.
+        text: String,
+    },
     /// ACTIVE once reconciled.
     Start,
     /// REDUCING: no entries, exits go on.
@@ -176,7 +184,7 @@ mod tests {
         for verb in VERBS {
             let line = format!(r#"{{"verb":"{verb}"}}"#);
             let read = Request::from_line(line.as_bytes());
-            let needs_more = ["cancel", "reset"].contains(&verb);
+            let needs_more = ["cancel", "reset", "configure"].contains(&verb);
             assert_eq!(read.is_err(), needs_more, "{verb}: {read:?}");
         }
     }

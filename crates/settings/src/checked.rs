@@ -310,6 +310,15 @@ impl Settings {
         })
     }
 
+    /// Every key that this build knows, as the text has it, whatever else is wrong with it.
+    pub(crate) fn keys_as_written(file: &str, text: &str) -> Result<Vec<Key>, SettingsError> {
+        let document = parse(file, text)?;
+        let catalogue = Catalogue::new();
+        let root = Section::root(text, document.as_table(), catalogue.clone());
+        check_root(text, root, &Ceilings::of_this_build(), &mut Vec::new());
+        Ok(catalogue.take())
+    }
+
     /// First eight bytes of the file's hash, as journal records carry it.
     #[must_use]
     pub fn short_hash(&self) -> u64 {
@@ -385,6 +394,7 @@ fn check_root(
     for section in root.sections("strategy", problems) {
         strategies.push(StrategySettings::check(section, &instruments, problems));
     }
+    check_names(&mut root, &strategies, problems);
     let risk_section = root.section("risk", problems);
     let risk = RiskSettings::check(risk_section, ceilings, problems);
     let fee_section = root.section("fees", problems);
@@ -423,6 +433,31 @@ fn check_root(
         emergency,
         protective_stop,
         sha256,
+    }
+}
+
+/// A strategy is switched, counted and looked for by its name.
+fn check_names(
+    root: &mut Section<'_>,
+    strategies: &[StrategySettings],
+    problems: &mut Vec<Problem>,
+) {
+    for (index, one) in strategies.iter().enumerate() {
+        // Without a kind it has no name either, and that is told.
+        if !one.name.is_empty()
+            && strategies[..index]
+                .iter()
+                .any(|other| other.name == one.name)
+        {
+            let found = format!("\"{}\" twice", one.name);
+            let line = root.line_of_table("strategy", index);
+            problems.push(Problem {
+                line,
+                key: format!("strategy[{index}].name"),
+                found,
+                allowed: "each name once".to_string(),
+            });
+        }
     }
 }
 

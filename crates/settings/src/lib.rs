@@ -5,6 +5,7 @@
 //! a float for money, a secret.
 #![forbid(unsafe_code)]
 
+mod changes;
 mod checked;
 mod emergency;
 mod keys;
@@ -18,8 +19,10 @@ mod schema;
 mod strategies;
 mod template;
 mod venue;
+mod versions;
 mod written;
 
+pub use changes::{Change, Configuration, Effect};
 pub use checked::{
     BookSettings, ControlSettings, EngineWait, ExternalOrders, FeeSettings, FirstStart, HotIo,
     HotPathSettings, HotTls, InstrumentKey, MarginType, Mode, OpenOrdersAtStart, OrderSettings,
@@ -40,6 +43,9 @@ pub use strategies::{
 };
 pub use template::{TEMPLATE, comments, every_key, profile};
 pub use venue::VenueSettings;
+pub use versions::{
+    Active, NewVersion, VERSIONS_MAX, VersionError, VersionNote, Versions, sha256_text,
+};
 pub use written::{Problem, SettingsError};
 
 #[cfg(test)]

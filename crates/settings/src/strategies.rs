@@ -14,6 +14,10 @@ pub struct StrategySettings {
     pub name: String,
     /// What it trades; indices into the instruments.
     pub instruments: Vec<usize>,
+    /// On which of them it opens nothing: all of them where it is not enabled.
+    pub off: Vec<usize>,
+    /// False: it opens nothing anywhere.
+    pub enabled: bool,
     /// Which strategy, with its parameters.
     pub kind: StrategyKind,
 }
@@ -115,6 +119,8 @@ impl StrategySettings {
             return Self {
                 name: String::new(),
                 instruments: Vec::new(),
+                off: Vec::new(),
+                enabled: true,
                 kind,
             };
         }
@@ -122,6 +128,9 @@ impl StrategySettings {
         let default_name = if is_imbalance { "imbalance" } else { "dummy" };
         let name = section.text("name", default_name, problems);
         let traded = check_symbols(&mut section, instruments, problems);
+        let enabled = section.flag("enabled", true, problems);
+        let disabled = check_disabled(&mut section, instruments, &traded, problems);
+        let off = if enabled { disabled } else { traded.clone() };
         let kind = if is_imbalance {
             StrategyKind::Imbalance(check_imbalance(&mut section, problems))
         } else {
@@ -131,6 +140,8 @@ impl StrategySettings {
         Self {
             name,
             instruments: traded,
+            off,
+            enabled,
             kind,
         }
     }
@@ -162,6 +173,32 @@ fn check_symbols(
             .collect();
     }
     traded
+}
+
+/// Places of the symbols on which it opens nothing.
+fn check_disabled(
+    section: &mut Section<'_>,
+    instruments: &[InstrumentKey],
+    traded: &[usize],
+    problems: &mut Vec<Problem>,
+) -> Vec<usize> {
+    let mut off = Vec::new();
+    for symbol in section.texts("disabled_symbols", problems) {
+        let place = traded
+            .iter()
+            .find(|index| instruments[**index].symbol.as_str() == symbol);
+        match place {
+            Some(index) if off.contains(index) => {
+                section.reject("disabled_symbols", "each symbol once", problems);
+            }
+            Some(index) => off.push(*index),
+            None => {
+                let allowed = "symbols that the strategy trades";
+                section.reject("disabled_symbols", allowed, problems);
+            }
+        }
+    }
+    off
 }
 
 fn check_imbalance(section: &mut Section<'_>, problems: &mut Vec<Problem>) -> ImbalanceSettings {

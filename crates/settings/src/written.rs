@@ -165,6 +165,14 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// Line of the table at `index` of `[[key]]`; 0 where it has none.
+    pub(crate) fn line_of_table(&mut self, key: &str, index: usize) -> usize {
+        let tables = self.item(key).and_then(Item::as_array_of_tables);
+        let table = tables.and_then(|tables| tables.get(index));
+        let span = table.and_then(Table::span);
+        span.map_or(0, |span| line_at(self.text, span.start))
+    }
+
     /// Text, or `default`.
     pub(crate) fn text(&mut self, key: &str, default: &str, problems: &mut Vec<Problem>) -> String {
         self.note(key, Form::Text, Some(quoted(default)));
@@ -344,8 +352,17 @@ impl<'a> Section<'a> {
         let Some(table) = self.table else { return };
         for (key, item) in table.iter().filter(|(key, _)| !self.known.contains(*key)) {
             let near = self.known.iter().min_by_key(|known| distance(known, key));
+            // A name without its unit is further away than a slip of the pen.
+            let whole = self.known.iter().find(|known| {
+                let rest = known.strip_prefix(key);
+                rest.is_some_and(|rest| rest.starts_with('_'))
+            });
             let allowed = match near {
                 Some(near) if distance(near, key) <= 3 => format!("did you mean `{near}`?"),
+                _ if whole.is_some() => {
+                    let whole = whole.map_or("", String::as_str);
+                    format!("did you mean `{whole}`? the unit is part of the name")
+                }
                 _ => format!("one of {}", Vec::from_iter(self.known.clone()).join(", ")),
             };
             let mut problem = self.problem(key, item, &allowed);

@@ -1,13 +1,15 @@
 //! What the engine is told once, at start-up, in market units.
 //!
 //! In: plain numbers from settings and the exchange's instrument table. Out: [`EngineConfig`].
-//! Never: a change while running; a new configuration is a new engine.
+//! Never: a change while running, but of limits and of strategies' parameters, which come as inputs
+//! ([`crate::event::Input::Strategy`], [`crate::event::Input::Configure`]); anything else is a new
+//! engine.
 
 use crate::book::BookConfig;
 use crate::strategy::dummy::DummyParameters;
 use crate::strategy::imbalance::ImbalanceParameters;
 use market::ids::Asset;
-use market::{Instrument, InstrumentId, Money, Rate};
+use market::{Instrument, InstrumentId, Money, Rate, wire_struct, wire_union};
 
 /// Most instruments of one engine.
 pub const INSTRUMENTS_MAX: usize = 64;
@@ -60,22 +62,26 @@ pub struct StrategyConfig {
     pub parameters: StrategyParameters,
 }
 
-/// The strategies that exist.
-#[derive(Clone, Copy, Debug)]
-pub enum StrategyParameters {
-    /// Follows the order book imbalance.
-    Imbalance(ImbalanceParameters),
-    /// Exercises the order path.
-    Dummy(DummyParameters),
+wire_union! {
+    /// The strategies that exist.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum StrategyParameters {
+        /// Follows the order book imbalance.
+        Imbalance(ImbalanceParameters) = 1,
+        /// Exercises the order path.
+        Dummy(DummyParameters) = 2,
+    }
 }
 
-/// So many in such a time; at most [`crate::risk::INCIDENTS_MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frequency {
-    /// How many.
-    pub count: u32,
-    /// In which time.
-    pub window_ns: u64,
+wire_struct! {
+    /// So many in such a time; at most [`crate::risk::INCIDENTS_MAX`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Frequency {
+        /// How many.
+        pub count: u32,
+        /// In which time.
+        pub window_ns: u64,
+    }
 }
 
 impl Frequency {
@@ -87,90 +93,95 @@ impl Frequency {
     }
 }
 
-/// Limits of the pre-trade controls and of the breakers. 0 never means "no limit".
-#[derive(Clone, Copy, Debug)]
-pub struct RiskConfig {
-    /// Largest quantity of one order, in lots of each instrument; `None`: the exchange's filter.
-    pub order_quantity_max: Option<market::Quantity>,
-    /// Largest notional of one order.
-    pub order_notional_max: Money,
-    /// Largest position of one instrument with all its open orders of one side, in lots.
-    pub position_quantity_max: Option<market::Quantity>,
-    /// The same as a notional.
-    pub position_notional_max: Money,
-    /// Most open orders of one instrument.
-    pub open_orders_max: u32,
-    /// Most open orders of the account.
-    pub open_orders_account_max: u32,
-    /// Messages (new, amend, cancel) in any 10 seconds.
-    pub orders_per_10s_max: u32,
-    /// Messages in any minute.
-    pub orders_per_minute_max: u32,
-    /// Share of both budgets that only cancels and reducing orders may use.
-    pub reserved_share: Rate,
-    /// Largest distance of a price from mid and from mark, as a share.
-    pub collar: Rate,
-    /// Widest spread at which entries are made, as a share of mid.
-    pub spread_max: Rate,
-    /// Loss since the trade day began, realised and unrealised, fees included.
-    pub daily_loss_max: Money,
-    /// Fall of equity from its high-water mark.
-    pub drawdown_max: Money,
-    /// Hour, UTC, at which the trade day begins (0..24).
-    pub day_starts_at_hour_utc: u8,
-    /// Age of market data, by the exchange's event time, at which no entry is made on it.
-    pub event_age_max_ns: u64,
-    /// Age of the last clock sample at which no entry is made.
-    pub clock_age_max_ns: u64,
-    /// How far a clock sample may be from the one before and the time since; and how far an
-    /// event time may be ahead of the exchange's time as we know it.
-    pub clock_step_max_ns: u64,
-    /// Largest worst-case position of one instrument as a share of equity.
-    pub exposure_share_max: Rate,
-    /// Largest sum of all positions and of all open orders that may add to them.
-    pub gross_exposure_max: Money,
-    /// Largest difference between what is long and what is short, in the worst case.
-    pub net_exposure_max: Money,
-    /// Gross exposure over equity, in 1e-8.
-    pub leverage_max: Rate,
-    /// Share of equity that stays free of margin, at the leverage cap.
-    pub free_margin_min: Rate,
-    /// Least distance of the mark price from liquidation, as a share.
-    pub liquidation_distance_min: Rate,
-    /// Fastest movement of the price that the collar follows, as a share a minute.
-    pub price_drift_max: Rate,
-    /// Executions of one signal after which its strategy is latched off.
-    pub repeated_executions: Frequency,
-    /// Loss of one trade, fees included, that closes it.
-    pub trade_loss_max: Money,
-    /// Pause of an instrument after a stop.
-    pub stop_cooldown_ns: u64,
-    /// Fall from the high-water mark as a share of it: smaller orders, less leverage, no entries.
-    pub drawdown_levels: [Rate; 3],
-    /// Size of orders from the first level on.
-    pub drawdown_size: Rate,
-    /// Share of the leverage cap that is left from the second level on.
-    pub drawdown_leverage: Rate,
-    /// Losing trades in a row.
-    pub loss_streak_max: u32,
-    /// Orders that the exchange refused; refused post-only orders do not count.
-    pub rejects: Frequency,
-    /// Requests whose outcome is not known.
-    pub errors: Frequency,
-    /// Replies that took longer than `reply_slow_ns`.
-    pub slow_replies: Frequency,
-    /// A reply is slow from here on.
-    pub reply_slow_ns: u64,
-    /// Clock samples that did not fit to the one before.
-    pub clock_steps: Frequency,
-    /// Gaps in the market data of all instruments.
-    pub feed_gaps: Frequency,
-    /// Positions that differed from the exchange's beyond the grace.
-    pub mismatches: Frequency,
-    /// Maintenance margin over margin balance.
-    pub margin_ratio_max: Rate,
-    /// Breakers that tell what they would do, and do nothing: a set of [`market::Breaker::bit`].
-    pub dry_breakers: u32,
+/// Most bytes of encoded limits.
+pub const RISK_BYTES_MAX: usize = 512;
+
+wire_struct! {
+    /// Limits of the pre-trade controls and of the breakers. 0 never means "no limit".
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct RiskConfig {
+        /// Largest quantity of one order, in lots of each instrument; `None`: the exchange's filter.
+        pub order_quantity_max: Option<market::Quantity>,
+        /// Largest notional of one order.
+        pub order_notional_max: Money,
+        /// Largest position of one instrument with all its open orders of one side, in lots.
+        pub position_quantity_max: Option<market::Quantity>,
+        /// The same as a notional.
+        pub position_notional_max: Money,
+        /// Most open orders of one instrument.
+        pub open_orders_max: u32,
+        /// Most open orders of the account.
+        pub open_orders_account_max: u32,
+        /// Messages (new, amend, cancel) in any 10 seconds.
+        pub orders_per_10s_max: u32,
+        /// Messages in any minute.
+        pub orders_per_minute_max: u32,
+        /// Share of both budgets that only cancels and reducing orders may use.
+        pub reserved_share: Rate,
+        /// Largest distance of a price from mid and from mark, as a share.
+        pub collar: Rate,
+        /// Widest spread at which entries are made, as a share of mid.
+        pub spread_max: Rate,
+        /// Loss since the trade day began, realised and unrealised, fees included.
+        pub daily_loss_max: Money,
+        /// Fall of equity from its high-water mark.
+        pub drawdown_max: Money,
+        /// Hour, UTC, at which the trade day begins (0..24).
+        pub day_starts_at_hour_utc: u8,
+        /// Age of market data, by the exchange's event time, at which no entry is made on it.
+        pub event_age_max_ns: u64,
+        /// Age of the last clock sample at which no entry is made.
+        pub clock_age_max_ns: u64,
+        /// How far a clock sample may be from the one before and the time since; and how far an
+        /// event time may be ahead of the exchange's time as we know it.
+        pub clock_step_max_ns: u64,
+        /// Largest worst-case position of one instrument as a share of equity.
+        pub exposure_share_max: Rate,
+        /// Largest sum of all positions and of all open orders that may add to them.
+        pub gross_exposure_max: Money,
+        /// Largest difference between what is long and what is short, in the worst case.
+        pub net_exposure_max: Money,
+        /// Gross exposure over equity, in 1e-8.
+        pub leverage_max: Rate,
+        /// Share of equity that stays free of margin, at the leverage cap.
+        pub free_margin_min: Rate,
+        /// Least distance of the mark price from liquidation, as a share.
+        pub liquidation_distance_min: Rate,
+        /// Fastest movement of the price that the collar follows, as a share a minute.
+        pub price_drift_max: Rate,
+        /// Executions of one signal after which its strategy is latched off.
+        pub repeated_executions: Frequency,
+        /// Loss of one trade, fees included, that closes it.
+        pub trade_loss_max: Money,
+        /// Pause of an instrument after a stop.
+        pub stop_cooldown_ns: u64,
+        /// Fall from the high-water mark as a share of it: smaller orders, less leverage, no entries.
+        pub drawdown_levels: [Rate; 3],
+        /// Size of orders from the first level on.
+        pub drawdown_size: Rate,
+        /// Share of the leverage cap that is left from the second level on.
+        pub drawdown_leverage: Rate,
+        /// Losing trades in a row.
+        pub loss_streak_max: u32,
+        /// Orders that the exchange refused; refused post-only orders do not count.
+        pub rejects: Frequency,
+        /// Requests whose outcome is not known.
+        pub errors: Frequency,
+        /// Replies that took longer than `reply_slow_ns`.
+        pub slow_replies: Frequency,
+        /// A reply is slow from here on.
+        pub reply_slow_ns: u64,
+        /// Clock samples that did not fit to the one before.
+        pub clock_steps: Frequency,
+        /// Gaps in the market data of all instruments.
+        pub feed_gaps: Frequency,
+        /// Positions that differed from the exchange's beyond the grace.
+        pub mismatches: Frequency,
+        /// Maintenance margin over margin balance.
+        pub margin_ratio_max: Rate,
+        /// Breakers that tell what they would do, and do nothing: a set of [`market::Breaker::bit`].
+        pub dry_breakers: u32,
+    }
 }
 
 /// Fee rates.

@@ -3,6 +3,7 @@
 //! In: bytes of a ring or an input log. Out: events that borrow their levels. Never: a length
 //! that is trusted without a check.
 
+use crate::config::{RISK_BYTES_MAX, RiskConfig, StrategyParameters};
 use crate::risk::{BreakerMemory, Cooldown};
 use market::account::{
     BalanceReport, LiquidationReport, MarginReport, OpenOrderReport, OrderReply, OrderUpdate,
@@ -16,7 +17,7 @@ use market::reconciliation::{
 use market::record::{KillStep, ProtectionStep};
 use market::{
     ClientOrderId, CodecError, InstrumentId, Market, MonoNs, Price, Quantity, Reader, Side,
-    UpdateId, UtcNs, Wire, Writer, wire_enum, wire_struct,
+    StrategyId, UpdateId, UtcNs, Wire, Writer, wire_enum, wire_struct,
 };
 
 /// Most levels (both sides together) in one event.
@@ -132,6 +133,10 @@ pub enum Input<'a> {
     InputsLost(u32),
     /// Money of this market came or went otherwise than by a trade.
     WalletMoved(Market),
+    /// What holds for a strategy from here on; a [`Input::Configure`] follows.
+    Strategy(StrategyChange),
+    /// A version of the configuration is in force from here on, with these limits.
+    Configure(Configure<'a>),
 }
 
 wire_struct! {
@@ -144,6 +149,76 @@ wire_struct! {
         pub last_update_id: UpdateId,
         /// True when the snapshot lists the whole side, so that nothing beyond it is unknown.
         pub complete: bool,
+    }
+}
+
+wire_struct! {
+    /// What holds for a strategy.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct StrategyChange {
+        /// Which.
+        pub strategy: StrategyId,
+        /// Instruments on which it opens nothing, by bit.
+        pub off: u64,
+        /// Of the kind that it is of.
+        pub parameters: StrategyParameters,
+    }
+}
+
+/// A version of the configuration. Its limits travel as [`RiskConfig`] is encoded, sixteen bytes a
+/// level: levels are what an event may borrow, and no other input grows by the size of all limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Configure<'a> {
+    /// Number of the version.
+    pub version: u64,
+    /// First eight bytes of its SHA-256.
+    pub config_hash: u64,
+    /// The limits.
+    pub limits: &'a [Level],
+}
+
+/// Levels that hold any limits.
+pub const LIMIT_LEVELS: usize = RISK_BYTES_MAX / LEVEL_BYTES;
+
+impl<'a> Configure<'a> {
+    /// Packs limits into `room`.
+    ///
+    /// # Panics
+    /// Never: limits have at most [`RISK_BYTES_MAX`] bytes, as a test shows.
+    #[must_use]
+    pub fn new(
+        version: u64,
+        config_hash: u64,
+        risk: &RiskConfig,
+        room: &'a mut [Level; LIMIT_LEVELS],
+    ) -> Self {
+        let mut bytes = [0; RISK_BYTES_MAX];
+        let length = risk.to_bytes(&mut bytes);
+        let length = length.expect("limits have at most RISK_BYTES_MAX bytes");
+        for (level, bytes) in room.iter_mut().zip(bytes.chunks_exact(LEVEL_BYTES)) {
+            *level = level_of(bytes);
+        }
+        Self {
+            version,
+            config_hash,
+            limits: &room[..length.div_ceil(LEVEL_BYTES)],
+        }
+    }
+
+    /// The limits; nothing where these are none.
+    #[must_use]
+    pub fn risk(&self) -> Option<RiskConfig> {
+        let mut bytes = [0; RISK_BYTES_MAX];
+        let room = bytes.get_mut(..self.limits.len().checked_mul(LEVEL_BYTES)?)?;
+        for (bytes, level) in room.chunks_exact_mut(LEVEL_BYTES).zip(self.limits) {
+            bytes_of(level, bytes);
+        }
+        let mut reader = Reader::new(room);
+        let risk = RiskConfig::decode(&mut reader).ok()?;
+        // What fills the last level.
+        let rest = reader.remaining();
+        let zero = reader.bytes(rest).ok()?.iter().all(|byte| *byte == 0);
+        (rest < LEVEL_BYTES && zero).then_some(risk)
     }
 }
 
@@ -240,6 +315,12 @@ macro_rules! input_codec {
                     run.side.encode(writer)?;
                     encode_levels(run.levels, writer)
                 }
+                Input::Configure(one) => {
+                    writer.u8(74)?;
+                    writer.u64(one.version)?;
+                    writer.u64(one.config_hash)?;
+                    encode_levels(one.limits, writer)
+                }
             }
         }
 
@@ -267,6 +348,11 @@ macro_rules! input_codec {
                     Input::SnapshotLevels(SnapshotLevels {
                         instrument, side, levels: &levels[..count],
                     })
+                }
+                74 => {
+                    let (version, config_hash) = (reader.u64()?, reader.u64()?);
+                    let count = decode_levels(reader, levels)?;
+                    Input::Configure(Configure { version, config_hash, limits: &levels[..count] })
                 }
                 other => return Err(CodecError::BadDiscriminant(other)),
             })
@@ -310,6 +396,7 @@ input_codec! {
     70 => Unseen,
     71 => WalletMoved,
     72 => InputsLost,
+    73 => Strategy,
 }
 
 impl<'a> Event<'a> {
@@ -368,11 +455,25 @@ fn encode_levels(levels: &[Level], writer: &mut Writer<'_>) -> Result<(), CodecE
     // One check for all of them; the bytes are those of `Level::encode`.
     let bytes = writer.room(levels.len() * LEVEL_BYTES)?;
     for (bytes, level) in bytes.chunks_exact_mut(LEVEL_BYTES).zip(levels) {
-        let (price, quantity) = bytes.split_at_mut(8);
-        price.copy_from_slice(&level.price.0.to_le_bytes());
-        quantity.copy_from_slice(&level.quantity.0.to_le_bytes());
+        bytes_of(level, bytes);
     }
     Ok(())
+}
+
+#[inline]
+fn bytes_of(level: &Level, bytes: &mut [u8]) {
+    let (price, quantity) = bytes.split_at_mut(8);
+    price.copy_from_slice(&level.price.0.to_le_bytes());
+    quantity.copy_from_slice(&level.quantity.0.to_le_bytes());
+}
+
+#[inline]
+fn level_of(bytes: &[u8]) -> Level {
+    let word = |at: usize| i64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+    Level {
+        price: Price(word(0)),
+        quantity: Quantity(word(8)),
+    }
 }
 
 fn decode_levels(reader: &mut Reader<'_>, levels: &mut [Level]) -> Result<usize, CodecError> {
@@ -380,11 +481,7 @@ fn decode_levels(reader: &mut Reader<'_>, levels: &mut [Level]) -> Result<usize,
     let target = levels.get_mut(..count).ok_or(CodecError::TooLong)?;
     let bytes = reader.bytes(count * LEVEL_BYTES)?;
     for (bytes, level) in bytes.chunks_exact(LEVEL_BYTES).zip(target) {
-        let word = |at: usize| i64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
-        *level = Level {
-            price: Price(word(0)),
-            quantity: Quantity(word(8)),
-        };
+        *level = level_of(bytes);
     }
     Ok(count)
 }

@@ -4,7 +4,10 @@
 //! allocations, which is 0. Never: the observer's or the test's own allocations in the count.
 
 use engine::config::{EngineConfig, Frequency, StrategyConfig, StrategyParameters};
-use engine::event::{SnapshotBegin, SnapshotLevels, StreamChange, StreamKind};
+use engine::event::{
+    Configure, LIMIT_LEVELS, SnapshotBegin, SnapshotLevels, StrategyChange, StreamChange,
+    StreamKind,
+};
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, ImbalanceParameters};
 use engine::{Engine, Event, Input, NoObserver, Outbox, Request};
@@ -16,7 +19,7 @@ use market::ids::Asset;
 use market::{
     BalanceReport, DepthUpdate, ExchangeOrderId, Filters, Instrument, InstrumentId,
     InstrumentStatus, Level, Liquidity, Market, Money, MonoNs, NewOrder, OrderState, Price,
-    Quantity, Side, Step, Symbol, TradeId, UpdateId, UtcMs, UtcNs,
+    Quantity, Side, Step, StrategyId, Symbol, TradeId, UpdateId, UtcMs, UtcNs,
 };
 
 const ID: InstrumentId = InstrumentId(0);
@@ -92,6 +95,27 @@ impl World {
             input,
         };
         self.engine.step(&event, &mut self.outbox);
+    }
+
+    /// Other limits and parameters, and back.
+    fn configure(&mut self, version: u64) {
+        let mut risk = self.engine.config().risk;
+        risk.orders_per_10s_max ^= 1;
+        for index in 0..self.engine.config().strategies.len() {
+            let mut parameters = self.engine.config().strategies[index].parameters;
+            if let StrategyParameters::Dummy(dummy) = &mut parameters {
+                dummy.rest_ns ^= 1;
+            }
+            self.send(Input::Strategy(StrategyChange {
+                strategy: StrategyId(index as u8),
+                off: 0,
+                parameters,
+            }));
+        }
+        let mut room = [Level::default(); LIMIT_LEVELS];
+        self.send(Input::Configure(Configure::new(
+            version, version, &risk, &mut room,
+        )));
     }
 
     fn depth(&mut self, bid_lots: i64, ask_lots: i64) {
@@ -279,6 +303,9 @@ fn steps_do_not_allocate_after_start() {
             if index % 50 == 0 {
                 world.clock();
             }
+            if index % 500 == 250 {
+                world.configure(index as u64);
+            }
             world.depth(1 + index % 97, 1 + index % 41);
             world.serve();
             world.engine.take_dirty();
@@ -291,6 +318,7 @@ fn steps_do_not_allocate_after_start() {
         }
     });
     assert_eq!(counted.count_total, 0, "{counted:?}");
+    assert_eq!(world.engine.account_page().config_version, 19_750);
     assert!(checkpoint.len() > 1_000, "a checkpoint was made");
     assert!(world.sent > 200, "the run sends orders: {}", world.sent);
     assert!(world.amended > 20, "and amends them: {}", world.amended);

@@ -30,6 +30,7 @@ pub const fn is_note(record: &Record) -> bool {
             | Record::Opening(_)
             | Record::TradingState(_)
             | Record::Breaker(_)
+            | Record::Configured(_)
     )
 }
 
@@ -67,6 +68,18 @@ fn line(record: &Record, instruments: &[Instrument]) -> String {
         Record::Reconciled(one) => format!(
             "RECONCILED: {} own orders adopted, {} cancelled, {} of others, {} positions taken over",
             one.adopted, one.cancelled, one.foreign, one.position_differences
+        ),
+        Record::Configured(one) => format!(
+            "CONFIG_CHANGED: version {} ({:016x}) is in force: limits {}, {} strategies otherwise \
+             than before",
+            one.version,
+            one.config_hash,
+            if one.limits_changed {
+                "changed"
+            } else {
+                "as before"
+            },
+            one.strategies_changed.count_ones()
         ),
         Record::Adopted(one) => format!(
             "own order {} on {} of an earlier life, {} of {} filled: {}",

@@ -10,9 +10,10 @@ use engine::config::{
     ExternalOrders, FeeConfig, FirstStart, Frequency, OpenOrdersAtStart, OrdersConfig, RiskConfig,
     SignalConfig, StrategyConfig, StrategyParameters,
 };
+use engine::event::StrategyChange;
 use engine::strategy::dummy::DummyParameters;
 use engine::strategy::imbalance::{EntryStyle, FlipPolicy, ImbalanceParameters, PartialEntry};
-use market::{Instrument, InstrumentId, Market};
+use market::{Instrument, InstrumentId, Market, StrategyId};
 use settings::{ImbalanceSettings, RiskSettings, Settings, StrategyKind, StrategySettings};
 
 const MS: u64 = 1_000_000;
@@ -106,7 +107,9 @@ pub fn engine_config(
     }
 }
 
-fn risk_config(risk: &RiskSettings) -> RiskConfig {
+/// Limits in the engine's units.
+#[must_use]
+pub fn risk_config(risk: &RiskSettings) -> RiskConfig {
     let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     let frequency = |limit: settings::Frequency| Frequency {
         count: count(limit.count),
@@ -162,20 +165,36 @@ fn risk_config(risk: &RiskSettings) -> RiskConfig {
     }
 }
 
+/// What holds for each strategy while the engine runs.
+#[must_use]
+pub fn strategy_changes(settings: &Settings) -> Vec<StrategyChange> {
+    let all = settings.strategies.iter().enumerate();
+    all.map(|(index, one)| StrategyChange {
+        strategy: StrategyId(u8::try_from(index).expect("start-up has counted them")),
+        off: one.off.iter().fold(0, |off, index| off | 1 << index),
+        parameters: parameters(&one.kind),
+    })
+    .collect()
+}
+
 fn strategy(settings: &StrategySettings) -> StrategyConfig {
     let id = |index: &usize| InstrumentId(u16::try_from(*index).expect("at most 64 instruments"));
     StrategyConfig {
         name: settings.name.clone(),
         instruments: settings.instruments.iter().map(id).collect(),
-        parameters: match settings.kind {
-            StrategyKind::Imbalance(one) => StrategyParameters::Imbalance(imbalance(&one)),
-            StrategyKind::Dummy(one) => StrategyParameters::Dummy(DummyParameters {
-                interval_ns: one.interval_ms * MS,
-                rest_ns: one.rest_ms * MS,
-                order_notional: one.order_notional,
-                distance: one.distance,
-            }),
-        },
+        parameters: parameters(&settings.kind),
+    }
+}
+
+fn parameters(kind: &StrategyKind) -> StrategyParameters {
+    match kind {
+        StrategyKind::Imbalance(one) => StrategyParameters::Imbalance(imbalance(one)),
+        StrategyKind::Dummy(one) => StrategyParameters::Dummy(DummyParameters {
+            interval_ns: one.interval_ms * MS,
+            rest_ns: one.rest_ms * MS,
+            order_notional: one.order_notional,
+            distance: one.distance,
+        }),
     }
 }
 

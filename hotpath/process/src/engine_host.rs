@@ -17,7 +17,7 @@ use crate::recorder::Recorder;
 use crate::tick_clock::{TickClock, Ticks};
 use binance::session::NOT_SENT;
 use crossbeam::queue::ArrayQueue;
-use engine::event::{Command, LEVELS_MAX};
+use engine::event::{Command, Configure, LEVELS_MAX, LIMIT_LEVELS, StrategyChange};
 use engine::{Engine, Event, Input, Outbox, Request};
 use ipc::{
     Consumer, Counter, JournalProducer, LossyProducer, PageWriter, RECORD_BYTES_MAX, RingError,
@@ -66,6 +66,17 @@ impl Default for CheckpointQueues {
             notes: ArrayQueue::new(NOTES_MAX),
         }
     }
+}
+
+/// The version of the configuration that a start has.
+#[derive(Clone, Debug, Default)]
+pub struct StartVersion {
+    /// Its number.
+    pub version: u64,
+    /// First eight bytes of its SHA-256.
+    pub config_hash: u64,
+    /// What holds for each strategy.
+    pub strategies: Vec<StrategyChange>,
 }
 
 /// Carries requests to where they are written.
@@ -170,6 +181,8 @@ struct State {
     remembered_at: MonoNs,
     /// What is told of the account before anything happens.
     account: AccountStart,
+    /// What is told of the configuration.
+    version: StartVersion,
     /// Of the engine's memory that was handed over last.
     memory_version: u64,
     stopping_since: Option<MonoNs>,
@@ -194,6 +207,7 @@ impl EngineHost {
                 remembered: BreakerState::default(),
                 remembered_at: MonoNs(0),
                 account: AccountStart::Untold,
+                version: StartVersion::default(),
                 memory_version: 0,
                 stopping_since: None,
                 was_killed: false,
@@ -252,6 +266,30 @@ impl EngineHost {
     pub fn with_account(mut self, account: AccountStart) -> Self {
         self.state.account = account;
         self
+    }
+
+    /// Which version of the configuration a start has.
+    #[must_use]
+    pub fn with_version(mut self, version: StartVersion) -> Self {
+        self.state.version = version;
+        self
+    }
+
+    /// Who is switched off, and which version holds: so the journal, the page and the input log have
+    /// it from the first event on.
+    pub fn resume_configuration(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
+        let StartVersion {
+            version,
+            config_hash,
+            strategies,
+        } = std::mem::take(&mut self.state.version);
+        for change in strategies {
+            self.take_at(now, Input::Strategy(change), outlet);
+        }
+        let mut room = [Level::default(); LIMIT_LEVELS];
+        let risk = self.state.parts.engine.config().risk;
+        let configure = Configure::new(version, config_hash, &risk, &mut room);
+        self.take_at(now, Input::Configure(configure), outlet);
     }
 
     /// What earlier starts knew of the account comes before anything happens to it.

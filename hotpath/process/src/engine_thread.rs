@@ -148,6 +148,8 @@ impl EngineThread {
     #[must_use]
     pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
         self.behaviour.guard();
+        self.host
+            .resume_configuration(self.host.now(), &mut self.rings);
         self.host.resume_breakers(self.host.now(), &mut self.rings);
         self.host.resume_account(self.host.now(), &mut self.rings);
         self.host.resume_latch(self.host.now(), &mut self.rings);

@@ -11,7 +11,7 @@ use crate::pinning::PinningError;
 use crate::replay::ReplayError;
 use crate::state_directory::StateError;
 use ipc::{RegisterError, SegmentError};
-use settings::SettingsError;
+use settings::{SettingsError, VersionError};
 
 /// Exit code of a broken invariant.
 const BROKEN: u8 = 70;
@@ -22,6 +22,9 @@ pub enum Failure {
     /// The configuration.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// Its versions.
+    #[error(transparent)]
+    Versions(VersionError),
     /// Something that only the operator can change.
     #[error("{0}")]
     Configuration(String),
@@ -61,6 +64,15 @@ pub enum Failure {
     /// A replay whose result differs.
     #[error("the replay differs from the run")]
     ReplayDiffers,
+}
+
+impl From<VersionError> for Failure {
+    fn from(error: VersionError) -> Self {
+        match error {
+            VersionError::Settings(error) => Self::Settings(error),
+            other => Self::Versions(other),
+        }
+    }
 }
 
 impl Failure {

@@ -155,6 +155,9 @@ impl Observer for Recorder {
 
     fn record(&mut self, record: &Record, encoded: &[u8]) {
         self.sequence += 1;
+        if let Record::Configured(one) = record {
+            self.config_hash = one.config_hash;
+        }
         let header = RecordHeader {
             version: RECORD_VERSION,
             sequence: self.sequence,

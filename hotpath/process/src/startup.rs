@@ -5,8 +5,9 @@
 use crate::accepted;
 use crate::account_file::{AccountFile, AccountStart};
 use crate::breaker_file::{BreakerFile, BreakerState};
-use crate::configuration::{engine_config, instruments};
+use crate::configuration::{engine_config, instruments, strategy_changes};
 use crate::crash_loop::Starts;
+use crate::engine_host::StartVersion;
 use crate::failure::Failure;
 use crate::gateway::rest::{RestClient, remaining};
 use crate::gateway::socket::Dialer;
@@ -22,11 +23,17 @@ use binance::sign::{Credentials, Signer};
 use engine::Engine;
 use ipc::{InstanceLock, Segment, SegmentLayout};
 use market::{Breaker, Instrument, Market, MonoNs};
-use settings::{Ceilings, Settings, VenueSettings};
+use settings::{Active, Ceilings, Configuration, NewVersion, Settings, VenueSettings, Versions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// As versions name the build that accepted them.
+const BUILD: &str = match option_env!("FULCRUM_REVISION") {
+    Some(revision) => revision,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 /// The command line.
 #[derive(Clone, Debug)]
@@ -51,6 +58,12 @@ pub struct Start {
     pub began: MonoNs,
     /// As checked.
     pub settings: Settings,
+    /// What bounds the limits for this life of the process.
+    pub ceilings: Ceilings,
+    /// The same with every key.
+    pub configuration: Configuration,
+    /// Which version it is.
+    pub version: StartVersion,
     /// Key and secret.
     pub credentials: Credentials,
     /// Opens sockets.
@@ -104,7 +117,9 @@ impl Start {
         runtime: &tokio::runtime::Runtime,
     ) -> Result<(Self, Engine), Failure> {
         let began = clock::monotonic();
-        let (text, mut settings) = read_settings(options)?;
+        let ceilings = ceilings(options.ceilings.as_deref())?;
+        let active = active_version(options, &ceilings)?;
+        let (text, mut settings) = (&active.text, active.configuration.settings.clone());
         service::log::follow(&settings.log, false);
         let account = &options
             .account
@@ -119,15 +134,9 @@ impl Start {
         let lock = state.lock()?;
         let mode = settings.mode.word();
         state_identity::claim(&options.state_dir, account, mode)?;
-        accepted::keep(&options.state_dir, account, &text)?;
+        accepted::keep(&options.state_dir, account, text)?;
         let starts = Starts::note(&options.state_dir, account, clock::utc())?;
-        if starts.is_loop(&settings.hot_path) {
-            tracing::error!(
-                starts = starts.within(settings.hot_path.crash_loop_window_s),
-                "CRASH_LOOP: too many starts without a clean end; HALTED until `fulcrum start`"
-            );
-            settings.hot_path.start_active = false;
-        }
+        halt_in_a_loop(&starts, &mut settings);
         state.refuse_foreign_segments(&identity(mode, account))?;
         let (dialer, silence_file) = dialer(&settings.venue, &options.state_dir, account)?;
         let listed = ask_exchange(&settings, &dialer, runtime)?;
@@ -142,7 +151,7 @@ impl Start {
         let folder = state.input_log(generation);
         std::fs::create_dir_all(&folder)?;
         let start_active = settings.hot_path.start_active;
-        start_file::write(&folder, &text, &table, epoch, start_active)?;
+        start_file::write(&folder, text, &table, epoch, start_active)?;
         let mut first = Vec::new();
         engine.save(&mut first);
         write_durably(&folder.join("checkpoint-0.bin"), &first)?;
@@ -154,12 +163,17 @@ impl Start {
             generation,
             epoch,
             account,
+            version = active.note.version,
             instruments = table.len(),
             "start"
         );
+        let version = start_version(&active);
         let start = Self {
             began,
             settings,
+            ceilings,
+            configuration: active.configuration,
+            version,
             credentials,
             dialer,
             instruments: table.into(),
@@ -191,16 +205,49 @@ impl Start {
     }
 }
 
-/// The configuration as it is written, and as it is checked.
-fn read_settings(options: &Options) -> Result<(String, Settings), Failure> {
+/// Too many starts without a clean end wait for a person.
+fn halt_in_a_loop(starts: &Starts, settings: &mut Settings) {
+    if starts.is_loop(&settings.hot_path) {
+        tracing::error!(
+            starts = starts.within(settings.hot_path.crash_loop_window_s),
+            "CRASH_LOOP: too many starts without a clean end; HALTED until `fulcrum start`"
+        );
+        settings.hot_path.start_active = false;
+    }
+}
+
+/// What the engine is told of it.
+fn start_version(active: &Active) -> StartVersion {
+    let settings = &active.configuration.settings;
+    StartVersion {
+        version: active.note.version,
+        config_hash: settings.short_hash(),
+        strategies: strategy_changes(settings),
+    }
+}
+
+/// The configuration that holds: the file, where it has changed, or what was accepted since.
+fn active_version(options: &Options, ceilings: &Ceilings) -> Result<Active, Failure> {
     let file = options.config.display().to_string();
     let text = match std::fs::read_to_string(&options.config) {
         Ok(text) => text,
         Err(source) => return Err(settings::SettingsError::Unreadable { file, source }.into()),
     };
-    let ceilings = ceilings(options.ceilings.as_deref())?;
-    let settings = Settings::check_within(&file, &text, &ceilings)?;
-    Ok((text, settings))
+    let by = NewVersion {
+        text: &text,
+        build: BUILD,
+        who: "fulcrum-hotpath",
+        utc_ms: clock::utc().to_ms().0,
+        origin: &file,
+    };
+    let active = Versions::of(&options.state_dir).settle(&options.config, &by, ceilings)?;
+    for (version, why) in &active.passed_over {
+        tracing::warn!(
+            version,
+            "CONFIG_CHANGED: this version does not count: {why}"
+        );
+    }
+    Ok(active)
 }
 
 fn markets(settings: &Settings) -> Vec<Market> {

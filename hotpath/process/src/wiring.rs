@@ -19,6 +19,7 @@ use crate::kill::desk::Desk;
 use crate::kill::keeper::KillKeeper;
 use crate::kill::wiring::emergency_shell;
 use crate::latency::way_log::WayLog;
+use crate::operator_socket::configure::Reload;
 use crate::operator_socket::exchange_view::Lists;
 use crate::operator_socket::milestones::Milestones;
 use crate::operator_socket::verbs::Operator;
@@ -155,7 +156,8 @@ pub fn host(
         clock: clock.clone(),
         ways,
     })
-    .with_account(start.account_start))
+    .with_account(start.account_start)
+    .with_version(start.version.clone()))
 }
 
 /// The reading end of a ring with its figures.
@@ -474,6 +476,11 @@ pub fn operator(start: &Start, cold: &ColdParts, clock: &ServerClock) -> Rc<Oper
     let keeper = KillKeeper::new(segment, file, found, cold.desks.clone(), clock.clone());
     Rc::new(Operator {
         settings: start.settings.clone(),
+        reload: Reload::new(
+            start.ceilings.clone(),
+            start.configuration.clone(),
+            start.version.version,
+        ),
         account: start.account.clone(),
         segment: Arc::clone(&start.segment),
         instruments: Arc::clone(&start.instruments),

@@ -12,7 +12,8 @@ use super::core::Engine;
 use super::markouts::Markouts;
 use crate::config::EngineConfig;
 use crate::hash::RollingHash;
-use market::{CodecError, Reader, Wire, Writer};
+use crate::risk::Throttle;
+use market::{CodecError, Reader, StrategyId, Wire, Writer};
 
 const MAGIC: [u8; 8] = *b"FULCRCKP";
 const VERSION: u16 = 16;
@@ -122,6 +123,8 @@ impl Engine {
         put(out, PART_BYTES_MAX, |writer| {
             self.facts.encode(writer)?;
             self.hash.value().encode(writer)?;
+            self.config.risk.encode(writer)?;
+            self.off.encode(writer)?;
             self.trading.encode(writer)?;
             self.breakers.encode(writer)?;
             self.run.encode(writer)?;
@@ -131,6 +134,10 @@ impl Engine {
         put(out, 2 * PART_BYTES_MAX, |writer| {
             let mut windows = self.externals.iter();
             windows.try_for_each(|one| one.encode(writer))
+        });
+        put(out, PART_BYTES_MAX, |writer| {
+            let mut strategies = self.config.strategies.iter();
+            strategies.try_for_each(|one| one.parameters.encode(writer))
         });
         for one in &self.instruments {
             put(out, PART_BYTES_MAX, |writer| {
@@ -167,6 +174,9 @@ impl Engine {
         let mut reader = Reader::new(body);
         self.facts = Wire::decode(&mut reader)?;
         self.hash = RollingHash::resume(reader.u64()?);
+        self.config.risk = Wire::decode(&mut reader)?;
+        self.throttle = Throttle::new(&self.config.risk);
+        self.off = Wire::decode(&mut reader)?;
         self.trading = Wire::decode(&mut reader)?;
         self.breakers = Wire::decode(&mut reader)?;
         self.run = Wire::decode(&mut reader)?;
@@ -177,6 +187,7 @@ impl Engine {
         for window in &mut self.externals {
             *window = Wire::decode(&mut reader)?;
         }
+        self.load_strategies(&mut reader)?;
         at += body.len() - reader.remaining();
         for one in &mut self.instruments {
             let mut reader = Reader::new(&body[at..]);
@@ -205,6 +216,29 @@ impl Engine {
             return Err(CheckpointError::Content(CodecError::Trailing));
         }
         self.dirty = u64::MAX;
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Their parameters as they were told last; the configuration of the start says of which kind.
+    fn load_strategies(&mut self, reader: &mut Reader<'_>) -> Result<(), CheckpointError> {
+        for index in 0..self.config.strategies.len() {
+            let parameters = Wire::decode(reader)?;
+            let strategy = StrategyId(index as u8);
+            let mut places = self.assignments.iter_mut();
+            let same_kind = places
+                .by_ref()
+                .filter(|one| one.strategy == strategy)
+                .all(|one| match &mut one.brain {
+                    Some(brain) => brain.set_parameters(&parameters),
+                    None => false,
+                });
+            if !same_kind {
+                return Err(CheckpointError::OtherConfiguration);
+            }
+            self.config.strategies[index].parameters = parameters;
+        }
         Ok(())
     }
 }

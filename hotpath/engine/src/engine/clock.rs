@@ -36,11 +36,19 @@ impl Engine {
         }
         self.facts.utc = utc;
         self.facts.utc_at = now;
-        let ahead_ms = to_ms(self.config.risk.clock_step_max_ns).saturating_add(SAMPLE_INTERVAL_MS);
-        self.facts.event_limit_ms = utc.to_ms().0.saturating_add(ahead_ms);
+        self.limit_event_times();
         let profit = self.profit();
         self.breakers.clock(utc, profit, &self.config.risk);
         self.move_anchors();
+    }
+
+    /// Event times further ahead of the last sample than this are looked at.
+    pub(super) fn limit_event_times(&mut self) {
+        if self.facts.utc.0 != 0 {
+            let ahead_ms = to_ms(self.config.risk.clock_step_max_ns);
+            let ahead_ms = ahead_ms.saturating_add(SAMPLE_INTERVAL_MS);
+            self.facts.event_limit_ms = self.facts.utc.to_ms().0.saturating_add(ahead_ms);
+        }
     }
 
     /// True when time stamps of orders are near enough to the exchange's clock to open anything:

@@ -54,6 +54,8 @@ pub struct Engine {
     /// Ids of orders that are not the engine's and were shown: ordinary ones, conditional ones.
     pub(super) externals: [FillWindow; 2],
     pub(super) facts: EngineFacts,
+    /// Instruments on which each strategy opens nothing, by bit.
+    pub(super) off: [u64; STRATEGIES_MAX],
     pub(super) hash: RollingHash,
     pub(super) markouts: Markouts,
     pub(super) balances: Balances,
@@ -125,6 +127,50 @@ wire_struct! {
         pub memory_version: u64,
         /// When orders of others were cancelled last.
         pub externals_cancelled_at: MonoNs,
+        /// Version of the configuration; 0 before the first is told.
+        pub config_version: u64,
+        /// First eight bytes of its SHA-256.
+        pub config_hash: u64,
+        /// Strategies that were told other parameters since, by bit.
+        pub strategies_changed: u32,
+    }
+}
+
+impl EngineFacts {
+    /// Nothing has happened.
+    const fn before_anything() -> Self {
+        Self {
+            sequence: 0,
+            now: MonoNs(0),
+            utc: UtcNs(0),
+            utc_at: MonoNs(0),
+            deadline: NEVER,
+            intent: 0,
+            announced: false,
+            sweeping: false,
+            net_realized: Money::ZERO,
+            funding: Money::ZERO,
+            began: UtcMs(0),
+            unrealized: Money::ZERO,
+            gross_usdm: Money::ZERO,
+            gross_spot: Money::ZERO,
+            net_exposure: Money::ZERO,
+            unvalued: 0,
+            unvalued_since: MonoNs(0),
+            unclaimed: 0,
+            absurd_inputs: 0,
+            late_orders: 0,
+            event_limit_ms: i64::MAX,
+            events_ahead: 0,
+            clock_steps: 0,
+            clock_doubted_until: MonoNs(0),
+            first_start: false,
+            memory_version: 0,
+            externals_cancelled_at: MonoNs(0),
+            config_version: 0,
+            config_hash: 0,
+            strategies_changed: 0,
+        }
     }
 }
 
@@ -166,35 +212,8 @@ impl Engine {
             links: [Market::UsdM, Market::Spot].map(|market| Link::new(market, has(market))),
             run: ReconcileRun::default(),
             externals: Default::default(),
-            facts: EngineFacts {
-                sequence: 0,
-                now: MonoNs(0),
-                utc: UtcNs(0),
-                utc_at: MonoNs(0),
-                deadline: NEVER,
-                intent: 0,
-                announced: false,
-                sweeping: false,
-                net_realized: Money::ZERO,
-                funding: Money::ZERO,
-                began: UtcMs(0),
-                unrealized: Money::ZERO,
-                gross_usdm: Money::ZERO,
-                gross_spot: Money::ZERO,
-                net_exposure: Money::ZERO,
-                unvalued: 0,
-                unvalued_since: MonoNs(0),
-                unclaimed: 0,
-                absurd_inputs: 0,
-                late_orders: 0,
-                event_limit_ms: i64::MAX,
-                events_ahead: 0,
-                clock_steps: 0,
-                clock_doubted_until: MonoNs(0),
-                first_start: false,
-                memory_version: 0,
-                externals_cancelled_at: MonoNs(0),
-            },
+            facts: EngineFacts::before_anything(),
+            off: [0; STRATEGIES_MAX],
             hash: RollingHash::default(),
             markouts: Markouts::new(),
             balances: Balances::default(),
@@ -263,7 +282,7 @@ impl Engine {
         std::mem::take(&mut self.dirty)
     }
 
-    /// What the engine was told.
+    /// What the engine was told, with what it was told since.
     #[must_use]
     pub fn config(&self) -> &EngineConfig {
         &self.config
@@ -356,6 +375,8 @@ impl Engine {
             Input::Margin(report) => self.take_margin(report, emit),
             Input::Liquidation(report) => self.take_liquidation(report),
             Input::Venue(report) => self.take_venue(report),
+            Input::Strategy(change) => self.take_strategy(change),
+            Input::Configure(one) => self.take_configuration(one, emit),
             _ => self.take_reconciliation(input, emit),
         }
     }

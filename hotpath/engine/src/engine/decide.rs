@@ -176,9 +176,11 @@ impl Engine {
         let live_entry = live(|purpose| purpose == Purpose::Entry).map(|order| order.new.side);
         let is_exit = |purpose: Purpose| purpose.reduces() && purpose != Purpose::TakeProfit;
         let live_exit = live(is_exit).is_some();
-        let latched_off = self.is_latched_off(self.assignments[usize::from(assignment)].strategy);
-        let one = &mut self.assignments[usize::from(assignment)];
+        let one = &self.assignments[usize::from(assignment)];
         let index = usize::from(one.instrument.0);
+        let latched_off = self.is_latched_off(one.strategy);
+        let switched_off = self.is_switched_off(one.strategy, index);
+        let one = &mut self.assignments[usize::from(assignment)];
         let instrument = &self.config.instruments[index];
         let listing = self.instruments[index].facts.listing.as_ref();
         let filters = listing.map_or(&instrument.filters, |now| &now.filters);
@@ -187,6 +189,8 @@ impl Engine {
             Err(NonAction::NotActive)
         } else if latched_off {
             Err(NonAction::StrategyLatched)
+        } else if switched_off {
+            Err(NonAction::StrategyDisabled)
         } else {
             let ready = match live_entry {
                 Some(_) => link.may_keep(),

@@ -4,8 +4,9 @@
 //!
 //! `core` holds the state and the order of a step; `absurd` refuses, `market_data`, `answers`, `account`,
 //! `links` and `reconcile` take the inputs, `trades`, `adopt` and `externals` what reconciliation
-//! brings besides; `clock`, `exposure` and `breakers` keep what risk asks for, `protection` what lies at
-//! the exchange beside us; `markouts` look at the market after fills; `decide` runs strategies, planner and risk; `deadlines`, `pages` and
+//! brings besides; `configure` takes another configuration; `clock`, `exposure` and `breakers` keep what
+//! risk asks for, `protection` what lies at the exchange beside us; `markouts` look at the market after
+//! fills; `decide` runs strategies, planner and risk; `deadlines`, `pages` and
 //! `checkpoint` do what their names say.
 
 mod absurd;
@@ -18,6 +19,7 @@ mod balances;
 mod breakers;
 mod checkpoint;
 mod clock;
+mod configure;
 mod core;
 mod deadlines;
 mod decide;

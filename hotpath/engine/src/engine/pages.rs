@@ -107,6 +107,9 @@ impl Engine {
             net_notional: self.facts.net_exposure,
             balances_untold: self.balances.untold,
             orders_inherited: self.inherited().count() as u32,
+            strategies_latched: self.breakers.latched_strategies,
+            config_version: self.facts.config_version,
+            config_hash: self.facts.config_hash,
         }
     }
 

@@ -63,6 +63,14 @@ impl Throttle {
         }
     }
 
+    /// Other budgets from `now` on. What was sent under the old ones is spent in the new ones, too.
+    pub fn reconfigure(&mut self, config: &RiskConfig, now: MonoNs) {
+        self.refill(now);
+        let old = std::mem::replace(self, Self::new(config));
+        self.ten_seconds.take_over(&old.ten_seconds);
+        self.minute.take_over(&old.minute);
+    }
+
     /// Takes a message for an entry, when both budgets have one beyond the reserve.
     pub fn take_entry(&mut self, now: MonoNs) -> bool {
         self.refill(now);
@@ -92,6 +100,13 @@ impl Bucket {
         let elapsed = now.since(self.level.at).min(2 * self.window_ns as u64) as i64;
         self.level.units = (self.level.units + elapsed * self.rate).min(full);
         self.level.at = now;
+    }
+
+    fn take_over(&mut self, old: &Self) {
+        let spent = old.rate * old.window_ns - old.level.units;
+        let floor = -self.rate * self.window_ns;
+        self.level.units = (self.level.units - spent).max(floor);
+        self.level.at = old.level.at;
     }
 
     const fn has_entry(&self) -> bool {
@@ -163,6 +178,31 @@ mod tests {
         // 20 of debt, 4 of reserve and the message itself at 2 a second.
         assert!(!throttle.take_entry(MonoNs(12_500_000_000)));
         assert!(throttle.take_entry(MonoNs(12_500_000_001)));
+    }
+
+    #[test]
+    fn what_was_sent_under_another_budget_is_spent_in_the_new_one() {
+        let budget = |orders_per_10s_max| RiskConfig {
+            orders_per_10s_max,
+            orders_per_minute_max: 10_000,
+            reserved_share: market::Rate(0),
+            ..RiskConfig::default()
+        };
+        let now = MonoNs(1);
+        let entries =
+            |throttle: &mut Throttle| (0..500).filter(|_| throttle.take_entry(now)).count();
+        // (first budget, sent under it, second budget, what is left at once); half of each is a burst.
+        for (before, sent, after, left) in [(40, 15, 60, 15), (40, 15, 20, 0), (40, 0, 20, 10)] {
+            let mut throttle = Throttle::new(&budget(before));
+            (0..sent).for_each(|_| throttle.take_reserved(now));
+            throttle.reconfigure(&budget(after), now);
+            assert_eq!(entries(&mut throttle), left, "{before} -> {after}");
+        }
+        let mut throttle = Throttle::new(&budget(40));
+        (0..5).for_each(|_| throttle.take_reserved(now));
+        throttle.reconfigure(&budget(20), now);
+        throttle.reconfigure(&budget(40), now);
+        assert_eq!(entries(&mut throttle), 15, "there and back brings nothing");
     }
 
     #[test]

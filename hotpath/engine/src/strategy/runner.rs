@@ -29,6 +29,21 @@ impl Strategy {
         }
     }
 
+    /// Other parameters from here on; what it remembers stays. False, and nothing changes, where
+    /// they are those of another kind.
+    pub fn set_parameters(&mut self, parameters: &StrategyParameters) -> bool {
+        match (self, parameters) {
+            (Self::Imbalance(strategy), StrategyParameters::Imbalance(parameters)) => {
+                strategy.set_parameters(*parameters);
+            }
+            (Self::Dummy(strategy), StrategyParameters::Dummy(parameters)) => {
+                strategy.set_parameters(*parameters);
+            }
+            (Self::Imbalance(_) | Self::Dummy(_), _) => return false,
+        }
+        true
+    }
+
     /// Looks at the world and writes down what it wants.
     pub fn on_event(&mut self, context: &Context<'_>, desired: &mut DesiredOrders) -> Decision {
         match self {

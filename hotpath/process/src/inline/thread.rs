@@ -78,6 +78,8 @@ impl InlineThread {
     pub fn run(mut self, abandon: &AtomicBool) -> Leftover {
         self.behaviour.guard();
         let (mut busy, mut late) = (true, false);
+        self.host
+            .resume_configuration(self.host.now(), &mut self.desk);
         self.host.resume_breakers(self.host.now(), &mut self.desk);
         self.host.resume_account(self.host.now(), &mut self.desk);
         self.host.resume_latch(self.host.now(), &mut self.desk);

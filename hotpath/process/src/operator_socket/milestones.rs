@@ -100,6 +100,9 @@ mod tests {
             net_notional: Money(0),
             balances_untold: 0,
             orders_inherited: inherited,
+            strategies_latched: 0,
+            config_version: 0,
+            config_hash: 0,
         }
     }
 

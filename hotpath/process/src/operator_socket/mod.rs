@@ -5,6 +5,7 @@
 //! the cold thread. Rights go by the mode of the socket and its folder, not by who the peer says
 //! it is.
 
+pub mod configure;
 mod drill;
 pub mod exchange_view;
 pub mod milestones;

@@ -14,7 +14,7 @@ use market::page::{InstrumentPage, PAGE_BYTES_MAX};
 use market::units::ONE;
 use market::{Instrument, Money, MonoNs, Price, Quantity, StateReason, Step};
 use operator::{KillLine, LimitLine, PositionLine, StatusReply};
-use settings::{LIMITS, Settings};
+use settings::{LIMITS, RiskSettings, Settings};
 
 /// The answer to `status`; none before the engine has shown itself.
 #[must_use]
@@ -55,6 +55,8 @@ pub fn status(
         realized_usdt: money(page.realized),
         fees_usdt: money(page.fees),
         funding_usdt: money(page.funding),
+        config_version: page.config_version,
+        config_hash: format!("{:016x}", page.config_hash),
         utc_ms: page.utc.to_ms().0,
         kill,
     })
@@ -93,10 +95,10 @@ pub fn positions(segment: &Segment, instruments: &[Instrument]) -> Vec<PositionL
 pub fn limits(
     segment: &Segment,
     instruments: &[Instrument],
-    settings: &Settings,
+    risk: &RiskSettings,
 ) -> Vec<LimitLine> {
     let used = Use::of(segment, instruments);
-    let in_force = LIMITS.iter().zip(&settings.risk.in_force);
+    let in_force = LIMITS.iter().zip(&risk.in_force);
     in_force
         .map(|(limit, one)| LimitLine {
             limit: format!("risk.{}", limit.key),

@@ -3,6 +3,7 @@
 //! In: requests. Out: replies; commands for the engine, in the order in which they came. Never: a
 //! verb that leads out of KILLED but a signed reset, a kill that is refused.
 
+use super::configure::Reload;
 use super::exchange_view::{self, Lists};
 use super::milestones::Milestones;
 use super::page_view;
@@ -32,8 +33,10 @@ const REASON_CHARS_MAX: usize = 200;
 
 /// Answers the operator.
 pub struct Operator {
-    /// Checked settings.
+    /// Checked settings, as this process was started with them.
     pub settings: Settings,
+    /// What of them changes while it runs.
+    pub reload: Reload,
     /// Account.
     pub account: String,
     /// Pages, latch, heartbeats.
@@ -63,7 +66,11 @@ pub struct Operator {
 impl Operator {
     /// Carries a request out.
     pub async fn answer(self: &Rc<Self>, request: Request) -> Reply {
-        let verb = request.line();
+        let verb = match &request {
+            // Its text is in the state directory, and longer than a line of a log should be.
+            Request::Configure { version, .. } => format!("configure, version {version}"),
+            _ => request.line(),
+        };
         let reply = self.carry_out(request).await.unwrap_or_else(Reply::from);
         let changes = !matches!(
             reply,
@@ -95,8 +102,9 @@ impl Operator {
                 positions: page_view::positions(&self.segment, &self.instruments),
             }),
             Request::Limits => Ok(Reply::Limits {
-                limits: page_view::limits(&self.segment, &self.instruments, &self.settings),
+                limits: page_view::limits(&self.segment, &self.instruments, &self.reload.risk()),
             }),
+            Request::Configure { version, text } => self.configure(version, &text).await,
             Request::Start => self.command(Command::Start, "ACTIVE once reconciled"),
             Request::Pause => self.command(Command::Pause, "REDUCING: no entries, exits go on"),
             Request::Resume => self.command(Command::Resume, "ACTIVE, where nothing else holds it"),

@@ -12,6 +12,7 @@ mod cells;
 mod checkpoint;
 mod clock;
 mod collar;
+mod configure;
 mod cut_off;
 mod exposure;
 mod listed;

@@ -36,6 +36,11 @@ impl Imbalance {
         }
     }
 
+    /// Other parameters from here on; what it remembers stays.
+    pub const fn set_parameters(&mut self, parameters: ImbalanceParameters) {
+        self.parameters = parameters;
+    }
+
     /// Looks at the world and writes down what it wants.
     pub fn on_event(&mut self, context: &Context<'_>, desired: &mut DesiredOrders) -> Decision {
         if context.position.is_flat() || context.is_dust() {
