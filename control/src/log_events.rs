@@ -101,6 +101,16 @@ impl LogEvents {
                 utc_ms = ms,
                 "kill"
             ),
+            Record::Configured(one) => tracing::info!(
+                event = events::CONFIG_CHANGED,
+                version = one.version,
+                config_hash = format_args!("{:016x}", one.config_hash),
+                limits_changed = one.limits_changed,
+                strategies_changed = one.strategies_changed,
+                seq,
+                utc_ms = ms,
+                "the hot path took a configuration"
+            ),
             Record::Reconciled(one) => tracing::info!(
                 event = events::RECONCILED,
                 adopted = one.adopted,
