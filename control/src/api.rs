@@ -7,7 +7,9 @@
 mod access;
 mod desk;
 mod looks;
+mod present;
 mod problem;
+mod stream;
 mod verbs;
 
 pub use access::{Caller, Peer, Strangers};
@@ -79,8 +81,19 @@ fn described(site: &Arc<Site>) -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(looks::denials))
         .routes(routes!(looks::breakers))
         .routes(routes!(looks::states))
+        .routes(routes!(looks::order_events))
         .routes(routes!(looks::income))
-        .routes(routes!(looks::config));
+        .routes(routes!(looks::config))
+        .routes(routes!(present::health))
+        .routes(routes!(present::instruments))
+        .routes(routes!(present::signals))
+        .routes(routes!(present::balances))
+        .routes(routes!(present::risk))
+        .routes(routes!(present::what_would_trip))
+        .routes(routes!(present::latency))
+        .routes(routes!(present::system))
+        .routes(routes!(present::logs))
+        .routes(routes!(stream::stream));
     let operate = OpenApiRouter::new()
         .routes(routes!(verbs::start))
         .routes(routes!(verbs::pause))
@@ -114,6 +127,7 @@ fn finished(description: OpenApi) -> OpenApi {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let mut components = description.components.unwrap_or_default();
     components.add_security_scheme("key", bearer);
+    components.schemas.extend(verbs::schemas());
     description.components = Some(components);
     let none: [&str; 0] = [];
     description.security = Some(vec![SecurityRequirement::new("key", none)]);

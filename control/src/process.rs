@@ -4,15 +4,17 @@
 //! journal that could be seen is committed.
 
 use crate::api::{Strangers, routes_of};
-use crate::drain::{Drain, DrainError, Places};
+use crate::drain::{Drain, DrainError, Places, monotonic_ns};
 use crate::hot_path::HotPath;
 use crate::http::{Site, metrics_routes};
 use crate::ledger::{Identity, Ledger, LedgerError};
+use crate::log_lines::{LogLayer, LogLines};
 use crate::metrics::HttpFigures;
 use crate::paper::{SharedPaper, Supervisor};
 use crate::serve::{Door, bind_socket};
 use crate::stats::mode_word;
 use crate::store::{Scope, Scopes, Store};
+use crate::stream::{self, Hub};
 use crate::table;
 use crate::view::Shared;
 use clap::Parser;
@@ -28,6 +30,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Exit codes of the conventions.
 mod exit {
@@ -59,14 +63,17 @@ pub struct Arguments {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("FULCRUM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = Arc::new(LogLines::default());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         // A full disk under the log ends nobody: the complaint about it would panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .finish()
+        .with(LogLayer::to(&log))
         .init();
-    match start(&arguments) {
+    match start(&arguments, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, trouble)) => {
             tracing::error!("{trouble}");
@@ -102,7 +109,7 @@ fn failed(error: &impl std::fmt::Display) -> Failure {
     (exit::FAILURE, error.to_string())
 }
 
-fn start(arguments: &Arguments) -> Result<(), Failure> {
+fn start(arguments: &Arguments, log: Arc<LogLines>) -> Result<(), Failure> {
     let (mut settings, keys) = read_settings(&arguments.config)?;
     if let Some(account) = &arguments.account {
         settings.account.clone_from(account);
@@ -122,7 +129,10 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         hot_path: HotPath::at(run_dir(arguments, &settings).join(operator::SOCKET)),
         strangers: Strangers::default(),
         keys_looked_at: tokio::sync::Mutex::new(Instant::now()),
-        ledger_reads: Semaphore::new(LEDGER_READS_MAX),
+        ledger_reads: Arc::new(Semaphore::new(LEDGER_READS_MAX)),
+        stream: Hub::of(&settings),
+        log,
+        started_ns: monotonic_ns(),
         keys,
         settings,
     });
@@ -171,6 +181,7 @@ fn open_ledger(state_dir: &Path, settings: &Settings) -> Result<Ledger, Failure>
 }
 
 async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Result<(), Failure> {
+    stream::start(&site).map_err(|error| failed(&error))?;
     open_doors(arguments, &site).await?;
     tokio::spawn(refresh_keys(Arc::clone(&site)));
     let paper = Supervisor::new(

@@ -3,14 +3,17 @@
 //! In: a verb. Out: tables or JSON on stdout, complaints on stderr, an exit code of the
 //! conventions. Never: a need for control to be alive; it talks to the hot path itself.
 
+mod api;
 mod api_keys;
 mod arguments;
 mod config;
 mod connection;
 mod drill;
 mod key;
+mod looks;
 mod manual;
 mod tables;
+mod watch;
 
 use arguments::{Arguments, Verb};
 use clap::Parser;
@@ -61,7 +64,12 @@ fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         Verb::Key { verb } => {
             return api_keys::run(verb, &arguments.state_dir, arguments.json);
         }
-        _ => {}
+        Verb::Watch { topics, after } => return watch::run(topics, after.as_deref(), arguments),
+        verb => {
+            if let Some(look) = verb.look() {
+                return looks::run(look, arguments);
+            }
+        }
     }
     let mut connection = Connection::open(&arguments.socket()?)?;
     match &arguments.verb {

@@ -26,7 +26,7 @@ pub use checked::{
 };
 pub use emergency::{EmergencySettings, RestartPolicy, StopPolicy};
 pub use keys::{Form, Key};
-pub use limits::{Ceilings, LIMITS, Limit};
+pub use limits::{Ceilings, LIMITS, Limit, Looser, Unit};
 pub use market_data::MarketDataSettings;
 pub use paper::PaperSettings;
 pub use protective_stop::{ProtectiveStopSettings, StopTrigger};

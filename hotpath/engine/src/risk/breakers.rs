@@ -73,12 +73,7 @@ impl Breakers {
         self.high_water = self.high_water.max(profit);
         let loss = Money(self.day_start.0.saturating_sub(profit.0));
         let fall = self.drawdown(profit);
-        let high = base.map_or(0, |base| base.0.saturating_add(self.high_water.0));
-        let share = if high > 0 {
-            share(fall, Money(high))
-        } else {
-            0
-        };
+        let share = self.fall_share(profit, base);
         let reached = config.drawdown_levels.iter();
         let reached = reached.filter(|level| share >= level.0).count() as u8;
         // A level holds until there is a new high-water mark, or a person has looked.
@@ -144,6 +139,45 @@ impl Breakers {
             value: i64::from(limit.count),
             limit: i64::from(limit.count),
         })
+    }
+
+    /// What a breaker of the account measures now, of the kind of its limit: money and shares in
+    /// 1e-8, counts as they are. None for those that remember nothing here.
+    #[must_use]
+    pub fn measure(
+        &self,
+        breaker: Breaker,
+        profit: Money,
+        base: Option<Money>,
+        now: MonoNs,
+        config: &RiskConfig,
+    ) -> Option<i64> {
+        let count = |recent: &Recent, limit| Some(i64::from(recent.count(now, limit)));
+        match breaker {
+            Breaker::DailyLoss => Some(self.day_start.0.saturating_sub(profit.0).max(0)),
+            Breaker::Drawdown => Some(self.drawdown(profit).0.max(0)),
+            Breaker::DrawdownLevel => Some(self.fall_share(profit, base).max(0)),
+            Breaker::LossStreak => Some(i64::from(self.loss_streak)),
+            Breaker::RejectRate => count(&self.rejects, config.rejects),
+            Breaker::ErrorRate => count(&self.errors, config.errors),
+            Breaker::Latency => count(&self.slow_replies, config.slow_replies),
+            Breaker::ClockSkew => count(&self.clock_steps, config.clock_steps),
+            Breaker::FeedGaps => count(&self.feed_gaps, config.feed_gaps),
+            Breaker::MismatchRate => count(&self.mismatches, config.mismatches),
+            Breaker::MarginRatio
+            | Breaker::TradeLoss
+            | Breaker::RepeatedExecution
+            | Breaker::StopCooldown => None,
+        }
+    }
+
+    /// The fall as a share of the high-water mark; 0 without one.
+    fn fall_share(&self, profit: Money, base: Option<Money>) -> i64 {
+        let high = base.map_or(0, |base| base.0.saturating_add(self.high_water.0));
+        match high > 0 {
+            true => share(self.drawdown(profit), Money(high)),
+            false => 0,
+        }
     }
 
     /// Starts every measure anew from the present profit: a person has looked.
