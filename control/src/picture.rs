@@ -64,3 +64,85 @@ fn share(part: i64, whole: i64) -> Option<String> {
     let text = market::decimal::write_decimal(parts, 4, &mut buffer);
     Some(String::from_utf8_lossy(text).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::view::View;
+    use market::event::Level;
+    use market::page::{AccountPage, InstrumentPage};
+    use market::{
+        BookState, InstrumentId, Market, Money, MonoNs, Price, Quantity, Rate, StateReason, Step,
+        Symbol, TradingState, UpdateId, UtcNs,
+    };
+
+    /// An account with 10,000 USDT, and one instrument.
+    pub(crate) fn view() -> View {
+        View {
+            account: Some(account_page()),
+            instruments: vec![instrument_page()],
+            ..View::default()
+        }
+    }
+
+    fn account_page() -> AccountPage {
+        AccountPage {
+            trading_state: TradingState::Active,
+            reason: StateReason::Reconciled,
+            input_sequence: 1,
+            time: MonoNs(1),
+            utc: UtcNs(1),
+            output_hash: 0,
+            wallet: Money::from_whole(10_000),
+            equity: Money::from_whole(10_000),
+            realized: Money(0),
+            unrealized: Money(0),
+            fees: Money(0),
+            funding: Money(0),
+            drawdown: Rate(0),
+            unknown_ever: 0,
+            unknown_now: 0,
+            orders_open: 2,
+            market_stream_up: true,
+            user_stream_up: true,
+            reconciled: true,
+            orders_inherited: 0,
+        }
+    }
+
+    pub(crate) fn instrument_page() -> InstrumentPage {
+        let level = |price| Level {
+            price: Price(price),
+            quantity: Quantity(5),
+        };
+        InstrumentPage {
+            instrument: InstrumentId(0),
+            market: Market::UsdM,
+            symbol: Symbol::new(b"BTCUSDT").unwrap(),
+            tick: Step::from_text(b"0.10").unwrap(),
+            lot: Step::from_text(b"0.001").unwrap(),
+            book_state: BookState::Synced,
+            update_id: UpdateId(1),
+            book_time: MonoNs(1_000_000_000),
+            bid: level(281_450),
+            ask: level(281_451),
+            imbalance_ratio: 1.5,
+            mark: Price(281_451),
+            position: Quantity(0),
+            cost_tick_lots: 0,
+            realized: Money(0),
+            unrealized: Money(0),
+            fees: Money(0),
+            orders_open: 0,
+            orders_unknown: 0,
+            orders_sent: 0,
+            fills: 0,
+            trades_won: 0,
+            trades_closed: 0,
+            book_gaps: 0,
+            book_resyncs: 0,
+            protective_stop: Price(0),
+            opening: Quantity(0),
+            reconciled: true,
+        }
+    }
+}

@@ -32,10 +32,11 @@ fn set_up(name: &str) -> (StateDir, OperatorPeer, Control) {
     (state, peer, control)
 }
 
-fn ask(port: u16, path: &str) -> TcpStream {
+/// So many times in a row: more than the kernel keeps of the answers.
+fn ask(port: u16, path: &str, times: usize) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(request.repeat(times).as_bytes()).unwrap();
     stream
 }
 
@@ -49,15 +50,14 @@ fn an_answer_that_nobody_reads_is_given_up_and_others_do_not_wait() {
         hot_path.trade(1_000);
         wait_for("the trades", || control.number("fills") == trades * 1_000);
     }
-    // An answer is larger than what the kernel keeps of it.
     let path = "/api/v1/engine/intents?limit=10000";
     let whole = client.get(path);
     let length = whole.body.len();
-    assert!(length > 2_000_000, "{length}");
+    assert!(length > 1_500_000, "{length}");
     let begun = Instant::now();
-    let mut deaf = ask(client.port(), path);
+    let deaf = ask(client.port(), path, 8);
     // Many who read a byte in a while.
-    let slow: Vec<TcpStream> = (0..100).map(|_| ask(client.port(), path)).collect();
+    let slow: Vec<TcpStream> = (0..40).map(|_| ask(client.port(), path, 3)).collect();
     for round in 0..20 {
         for mut one in &slow {
             let _ = one.read(&mut [0]);
@@ -75,22 +75,13 @@ fn an_answer_that_nobody_reads_is_given_up_and_others_do_not_wait() {
         assert!(waited < Duration::from_secs(3), "{waited:?}");
     }
     assert_eq!(peer.verbs().len(), 20);
-    // Nobody took anything of it for ten seconds: its connection is gone before its end.
-    std::thread::sleep(Duration::from_secs(13).saturating_sub(begun.elapsed()));
-    deaf.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let (mut taken, mut some) = (0, [0; 65_536]);
-    loop {
-        match deaf.read(&mut some) {
-            Ok(0) => break,
-            Ok(count) => taken += count,
-            Err(error) => {
-                let reset = std::io::ErrorKind::ConnectionReset;
-                assert_eq!(error.kind(), reset, "it is still open after {taken} bytes");
-                break;
-            }
-        }
-    }
-    assert!(taken < length, "{taken} of {length}");
+    // Nobody takes anything of it for ten seconds: whoever writes there finds nobody any more.
+    wait_for("the end of who does not read", || {
+        (&deaf).write_all(b"\r\n").is_err()
+    });
+    let waited = begun.elapsed();
+    assert!(waited > Duration::from_secs(9), "{waited:?}");
+    assert!(waited < Duration::from_secs(25), "{waited:?}");
     drop(slow);
 }
 
@@ -115,7 +106,7 @@ fn readers_of_a_ledger_that_hangs_do_not_take_the_verbs_with_them() {
         assert!(waited < Duration::from_secs(2), "{waited:?}");
     };
     let first: Vec<TcpStream> = (0..12)
-        .map(|_| ask(client.port(), "/api/v1/engine/fills"))
+        .map(|_| ask(client.port(), "/api/v1/engine/fills", 1))
         .collect();
     act("1");
     // They are answered that there is no answer.
@@ -126,7 +117,7 @@ fn readers_of_a_ledger_that_hangs_do_not_take_the_verbs_with_them() {
         assert_eq!(&head[9..], b"504", "{}", String::from_utf8_lossy(&head));
     }
     let again: Vec<TcpStream> = (0..12)
-        .map(|_| ask(client.port(), "/api/v1/engine/trades"))
+        .map(|_| ask(client.port(), "/api/v1/engine/trades", 1))
         .collect();
     act("2");
     act("3");
@@ -151,7 +142,7 @@ fn two_requests_at_once_with_one_key_are_carried_out_once() {
     let both = [send(key.clone()), send(key.clone())];
     // The first has the claim, and the other is told so while the first is still under way.
     wait_for("one of them", || both.iter().any(|one| one.is_finished()));
-    assert_eq!(peer.verbs(), ["resume"]);
+    wait_for("the other", || peer.verbs() == ["resume"]);
     peer.go_on();
     let mut said = both.map(|one| one.join().unwrap());
     said.sort();

@@ -195,3 +195,90 @@ fn why_not(page: &InstrumentPage, age_ms: u64, stale_after_ms: u64) -> Option<&'
     // A page does not tell the two apart.
     (!page.imbalance_ratio.is_finite()).then_some("SIGNAL_THIN or SIGNAL_BOOK_EDGE")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::tests::{instrument_page, view};
+    use market::{Price, Quantity};
+
+    const NOW_NS: u64 = 1_100_000_000;
+
+    fn settings() -> Settings {
+        let text = "[[instrument]]\nsymbol = \"BTCUSDT\"\nleverage = 3\nmargin_type = \"isolated\"\n\
+            [[strategy]]\nkind = \"dummy\"\n";
+        Settings::check("test", text).unwrap()
+    }
+
+    #[test]
+    fn a_signal_that_is_not_valid_says_why() {
+        type Change = fn(&mut InstrumentPage);
+        let changes: [(Option<&str>, Change); 6] = [
+            (None, |_| {}),
+            (Some("SIGNAL_BOOK_UNSYNCED"), |page| {
+                page.book_state = BookState::Stale
+            }),
+            (Some("SIGNAL_STALE"), |page| {
+                page.book_time = market::MonoNs(0)
+            }),
+            (Some("SIGNAL_THIN"), |page| page.bid.quantity = Quantity(0)),
+            (Some("SIGNAL_CROSSED"), |page| {
+                page.bid.price = Price(281_451)
+            }),
+            (Some("SIGNAL_THIN or SIGNAL_BOOK_EDGE"), |page| {
+                page.imbalance_ratio = f64::NAN
+            }),
+        ];
+        let mut settings = settings();
+        settings.book.stale_after_ms = 1_000;
+        for (why, change) in changes {
+            let (mut view, mut page) = (view(), instrument_page());
+            change(&mut page);
+            view.instruments = vec![page];
+            let row = &signals(&view, &settings, NOW_NS)[0];
+            assert_eq!((row.why, row.valid), (why, why.is_none()));
+        }
+    }
+
+    #[test]
+    fn an_instrument_is_told_as_wanted_and_as_found() {
+        let mut view = view();
+        let row = |view: &View| instruments(view, &settings()).remove(0);
+        let found = row(&view);
+        assert_eq!(
+            (found.tick.as_deref(), found.lot.as_deref()),
+            (Some("0.1"), Some("0.001"))
+        );
+        assert_eq!((found.leverage_wanted, found.leverage), (Some(3), None));
+        assert_eq!(
+            (found.margin_type_wanted, found.margin_type),
+            (Some("isolated"), None)
+        );
+        let cell = |family: &str| format!("{family}{{market=\"usdm\",symbol=\"BTCUSDT\"}}");
+        for (family, value) in [
+            ("instrument_leverage", 5),
+            ("shown_instrument_isolated", 0),
+            ("instrument_tradable", 1),
+        ] {
+            view.gauges.insert(cell(family), value);
+        }
+        let found = row(&view);
+        assert_eq!(
+            (found.leverage, found.margin_type),
+            (Some(5), Some("crossed"))
+        );
+        assert_eq!(found.tradable, Some(true));
+        assert_eq!(row(&View::default()).book, None);
+    }
+
+    #[test]
+    fn a_book_without_a_side_has_none() {
+        let mut page = instrument_page();
+        let whole = book(&page, NOW_NS);
+        assert_eq!((whole.spread_ticks, whole.age_ms), (Some(1), 100));
+        assert_eq!(whole.bid_price.as_deref(), Some("28145.0"));
+        page.ask.quantity = Quantity(0);
+        let half = book(&page, NOW_NS);
+        assert_eq!((half.ask_price, half.spread_ticks), (None, None));
+    }
+}

@@ -342,3 +342,88 @@ impl Use {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::tests::{instrument_page, view};
+    use market::Quantity;
+
+    fn settings() -> Settings {
+        let text = "[[instrument]]\nsymbol = \"BTCUSDT\"\n[[strategy]]\nkind = \"dummy\"\n\
+            [risk]\nmax_position_notional_usdt = 1000\nmax_gross_exposure_usdt = 2000\n\
+            max_net_exposure_usdt = 4000\nmax_exposure_ratio = 0.5\nmax_order_notional_usdt = 500\n\
+            daily_loss_usdt = 100\ndrawdown_usdt = 200\n";
+        Settings::check("test", text).unwrap()
+    }
+
+    /// 28,145.1 USDT of a position of 0.02 are 562.902 USDT.
+    fn with_position() -> View {
+        let mut view = view();
+        let mut page = instrument_page();
+        page.position = Quantity(-20);
+        page.orders_open = 2;
+        view.instruments = vec![page];
+        let cell = |family: &str, breaker: &str| format!("{family}{{breaker=\"{breaker}\"}}");
+        for (name, value) in [
+            (cell("shown_breaker_measure", "DAILY_LOSS"), 9_000_000_000),
+            (cell("shown_breaker_measure", "DRAWDOWN"), 0),
+            (cell("shown_breaker_measure", "MARGIN_RATIO"), 0),
+            (cell("breaker_tripped", "LOSS_STREAK"), 1),
+        ] {
+            view.gauges.insert(name, value);
+        }
+        view
+    }
+
+    #[test]
+    fn every_limit_is_told_with_its_use_in_its_own_unit() {
+        let risk = risk(&with_position(), &settings());
+        assert_eq!(risk.limits.len(), LIMITS.len());
+        let of = |key: &str| {
+            let key = format!("risk.{key}");
+            let found = risk.limits.iter().find(|one| one.limit == key);
+            let one = found.unwrap();
+            (one.used.as_deref(), one.left.as_deref())
+        };
+        assert_eq!(
+            of("max_position_notional_usdt"),
+            (Some("562.902"), Some("437.098"))
+        );
+        assert_eq!(of("max_net_exposure_usdt").0, Some("562.902"));
+        assert_eq!(of("max_exposure_ratio").0, Some("0.0562902"));
+        assert_eq!(of("max_open_orders"), (Some("2"), Some("18")));
+        assert_eq!(of("max_spread_bps"), (None, None));
+        assert_eq!(risk.tripped, ["LOSS_STREAK"]);
+    }
+
+    #[test]
+    fn what_trips_first_stands_first_and_what_has_no_level_says_so() {
+        let told = what_would_trip(&with_position(), &settings());
+        let order: Vec<&str> = told.distances.iter().map(|one| one.what.as_str()).collect();
+        assert_eq!(
+            order[..2],
+            ["DAILY_LOSS", "risk.max_position_notional_usdt"]
+        );
+        assert_eq!(told.first.as_deref(), Some("DAILY_LOSS"));
+        let nearest = &told.distances[0];
+        assert_eq!(
+            (nearest.used.as_str(), nearest.left.as_str(), nearest.unit),
+            ("90", "10", "usdt")
+        );
+        let without = |what: &str| told.without_a_level.iter().any(|one| one == what);
+        for what in [
+            "risk.max_spread_bps",
+            "MARGIN_RATIO",
+            "TRADE_LOSS",
+            "LOSS_STREAK",
+        ] {
+            assert!(without(what), "{what}: {:?}", told.without_a_level);
+        }
+        // What belongs to a breaker is not told twice.
+        assert!(!without("risk.daily_loss_usdt") && !without("risk.max_rejects"));
+        // Nothing is known before the hot path has shown itself.
+        let nothing = what_would_trip(&View::default(), &settings());
+        assert!(nothing.distances.is_empty() && nothing.first.is_none());
+    }
+}

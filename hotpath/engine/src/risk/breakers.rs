@@ -261,6 +261,44 @@ mod tests {
     }
 
     #[test]
+    fn a_measure_is_what_a_trip_would_tell() {
+        let config = config();
+        let mut breakers = Breakers {
+            high_water: Money(700),
+            day_start: Money(200),
+            loss_streak: 3,
+            ..Breakers::default()
+        };
+        for at in [10, 20, 30] {
+            breakers.incident(Breaker::FeedGaps, MonoNs(at), &config);
+        }
+        let base = Some(Money(300));
+        let measure = |breaker, profit: i64, now| {
+            breakers.measure(breaker, Money(profit), base, MonoNs(now), &config)
+        };
+        assert_eq!(measure(Breaker::DailyLoss, 150, 40), Some(50));
+        assert_eq!(measure(Breaker::DailyLoss, 250, 40), Some(0), "a profit");
+        assert_eq!(measure(Breaker::Drawdown, 200, 40), Some(500));
+        assert_eq!(measure(Breaker::DrawdownLevel, 200, 40), Some(ONE / 2));
+        assert_eq!(measure(Breaker::LossStreak, 0, 40), Some(3));
+        assert_eq!(measure(Breaker::FeedGaps, 0, 40), Some(3));
+        let later = config.feed_gaps.window_ns + 15;
+        assert_eq!(measure(Breaker::FeedGaps, 0, later), Some(2));
+        assert_eq!(measure(Breaker::RejectRate, 0, 40), Some(0));
+        assert_eq!(measure(Breaker::TradeLoss, 0, 40), None);
+        let mut judged = breakers;
+        let trips = judged.judge(Money(-400), base, &config);
+        let told = |trip: &Option<Trip>| trip.map(|trip| (trip.breaker, Some(trip.value)));
+        for (breaker, value) in trips.iter().filter_map(told) {
+            assert_eq!(
+                judged.measure(breaker, Money(-400), base, MonoNs(0), &config),
+                value
+            );
+        }
+        assert!(trips[0].is_some() && trips[1].is_some());
+    }
+
+    #[test]
     fn levels_deepen_until_a_new_high_and_the_last_one_stays() {
         let mut breakers = Breakers::default();
         let config = RiskConfig {
