@@ -51,8 +51,6 @@ pub struct Site {
     pub stream: Hub,
     /// The last lines of this process' log.
     pub log: Arc<LogLines>,
-    /// When this process started, by the machine's monotonic clock.
-    pub started_ns: u64,
     /// State directory.
     pub state_dir: PathBuf,
     /// The ledger's file, for readers.

@@ -4,7 +4,7 @@
 //! journal that could be seen is committed.
 
 use crate::api::{Strangers, routes_of};
-use crate::drain::{Drain, DrainError, Places, monotonic_ns};
+use crate::drain::{Drain, DrainError, Places};
 use crate::hot_path::HotPath;
 use crate::http::{Site, metrics_routes};
 use crate::ledger::{Identity, Ledger, LedgerError};
@@ -132,7 +132,6 @@ fn start(arguments: &Arguments, log: Arc<LogLines>) -> Result<(), Failure> {
         ledger_reads: Arc::new(Semaphore::new(LEDGER_READS_MAX)),
         stream: Hub::of(&settings),
         log,
-        started_ns: monotonic_ns(),
         keys,
         settings,
     });
