@@ -105,7 +105,8 @@ fn trading() -> Rig {
         market,
         traded: vec![&symbol],
         lines: "[hot_path]\nengine_wait = \"yield\"\n[book]\nstale_after_ms = 5000\n\
-             [[strategy]]\nkind = \"dummy\"\ninterval_ms = 300\nrest_ms = 150\n"
+             [[strategy]]\nkind = \"imbalance\"\nentry = \"taker\"\norder_notional_usdt = 1000\n\
+             signal_exit_after_ms = 5000\ncooldown_ms = 1000\n"
             .to_string(),
         proxied: false,
     });
