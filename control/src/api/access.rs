@@ -56,6 +56,16 @@ impl Caller {
         self.scopes.allow(scope)
     }
 
+    fn anyone(address: SocketAddr, scopes: Scopes) -> Self {
+        Self {
+            name: "anyone".to_string(),
+            address: address.ip().to_string(),
+            scopes,
+            is_anyone: true,
+            by_key: false,
+        }
+    }
+
     /// True unless a key that it came with does not hold any more: who stays is asked again.
     #[must_use]
     pub fn still_may_look(&self, site: &Site) -> bool {
@@ -166,21 +176,15 @@ async fn by_network(
         let detail = "this host name is none of control.api_hosts";
         return Err(refuse(StatusCode::MISDIRECTED_REQUEST, detail));
     }
-    let anyone = |scopes| Caller {
-        name: "anyone".to_string(),
-        address: address.ip().to_string(),
-        scopes,
-        is_anyone: true,
-        by_key: false,
-    };
     let Some(key) = presented(headers) else {
         let paper = site.settings.mode == settings::Mode::Paper;
         let open = paper && site.settings.control.open_paper_read && address.ip().is_loopback();
         let looks = [Method::GET, Method::HEAD].contains(method);
-        return Ok(anyone(match open && looks {
+        let scopes = match open && looks {
             true => Scopes::of(&[Scope::Read]),
             false => Scopes::default(),
-        }));
+        };
+        return Ok(Caller::anyone(address, scopes));
     };
     let known = |(name, scopes)| Caller {
         name,

@@ -113,7 +113,11 @@ impl Watch {
         let seconds = message["utc_ns"].as_i64().unwrap_or_default() / 1_000_000_000;
         let head = format!("{} {topic}", clock_time(seconds));
         if let Some(rows) = message["data"]["rows"].as_array() {
-            let row = |row: &Value| format!("{head}{}\n", words(&flat(row)));
+            let row = |row: &Value| {
+                let mut fields = flat(row);
+                fields.retain(|_, value| value != "-");
+                format!("{head}{}\n", words(&fields))
+            };
             return rows.iter().map(row).collect();
         }
         let mut now = flat(&message["data"]);
@@ -216,7 +220,7 @@ mod tests {
     fn facts_are_a_line_each_and_rows_have_names() {
         let mut watch = Watch::default();
         let text = r#"{"topic":"fills","seq":1,"kind":"delta","utc_ns":3600000000000,
-            "data":{"rows":[{"side":"BUY"},{"side":"SELL"}],"place":"1-2","complete":true}}"#;
+            "data":{"rows":[{"side":"BUY","code":null},{"side":"SELL"}],"place":"1-2","complete":true}}"#;
         assert_eq!(
             watch.lines(text),
             "01:00:00 fills side=BUY\n01:00:00 fills side=SELL\n"

@@ -9,6 +9,8 @@ mod listeners;
 mod readers;
 
 use clap::Parser;
+use listeners::Heard;
+use readers::Read;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +56,9 @@ const MEMORY_MOST_MIB: f64 = 128.0;
 
 /// Processor that the listeners may cost beside what control does anyway.
 const LISTENERS_CORES_MOST: f64 = 0.25;
+
+/// The engine's events under a load, of those without: a recording has busier minutes and quieter ones.
+const EVENTS_LEAST: f64 = 0.5;
 
 /// What was measured around a load.
 struct Around {
@@ -139,50 +144,75 @@ fn measure(arguments: &Arguments, rig: &Rig) -> Vec<Row> {
     let (listening, heard) = around(rig, || {
         listeners::run(&rig.api(), arguments.listeners, time)
     });
-    let (least, most) = (
-        |value: f64| Some(Bound::Least(value)),
-        |value: f64| Some(Bound::Most(value)),
-    );
-    let seconds = time.as_secs_f64();
-    let asked = arguments.readers as f64 * 1_000.0 / arguments.every_ms as f64;
-    let rate = read.answered as f64 / seconds;
-    let listened = listening.cores - alone.cores;
-    let memory = alone
-        .memory_mib
-        .max(reading.memory_mib)
-        .max(listening.memory_mib);
-    vec![
+    let memory = [&alone, &reading, &listening].map(|one| one.memory_mib);
+    let memory = memory.into_iter().fold(0.0, f64::max);
+    let mut rows = vec![
         Row::new("control: engine events", alone.events, "/s", least(1.0)),
+        Row::new(
+            "control: processor, nobody asks",
+            alone.cores,
+            "cores",
+            None,
+        ),
+        Row::new("control: memory", memory, "MiB", most(MEMORY_MOST_MIB)),
+    ];
+    rows.extend(rows_of_readers(arguments, &alone, &reading, &read));
+    rows.extend(rows_of_listeners(arguments, &alone, &listening, &heard));
+    rows
+}
+
+const fn least(value: f64) -> Option<Bound> {
+    Some(Bound::Least(value))
+}
+
+const fn most(value: f64) -> Option<Bound> {
+    Some(Bound::Most(value))
+}
+
+fn rows_of_readers(
+    arguments: &Arguments,
+    alone: &Around,
+    reading: &Around,
+    read: &Read,
+) -> [Row; 6] {
+    let rate = read.answered as f64 / arguments.seconds as f64;
+    let asked = arguments.readers as f64 * 1_000.0 / arguments.every_ms as f64;
+    let (p50, p99) = (ms(&read.latencies, 0.5), ms(&read.latencies, 0.99));
+    let cores = reading.cores - alone.cores;
+    let events = least(alone.events * EVENTS_LEAST);
+    [
         Row::new("control: reads", rate, "/s", least(asked * 0.99)),
-        Row::new("control: read, p50", ms(&read.latencies, 0.5), "ms", None),
-        Row::new(
-            "control: read, p99",
-            ms(&read.latencies, 0.99),
-            "ms",
-            most(READ_P99_MS),
-        ),
+        Row::new("control: read, p50", p50, "ms", None),
+        Row::new("control: read, p99", p99, "ms", most(READ_P99_MS)),
         Row::new("control: reads refused", read.refused as f64, "", most(0.0)),
-        Row::new(
-            "control: listeners",
-            heard.listeners as f64,
-            "",
-            least(arguments.listeners as f64),
-        ),
+        Row::new("control: processor, readers", cores, "cores", None),
+        Row::new("control: events with readers", reading.events, "/s", events),
+    ]
+}
+
+fn rows_of_listeners(
+    arguments: &Arguments,
+    alone: &Around,
+    listening: &Around,
+    heard: &Heard,
+) -> [Row; 7] {
+    let wanted = least(arguments.listeners as f64);
+    let (p50, p99) = (ms(&heard.ages, 0.5), ms(&heard.ages, 0.99));
+    let cores = listening.cores - alone.cores;
+    let events = least(alone.events * EVENTS_LEAST);
+    let there = heard.listeners as f64;
+    [
+        Row::new("control: listeners", there, "", wanted),
         Row::new(
             "control: updates of the slowest",
             heard.slowest_hz,
             "/s",
             least(UPDATES_LEAST),
         ),
-        Row::new(
-            "control: age of an update, p50",
-            ms(&heard.ages, 0.5),
-            "ms",
-            None,
-        ),
+        Row::new("control: age of an update, p50", p50, "ms", None),
         Row::new(
             "control: age of an update, p99",
-            ms(&heard.ages, 0.99),
+            p99,
             "ms",
             most(AGE_P99_MS),
         ),
@@ -193,35 +223,16 @@ fn measure(arguments: &Arguments, rig: &Rig) -> Vec<Row> {
             most(0.0),
         ),
         Row::new(
-            "control: processor, nobody asks",
-            alone.cores,
-            "cores",
-            None,
-        ),
-        Row::new(
-            "control: processor, readers",
-            reading.cores - alone.cores,
-            "cores",
-            None,
-        ),
-        Row::new(
             "control: processor, listeners",
-            listened,
+            cores,
             "cores",
             most(LISTENERS_CORES_MOST),
-        ),
-        Row::new("control: memory", memory, "MiB", most(MEMORY_MOST_MIB)),
-        Row::new(
-            "control: events with readers",
-            reading.events,
-            "/s",
-            least(alone.events * 0.5),
         ),
         Row::new(
             "control: events with listeners",
             listening.events,
             "/s",
-            least(alone.events * 0.5),
+            events,
         ),
     ]
 }
