@@ -23,13 +23,16 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
+/// Longest list of topics in the address: the whole head has 16 KiB.
+const TOPICS_MAX: usize = 512;
+
 /// What the stream begins with.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StreamQuery {
-    /// Topics, with commas between them.
-    #[param(max_length = 4096)]
+    /// Topics, with commas between them; more of them by message.
+    #[param(max_length = 512)]
     pub(super) topics: Option<String>,
     /// Facts from behind this place on: `place` of the last message that the client has.
     #[param(pattern = "^[0-9]{1,18}-[0-9]{1,18}$")]
@@ -106,7 +109,13 @@ pub(super) async fn stream(
 }
 
 fn wish(site: &Site, query: &StreamQuery) -> Result<Wish, String> {
-    let names = query.topics.as_deref().unwrap_or_default().split(',');
+    let topics = query.topics.as_deref().unwrap_or_default();
+    if topics.chars().count() > TOPICS_MAX {
+        return Err(format!(
+            "topics: allowed: at most {TOPICS_MAX} characters; more of them by message"
+        ));
+    }
+    let names = topics.split(',');
     let names = names.map(str::trim).filter(|name| !name.is_empty());
     allowed_hz(query.max_hz)?;
     Ok(Wish {

@@ -165,7 +165,7 @@ impl Board {
         self.place = Some(to);
         self.seq += 1;
         let delta = message(&self.name, self.seq, "delta", Some(data));
-        self.to_all(&delta)
+        self.tell_all(&delta)
     }
 
     /// Nothing can be told any more: those who listen are told so, and go.
@@ -181,10 +181,10 @@ impl Board {
             return 0;
         }
         let heartbeat = message(&self.name, self.seq, "heartbeat", None);
-        self.to_all(&heartbeat)
+        self.tell_all(&heartbeat)
     }
 
-    fn to_all(&mut self, message: &Utf8Bytes) -> u64 {
+    fn tell_all(&mut self, message: &Utf8Bytes) -> u64 {
         let told = self.listeners.len() as u64;
         self.listeners.retain(|one| one.mailbox.put(message));
         self.told_at = Instant::now();
