@@ -374,7 +374,11 @@ impl Drain {
             view.segment = Some(current.view(monotonic_ns(), self.finished));
         }
         self.shared.set(view);
-        self.picture_at = Some(Instant::now());
+        // From where it was due, not from now: ten pictures a second are ten.
+        let now = Instant::now();
+        let due = self.picture_at.map(|at| at + PICTURE_EVERY);
+        let due = due.filter(|due| *due <= now && now.duration_since(*due) < PICTURE_EVERY);
+        self.picture_at = Some(due.unwrap_or(now));
     }
 
     /// Says a trouble once, not with every turn.
