@@ -8,8 +8,10 @@ mod access;
 mod configuration;
 mod desk;
 mod looks;
+mod present;
 mod problem;
 mod strategies;
+mod stream;
 mod verbs;
 
 pub use access::{Caller, Peer, Strangers};
@@ -81,11 +83,22 @@ fn described(site: &Arc<Site>) -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(looks::denials))
         .routes(routes!(looks::breakers))
         .routes(routes!(looks::states))
+        .routes(routes!(looks::order_events))
         .routes(routes!(looks::income))
         .routes(routes!(configuration::config))
         .routes(routes!(configuration::versions))
         .routes(routes!(configuration::version))
-        .routes(routes!(strategies::strategies));
+        .routes(routes!(strategies::strategies))
+        .routes(routes!(present::health))
+        .routes(routes!(present::instruments))
+        .routes(routes!(present::signals))
+        .routes(routes!(present::balances))
+        .routes(routes!(present::risk))
+        .routes(routes!(present::what_would_trip))
+        .routes(routes!(present::latency))
+        .routes(routes!(present::system))
+        .routes(routes!(present::logs))
+        .routes(routes!(stream::stream));
     let operate = OpenApiRouter::new()
         .routes(routes!(verbs::start))
         .routes(routes!(verbs::pause))
@@ -123,6 +136,7 @@ fn finished(description: OpenApi) -> OpenApi {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let mut components = description.components.unwrap_or_default();
     components.add_security_scheme("key", bearer);
+    components.schemas.extend(verbs::schemas());
     description.components = Some(components);
     let none: [&str; 0] = [];
     description.security = Some(vec![SecurityRequirement::new("key", none)]);

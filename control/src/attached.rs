@@ -250,6 +250,7 @@ impl Attached {
         let heartbeat = self.segment.hotpath_heartbeat_ns();
         SegmentView {
             generation: self.segment.generation(),
+            pid: self.segment.hotpath_pid(),
             build_id: self.segment.build_id(),
             config_hash: self.segment.config_hash(),
             state: self.segment.hotpath_state(),

@@ -80,6 +80,8 @@ pub struct Drain {
     ledger_up: bool,
     input_log_up: bool,
     complaint: Option<String>,
+    /// The last record that is durable, of whatever start.
+    ledger_place: Option<(u64, u64)>,
     /// True once the present generation has ended and everything of it is taken in.
     finished: bool,
     picture_at: Option<Instant>,
@@ -106,6 +108,7 @@ impl Drain {
             ledger_up: true,
             input_log_up: true,
             complaint: None,
+            ledger_place: None,
             finished: false,
             picture_at: None,
             figures_at: Instant::now(),
@@ -113,6 +116,10 @@ impl Drain {
             streams: Streams::default(),
         };
         drain.detach();
+        drain.ledger_place = drain.ledger.last_place().unwrap_or_default();
+        // Whoever looks before the first turn sees the ledger as it is.
+        drain.renew_picture();
+        drain.picture_at = None;
         drain
     }
 
@@ -365,10 +372,15 @@ impl Drain {
             input_log_errors: self.input_log_errors,
             ledger_up: self.ledger_up,
             input_log_up: self.input_log_up,
+            ledger_place: self.ledger_place,
             ..View::default()
         };
         if let Some(current) = &self.current {
             let taken_in = self.ledger.last_sequence();
+            if let Some(sequence) = taken_in {
+                self.ledger_place = Some((current.generation(), sequence));
+                view.ledger_place = self.ledger_place;
+            }
             let figures = current.figures(taken_in);
             let written = figures.counters.get("journal_records_total");
             view.journal_lag = written.map(|written| written.saturating_sub(taken_in.unwrap_or(0)));
@@ -392,7 +404,11 @@ impl Drain {
         }
         self.streams.look(&view);
         self.shared.set(view);
-        self.picture_at = Some(Instant::now());
+        // From where it was due, not from now: ten pictures a second are ten.
+        let now = Instant::now();
+        let due = self.picture_at.map(|at| at + PICTURE_EVERY);
+        let due = due.filter(|due| *due <= now && now.duration_since(*due) < PICTURE_EVERY);
+        self.picture_at = Some(due.unwrap_or(now));
     }
 
     /// Says a trouble once, not with every turn.

@@ -7,9 +7,12 @@ use crate::api::Strangers;
 use crate::configuration::Desk;
 use crate::drain::monotonic_ns;
 use crate::hot_path::HotPath;
+use crate::ledger::LedgerError;
+use crate::log_lines::LogLines;
 use crate::metrics::{self, HttpFigures, Process};
 use crate::paper::{PaperView, SharedPaper};
 use crate::store::Store;
+use crate::stream::Hub;
 use crate::view::Shared;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -44,7 +47,11 @@ pub struct Site {
     /// When the keys on the disk were looked at last for somebody whose key was not known.
     pub keys_looked_at: tokio::sync::Mutex<Instant>,
     /// Reads of the ledger at a time: the threads for the disk are for others, too.
-    pub ledger_reads: Semaphore,
+    pub ledger_reads: Arc<Semaphore>,
+    /// The live half: topics and who listens.
+    pub stream: Hub,
+    /// The last lines of this process' log.
+    pub log: Arc<LogLines>,
     /// State directory.
     pub state_dir: PathBuf,
     /// The ledger's file, for readers.
@@ -92,6 +99,22 @@ pub(crate) async fn count(State(site): SiteState, request: Request, next: Next) 
 }
 
 impl Site {
+    /// Reads the ledger, away from the thread that serves; none where the thread gave up. The turn is
+    /// the work's, not the caller's: a read that hangs keeps its turn when nobody waits for it any
+    /// more, so that reads never have all threads of the disk.
+    pub(crate) async fn read_ledger<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
+    ) -> Option<Result<T, LedgerError>> {
+        let turn = Arc::clone(&self.ledger_reads).acquire_owned().await.ok()?;
+        let done = tokio::task::spawn_blocking(move || {
+            let read = read();
+            drop(turn);
+            read
+        });
+        done.await.ok()
+    }
+
     /// Counts somebody who was not let in.
     pub(crate) fn note_auth_failure(&self, reason: &'static str) {
         let mut figures = self.figures.lock().expect("nobody panics while it is held");
@@ -109,11 +132,12 @@ async fn metrics_page(State(site): SiteState, headers: HeaderMap) -> Response {
         now_ns: monotonic_ns(),
         paper: paper.as_ref(),
     };
-    let http = site
+    let mut http = site
         .figures
         .lock()
         .expect("nobody panics while it is held")
         .clone();
+    http.stream = site.stream.figures();
     let families = metrics::collect(&view, process, &http);
     let wanted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     let page = |kind: &'static str, text: String| {

@@ -31,10 +31,10 @@ pub use equity::{EquitySample, Thinning};
 pub use incomes::IncomeTotals;
 pub use ingest::Batch;
 pub use queries::{
-    BreakerRow, DenialRow, FillRow, IncomeRow, OrderRow, PAGE_MAX, Page, Placed, StateRow,
-    TradeRow, Wanted, page,
+    BreakerRow, DenialRow, FillRow, IncomeRow, OrderEventRow, OrderRow, PAGE_MAX, Page, Placed,
+    StateRow, TradeRow, Wanted, page, rows_of,
 };
-pub use reports::{IntentRow, StoredHistogram, intents, sums_by_label};
+pub use reports::{IntentRow, StoredHistogram, intents, open_to_read, sums_by_label};
 pub use samples::{NonActionSample, SignalSample};
 pub use schema::{Identity, MIN_READER_VERSION, SCHEMA_VERSION};
 pub use totals::{NOT_OURS, StrategyTotals, Totals};
@@ -148,6 +148,20 @@ impl Ledger {
     #[must_use]
     pub const fn last_sequence(&self) -> Option<u64> {
         self.last_sequence
+    }
+
+    /// The last record taken in of all generations: generation and sequence.
+    ///
+    /// # Errors
+    /// [`LedgerError`] of SQLite.
+    pub fn last_place(&self) -> Result<Option<(u64, u64)>, LedgerError> {
+        let sql = "SELECT generation, last_sequence FROM generations
+             WHERE last_sequence IS NOT NULL ORDER BY generation DESC LIMIT 1";
+        let place = self.connection.query_row(sql, [], |row| {
+            let (generation, sequence): (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok((generation.cast_unsigned(), sequence.cast_unsigned()))
+        });
+        Ok(place.optional()?)
     }
 
     /// Turns to a generation, new or known, and says how far it has been taken in.

@@ -9,12 +9,14 @@ use crate::drain::{Drain, DrainError, Places};
 use crate::hot_path::HotPath;
 use crate::http::{Site, metrics_routes};
 use crate::ledger::{Identity, Ledger, LedgerError};
+use crate::log_lines::{LogLayer, LogLines};
 use crate::metrics::HttpFigures;
 use crate::paper::{SharedPaper, Supervisor};
 use crate::reload;
 use crate::sampler::Sampling;
 use crate::serve::{Door, bind_socket};
 use crate::store::{Scope, Scopes, Store};
+use crate::stream::{self, Hub};
 use crate::supervision::supervise;
 use crate::table;
 use crate::view::Shared;
@@ -64,8 +66,9 @@ pub struct Arguments {
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    service::log::start();
-    match start(&arguments) {
+    let log = Arc::new(LogLines::default());
+    service::log::start_with(LogLayer::to(&log));
+    match start(&arguments, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, trouble)) => {
             tracing::error!("{trouble}");
@@ -104,7 +107,7 @@ fn failed(error: &impl std::fmt::Display) -> Failure {
     (exit::FAILURE, error.to_string())
 }
 
-fn start(arguments: &Arguments) -> Result<(), Failure> {
+fn start(arguments: &Arguments, log: Arc<LogLines>) -> Result<(), Failure> {
     let configuration = open_configuration(arguments)?;
     let settings = configuration.running().settings.clone();
     service::log::follow(&settings.log, true);
@@ -123,7 +126,9 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         hot_path: HotPath::at(run_dir(arguments, &settings).join(operator::SOCKET)),
         strangers: Strangers::default(),
         keys_looked_at: tokio::sync::Mutex::new(Instant::now()),
-        ledger_reads: Semaphore::new(LEDGER_READS_MAX),
+        ledger_reads: Arc::new(Semaphore::new(LEDGER_READS_MAX)),
+        stream: Hub::of(&settings),
+        log,
         configuration,
         settings,
     });
@@ -181,6 +186,7 @@ fn open_ledger(state_dir: &Path, settings: &Settings) -> Result<Ledger, Failure>
 }
 
 async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Result<(), Failure> {
+    stream::start(&site).map_err(|error| failed(&error))?;
     open_doors(arguments, &site).await?;
     tokio::spawn(refresh_keys(Arc::clone(&site)));
     tokio::spawn(reload::agree(Arc::clone(&site)));

@@ -107,7 +107,9 @@ impl Door {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+            .serve_connection(TokioIo::new(Box::pin(stream)), service)
+            // A stream has bounds of its own.
+            .with_upgrades();
         if let Err(error) = served.await {
             tracing::debug!("a connection ended: {error}");
         }

@@ -118,9 +118,15 @@ impl Store {
 /// Milliseconds of UTC now.
 #[must_use]
 pub fn now_utc_ms() -> i64 {
+    now_utc_ns() / 1_000_000
+}
+
+/// Now, nanoseconds UTC.
+#[must_use]
+pub fn now_utc_ns() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
     })
 }
 

@@ -8,8 +8,7 @@ use ipc::{BUCKETS_NS, HistogramSnapshot, HotpathState, JournalConsumer};
 use market::page::{AccountPage, InstrumentPage};
 use market::{BookState, TradingState};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// Oldest sign of life of the hot path that still counts as alive.
@@ -49,6 +48,8 @@ impl RingView {
 pub struct SegmentView {
     /// Start of the hot path.
     pub generation: u64,
+    /// Its process.
+    pub pid: u64,
     /// Its build.
     pub build_id: u64,
     /// Its configuration.
@@ -123,6 +124,8 @@ pub struct View {
     /// Journal records of this generation that are written and not in the ledger; none where the
     /// hot path does not say how many it wrote.
     pub journal_lag: Option<u64>,
+    /// The last record that is durable in the ledger: start of the hot path and sequence.
+    pub ledger_place: Option<(u64, u64)>,
     /// Time of each commit of the ledger.
     pub commits: Durations,
     /// Failed writes of the ledger.
@@ -223,27 +226,46 @@ pub const fn state_word(state: HotpathState) -> &'static str {
 /// Where the drain thread puts the picture and the others take it.
 #[derive(Default)]
 pub struct Shared {
-    view: Mutex<Arc<View>>,
-    pictures: AtomicU64,
+    /// With the number of pictures so far.
+    newest: Mutex<(u64, Arc<View>)>,
+    renewed: Condvar,
 }
 
 impl Shared {
     /// The newest picture.
     #[must_use]
     pub fn get(&self) -> Arc<View> {
-        Arc::clone(&self.view.lock().expect("nobody panics while it is held"))
+        let newest = self.newest.lock().expect("nobody panics while it is held");
+        Arc::clone(&newest.1)
     }
 
     /// How many there were: a number that changes while the drain thread lives.
     #[must_use]
     pub fn pictures(&self) -> u64 {
-        self.pictures.load(Ordering::Relaxed)
+        self.newest
+            .lock()
+            .expect("nobody panics while it is held")
+            .0
     }
 
-    /// Replaces it.
+    /// Replaces it, and wakes those who wait.
     pub fn set(&self, view: View) {
         let view = Arc::new(view);
-        *self.view.lock().expect("nobody panics while it is held") = view;
-        self.pictures.fetch_add(1, Ordering::Relaxed);
+        let mut newest = self.newest.lock().expect("nobody panics while it is held");
+        *newest = (newest.0 + 1, view);
+        drop(newest);
+        self.renewed.notify_all();
+    }
+
+    /// A picture that is newer than the one with the number `seen`, with its own number; after
+    /// `patience` the one that is there. For threads that may wait.
+    #[must_use]
+    pub fn wait_newer(&self, seen: u64, patience: Duration) -> (u64, Arc<View>) {
+        let newest = self.newest.lock().expect("nobody panics while it is held");
+        let waited = self
+            .renewed
+            .wait_timeout_while(newest, patience, |newest| newest.0 == seen);
+        let (newest, _) = waited.expect("nobody panics while it is held");
+        (newest.0, Arc::clone(&newest.1))
     }
 }

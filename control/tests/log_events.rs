@@ -6,8 +6,9 @@
 use control::log_events::{LogEvents, Streams, tell_status};
 use control::view::View;
 use market::record::{
-    BreakerRecord, ConfiguredRecord, Denial, Fill, InstrumentRecord, Intent, JournalRecord, KillAct, KillStep,
-    OrderChange, Reconciled, Record, TradeClosed, TradingStateChange, Trigger, TriggerKind,
+    BreakerRecord, ConfiguredRecord, Denial, Fill, InstrumentRecord, Intent, JournalRecord,
+    KillAct, KillStep, OrderChange, Reconciled, Record, TradeClosed, TradingStateChange, Trigger,
+    TriggerKind,
 };
 use market::{
     Breaker, Certainty, ClientOrderId, DenialCode, ExchangeOrderId, ExitReason, InstrumentId,

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod fault_proxy;
+pub mod load;
 pub mod oracle;
 pub mod rig;
 pub mod torture;

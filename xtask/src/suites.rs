@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ pub(crate) enum Suite {
     Mutants,
     /// Every mutant that cargo-mutants finds in what money hangs on; hours.
     SourceMutants,
-    /// The simulated exchange under load on one core.
+    /// The simulated exchange under load on one core, and control with readers and listeners.
     Load,
     /// Two thousand seeds of the simulation, and 200 of them twice.
     Simulate,
@@ -221,34 +221,54 @@ fn miri() -> Result<(), Failure> {
 }
 
 /// What the figures of the load depend on.
-const LOAD_INPUTS: [&str; 4] = [
+const LOAD_INPUTS: [&str; 9] = [
+    "control/src",
     "crates/binance/src",
+    "crates/ipc/src",
     "crates/matching/src",
     "crates/simulated-exchange/src",
+    "hotpath/process/src",
+    "tests/src/bin/control_load",
     "tests/src/bin/exchange_load",
+    "tests/src/load",
 ];
 
 fn load() -> Result<(), Failure> {
-    let release = target_dir().join("release/simulated-exchange");
-    run_to_end(cargo().args(["build", "--release", "--locked", "-p", "simulated-exchange"]))?;
+    let release = target_dir().join("release");
+    run_to_end(
+        cargo()
+            .args(["build", "--release", "--locked", "--bins"])
+            .args(["-p", "hotpath", "-p", "control", "-p", "simulated-exchange"]),
+    )?;
     let folder = target_dir().join("fulcrum");
     std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
         path: folder.clone(),
         source,
     })?;
-    let figures = folder.join("load.json");
-    run_to_end(
+    let exchange = driven(
+        &folder.join("load.json"),
         cargo()
             .args(["run", "--quiet", "--locked", "-p", "tests"])
             .args(["--bin", "exchange_load", "--", "--exchange"])
-            .arg(release)
-            .arg("--json")
-            .arg(&figures),
+            .arg(release.join("simulated-exchange")),
     )?;
-    let page = read(&figures)?;
-    let page = serde_json::from_str(&page)
-        .map_err(|error| Failure::Said(format!("{}: {error}", figures.display())))?;
-    evidence::record("load", &LOAD_INPUTS, page)
+    let control = driven(
+        &folder.join("control-load.json"),
+        cargo()
+            .env("FULCRUM_BINARIES", &release)
+            .args(["run", "--quiet", "--locked", "-p", "tests"])
+            .args(["--bin", "control_load", "--"]),
+    )?;
+    let result = json!({ "exchange": exchange, "control": control });
+    evidence::record("load", &LOAD_INPUTS, result)
+}
+
+/// Runs a driver of load, and reads what it measured.
+fn driven(figures: &Path, driver: &mut Command) -> Result<serde_json::Value, Failure> {
+    run_to_end(driver.arg("--json").arg(figures))?;
+    let page = read(figures)?;
+    serde_json::from_str(&page)
+        .map_err(|error| Failure::Said(format!("{}: {error}", figures.display())))
 }
 
 /// The workspaces of fuzz targets.

@@ -9,7 +9,7 @@ use crate::http::Site;
 use crate::store::{Scope, Scopes};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{Method, Request, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -45,6 +45,8 @@ pub struct Caller {
     scopes: Scopes,
     /// Nobody said who it is.
     is_anyone: bool,
+    /// It came over the network with a key.
+    by_key: bool,
 }
 
 impl Caller {
@@ -52,6 +54,22 @@ impl Caller {
     #[must_use]
     pub const fn may(&self, scope: Scope) -> bool {
         self.scopes.allow(scope)
+    }
+
+    fn anyone(address: SocketAddr, scopes: Scopes) -> Self {
+        Self {
+            name: "anyone".to_string(),
+            address: address.ip().to_string(),
+            scopes,
+            is_anyone: true,
+            by_key: false,
+        }
+    }
+
+    /// True unless a key that it came with does not hold any more: who stays is asked again.
+    #[must_use]
+    pub fn still_may_look(&self, site: &Site) -> bool {
+        !self.by_key || site.store.holds(&self.name, Scope::Read)
     }
 }
 
@@ -114,6 +132,7 @@ pub(super) async fn identify(
             address: "local".to_string(),
             scopes,
             is_anyone: false,
+            by_key: false,
         }),
         Some(Peer::Address(address)) => {
             by_network(&site, address, request.method(), request.headers()).await
@@ -157,26 +176,22 @@ async fn by_network(
         let detail = "this host name is none of control.api_hosts";
         return Err(refuse(StatusCode::MISDIRECTED_REQUEST, detail));
     }
-    let anyone = |scopes| Caller {
-        name: "anyone".to_string(),
-        address: address.ip().to_string(),
-        scopes,
-        is_anyone: true,
-    };
     let Some(key) = presented(headers) else {
         let paper = site.settings.mode == settings::Mode::Paper;
         let open = paper && site.settings.control.open_paper_read && address.ip().is_loopback();
         let looks = [Method::GET, Method::HEAD].contains(method);
-        return Ok(anyone(match open && looks {
+        let scopes = match open && looks {
             true => Scopes::of(&[Scope::Read]),
             false => Scopes::default(),
-        }));
+        };
+        return Ok(Caller::anyone(address, scopes));
     };
     let known = |(name, scopes)| Caller {
         name,
         address: address.ip().to_string(),
         scopes,
         is_anyone: false,
+        by_key: true,
     };
     // Without the disk first: it may hang, and this may be a kill.
     if let Some(owner) = site.store.known_owner_of(&key) {
@@ -252,6 +267,28 @@ fn is_our_name(site: &Site, headers: &HeaderMap) -> bool {
     is_address
         || name.eq_ignore_ascii_case("localhost")
         || named().any(|one| one.eq_ignore_ascii_case(&name))
+}
+
+/// A page of somebody else's can make a browser open a WebSocket here, and reads what comes: only pages
+/// of this very address, or of a name in `control.api_hosts`, may. Programs send no `Origin`.
+pub(super) fn is_our_page(site: &Site, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    if !["http", "https"].contains(&scheme) {
+        return false;
+    }
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+    let name = authority
+        .rsplit_once(':')
+        .map_or(authority, |(name, _)| name);
+    let mut named = site.settings.control.api_hosts.iter();
+    host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
+        || named.any(|one| one.eq_ignore_ascii_case(name))
 }
 
 fn refuse(status: StatusCode, detail: &str) -> Response {

@@ -12,8 +12,8 @@ use super::problem::Problem;
 use super::verbs::data;
 use crate::http::{Site, paper_view};
 use crate::ledger::{
-    self, BreakerRow, DenialRow, FillRow, IncomeRow, IntentRow, LedgerError, OrderRow, PAGE_MAX,
-    Page, Placed, StateRow, TradeRow, Wanted,
+    self, BreakerRow, DenialRow, FillRow, IncomeRow, IntentRow, LedgerError, OrderEventRow,
+    OrderRow, PAGE_MAX, Page, Placed, StateRow, TradeRow, Wanted,
 };
 use crate::stats::stats;
 use axum::extract::{Query, State};
@@ -192,15 +192,14 @@ where
     F: FnOnce(&Site) -> Result<T, LedgerError> + Send + 'static,
 {
     let shared = Arc::clone(&site);
-    let _turn = shared.ledger_reads.acquire().await;
-    let written = tokio::task::spawn_blocking(move || {
+    let written = shared.read_ledger(move || {
         let rows = read(&site)?;
-        Ok::<_, LedgerError>(serde_json::to_vec(&rows).unwrap_or_default())
+        Ok(serde_json::to_vec(&rows).unwrap_or_default())
     });
     match written.await {
-        Ok(Ok(body)) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
-        Ok(Err(error)) => Problem::unavailable(&error).into_response(),
-        Err(_) => Problem::unavailable(&"the query was given up").into_response(),
+        Some(Ok(body)) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Some(Err(error)) => Problem::unavailable(&error).into_response(),
+        None => Problem::unavailable(&"the query was given up").into_response(),
     }
 }
 
@@ -216,6 +215,12 @@ rows_route!(
     "/api/v1/engine/orders/history",
     OrderRow,
     "Orders with their newest state"
+);
+rows_route!(
+    order_events,
+    "/api/v1/engine/orders/events",
+    OrderEventRow,
+    "Steps in the life of orders"
 );
 rows_route!(
     denials,

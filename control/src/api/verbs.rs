@@ -18,9 +18,13 @@ use axum::response::{IntoResponse, Json, Response};
 use operator::{KillLine, Reply, Request, StopPolicy};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
+use utoipa::openapi::{Content, Ref, RefOr, Response as OpenApiResponse, ResponseBuilder, Schema};
+use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 
 /// How long an emergency waits for its audit; it is carried out anyway.
 const EMERGENCY_AUDIT: Duration = Duration::from_millis(100);
@@ -89,6 +93,78 @@ pub(super) enum Task {
     Configure(Box<Wanted>),
 }
 
+/// What a verb may answer: `T` where it is carried out, and what `R` adds to what every verb may say.
+struct Answers<T, R>(PhantomData<(T, R)>);
+
+/// What some verbs may say beside the others.
+trait Refusals {
+    const MORE: &'static [(&'static str, &'static str)];
+}
+
+const CONFLICT: (&str, &str) = ("409", "refused, nothing has changed");
+
+/// Of an emergency.
+struct Emergency;
+/// Of what is sent with an `Idempotency-Key`.
+struct Keyed;
+/// Of what names an order or a symbol.
+struct Named;
+/// Of what is never refused.
+struct Never;
+
+impl Refusals for Emergency {
+    const MORE: &'static [(&'static str, &'static str)] = &[CONFLICT];
+}
+
+impl Refusals for Keyed {
+    const MORE: &'static [(&'static str, &'static str)] =
+        &[CONFLICT, ("422", "the key was used otherwise")];
+}
+
+impl Refusals for Named {
+    const MORE: &'static [(&'static str, &'static str)] =
+        &[("404", "neither an order nor a symbol"), CONFLICT];
+}
+
+impl Refusals for Never {
+    const MORE: &'static [(&'static str, &'static str)] = &[];
+}
+
+impl<T: ToSchema, R: Refusals> IntoResponses for Answers<T, R> {
+    fn responses() -> BTreeMap<String, RefOr<OpenApiResponse>> {
+        let answer = |status: &str, what: &str, schema: Ref| {
+            let content = Content::new(Some(schema));
+            let answer = ResponseBuilder::new().description(what);
+            let answer = answer.content("application/json", content).build();
+            (status.to_string(), RefOr::T(answer))
+        };
+        let every = [
+            ("400", "not a request"),
+            ("503", "not carried out"),
+            ("504", "not known whether it was carried out"),
+        ];
+        let refusals = every
+            .iter()
+            .chain(R::MORE)
+            .map(|(status, what)| answer(status, what, Ref::from_schema_name("Problem")));
+        let done = Ref::from_schema_name(T::name());
+        std::iter::once(answer("200", "it is carried out", done))
+            .chain(refusals)
+            .collect()
+    }
+}
+
+/// Schemas that [`Answers`] name.
+pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
+    let mut all = vec![
+        (Note::name().to_string(), Note::schema()),
+        (KillLine::name().to_string(), KillLine::schema()),
+    ];
+    Note::schemas(&mut all);
+    KillLine::schemas(&mut all);
+    all
+}
+
 /// One call of a verb.
 pub(super) struct Call {
     pub(super) site: Arc<Site>,
@@ -104,7 +180,7 @@ pub(super) struct Call {
 
 macro_rules! plain_verb {
     ($name:ident, $path:literal, $request:expr, $what:literal, emergency) => {
-        plain_verb!($name, $path, $request, $what, true, params());
+        plain_verb!($name, $path, $request, $what, true, Emergency, params());
     };
     ($name:ident, $path:literal, $request:expr, $what:literal) => {
         plain_verb!(
@@ -113,6 +189,7 @@ macro_rules! plain_verb {
             $request,
             $what,
             false,
+            Keyed,
             params((
                 "Idempotency-Key" = String,
                 Header,
@@ -124,7 +201,7 @@ macro_rules! plain_verb {
         );
     };
     ($name:ident, $path:literal, $request:expr, $what:literal, $emergency:literal,
-     params($($params:tt)*)) => {
+     $refusals:ident, params($($params:tt)*)) => {
         #[doc = $what]
         #[utoipa::path(
             post,
@@ -132,14 +209,7 @@ macro_rules! plain_verb {
             tag = "verbs",
             summary = $what,
             params($($params)*),
-            responses(
-                (status = 200, description = "it is carried out", body = Note),
-                (status = 400, description = "not a request", body = Problem),
-                (status = 409, description = "refused, nothing has changed", body = Problem),
-                (status = 422, description = "the key was used otherwise", body = Problem),
-                (status = 503, description = "not carried out", body = Problem),
-                (status = 504, description = "not known whether it was carried out", body = Problem),
-            )
+            responses(Answers<Note, $refusals>)
         )]
         pub(super) async fn $name(
             State(site): State<Arc<Site>>,
@@ -199,14 +269,7 @@ plain_verb!(
     params(("Idempotency-Key" = String, Header,
         description = "the same key gets the first answer again",
         min_length = 1, max_length = 64, pattern = "^[!-~]+$")),
-    responses(
-        (status = 200, description = "it is carried out", body = Note),
-        (status = 400, description = "not a request", body = Problem),
-        (status = 409, description = "refused", body = Problem),
-        (status = 422, description = "the key was used otherwise", body = Problem),
-        (status = 503, description = "not carried out", body = Problem),
-        (status = 504, description = "not known whether it was carried out", body = Problem),
-    )
+    responses(Answers<Note, Keyed>)
 )]
 pub(super) async fn stop(
     State(site): State<Arc<Site>>,
@@ -235,14 +298,7 @@ pub(super) async fn stop(
 /// Cancels an order by its client id, all own orders of a symbol, or all.
 #[utoipa::path(
     post, path = "/api/v1/engine/cancel", tag = "verbs", request_body = CancelArguments,
-    responses(
-        (status = 200, description = "it is carried out", body = Note),
-        (status = 400, description = "not a request", body = Problem),
-        (status = 404, description = "neither an order nor a symbol", body = Problem),
-        (status = 409, description = "refused", body = Problem),
-        (status = 503, description = "not carried out", body = Problem),
-        (status = 504, description = "not known whether it was carried out", body = Problem),
-    )
+    responses(Answers<Note, Named>)
 )]
 pub(super) async fn cancel(
     State(site): State<Arc<Site>>,
@@ -276,12 +332,7 @@ pub(super) async fn cancel(
 /// ends it.
 #[utoipa::path(
     post, path = "/api/v1/engine/kill", tag = "verbs", request_body = Option<KillArguments>,
-    responses(
-        (status = 200, description = "it is latched", body = KillLine),
-        (status = 400, description = "not a request", body = Problem),
-        (status = 503, description = "not carried out", body = Problem),
-        (status = 504, description = "not known whether it was carried out", body = Problem),
-    )
+    responses(Answers<KillLine, Never>)
 )]
 pub(super) async fn kill(
     State(site): State<Arc<Site>>,

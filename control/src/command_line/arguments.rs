@@ -4,6 +4,7 @@
 
 use super::api_keys::KeyVerb;
 use super::config::ConfigVerb;
+use super::looks::Look;
 use super::{Failure, failure};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -69,6 +70,31 @@ pub(super) enum Verb {
     Positions,
     /// Limits, and how much of each is used.
     Limits,
+    /// Every configured instrument, with what is known of it.
+    Instruments,
+    /// The signal of every instrument, or why it is not valid.
+    Signals,
+    /// Limits and breakers with their use, and which would come first.
+    Risk,
+    /// Cores, clock, rings, builds, memory, disk.
+    System,
+    /// Percentiles of everything that the hot path measures.
+    Latency,
+    /// The last lines of control's log.
+    Logs {
+        /// How many.
+        #[arg(short, long, value_name = "LINES", default_value_t = 100,
+            value_parser = clap::value_parser!(u16).range(1..=2_000))]
+        n: u16,
+    },
+    /// Prints what changes, as it changes, until it is interrupted.
+    Watch {
+        /// Such as `status`, `fills`, `events`, `book:BTCUSDT`; a wrong one is answered with the list.
+        topics: Vec<String>,
+        /// Facts from behind this place on, as a row's `place` names it.
+        #[arg(long, value_name = "PLACE")]
+        after: Option<String>,
+    },
     /// ACTIVE once reconciled; breakers that tripped stay so until `rearm`.
     Start,
     /// REDUCING: no entries, exits go on.
@@ -195,6 +221,19 @@ impl Arguments {
 }
 
 impl Verb {
+    /// What a verb shows that only looks at control.
+    pub(super) const fn look(&self) -> Option<Look> {
+        Some(match self {
+            Self::Instruments => Look::Instruments,
+            Self::Signals => Look::Signals,
+            Self::Risk => Look::Risk,
+            Self::System => Look::System,
+            Self::Latency => Look::Latency,
+            Self::Logs { n } => Look::Logs(*n as usize),
+            _ => return None,
+        })
+    }
+
     /// The request of a verb that is one.
     pub(super) fn request(&self) -> Option<Request> {
         Some(match self {
@@ -223,7 +262,14 @@ impl Verb {
                 keep_positions: *keep_positions,
                 reason: reason.clone(),
             },
-            Self::Drill { .. }
+            Self::Instruments
+            | Self::Signals
+            | Self::Risk
+            | Self::System
+            | Self::Latency
+            | Self::Logs { .. }
+            | Self::Watch { .. }
+            | Self::Drill { .. }
             | Self::Reset { .. }
             | Self::Config { .. }
             | Self::Key { .. }

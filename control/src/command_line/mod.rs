@@ -3,6 +3,7 @@
 //! In: a verb. Out: tables or JSON on stdout, complaints on stderr, an exit code of the
 //! conventions. Never: a need for control to be alive; it talks to the hot path itself.
 
+mod api;
 mod api_keys;
 mod arguments;
 mod config;
@@ -10,9 +11,11 @@ mod connection;
 mod control_api;
 mod drill;
 mod key;
+mod looks;
 mod manual;
 mod tables;
 mod versions;
+mod watch;
 
 use arguments::{Arguments, StrategyVerb, Verb};
 use clap::Parser;
@@ -76,7 +79,12 @@ fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
                 }
             };
         }
-        _ => {}
+        Verb::Watch { topics, after } => return watch::run(topics, after.as_deref(), arguments),
+        verb => {
+            if let Some(look) = verb.look() {
+                return looks::run(look, arguments);
+            }
+        }
     }
     let mut connection = Connection::open(&arguments.socket()?)?;
     match &arguments.verb {

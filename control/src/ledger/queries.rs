@@ -6,7 +6,7 @@
 use super::reports::open_to_read;
 use super::{LedgerError, signed};
 use rusqlite::types::Value;
-use rusqlite::{Row, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use serde::Serialize;
 use std::path::Path;
 use utoipa::ToSchema;
@@ -192,6 +192,54 @@ rows! {
 }
 
 rows! {
+    /// A step in the life of an order, with the order as it was decided.
+    OrderEventRow from "SELECT e.generation, e.sequence, x.market, x.symbol, e.client_order_id,
+        x.strategy, x.side, x.order_type, x.time_in_force, x.reduce_only, x.price, x.quantity,
+        e.event, e.state, e.pending, e.certainty,
+        (SELECT printf('%d.%0*d', e.cumulative_lots * i.lot_mantissa / i.lot_scale, i.lot_decimals,
+            e.cumulative_lots * i.lot_mantissa % i.lot_scale)
+            FROM orders o JOIN instruments i USING (generation, instrument)
+            WHERE o.client_order_id = e.client_order_id),
+        e.error_code, e.utc_ns
+        FROM order_events e JOIN orders_text x USING (client_order_id)" symbol true strategy true {
+        /// `usdm` or `spot`.
+        market: String,
+        /// Symbol.
+        symbol: String,
+        /// The client's id.
+        client_order_id: String,
+        /// Index of the strategy.
+        strategy: u8,
+        /// `BUY` or `SELL`.
+        side: String,
+        /// Such as `LIMIT`.
+        order_type: String,
+        /// Such as `GTX`.
+        time_in_force: String,
+        /// May only reduce.
+        reduce_only: bool,
+        /// Limit price, as it is now.
+        price: String,
+        /// Ordered, as it is now.
+        quantity: String,
+        /// Such as `INTENT`.
+        event: String,
+        /// State after it; null where it says nothing of that.
+        state: Option<String>,
+        /// Request under way after it.
+        pending: Option<String>,
+        /// `KNOWN` or `UNKNOWN`.
+        certainty: Option<String>,
+        /// Filled until then; null where it says nothing of that.
+        filled: Option<String>,
+        /// The exchange's code where it refused; 0 for none.
+        error_code: i64,
+        /// When, nanoseconds UTC.
+        utc_ns: i64,
+    }
+}
+
+rows! {
     /// An order that risk refused.
     DenialRow from "SELECT x.generation, x.sequence, coalesce(i.market, ''),
         coalesce(i.symbol, ''), x.strategy, x.code, x.side,
@@ -272,6 +320,20 @@ rows! {
 /// # Errors
 /// [`LedgerError`] of SQLite.
 pub fn page<T: Placed>(path: &Path, wanted: &Wanted) -> Result<Page<T>, LedgerError> {
+    let (mut rows, more) = rows_of::<T>(&open_to_read(path)?, wanted)?;
+    let next = rows.last().filter(|_| more).map(|(place, _)| place.clone());
+    let rows = rows.drain(..).map(|(_, row)| row).collect();
+    Ok(Page { rows, next })
+}
+
+/// Rows with their places, and whether there are more.
+///
+/// # Errors
+/// [`LedgerError`] of SQLite.
+pub fn rows_of<T: Placed>(
+    connection: &Connection,
+    wanted: &Wanted,
+) -> Result<(Vec<(String, T)>, bool), LedgerError> {
     let limit = wanted.limit.clamp(1, PAGE_MAX) as usize;
     let (sign, order) = match wanted.newest_first {
         true => ("<", "DESC"),
@@ -304,15 +366,12 @@ pub fn page<T: Placed>(path: &Path, wanted: &Wanted) -> Result<Page<T>, LedgerEr
         "{}{conditions} ORDER BY {table}.generation {order}, {table}.sequence {order} LIMIT ?",
         T::FROM
     );
-    let connection = open_to_read(path)?;
-    let mut statement = connection.prepare(&sql)?;
+    let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
         Ok((place(row)?, T::read(row)?))
     })?;
     let mut rows: Vec<(String, T)> = rows.collect::<Result<_, _>>()?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(place, _)| place.clone());
-    let rows = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(Page { rows, next })
+    Ok((rows, more))
 }

@@ -187,7 +187,11 @@ pub fn intents(path: &Path, after: (u64, u64), limit: u32) -> Result<Vec<IntentR
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+/// A connection that only reads; it waits for a writer for half a second at most.
+///
+/// # Errors
+/// [`LedgerError`] of SQLite.
+pub fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,

@@ -211,6 +211,8 @@ CREATE TABLE IF NOT EXISTS orders (
     venue TEXT REFERENCES venues (id)
 );
 CREATE INDEX IF NOT EXISTS orders_by_place ON orders (generation, sequence);
+CREATE INDEX IF NOT EXISTS orders_open ON orders (generation, sequence)
+    WHERE state NOT IN ('FILLED', 'CANCELED', 'EXPIRED', 'REJECTED', 'DENIED');
 CREATE TABLE IF NOT EXISTS order_events (
     generation INTEGER NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL,
     event TEXT NOT NULL, state TEXT, pending TEXT, certainty TEXT, cumulative_lots INTEGER,

@@ -93,6 +93,7 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("reconcile_mismatches", Counter, "Differences that reconciliations found"),
     ("reconcile_mismatches_open", Gauge, "1 while a position differs from the exchange's and nothing has explained it"),
     ("instrument_tradable", Gauge, "1 while the exchange takes orders for the instrument"),
+    ("instrument_leverage", Gauge, "Leverage of the instrument as last read at the exchange; 0 while not known"),
     ("orders_external", Gauge, "Open orders at the exchange that are not ours"),
     ("fills_recovered", Counter, "Fills that were fetched because the private stream had not told them"),
     ("fills_synthetic", Counter, "Fills that were booked at the limit price because the exchange did not list their trade"),
@@ -120,6 +121,10 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("requests_not_sent", Counter, "Order requests that were given up before the write"),
     ("order_frames_unmatched", Counter, "Frames of the order session that could not be read or matched"),
     ("auth_failures", Counter, "Requests that were not let in"),
+    ("stream_clients", Gauge, "Clients of the stream"),
+    ("stream_messages", Counter, "Messages of the stream that were handed out, each counted for each client"),
+    ("stream_refused", Counter, "Clients that found no place at the stream"),
+    ("stream_ended", Counter, "Ended streams: the client left, or was cut off because it was slow, silent or unruly, its key was revoked or the ledger could not be read"),
     ("http_requests", Counter, "Requests answered"),
     ("http_request_duration_seconds", Histogram, "Time to answer"),
 ];

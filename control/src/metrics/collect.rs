@@ -11,6 +11,7 @@ use crate::build_identity;
 use crate::figure::FigureName;
 use crate::paper::PaperView;
 use crate::stats::{journal_holes, strategy_name, violations, win_ratio};
+use crate::stream::StreamFigures;
 use crate::view::{Durations, View};
 use ipc::HistogramSnapshot;
 use market::page::InstrumentPage;
@@ -55,6 +56,8 @@ pub struct HttpFigures {
     pub durations: BTreeMap<String, Durations>,
     /// Who was not let in, by reason.
     pub auth_failures: BTreeMap<&'static str, u64>,
+    /// The stream.
+    pub stream: StreamFigures,
 }
 
 /// What a scrape needs beside the picture.
@@ -82,6 +85,7 @@ pub fn collect(view: &View, process: Process<'_>, http: &HttpFigures) -> Familie
     page.of_orders(view, process.settings);
     page.of_store(view, process.state_dir);
     page.of_http(http);
+    page.of_stream(&http.stream);
     page.of_paper(process.paper);
     page.0
 }
@@ -417,6 +421,15 @@ impl Page {
         if let Ok(free) = rustix::fs::statvfs(state_dir) {
             let bytes = free.f_bavail as f64 * free.f_frsize as f64;
             self.gauge("storage_free_bytes", &[("mount", "state")], bytes);
+        }
+    }
+
+    fn of_stream(&mut self, stream: &StreamFigures) {
+        self.gauge("stream_clients", &[], stream.clients as f64);
+        self.counter("stream_messages", &[], stream.messages);
+        self.counter("stream_refused", &[], stream.refused);
+        for (reason, count) in stream.ends() {
+            self.counter("stream_ended", &[("reason", reason)], count);
         }
     }
 

@@ -246,6 +246,15 @@ impl Store {
         owner
     }
 
+    /// Whether a key of this name holds and may do what needs `scope`, as far as is known without the
+    /// disk.
+    #[must_use]
+    pub fn holds(&self, name: &str, scope: Scope) -> bool {
+        let ring = self.ring.read().expect("nobody panics while it is held");
+        let mut named = ring.iter().filter(|key| key.name == name);
+        named.any(|key| key.scopes.allow(scope))
+    }
+
     /// The same, with what another process may have written just now.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub(super) fn grouped(value: u64) -> String {
 }
 
 /// A duration in the unit that suits it, three digits.
-pub(super) fn duration(ns: u64) -> String {
+pub(crate) fn duration(ns: u64) -> String {
     for (scale, unit) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {
         if ns >= scale {
             let hundredths = ns.saturating_mul(100) / scale;

@@ -16,6 +16,7 @@ use settings::Settings;
 pub(crate) fn picture() -> View {
     let mut view = View {
         segment: Some(SegmentView {
+            pid: 1,
             generation: 3,
             build_id: 7,
             config_hash: 8,

@@ -83,6 +83,11 @@ impl HotPath {
         hot_path
     }
 
+    /// The exchange's ids go on where an earlier start was.
+    pub(crate) fn go_on_from(&mut self, trades: u64) {
+        self.trades = trades;
+    }
+
     /// Trades `count` times. Control may be dead: a full ring is waited for, as it would show.
     pub(crate) fn trade(&mut self, count: u64) {
         for _ in 0..count {

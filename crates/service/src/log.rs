@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use systemd_journal_logger::JournalLog;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::dynamic_filter_fn;
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::layer::{Context, Identity, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
 
 const TEXT: u8 = 0;
 const JSON: u8 = 1;
@@ -37,6 +37,11 @@ struct Shared {
 /// Begins, before the settings are known. `FULCRUM_LOG` chooses levels as tracing writes them; the
 /// default is `info`.
 pub fn start() {
+    start_with(Identity::new());
+}
+
+/// The same, with another layer that gets every line.
+pub fn start_with(more: impl Layer<Registry> + Send + Sync + 'static) {
     let filter = EnvFilter::try_from_env("FULCRUM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let to_journal = systemd_journal_logger::connected_to_journal();
     let journal = JournalLog::new().ok();
@@ -71,6 +76,7 @@ pub fn start() {
         .with_writer(std::io::stderr)
         .log_internal_errors(false);
     let begun = tracing_subscriber::registry()
+        .with(more)
         .with(text.with_filter(when(&shared, TEXT)))
         .with(json.with_filter(when(&shared, JSON)))
         .with(journal.map(|journal| Journal(journal).with_filter(when(&shared, JOURNAL))))

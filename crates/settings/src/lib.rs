@@ -30,7 +30,7 @@ pub use checked::{
 };
 pub use emergency::{EmergencySettings, RestartPolicy, StopPolicy};
 pub use keys::{Form, Key};
-pub use limits::{Ceilings, LIMITS, Limit};
+pub use limits::{Ceilings, LIMITS, Limit, Looser, Unit};
 pub use log::{LogFormat, LogSettings, SyslogServer, SyslogTransport};
 pub use market_data::MarketDataSettings;
 pub use paper::PaperSettings;

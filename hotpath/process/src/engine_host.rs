@@ -117,6 +117,8 @@ pub struct HostCells {
     pub busy_turns: Counter,
     /// 1 for each breaker that is latched, by its number.
     pub breakers: Vec<Counter>,
+    /// What each breaker measures, of the kind of its limit, by its number; 0 for those that do not.
+    pub measures: Vec<Counter>,
     /// Open orders of others, by market.
     pub orders_external: Vec<Counter>,
     /// 1 while a position differs and nothing explains it.
@@ -656,6 +658,10 @@ impl State {
         let tripped = engine.tripped();
         for (breaker, cell) in Breaker::ALL.iter().zip(&cells.breakers) {
             cell.set(u64::from(tripped & breaker.bit() != 0));
+        }
+        for (breaker, cell) in Breaker::ALL.iter().zip(&cells.measures) {
+            let measure = engine.breaker_measure(*breaker).unwrap_or(0);
+            cell.set(measure.unsigned_abs());
         }
         for (market, cell) in Market::ALL.iter().zip(&cells.orders_external) {
             cell.set(u64::from(engine.external_orders(*market)));

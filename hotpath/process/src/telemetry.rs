@@ -93,6 +93,8 @@ pub struct EngineCells {
     fills: Vec<[Counter; 4]>,
     /// By instrument: 1 while the exchange takes orders for it.
     tradable: Vec<Counter>,
+    /// By instrument: leverage as last read, and 1 for isolated margin.
+    setups: Vec<[Counter; 2]>,
     /// Market of each instrument.
     markets: Vec<Market>,
     /// Looks at the market after fills, by what they found: a mid, none, no room to follow.
@@ -198,8 +200,17 @@ impl EngineCells {
             cell.set(u64::from(one.status == InstrumentStatus::Trading));
             Ok(cell)
         });
+        let setups = instruments.iter().map(|one| {
+            let place = place_of(one);
+            let cell = |family: &str| telemetry.counter(&format!("{family}{{{place}}}"));
+            Ok([
+                cell("instrument_leverage")?,
+                cell("shown_instrument_isolated")?,
+            ])
+        });
         let names: Vec<&str> = strategies.iter().map(String::as_str).collect();
         Ok(Self {
+            setups: setups.collect::<Result<_, RegisterError>>()?,
             amend_intents: list("amend_intents_total", "strategy", names)?,
             amended: amended.collect::<Result<_, RegisterError>>()?,
             decided: telemetry.counter("orders_decided_total")?,
@@ -262,6 +273,12 @@ impl EngineCells {
             Record::Listing(report) => {
                 if let Some(cell) = self.tradable.get(usize::from(report.instrument.0)) {
                     cell.set(u64::from(report.status == InstrumentStatus::Trading));
+                }
+            }
+            Record::Setup(report) => {
+                if let Some(cells) = self.setups.get(usize::from(report.instrument.0)) {
+                    cells[0].set(u64::from(report.leverage));
+                    cells[1].set(u64::from(report.isolated));
                 }
             }
             Record::OrderChange(change)

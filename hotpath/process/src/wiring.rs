@@ -80,6 +80,10 @@ pub fn host_cells(telemetry: Telemetry<'_>) -> Result<HostCells, RegisterError> 
             .iter()
             .map(|one| telemetry.counter(&format!("breaker_tripped{{breaker=\"{one}\"}}")))
             .collect::<Result<_, _>>()?,
+        measures: Breaker::ALL
+            .iter()
+            .map(|one| telemetry.counter(&format!("shown_breaker_measure{{breaker=\"{one}\"}}")))
+            .collect::<Result<_, _>>()?,
         events_ahead: telemetry.counter(EVENTS_AHEAD)?,
         orders_external: Market::ALL
             .iter()

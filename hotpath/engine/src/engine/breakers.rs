@@ -80,6 +80,15 @@ impl Engine {
         }));
     }
 
+    /// What a breaker measures now, of the kind of its limit; see
+    /// [`Breakers::measure`](crate::risk::Breakers::measure).
+    #[must_use]
+    pub fn breaker_measure(&self, breaker: Breaker) -> Option<i64> {
+        let (profit, base, now) = (self.profit(), self.base(), self.facts.now);
+        let risk = &self.config.risk;
+        self.breakers.measure(breaker, profit, base, now, risk)
+    }
+
     pub(super) fn is_dry(&self, breaker: Breaker) -> bool {
         self.config.risk.dry_breakers & breaker.bit() != 0
     }

@@ -73,12 +73,7 @@ impl Breakers {
         self.high_water = self.high_water.max(profit);
         let loss = Money(self.day_start.0.saturating_sub(profit.0));
         let fall = self.drawdown(profit);
-        let high = base.map_or(0, |base| base.0.saturating_add(self.high_water.0));
-        let share = if high > 0 {
-            share(fall, Money(high))
-        } else {
-            0
-        };
+        let share = self.fall_share(profit, base);
         let reached = config.drawdown_levels.iter();
         let reached = reached.filter(|level| share >= level.0).count() as u8;
         // A level holds until there is a new high-water mark, or a person has looked.
@@ -144,6 +139,45 @@ impl Breakers {
             value: i64::from(limit.count),
             limit: i64::from(limit.count),
         })
+    }
+
+    /// What a breaker of the account measures now, of the kind of its limit: money and shares in
+    /// 1e-8, counts as they are. None for those that remember nothing here.
+    #[must_use]
+    pub fn measure(
+        &self,
+        breaker: Breaker,
+        profit: Money,
+        base: Option<Money>,
+        now: MonoNs,
+        config: &RiskConfig,
+    ) -> Option<i64> {
+        let count = |recent: &Recent, limit| Some(i64::from(recent.count(now, limit)));
+        match breaker {
+            Breaker::DailyLoss => Some(self.day_start.0.saturating_sub(profit.0).max(0)),
+            Breaker::Drawdown => Some(self.drawdown(profit).0.max(0)),
+            Breaker::DrawdownLevel => Some(self.fall_share(profit, base).max(0)),
+            Breaker::LossStreak => Some(i64::from(self.loss_streak)),
+            Breaker::RejectRate => count(&self.rejects, config.rejects),
+            Breaker::ErrorRate => count(&self.errors, config.errors),
+            Breaker::Latency => count(&self.slow_replies, config.slow_replies),
+            Breaker::ClockSkew => count(&self.clock_steps, config.clock_steps),
+            Breaker::FeedGaps => count(&self.feed_gaps, config.feed_gaps),
+            Breaker::MismatchRate => count(&self.mismatches, config.mismatches),
+            Breaker::MarginRatio
+            | Breaker::TradeLoss
+            | Breaker::RepeatedExecution
+            | Breaker::StopCooldown => None,
+        }
+    }
+
+    /// The fall as a share of the high-water mark; 0 without one.
+    fn fall_share(&self, profit: Money, base: Option<Money>) -> i64 {
+        let high = base.map_or(0, |base| base.0.saturating_add(self.high_water.0));
+        match high > 0 {
+            true => share(self.drawdown(profit), Money(high)),
+            false => 0,
+        }
     }
 
     /// Starts every measure anew from the present profit: a person has looked.
@@ -224,6 +258,44 @@ mod tests {
         for (profit, expected) in cases {
             assert_eq!(tripped(&mut breakers, profit, None), expected, "{profit}");
         }
+    }
+
+    #[test]
+    fn a_measure_is_what_a_trip_would_tell() {
+        let config = config();
+        let mut breakers = Breakers {
+            high_water: Money(700),
+            day_start: Money(200),
+            loss_streak: 3,
+            ..Breakers::default()
+        };
+        for at in [10, 20, 30] {
+            breakers.incident(Breaker::FeedGaps, MonoNs(at), &config);
+        }
+        let base = Some(Money(300));
+        let measure = |breaker, profit: i64, now| {
+            breakers.measure(breaker, Money(profit), base, MonoNs(now), &config)
+        };
+        assert_eq!(measure(Breaker::DailyLoss, 150, 40), Some(50));
+        assert_eq!(measure(Breaker::DailyLoss, 250, 40), Some(0), "a profit");
+        assert_eq!(measure(Breaker::Drawdown, 200, 40), Some(500));
+        assert_eq!(measure(Breaker::DrawdownLevel, 200, 40), Some(ONE / 2));
+        assert_eq!(measure(Breaker::LossStreak, 0, 40), Some(3));
+        assert_eq!(measure(Breaker::FeedGaps, 0, 40), Some(3));
+        let later = config.feed_gaps.window_ns + 15;
+        assert_eq!(measure(Breaker::FeedGaps, 0, later), Some(2));
+        assert_eq!(measure(Breaker::RejectRate, 0, 40), Some(0));
+        assert_eq!(measure(Breaker::TradeLoss, 0, 40), None);
+        let mut judged = breakers;
+        let trips = judged.judge(Money(-400), base, &config);
+        let told = |trip: &Option<Trip>| trip.map(|trip| (trip.breaker, Some(trip.value)));
+        for (breaker, value) in trips.iter().filter_map(told) {
+            assert_eq!(
+                judged.measure(breaker, Money(-400), base, MonoNs(0), &config),
+                value
+            );
+        }
+        assert!(trips[0].is_some() && trips[1].is_some());
     }
 
     #[test]

@@ -27,6 +27,13 @@ impl Recent {
         let first = self.times[(next + INCIDENTS_MAX + 1 - count) % INCIDENTS_MAX];
         first != MonoNs(0) && now.since(first) <= limit.window_ns
     }
+
+    /// How many there were within the limit's window.
+    #[must_use]
+    pub fn count(&self, now: MonoNs, limit: Frequency) -> u32 {
+        let within = |time: &&MonoNs| **time != MonoNs(0) && now.since(**time) <= limit.window_ns;
+        self.times.iter().filter(within).count() as u32
+    }
 }
 
 impl Wire for Recent {

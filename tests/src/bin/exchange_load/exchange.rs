@@ -7,12 +7,10 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use tests::load::watched;
 
 /// Symbols of its market.
 pub(crate) const SYMBOLS: [&str; 4] = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"];
-
-/// Ticks of the kernel's clock in a second, as /proc counts them.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(crate) struct Exchange {
     process: Child,
@@ -46,29 +44,13 @@ impl Exchange {
         found.unwrap_or_else(|| panic!("{name} in {:?}", self.ready))
     }
 
-    fn proc(&self, file: &str) -> String {
-        let path = format!("/proc/{}/{file}", self.process.id());
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-    }
-
     pub(crate) fn memory_kib(&self) -> u64 {
-        let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.expect("VmRSS in /proc")
+        watched::memory_kib(self.process.id())
     }
 
     /// Processor time used so far.
     pub(crate) fn cpu_s(&self) -> f64 {
-        let stat = self.proc("stat");
-        // The name may hold spaces; the fields are counted from behind it.
-        let fields = stat.rsplit(") ").next().expect("a line of /proc");
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks: f64 = [11, 12]
-            .map(|at: usize| fields[at].parse::<f64>().expect("ticks"))
-            .iter()
-            .sum();
-        ticks / TICKS_PER_SECOND
+        watched::cpu_s(self.process.id())
     }
 
     /// Subscribers that it dropped because they did not read.

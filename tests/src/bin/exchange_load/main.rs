@@ -4,13 +4,11 @@
 //! file, exit 0 only if every figure is within its bound. Never: a request to anything but the
 //! exchange that it started.
 
-mod book_of_latencies;
 mod exchange;
 mod orders;
 mod requests;
 mod subscribers;
 
-use book_of_latencies::Latencies;
 use clap::Parser;
 use exchange::Exchange;
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -21,6 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use tests::load::latencies::Latencies;
+use tests::load::table::{self, Bound, Row};
 
 /// Load on the simulated exchange.
 #[derive(Debug, Parser)]
@@ -64,19 +64,6 @@ const DONE_LEAST: f64 = 0.99;
 /// Memory after the load over memory after the warm-up.
 const GROWTH_MOST: f64 = 1.05;
 
-/// A figure and its bound.
-struct Row {
-    name: &'static str,
-    measured: f64,
-    unit: &'static str,
-    bound: Option<Bound>,
-}
-
-enum Bound {
-    Least(f64),
-    Most(f64),
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // The exchange has the first core for itself, the load the others.
@@ -92,7 +79,7 @@ fn main() -> ExitCode {
     let binary = binary.unwrap_or_else(|| tests::binary("simulated-exchange"));
     let exchange = Exchange::start(&binary, arguments.speed);
     let rows = measure(&arguments, &exchange);
-    print_table(&rows);
+    table::print(&rows);
     if let Some(file) = &arguments.json {
         let page = page(&arguments, &rows).to_string();
         if let Err(error) = std::fs::write(file, page + "\n") {
@@ -140,12 +127,7 @@ fn measure(arguments: &Arguments, exchange: &Exchange) -> Vec<Row> {
     counted.end();
     let least = |value: f64| Some(Bound::Least(value));
     let most = |value: f64| Some(Bound::Most(value));
-    let row = |name, measured, unit, bound| Row {
-        name,
-        measured,
-        unit,
-        bound,
-    };
+    let row = Row::new;
     let growth = memory_then as f64 / memory as f64;
     let wanted = |rate: u32| least(f64::from(rate) * DONE_LEAST);
     vec![
@@ -179,56 +161,10 @@ fn ms(latencies: &Latencies, quantile: f64) -> f64 {
     latencies.quantile(quantile).as_secs_f64() * 1e3
 }
 
-impl Row {
-    fn is_met(&self) -> bool {
-        match self.bound {
-            None => true,
-            Some(Bound::Least(least)) => self.measured >= least,
-            Some(Bound::Most(most)) => self.measured <= most,
-        }
-    }
-
-    fn bound_text(&self) -> String {
-        match self.bound {
-            None => "-".to_string(),
-            Some(Bound::Least(least)) => format!(">= {least:.2}"),
-            Some(Bound::Most(most)) => format!("<= {most:.2}"),
-        }
-    }
-}
-
-fn print_table(rows: &[Row]) {
-    println!(
-        "{:<26} {:>12} {:<6} {:>12}  met",
-        "figure", "measured", "unit", "bound"
-    );
-    for row in rows {
-        let met = match row.bound {
-            None => "-",
-            Some(_) if row.is_met() => "yes",
-            Some(_) => "NO",
-        };
-        let bound = row.bound_text();
-        println!(
-            "{:<26} {:>12.2} {:<6} {bound:>12}  {met}",
-            row.name, row.measured, row.unit
-        );
-    }
-}
-
 fn page(arguments: &Arguments, rows: &[Row]) -> Value {
-    let row = |row: &Row| {
-        json!({
-            "figure": row.name,
-            "measured": row.measured,
-            "unit": row.unit,
-            "bound": row.bound_text(),
-            "met": row.is_met(),
-        })
-    };
     json!({
         "seconds": arguments.seconds,
         "subscribers": arguments.subscribers,
-        "rows": rows.iter().map(row).collect::<Vec<_>>(),
+        "rows": table::as_json(rows),
     })
 }

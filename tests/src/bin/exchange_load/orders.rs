@@ -3,7 +3,6 @@
 //! In: the exchange, a rate. Out: what was answered, how fast, how often with a refusal. Never: an
 //! order that waits for the answer of the one before.
 
-use crate::book_of_latencies::{Done, Tally};
 use crate::exchange::Exchange;
 use crate::subscribers::{Socket, is_pause};
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
+use tests::load::latencies::{Done, Tally};
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Error, Message, connect};
 

@@ -3,13 +3,13 @@
 //! In: the exchange, a rate. Out: how fast the answers came. Never: a request whose latency is
 //! counted from later than when it was due.
 
-use crate::book_of_latencies::Tally;
 use crate::exchange::Exchange;
 use crate::orders::Load;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use tests::load::latencies::Tally;
 
 const PATHS: [&str; 5] = [
     "/fapi/v1/depth?symbol=BTCUSDT&limit=20",

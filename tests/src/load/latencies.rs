@@ -8,11 +8,12 @@ use std::time::Duration;
 
 /// All latencies of a run, in order of size.
 #[derive(Debug, Default)]
-pub(crate) struct Latencies(Vec<u32>);
+pub struct Latencies(Vec<u32>);
 
 impl Latencies {
     /// The latency that `quantile` of all do not exceed.
-    pub(crate) fn quantile(&self, quantile: f64) -> Duration {
+    #[must_use]
+    pub fn quantile(&self, quantile: f64) -> Duration {
         let last = self.0.len().saturating_sub(1);
         let at = (last as f64 * quantile).round() as usize;
         Duration::from_micros(self.0.get(at).copied().unwrap_or_default().into())
@@ -21,7 +22,7 @@ impl Latencies {
 
 /// What one source of load has done, seen from outside while it runs.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub struct Tally {
     done: AtomicU64,
     refused: AtomicU64,
     micros: Mutex<Vec<u32>>,
@@ -29,14 +30,19 @@ pub(crate) struct Tally {
 
 /// What it has done in the end.
 #[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) refused: u64,
-    pub(crate) latencies: Latencies,
+pub struct Done {
+    /// Answers that refused.
+    pub refused: u64,
+    /// All latencies.
+    pub latencies: Latencies,
 }
 
 impl Tally {
     /// One more, answered after `latency`.
-    pub(crate) fn answered(&self, latency: Duration, accepted: bool) {
+    ///
+    /// # Panics
+    /// When another thread panicked while it counted.
+    pub fn answered(&self, latency: Duration, accepted: bool) {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.refused
             .fetch_add(u64::from(!accepted), Ordering::Relaxed);
@@ -47,16 +53,26 @@ impl Tally {
             .push(micros);
     }
 
-    pub(crate) fn done(&self) -> u64 {
+    /// How many are answered.
+    #[must_use]
+    pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
     /// Forgets the latencies of the warm-up.
-    pub(crate) fn forget_latencies(&self) {
+    ///
+    /// # Panics
+    /// As [`Tally::answered`].
+    pub fn forget_latencies(&self) {
         self.micros.lock().expect("nobody panics with it").clear();
     }
 
-    pub(crate) fn finish(&self) -> Done {
+    /// The end: everything that was counted.
+    ///
+    /// # Panics
+    /// As [`Tally::answered`].
+    #[must_use]
+    pub fn finish(&self) -> Done {
         let mut micros = std::mem::take(&mut *self.micros.lock().expect("nobody panics with it"));
         micros.sort_unstable();
         Done {
