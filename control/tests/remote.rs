@@ -149,8 +149,21 @@ fn every_look_prints_the_same_here_and_over_the_network() {
     assert_eq!(here, desk.away(&key, &changed));
     assert!(here.stdout.lines().count() < shown.stdout.lines().count());
     let health = desk.away(&key, &["health"]);
-    assert_eq!(health.code, Some(1), "no book was ever synced: {health:?}");
-    assert!(health.stderr.contains("not ready: "), "{health:?}");
+    assert_eq!(
+        (health.code, health.stdout.as_str()),
+        (Some(0), "ready\n"),
+        "{health:?}"
+    );
+    assert_eq!(health, desk.here(&["health"]));
+    hot_path.stop();
+    wait_for("a box that is not ready", || {
+        desk.away(&key, &["health"]).code == Some(1)
+    });
+    let health = desk.away(&key, &["health"]);
+    assert!(
+        health.stderr.contains("not ready: the hot path is stopped"),
+        "{health:?}"
+    );
     let stats = desk.away(&key, &["stats"]);
     assert!(
         stats.stdout.contains("by_strategy.imbalance.fills"),

@@ -18,7 +18,7 @@ use std::time::Instant;
 /// Below this nothing of use can be shown.
 const LEAST: (u16, u16) = (40, 8);
 /// From this width on, two columns of panels.
-const WIDE: u16 = 72;
+const WIDE: u16 = 79;
 
 /// What a page is drawn of.
 pub(super) struct Looks<'a> {
@@ -172,9 +172,14 @@ fn alerts(looks: &Looks<'_>) -> Line<'static> {
             words.push(status.advice.clone());
         }
     }
+    let is_known = looks.picture.status.value.is_some();
     match words.is_empty() {
         true => Line::from(Span::styled(
-            " no alerts",
+            if is_known {
+                " no alerts"
+            } else {
+                " nothing has been heard yet"
+            },
             Style::default().add_modifier(Modifier::DIM),
         )),
         false => Line::from(Span::styled(
@@ -211,11 +216,11 @@ fn instruments(frame: &mut Frame<'_>, looks: &Looks<'_>, area: Rect) {
     frame.render_widget(block, area);
     let wide = inside.width >= WIDE;
     let row = |cells: [&str; 9]| {
-        let widths = [12, 12, 11, 11, 9, 10, 11, 12, 4];
+        let widths = [12, 9, 11, 11, 9, 9, 11, 11, 4];
         let right = [false, false, true, true, true, true, true, true, true];
-        let shown: &[usize] = match (wide, inside.width >= 106) {
+        let shown: &[usize] = match (wide, inside.width >= 100) {
             (_, true) => &[0, 1, 2, 3, 4, 5, 6, 7, 8],
-            (true, false) => &[0, 1, 2, 3, 5, 7],
+            (true, false) => &[0, 1, 2, 3, 4, 5, 7],
             (false, false) => &[0, 5, 7],
         };
         let cells: Vec<(String, usize, bool)> = shown
