@@ -150,7 +150,10 @@ const EVERYWHERE: [(&str, &str); 7] = [
     ("403", "the key does not have the scope"),
     ("413", "the body is too long"),
     ("421", "the host name is none of ours"),
-    ("429", "too many bad keys came from this address"),
+    (
+        "429",
+        "too many bad keys came from this address, or whole lists were asked for too often",
+    ),
     ("504", "no answer in time"),
 ];
 

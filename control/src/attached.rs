@@ -5,6 +5,7 @@
 
 use crate::input_log::{InputLog, InputLogError};
 use crate::ledger::{Batch, GenerationHeader, Ledger, LedgerError, StoredHistogram};
+use crate::log_events::LogEvents;
 use crate::view::{Durations, RingView, SegmentView};
 use ipc::{
     Cursor, HistogramSnapshot, HotpathState, JournalConsumer, LogHeader, RingError, Segment,
@@ -73,6 +74,7 @@ pub struct Attached {
     batch: Batch,
     batch_end: Option<Cursor>,
     batch_since: Instant,
+    events: LogEvents,
     ended_uncleanly: bool,
 }
 
@@ -126,7 +128,7 @@ impl Attached {
             segment.input_log_consumer()?,
             segment.market_log_consumer()?,
         )?;
-        Ok(Self {
+        let mut attached = Self {
             segment,
             journal,
             input_log,
@@ -134,8 +136,11 @@ impl Attached {
             batch: Batch::default(),
             batch_end: None,
             batch_since: Instant::now(),
+            events: LogEvents::default(),
             ended_uncleanly: false,
-        })
+        };
+        attached.events = LogEvents::of(&attached.instrument_pages());
+        Ok(attached)
     }
 
     /// Number of the generation.
@@ -182,8 +187,15 @@ impl Attached {
             return Ok(());
         }
         let begun = Instant::now();
+        let known = ledger.last_sequence();
         let outcome = ledger.ingest(&self.batch);
         commits.record(begun.elapsed());
+        if outcome.is_ok() {
+            // What was taken in before a crash was told then, or is not.
+            for record in self.batch.after(known) {
+                self.events.tell(&record);
+            }
+        }
         self.batch.clear();
         self.batch_end = None;
         if let Err(error) = outcome {

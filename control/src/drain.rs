@@ -6,6 +6,7 @@
 
 use crate::attached::{AttachError, Attached, Figures, stored};
 use crate::ledger::{Ledger, LedgerError, StoredHistogram};
+use crate::log_events::Streams;
 use crate::view::{Durations, Shared, View};
 use ipc::{Generation, HistogramSnapshot, SegmentError, list_generations, remove_drained};
 use std::collections::BTreeMap;
@@ -81,6 +82,7 @@ pub struct Drain {
     picture_at: Option<Instant>,
     figures_at: Instant,
     retry_at: Option<Instant>,
+    streams: Streams,
 }
 
 impl Drain {
@@ -104,6 +106,7 @@ impl Drain {
             picture_at: None,
             figures_at: Instant::now(),
             retry_at: None,
+            streams: Streams::default(),
         };
         drain.detach();
         drain
@@ -361,6 +364,7 @@ impl Drain {
             view.rings = current.rings();
             view.segment = Some(current.view(monotonic_ns(), self.finished));
         }
+        self.streams.look(&view);
         self.shared.set(view);
         self.picture_at = Some(Instant::now());
     }

@@ -13,12 +13,13 @@ use crate::paper::{SharedPaper, Supervisor};
 use crate::serve::{Door, bind_socket};
 use crate::stats::mode_word;
 use crate::store::{Scope, Scopes, Store};
+use crate::supervision::supervise;
 use crate::table;
 use crate::view::Shared;
 use clap::Parser;
 use ipc::InstanceLock;
+use service::notify;
 use settings::{Ceilings, Key, Settings, SettingsError};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,6 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
-use tracing_subscriber::EnvFilter;
 
 /// Exit codes of the conventions.
 mod exit {
@@ -58,14 +58,7 @@ pub struct Arguments {
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("FULCRUM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // A full disk under the log ends nobody: the complaint about it would panic.
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .init();
+    service::log::start();
     match start(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, trouble)) => {
@@ -104,6 +97,7 @@ fn failed(error: &impl std::fmt::Display) -> Failure {
 
 fn start(arguments: &Arguments) -> Result<(), Failure> {
     let (mut settings, keys) = read_settings(&arguments.config)?;
+    service::log::follow(&settings.log, true);
     if let Some(account) = &arguments.account {
         settings.account.clone_from(account);
     }
@@ -193,6 +187,7 @@ async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Resu
     let shown = arguments
         .table
         .then(|| tokio::spawn(table::show(Arc::clone(&site))));
+    let supervised = tokio::spawn(supervise(Arc::clone(&site.shared)));
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed(&error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| failed(&error))?;
     tracing::info!(
@@ -205,6 +200,8 @@ async fn serve(arguments: &Arguments, site: Arc<Site>, mut drain: Drain) -> Resu
         _ = interrupt.recv() => None,
         outcome = &mut end => Some(outcome),
     };
+    notify::stopping();
+    supervised.abort();
     stop.store(true, Ordering::Relaxed);
     let outcome = match early {
         Some(outcome) => outcome,

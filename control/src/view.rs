@@ -8,6 +8,7 @@ use ipc::{BUCKETS_NS, HistogramSnapshot, HotpathState, JournalConsumer};
 use market::page::{AccountPage, InstrumentPage};
 use market::{BookState, TradingState};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -221,18 +222,28 @@ pub const fn state_word(state: HotpathState) -> &'static str {
 
 /// Where the drain thread puts the picture and the others take it.
 #[derive(Default)]
-pub struct Shared(Mutex<Arc<View>>);
+pub struct Shared {
+    view: Mutex<Arc<View>>,
+    pictures: AtomicU64,
+}
 
 impl Shared {
     /// The newest picture.
     #[must_use]
     pub fn get(&self) -> Arc<View> {
-        Arc::clone(&self.0.lock().expect("nobody panics while it is held"))
+        Arc::clone(&self.view.lock().expect("nobody panics while it is held"))
+    }
+
+    /// How many there were: a number that changes while the drain thread lives.
+    #[must_use]
+    pub fn pictures(&self) -> u64 {
+        self.pictures.load(Ordering::Relaxed)
     }
 
     /// Replaces it.
     pub fn set(&self, view: View) {
         let view = Arc::new(view);
-        *self.0.lock().expect("nobody panics while it is held") = view;
+        *self.view.lock().expect("nobody panics while it is held") = view;
+        self.pictures.fetch_add(1, Ordering::Relaxed);
     }
 }

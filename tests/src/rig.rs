@@ -16,6 +16,7 @@ use crate::{TURN, binary, target, wait_for};
 use ports::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,8 @@ pub struct Rig {
     _turn: Option<MutexGuard<'static, ()>>,
     /// Where state lies.
     pub state_dir: PathBuf,
+    /// What our processes find in their environment, beside ours.
+    pub environment: Vec<(&'static str, OsString)>,
     /// What all bytes of the hot path pass through, where the plan wanted one.
     pub proxy: Option<FaultProxy>,
     exchange: Child,
@@ -155,6 +158,7 @@ impl Rig {
             .then(|| FaultProxy::start(at.expect("an address")));
         let rig = Self {
             _turn: None,
+            environment: Vec::new(),
             exchange,
             proxy,
             hot_path: None,
@@ -240,6 +244,7 @@ impl Rig {
         };
         let mut command = self.process(name);
         let command = command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log(&self.state_dir, log_name));
         let child = command

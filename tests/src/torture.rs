@@ -16,12 +16,21 @@ pub use away::{Away, Measured, measure as measure_control_away};
 pub use dice::Dice;
 pub use report::{Distribution, Finding, Report};
 
+use crate::rig::Rig;
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+/// Compares box, ledger and exchange: every order, every fill, every position. How many fills.
+///
+/// # Errors
+/// The first difference.
+pub fn books_agree(rig: &Rig) -> Result<u64, String> {
+    Ok(books::compare(rig, &[])?.fills)
+}
 
 /// Lines of each log that a failure shows.
 const LAST_LINES: usize = 12;

@@ -48,7 +48,9 @@ impl From<Refusal> for Problem {
         let status = match refusal.code {
             ErrorCode::BadRequest | ErrorCode::UnknownVerb => StatusCode::BAD_REQUEST,
             ErrorCode::UnknownTarget => StatusCode::NOT_FOUND,
+            ErrorCode::TooOften => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::ExchangeUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::CONFLICT,
         };
         let code = serde_json::to_value(refusal.code).ok();

@@ -176,6 +176,7 @@ fn show(reply: &Reply, json: bool) -> Result<(), Failure> {
     if let Reply::Refused(Refusal { code, message }) = reply {
         let exit = match code {
             ErrorCode::ExchangeUnavailable => exit::EXCHANGE_UNAVAILABLE,
+            ErrorCode::OutcomeUnknown | ErrorCode::TooOften => exit::TEMPORARY,
             _ => exit::FAILURE,
         };
         return Err((exit, message.clone()));

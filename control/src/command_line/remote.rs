@@ -172,8 +172,14 @@ impl Remote {
         let answer = self.send(Method::POST, path, body, Some(&once))?;
         match answer.status {
             200 => {}
-            504 => return Err(self.unknown(&once, &detail(&answer))),
-            _ => return self.refused(&answer).map(Reply::Refused),
+            _ => {
+                // Control does not know; where the hot path does not, it says so itself.
+                let refused = self.refused(&answer).map(Reply::Refused);
+                return match answer.status {
+                    504 => refused.map_err(|_| self.unknown(&once, &detail(&answer))),
+                    _ => refused,
+                };
+            }
         }
         let mut value: Value = self.json(&answer)?;
         let kind = match value.get("note") {

@@ -50,6 +50,17 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// The records that can be read behind the sequence that is `known` already.
+    pub fn after(&self, known: Option<u64>) -> impl Iterator<Item = JournalRecord> {
+        let records = self.records().filter_map(|bytes| {
+            let (version, _) = place_of(bytes)?;
+            decode(version, bytes).ok()
+        });
+        records.filter(move |record| known.is_none_or(|known| record.sequence > known))
+    }
+}
+
 /// Version and sequence stand first in every version of the encoding.
 fn place_of(bytes: &[u8]) -> Option<(u16, u64)> {
     let mut reader = Reader::new(bytes);

@@ -30,15 +30,19 @@ pub enum ErrorCode {
     BadSignature,
     /// The latch came anew meanwhile, or could not be taken from the disk.
     ResetFailed,
-    /// The exchange did not answer.
+    /// The exchange did not answer, or refused.
     ExchangeUnavailable,
+    /// The exchange was sent the request and may have done it.
+    OutcomeUnknown,
+    /// It needs whole lists of the exchange, and those of this minute are spent.
+    TooOften,
     /// Only paper trading is drilled.
     PaperOnly,
     /// A drill begins with a box that trades.
     NotActive,
 }
 
-/// A refused request; nothing has changed.
+/// A refused request; nothing has changed, but perhaps by [`ErrorCode::OutcomeUnknown`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Refusal {

@@ -6,6 +6,7 @@
 use crate::emergency::EmergencySettings;
 use crate::keys::{Catalogue, Key};
 use crate::limits::Ceilings;
+use crate::log::LogSettings;
 use crate::market_data::MarketDataSettings;
 use crate::paper::PaperSettings;
 use crate::protective_stop::ProtectiveStopSettings;
@@ -100,6 +101,10 @@ pub struct HotPathSettings {
     pub journal_slots: u64,
     /// ACTIVE at once after reconciliation, or HALTED until the operator's `start`.
     pub start_active: bool,
+    /// Starts without a clean end, in the window, behind which one waits for the operator; 0: never.
+    pub crash_loop_starts: u64,
+    /// The window.
+    pub crash_loop_window_s: u64,
     /// What happens to our orders that a start finds.
     pub open_orders_at_start: OpenOrdersAtStart,
     /// What the first start on an account does when it has positions or orders.
@@ -232,6 +237,8 @@ pub struct Settings {
     pub fees: FeeSettings,
     /// The control process.
     pub control: ControlSettings,
+    /// The log of both processes.
+    pub log: LogSettings,
     /// Kill, stop, countdown, reset.
     pub emergency: EmergencySettings,
     /// The stop at the exchange.
@@ -368,6 +375,8 @@ fn check_root(
     let fees = check_fees(fee_section, problems);
     let control_section = root.section("control", problems);
     let control = check_control(control_section, mode, problems);
+    let log_section = root.section("log", problems);
+    let log = LogSettings::check(log_section, problems);
     let mut orders_section = root.section("orders", problems);
     let orders = OrderSettings {
         amend: orders_section.flag("amend", true, problems),
@@ -394,6 +403,7 @@ fn check_root(
         orders,
         fees,
         control,
+        log,
         emergency,
         protective_stop,
         sha256,
@@ -455,6 +465,8 @@ fn check_hot_path(mut section: Section<'_>, problems: &mut Vec<Problem>) -> HotP
         control_grace_s: section.whole("control_grace_s", 60, (1, 3_600), problems),
         journal_slots,
         start_active: section.flag("start_active", true, problems),
+        crash_loop_starts: section.whole("crash_loop_starts", 5, (0, 99), problems),
+        crash_loop_window_s: section.whole("crash_loop_window_s", 300, (1, 86_400), problems),
         open_orders_at_start: section.word(
             "open_orders_at_start",
             OpenOrdersAtStart::Cancel,

@@ -9,6 +9,7 @@ mod checked;
 mod emergency;
 mod keys;
 pub mod limits;
+mod log;
 mod market_data;
 mod paper;
 mod protective_stop;
@@ -27,6 +28,7 @@ pub use checked::{
 pub use emergency::{EmergencySettings, RestartPolicy, StopPolicy};
 pub use keys::{Form, Key};
 pub use limits::{Ceilings, LIMITS, Limit};
+pub use log::{LogFormat, LogSettings, SyslogServer, SyslogTransport};
 pub use market_data::MarketDataSettings;
 pub use paper::PaperSettings;
 pub use protective_stop::{ProtectiveStopSettings, StopTrigger};

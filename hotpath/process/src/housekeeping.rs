@@ -14,11 +14,13 @@ use crate::latency::watch::LatencyWatch;
 use crate::messages::{REQUEST_BYTES_MAX, decode_request};
 use crate::operator_socket::verbs::Operator;
 use crate::server_clock::ServerClock;
+use crate::supervision::Supervision;
 use crate::wire_check::{Finding, WireCheck};
 use engine::event::Command;
 use engine::{Input, Request};
 use ipc::{Consumer, Counter, Segment};
 use market::{Instrument, Instruments, Market, MonoNs};
+use service::notify;
 use settings::RestartPolicy;
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -85,6 +87,8 @@ pub struct Housekeeping {
     pub wire_check: WireCheck,
     /// Thread id of the engine.
     pub engine_thread: i32,
+    /// What the service manager hears.
+    pub supervision: Supervision,
     /// Has the kill in his care.
     pub operator: Rc<Operator>,
 }
@@ -148,6 +152,10 @@ impl Housekeeping {
                 stopping = Stopping::Told;
             }
             self.operator.keep(clock::monotonic());
+            let closes = matches!(stopping, Stopping::Flattening { .. });
+            let (segment, operator) = (&self.segment, &self.operator);
+            self.supervision
+                .look(clock::monotonic(), segment, operator, closes);
             self.pass_requests();
             self.latency.visit();
             if self.clock.take_refused() {
@@ -183,6 +191,7 @@ impl Housekeeping {
 
     /// By the restart policy; a kill closes by its own.
     fn begin_to_stop(&self, now: MonoNs) -> Stopping {
+        notify::stopping();
         let emergency = &self.operator.settings.emergency;
         let flattens = emergency.restart_policy == RestartPolicy::Flatten;
         if flattens && !self.segment.kill_latched() {

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use hotpath::allocation::GuardedAllocator;
 use hotpath::failure::{self, Failure};
 use hotpath::startup::Options;
-use hotpath::{logging, process, replay};
+use hotpath::{process, replay};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,7 +58,7 @@ const _: () = assert!(!market::buggify::COMPILED_IN);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    logging::start();
+    service::log::start();
     failure::exit_on_panic();
     let result = match arguments.verb {
         Some(Verb::Replay { log, drop }) => run_replay(&log, drop),

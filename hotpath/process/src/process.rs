@@ -22,6 +22,7 @@ use crate::engine_host::{CheckpointQueues, EngineHost, Leftover};
 use crate::engine_thread::{Behaviour, EngineThread, Inlets, Rings};
 use crate::failure::Failure;
 use crate::gateway::cold::ColdShell;
+use crate::gateway::leash::Leash;
 use crate::housekeeping::Housekeeping;
 use crate::inline::assembly::{Ends, inline_parts};
 use crate::inline::cold::ColdDialer;
@@ -34,6 +35,7 @@ use crate::pinning;
 use crate::server_clock::ServerClock;
 use crate::startup::{Options, Start};
 use crate::state_directory::write_durably;
+use crate::supervision::Supervision;
 use crate::telemetry::Telemetry;
 use crate::tick_clock::ClockKeeper;
 use crate::wire_check::WireCheck;
@@ -81,6 +83,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     let segment = Arc::clone(&start.segment);
     let folder = start.folder.clone();
+    let starts = start.starts.clone();
     let breaker_file = start.breaker_file.clone();
     let account_file = start.account_file.clone();
     let running = Running::launch(start, engine, options)?;
@@ -94,6 +97,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if let Some(memory) = AccountMemory::of(&leftover.engine) {
         account_file.write(&memory)?;
     }
+    starts.forget()?;
     segment.set_hotpath_state(HotpathState::StoppedCleanly);
     tracing::info!(inputs = leftover.last_sequence, "stopped");
     drop(lock);
@@ -119,7 +123,7 @@ impl Pinned {
 struct Running {
     engine: JoinHandle<Result<Leftover, Failure>>,
     gateways: Vec<JoinHandle<()>>,
-    stop_gateways: Arc<AtomicBool>,
+    leashes: Vec<Arc<Leash>>,
     abandon: Arc<AtomicBool>,
     housekeeping: Housekeeping,
     cold: Vec<ColdShell>,
@@ -159,9 +163,9 @@ impl Running {
             requests: requests_in,
             ways: hot.orders,
         };
-        let stop_gateways = Arc::new(AtomicBool::new(false));
-        let (pinned, gateways, dialer) =
-            pinned(&start, host, ends, &clock, behaviour, &stop_gateways)?;
+        let (pinned, gateways, dialer) = pinned(&start, host, ends, &clock, behaviour)?;
+        let (gateways, leashes): (Vec<_>, Vec<_>) = gateways.into_iter().unzip();
+        let supervision = Supervision::of(leashes.clone(), start.began);
         let checkpoint = checkpoint_buffer(start.checkpoint_bytes);
         lock_memory();
         let abandon = Arc::new(AtomicBool::new(false));
@@ -169,7 +173,7 @@ impl Running {
         Ok(Self {
             engine,
             gateways,
-            stop_gateways,
+            leashes,
             abandon,
             dialer,
             housekeeping: Housekeeping {
@@ -194,6 +198,7 @@ impl Running {
                 kernel,
                 wire_check,
                 engine_thread,
+                supervision,
                 operator: Rc::clone(&operator),
             },
             cold: cold.shells,
@@ -227,7 +232,7 @@ impl Running {
             .engine
             .join()
             .map_err(|panic| broken("engine", &*panic))??;
-        self.stop_gateways.store(true, Ordering::Relaxed);
+        self.leashes.iter().for_each(|leash| leash.end());
         for gateway in self.gateways {
             gateway.join().map_err(|panic| broken("gateway", &*panic))?;
         }
@@ -242,7 +247,10 @@ impl Running {
 
 /// The pinned thread before it runs, the gateways where it has some, and who opens its sockets
 /// where it has none.
-type Threads = (Pinned, Vec<JoinHandle<()>>, Option<ColdDialer>);
+type Threads = (Pinned, Vec<Gateway>, Option<ColdDialer>);
+
+/// A gateway's thread, and what ends it.
+type Gateway = (JoinHandle<()>, Arc<Leash>);
 
 /// Chooses between the two ways of the bytes.
 fn pinned(
@@ -251,7 +259,6 @@ fn pinned(
     ends: Ends,
     clock: &ServerClock,
     behaviour: Behaviour,
-    stop: &Arc<AtomicBool>,
 ) -> Result<Threads, Failure> {
     if start.settings.hot_path.hot_io == settings::HotIo::Inline {
         let telemetry = Telemetry(&start.segment);
@@ -259,7 +266,7 @@ fn pinned(
         let thread = Pinned::Inline(Box::new(parts.thread));
         return Ok((thread, Vec::new(), Some(parts.cold)));
     }
-    let (thread, gateways) = behind_rings(start, host, ends, clock, behaviour, stop)?;
+    let (thread, gateways) = behind_rings(start, host, ends, clock, behaviour)?;
     Ok((Pinned::Threads(Box::new(thread)), gateways, None))
 }
 
@@ -270,8 +277,7 @@ fn behind_rings(
     ends: Ends,
     clock: &ServerClock,
     behaviour: Behaviour,
-    stop: &Arc<AtomicBool>,
-) -> Result<(EngineThread, Vec<JoinHandle<()>>), Failure> {
+) -> Result<(EngineThread, Vec<Gateway>), Failure> {
     let telemetry = Telemetry(&start.segment);
     let (market_in, market_out) = heap_ring(MARKET_SLOTS);
     let (replies_in, replies_out) = heap_ring(REPLY_SLOTS);
@@ -293,11 +299,11 @@ fn behind_rings(
         },
         behaviour,
     };
-    let market_stop = Arc::clone(stop);
-    let market = spawn("market", move || market.run(&market_stop))?;
-    let stop = Arc::clone(stop);
-    let orders = spawn("orders", move || orders.run(stop))?;
-    Ok((thread, vec![market, orders]))
+    let gateways = vec![
+        spawn_gateway("market", move |leash| market.run(&leash))?,
+        spawn_gateway("orders", move |leash| orders.run(leash))?,
+    ];
+    Ok((thread, gateways))
 }
 
 /// Room for one checkpoint, every page of it there already.
@@ -365,6 +371,12 @@ fn spawn_engine(
     Ok((handle, id))
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Failure> {
-    Ok(Builder::new().name(name.to_string()).spawn(run)?)
+fn spawn_gateway(
+    name: &str,
+    run: impl FnOnce(Arc<Leash>) + Send + 'static,
+) -> Result<Gateway, Failure> {
+    let leash = Arc::new(Leash::default());
+    let held = Arc::clone(&leash);
+    let thread = Builder::new().name(name.to_string());
+    Ok((thread.spawn(move || run(held))?, leash))
 }

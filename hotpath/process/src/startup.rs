@@ -6,6 +6,7 @@ use crate::accepted;
 use crate::account_file::{AccountFile, AccountStart};
 use crate::breaker_file::{BreakerFile, BreakerState};
 use crate::configuration::{engine_config, instruments};
+use crate::crash_loop::Starts;
 use crate::failure::Failure;
 use crate::gateway::rest::{RestClient, remaining};
 use crate::gateway::socket::Dialer;
@@ -82,6 +83,8 @@ pub struct Start {
     pub account: String,
     /// Its state.
     pub state: StateDirectory,
+    /// This start and those before it that had no clean end.
+    pub starts: Starts,
     /// Of this start; no order of an earlier one carries it.
     pub epoch: u32,
     /// Where the kill latch is kept, and what this start found there.
@@ -101,7 +104,8 @@ impl Start {
         runtime: &tokio::runtime::Runtime,
     ) -> Result<(Self, Engine), Failure> {
         let began = clock::monotonic();
-        let (text, settings) = read_settings(options)?;
+        let (text, mut settings) = read_settings(options)?;
+        service::log::follow(&settings.log, false);
         let account = &options
             .account
             .clone()
@@ -116,6 +120,14 @@ impl Start {
         let mode = mode_word(settings.mode);
         state_identity::claim(&options.state_dir, account, mode)?;
         accepted::keep(&options.state_dir, account, &text)?;
+        let starts = Starts::note(&options.state_dir, account, clock::utc())?;
+        if starts.is_loop(&settings.hot_path) {
+            tracing::error!(
+                starts = starts.within(settings.hot_path.crash_loop_window_s),
+                "CRASH_LOOP: too many starts without a clean end; HALTED until `fulcrum start`"
+            );
+            settings.hot_path.start_active = false;
+        }
         state.refuse_foreign_segments(&identity(mode, account))?;
         let (dialer, silence_file) = dialer(&settings.venue, &options.state_dir, account)?;
         let listed = ask_exchange(&settings, &dialer, runtime)?;
@@ -129,7 +141,8 @@ impl Start {
         let engine = Engine::new(config);
         let folder = state.input_log(generation);
         std::fs::create_dir_all(&folder)?;
-        start_file::write(&folder, &text, &table, epoch)?;
+        let start_active = settings.hot_path.start_active;
+        start_file::write(&folder, &text, &table, epoch, start_active)?;
         let mut first = Vec::new();
         engine.save(&mut first);
         write_durably(&folder.join("checkpoint-0.bin"), &first)?;
@@ -162,6 +175,7 @@ impl Start {
             silence_file,
             listing_doubts: Default::default(),
             account: account.clone(),
+            starts,
             state,
             epoch,
             latch,

@@ -4,8 +4,8 @@
 //! for the hot path or for control.
 
 use clap::Parser;
+use hotpath::failure;
 use hotpath::flatten::{self, Order};
-use hotpath::{failure, logging};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -47,7 +47,7 @@ const _: () = assert!(!market::buggify::COMPILED_IN);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    logging::start();
+    service::log::start();
     failure::exit_on_panic();
     let result = flatten::run(&Order {
         config: arguments.config,

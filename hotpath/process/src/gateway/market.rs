@@ -5,6 +5,7 @@
 //! Never: an allocation of our own per message; the WebSocket library makes one.
 
 use super::inbox::Inbox;
+use super::leash::Leash;
 use super::rest::remaining;
 use super::socket::{Dialer, WebSocket};
 use super::stream_cells::{FeedCells, StreamCells};
@@ -19,7 +20,6 @@ use market::{Instrument, InstrumentId, Instruments, Market};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::LocalSet;
 use tokio_tungstenite::tungstenite::Message;
@@ -55,11 +55,11 @@ pub struct MarketGateway {
 }
 
 impl MarketGateway {
-    /// Runs on the calling thread until `stop`.
+    /// Runs on the calling thread until the leash ends it.
     ///
     /// # Panics
     /// When the system gives no event loop.
-    pub fn run(self, stop: &Arc<AtomicBool>) {
+    pub fn run(self, leash: &Arc<Leash>) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -83,9 +83,9 @@ impl MarketGateway {
                 tasks.spawn_local(task.run());
             }
         }
-        let stop = Arc::clone(stop);
+        let leash = Arc::clone(leash);
         runtime.block_on(tasks.run_until(async move {
-            while !stop.load(Ordering::Relaxed) {
+            while leash.goes_on() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }));

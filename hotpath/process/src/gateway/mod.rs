@@ -6,6 +6,7 @@
 pub mod cold;
 pub mod inbox;
 pub mod latency_cells;
+pub mod leash;
 pub mod market;
 pub mod order_thread;
 pub mod orders;

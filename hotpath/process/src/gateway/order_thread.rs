@@ -5,6 +5,7 @@
 
 use super::inbox::Inbox;
 use super::latency_cells::LatencyCells;
+use super::leash::Leash;
 use super::orders::{OrderConnection, OrderShell, keep, pump};
 use super::rest::RestClient;
 use super::socket::Dialer;
@@ -20,7 +21,6 @@ use std::cell::RefCell;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::task::LocalSet;
 
 /// What the thread is given.
@@ -64,11 +64,11 @@ pub struct OrderMarket {
 }
 
 impl OrderGateway {
-    /// Runs on the calling thread until `stop`.
+    /// Runs on the calling thread until the leash ends it.
     ///
     /// # Panics
     /// When the system gives no event loop.
-    pub fn run(self, stop: Arc<AtomicBool>) {
+    pub fn run(self, leash: Arc<Leash>) {
         // Naps are microseconds long: the kernel may not stretch them by its usual 50.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         let runtime = event_loop().expect("the system has an event loop");
@@ -111,7 +111,7 @@ impl OrderGateway {
             self.instruments,
             self.ways,
             self.nap,
-            stop,
+            leash,
         );
         runtime.block_on(tasks.run_until(pump));
     }

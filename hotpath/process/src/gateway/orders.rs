@@ -8,6 +8,7 @@
 
 use super::inbox::Inbox;
 use super::latency_cells::{Frame, LatencyCells};
+use super::leash::Leash;
 use super::private_sink::PrivateSink;
 use super::rest::remaining;
 use super::socket::{Dialer, WebSocket};
@@ -25,7 +26,6 @@ use market::{Instrument, Instruments, Market, MonoNs};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 
@@ -157,19 +157,20 @@ pub(crate) fn tell(ways: &mut WayLog, stamps: &Stamps, request: &Request, writte
 /// Puts replies and private events into the ring.
 type Sink<'a> = PrivateSink<'a, Inbox, &'a LatencyCells>;
 
-/// Moves requests from the ring to the wire, until `stop` and the ring is empty.
+/// Moves requests from the ring to the wire, until the leash ends it and the ring is empty.
 pub async fn pump(
     shells: Vec<(Market, SharedShell)>,
     mut ring: Consumer,
     instruments: Arc<[Instrument]>,
     mut ways: WayLog,
     nap: bool,
-    stop: Arc<AtomicBool>,
+    leash: Arc<Leash>,
 ) {
     let mut buffer = vec![0; REQUEST_BYTES_MAX];
     let mut frame = Vec::with_capacity(4096);
     let mut idle_looks = 0;
     loop {
+        let goes_on = leash.goes_on();
         let mut busy = false;
         while let Some((_, bytes)) = ring.pop(&mut buffer).expect("a ring of this process") {
             busy = true;
@@ -191,7 +192,7 @@ pub async fn pump(
                 }
             }
         }
-        if !busy && stop.load(Ordering::Relaxed) {
+        if !busy && !goes_on {
             return;
         }
         tokio::task::yield_now().await;

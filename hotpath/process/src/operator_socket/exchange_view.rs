@@ -36,7 +36,7 @@ impl Lists {
     /// A fresh listing, or the last one where that would cost too much; with its age.
     ///
     /// # Errors
-    /// [`Refusal`] when a list cannot be had.
+    /// [`Refusal`] when a list cannot be had, or would cost too much and there is no last one.
     pub async fn show(&self, desks: &[Rc<Desk>]) -> Result<(Listing, u64), Refusal> {
         let now = clock::monotonic();
         let spent = {
@@ -46,15 +46,27 @@ impl Lists {
             }
             asked.len() >= LISTS_PER_MINUTE
         };
-        let last = self.last.borrow().clone();
-        if let Some((at, listing)) = last.filter(|_| spent) {
-            return Ok((listing, now.since(at) / 1_000_000));
+        if spent {
+            let (at, listing) = self.last.borrow().clone().ok_or_else(too_often)?;
+            // Never 0: that is a fresh one.
+            return Ok((listing, (now.since(at) / 1_000_000).max(1)));
         }
         self.asked.borrow_mut().push_back(now);
         let listing = open_orders(desks).await?;
         *self.last.borrow_mut() = Some((now, listing.clone()));
         Ok((listing, 0))
     }
+}
+
+/// What is asked needs a fresh listing, and there is none in this minute.
+pub fn too_often() -> Refusal {
+    Refusal::new(
+        ErrorCode::TooOften,
+        format!(
+            "the exchange was asked for whole lists {LISTS_PER_MINUTE} times within a minute; \
+             again in a minute, or cancel by symbol or `all`, which need none"
+        ),
+    )
 }
 
 /// Every open order of every market, both kinds, asked for now.
@@ -94,6 +106,25 @@ pub fn body(response: Option<Response>) -> Result<Vec<u8>, Refusal> {
         "status {}: {} ({})",
         failure.status, failure.message, failure.code
     )))
+}
+
+/// The exchange's word on a cancel.
+///
+/// # Errors
+/// [`Refusal`]: it refused, or whether it did what was asked is not known.
+pub fn cancelled(response: Option<Response>) -> Result<(), Refusal> {
+    let unknown = |why: &str| {
+        let message =
+            format!("{why}: whether the order is cancelled is not known; `orders` shows it");
+        Refusal::new(ErrorCode::OutcomeUnknown, message)
+    };
+    match response {
+        None => Err(unknown("no answer")),
+        Some(response) if response.status >= 500 => {
+            Err(unknown(&format!("status {}", response.status)))
+        }
+        answered => body(answered).map(drop),
+    }
 }
 
 fn unavailable(why: String) -> Refusal {

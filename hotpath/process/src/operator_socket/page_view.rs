@@ -43,6 +43,7 @@ pub fn status(
         advice: match page.reason {
             StateReason::FirstStart => FIRST_START_ADVICE.to_string(),
             StateReason::SecondInstance => SECOND_INSTANCE_ADVICE.to_string(),
+            StateReason::Startup if page.reconciled => START_ADVICE.to_string(),
             _ => String::new(),
         },
         reconciled: page.reconciled,
@@ -62,6 +63,25 @@ pub fn status(
         utc_ms: page.utc.to_ms().0,
         kill,
     })
+}
+
+/// What a start waits for that is reconciled and does not trade.
+const START_ADVICE: &str = "it waits for `fulcrum start`: hot_path.start_active is false, or too \
+     many starts had no clean end (CRASH_LOOP in the log)";
+
+/// State, positions, orders and equity in a line.
+#[must_use]
+pub fn summary(segment: &Segment, instruments: &[Instrument]) -> Option<String> {
+    let page = account_page(segment)?;
+    let held = pages(segment, instruments).filter(|(_, page)| page.position.0 != 0);
+    Some(format!(
+        "{} ({}), positions {}, orders {}, equity {} USDT",
+        page.trading_state,
+        page.reason,
+        held.count(),
+        page.orders_open,
+        money(page.equity)
+    ))
 }
 
 /// The answer to `positions`.

@@ -161,6 +161,12 @@ impl Operator {
         Ok(Reply::Status(Box::new(status)))
     }
 
+    /// How the process does, in a line; none before the engine has begun.
+    #[must_use]
+    pub fn summary(&self) -> Option<String> {
+        page_view::summary(&self.segment, &self.instruments)
+    }
+
     fn command(&self, command: Command, note: &str) -> Result<Reply, Refusal> {
         self.refuse_while_killed()?;
         self.tell(Input::Command(command));
@@ -232,9 +238,12 @@ impl Operator {
                 "own orders of {what} are being cancelled"
             )));
         }
-        let (orders, _) = exchange_view::open_orders(&self.desks).await?;
+        let ((orders, _), age_ms) = self.lists.show(&self.desks).await?;
         let order = orders.into_iter().find(|one| one.client_order_id == what);
         let Some(order) = order else {
+            if age_ms > 0 {
+                return Err(exchange_view::too_often());
+            }
             let message = format!(
                 "`{what}` is neither `all`, nor a symbol of the configuration, nor the client id \
                  of an open order"
@@ -252,7 +261,7 @@ impl Operator {
         let symbol = market::Symbol::new(order.symbol.as_bytes());
         if let (Some(desk), Some(symbol)) = (desk, symbol) {
             let question = Question::Cancel(symbol, order.client_order_id);
-            exchange_view::body(desk.ask(question).await)?;
+            exchange_view::cancelled(desk.ask(question).await)?;
         }
         Ok(accepted("the external order is cancelled"))
     }
