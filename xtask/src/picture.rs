@@ -3,6 +3,7 @@
 //! In: text with escape codes, as `CLICOLOR_FORCE=1 fulcrum …` prints it. Out: an SVG that is read on a
 //! light page as well as on a dark one. Never: a word that the text does not have.
 
+use crate::process::Failure;
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -54,8 +55,11 @@ impl Paint {
 }
 
 /// Draws it.
-pub(crate) fn run(arguments: &PictureArguments) -> Result<(), String> {
-    let failed = |path: &PathBuf, error: std::io::Error| format!("{}: {error}", path.display());
+pub(crate) fn run(arguments: &PictureArguments) -> Result<(), Failure> {
+    let failed = |path: &PathBuf, source| Failure::File {
+        path: path.clone(),
+        source,
+    };
     let text = std::fs::read_to_string(&arguments.text);
     let text = text.map_err(|error| failed(&arguments.text, error))?;
     let picture = draw(&text, &arguments.label);
