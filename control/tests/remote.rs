@@ -98,6 +98,7 @@ impl Desk {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "one table of cases")]
 #[test]
 fn every_look_prints_the_same_here_and_over_the_network() {
     let desk = Desk::new("remote-looks");

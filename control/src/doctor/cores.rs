@@ -427,6 +427,7 @@ mod tests {
         limits(host, report);
     }
 
+    #[allow(clippy::too_many_lines, reason = "one table of cases")]
     #[test]
     fn a_machine_that_is_set_up_passes_and_each_thing_amiss_is_told_by_itself() {
         let good = good();

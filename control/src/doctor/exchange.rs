@@ -287,6 +287,10 @@ async fn web_socket(dialer: &Dialer, base: &str, market: Market, report: &mut Re
 }
 
 /// Whether orders of the configured sizes pass the filters at the price of now.
+#[allow(
+    clippy::too_many_lines,
+    reason = "one verdict an instrument, by the first thing amiss"
+)]
 async fn instrument(
     venue: &mut Venue,
     settings: &Settings,

@@ -206,6 +206,10 @@ fn text<'a>(value: Option<&'a Value>, field: &str) -> &'a str {
     value.and_then(|value| value[field].as_str()).unwrap_or("-")
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "the heading and the rows of one table share their widths"
+)]
 fn instruments(frame: &mut Frame<'_>, looks: &Looks<'_>, area: Rect) {
     let picture = looks.picture;
     let age = picture.positions.stale_for(looks.now);
