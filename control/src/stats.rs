@@ -5,11 +5,15 @@
 
 use crate::break_even;
 use crate::decimal;
+use crate::drain::monotonic_ns;
 use crate::figure::FigureName;
 use crate::latency::{self, LatencyFigures, Percentiles};
 use crate::ledger::{NOT_OURS, StrategyTotals, sums_by_label};
 use crate::paper::PaperView;
 use crate::view::{View, state_word};
+use market::BookState;
+use market::event::Level;
+use market::page::InstrumentPage;
 use serde::Serialize;
 use settings::{HotIo, Settings};
 use std::collections::BTreeMap;
@@ -78,6 +82,8 @@ pub struct Stats {
     pub unknown_orders: Unknown,
     /// Signed position by symbol, base units.
     pub position: BTreeMap<String, String>,
+    /// One an instrument.
+    pub instruments: Vec<InstrumentFigures>,
     /// Open orders that we believe in.
     pub open_orders: u64,
     /// Broken invariants by their number.
@@ -86,6 +92,31 @@ pub struct Stats {
     pub hot_io: &'static str,
     /// The paper venue; null where somebody else starts it.
     pub paper_venue: Option<PaperView>,
+}
+
+/// What the hot path shows of one instrument.
+#[derive(Debug, Serialize)]
+pub struct InstrumentFigures {
+    /// `usdm` or `spot`.
+    pub market: &'static str,
+    /// Symbol.
+    pub symbol: String,
+    /// State of its book.
+    pub book: &'static str,
+    /// Age of the book's newest change; null before the first.
+    pub book_age_ms: Option<u64>,
+    /// Best bid; null without one.
+    pub bid: Option<String>,
+    /// Its quantity.
+    pub bid_quantity: Option<String>,
+    /// Best ask; null without one.
+    pub ask: Option<String>,
+    /// Its quantity.
+    pub ask_quantity: Option<String>,
+    /// Bid over ask quantity of the top levels; null while it is not valid.
+    pub imbalance: Option<String>,
+    /// Fills since the start.
+    pub fills: u64,
 }
 
 /// What one strategy did.
@@ -180,6 +211,7 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
                 )
             })
             .collect(),
+        instruments: view.instruments.iter().map(instrument).collect(),
         open_orders: account.map_or(0, |page| u64::from(page.orders_open)),
         invariant_violations: violations(view),
         hot_io: match settings.hot_path.hot_io {
@@ -187,6 +219,28 @@ pub fn stats(view: &View, settings: &Settings) -> Stats {
             HotIo::Threads => "threads",
         },
         paper_venue: None,
+    }
+}
+
+fn instrument(page: &InstrumentPage) -> InstrumentFigures {
+    let usable = page.book_state == BookState::Synced;
+    let level = |level: Level| (usable && level.quantity.0 > 0).then_some(level);
+    let price = |one: Level| decimal::steps(page.tick, one.price.0);
+    let quantity = |one: Level| decimal::steps(page.lot, one.quantity.0);
+    let (bid, ask) = (level(page.bid), level(page.ask));
+    let age_ns = monotonic_ns().saturating_sub(page.book_time.0);
+    InstrumentFigures {
+        market: page.market.as_str(),
+        symbol: page.symbol.to_string(),
+        book: page.book_state.as_str(),
+        book_age_ms: (page.book_time.0 > 0).then_some(age_ns / 1_000_000),
+        bid: bid.map(price),
+        bid_quantity: bid.map(quantity),
+        ask: ask.map(price),
+        ask_quantity: ask.map(quantity),
+        imbalance: (usable && page.imbalance_ratio.is_finite())
+            .then(|| format!("{:.3}", page.imbalance_ratio)),
+        fills: page.fills,
     }
 }
 

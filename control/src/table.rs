@@ -25,8 +25,9 @@ pub async fn show(site: Arc<Site>) {
         colour: in_place && std::env::var_os("NO_COLOR").is_none(),
     };
     if in_place {
-        // Hide the cursor while the page is redrawn.
-        write("\x1b[?25l\x1b[2J");
+        // Hide the cursor while the page is redrawn; a line ends at the terminal's edge, however
+        // narrow it is made, and does not push the others down.
+        write("\x1b[?25l\x1b[?7l\x1b[2J");
     }
     loop {
         let text = page(
@@ -47,7 +48,7 @@ pub async fn show(site: Arc<Site>) {
 /// Gives the terminal back as it was.
 pub fn leave() {
     if std::io::stdout().is_terminal() {
-        write("\x1b[?25h");
+        write("\x1b[?7h\x1b[?25h");
     }
 }
 

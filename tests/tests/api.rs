@@ -133,6 +133,49 @@ fn every_verb_does_over_the_network_what_it_does_at_the_socket() {
     assert_eq!(said.code, Some(0), "{said:?}");
 }
 
+/// The command line from elsewhere, with a key, as a person far away has it: a kill to a flat account.
+#[test]
+fn the_command_line_from_elsewhere_pauses_looks_and_kills() {
+    let rig = rig("api-away");
+    let key = rig.api_key("away", &["read", "operate", "kill"]);
+    let file = rig.state_dir.join("away.key");
+    std::fs::write(&file, key).expect("a file under target");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, private).expect("our own file");
+    let (url, file) = (rig.api(), file.display().to_string());
+    let away = |words: &[&str]| {
+        let place = ["--url", url.as_str(), "--key-file", file.as_str()];
+        rig.fulcrum(&[&place[..], words].concat())
+    };
+    let state = |wanted: &str| {
+        wait_for(wanted, Duration::from_secs(30), || {
+            away(&["status"]).reply["state"] == wanted
+        });
+    };
+    state("ACTIVE");
+    assert_eq!(away(&["pause"]).code, Some(0));
+    state("REDUCING");
+    assert_eq!(away(&["resume"]).code, Some(0));
+    state("ACTIVE");
+    wait_for("an order in the ledger", Duration::from_secs(30), || {
+        let rows = &away(&["history", "--limit", "1"]).reply["rows"];
+        rows.as_array().is_some_and(|rows| !rows.is_empty())
+    });
+    rig.buy("BTCUSDT", "0.014", "other-1");
+    let begun = Instant::now();
+    let killed = away(&["kill", "--reason", "from elsewhere"]);
+    assert_eq!(killed.code, Some(0), "{killed:?}");
+    assert_eq!(killed.reply["verified"], true, "{killed:?}");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(is_flat(&rig.account()), "{}", rig.account());
+    let refused = away(&["start"]);
+    assert_eq!(
+        (refused.code, &refused.reply["code"]),
+        (Some(1), &"KILL_LATCHED".into())
+    );
+}
+
 /// Every operation has answered well once, by our own calls; then a machine tries the rest.
 #[test]
 #[allow(clippy::too_many_lines, reason = "one story")]

@@ -10,6 +10,7 @@ mod coverage;
 mod demo;
 mod evidence;
 mod mutants;
+mod picture;
 mod process;
 mod setup;
 mod simulate;
@@ -39,6 +40,8 @@ enum Command {
     Demo(demo::Options),
     /// Show that the simulation catches what is wrong in our own code.
     Mutants(mutants::Options),
+    /// Draw what a command printed, as a picture for the README.
+    Picture(picture::PictureArguments),
     /// cargo-mutants on what money hangs on.
     SourceMutants(source_mutants::Options),
     /// Install what tests and demo need; say what is missing where it cannot.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Conformance(options) => conformance::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Mutants(options) => mutants::run(&options),
+        Command::Picture(arguments) => picture::run(&arguments),
         Command::SourceMutants(options) => source_mutants::run(&options),
         Command::Setup => setup::run(),
         Command::Simulate(options) => simulate::run(&options),

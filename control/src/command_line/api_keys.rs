@@ -1,19 +1,22 @@
-//! `fulcrum key`: API keys, made and ended on the machine itself.
+//! `fulcrum key`: API keys, made and ended on the machine itself, or with an admin's key from elsewhere.
 //!
-//! In: names and scopes. Out: a key once, a list. Never: a running control asked; it takes a new key with
-//! its next request, and forgets a revoked one within a second.
+//! In: names and scopes. Out: a key once, a list. Never: a need for a running control at the machine; it
+//! takes a new key with its next request, and forgets a revoked one within a second.
 
+use super::arguments::Arguments;
+use super::remote::Remote;
+use super::rows::escaped;
 use super::{Failure, failure};
 use crate::store::{AuditEntry, KeyError, Scope, Scopes, Store, now_utc_ms};
 use crate::table::columns::{Align, lay_out};
 use clap::Subcommand;
-use serde_json::json;
-use std::path::Path;
+use hyper::Method;
+use serde_json::{Value, json};
 
 use Align::Left;
 
 /// What can be done with API keys.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(super) enum KeyVerb {
     /// Makes a key and prints it, this once.
     Add {
@@ -33,41 +36,75 @@ pub(super) enum KeyVerb {
 }
 
 /// Does it.
-pub(super) fn run(verb: &KeyVerb, state_dir: &Path, as_json: bool) -> Result<(), Failure> {
-    let store = Store::open(state_dir).map_err(|error| failure(error.to_string()))?;
+pub(super) fn run(verb: &KeyVerb, arguments: &Arguments) -> Result<(), Failure> {
+    let done = match arguments.away.is_meant() {
+        true => away(verb, &mut Remote::open(arguments)?)?,
+        false => here(verb, arguments)?,
+    };
+    if arguments.json && !matches!(verb, KeyVerb::Revoke { .. }) {
+        println!("{done}");
+        return Ok(());
+    }
+    match verb {
+        KeyVerb::Add { .. } => println!("{}", done["key"].as_str().unwrap_or_default()),
+        KeyVerb::List => println!("{}", list(&done)),
+        KeyVerb::Revoke { name } => println!("{name} is revoked"),
+    }
+    Ok(())
+}
+
+/// In the store of this machine.
+fn here(verb: &KeyVerb, arguments: &Arguments) -> Result<Value, Failure> {
+    let store = Store::open(&arguments.state_dir).map_err(|error| failure(error.to_string()))?;
     match verb {
         KeyVerb::Add { name, scopes } => {
             let made = audited(&store, "make_key", name, || {
                 store.make_key(name, Scopes::of(scopes))
             })?;
-            match as_json {
-                true => println!("{}", json!(made)),
-                false => println!("{}", made.key),
-            }
+            Ok(json!(made))
         }
         KeyVerb::List => {
             let keys = store.keys().map_err(|error| failure(error.to_string()))?;
-            if as_json {
-                println!("{}", json!(keys));
-                return Ok(());
-            }
-            let mut rows = vec![["name", "scopes", "holds"].map(String::from).to_vec()];
-            for key in keys {
-                let scopes: Vec<&str> = key.scopes.iter().map(|one| one.word()).collect();
-                let holds = match key.revoked_utc_ms {
-                    None => "yes",
-                    Some(_) => "revoked",
-                };
-                rows.push(vec![key.name, scopes.join(", "), holds.to_string()]);
-            }
-            println!("{}", lay_out(&[Left, Left, Left], &rows).join("\n"));
+            Ok(json!(keys))
         }
         KeyVerb::Revoke { name } => {
             audited(&store, "revoke_key", name, || store.revoke_key(name))?;
-            println!("{name} is revoked");
+            Ok(Value::Null)
         }
     }
-    Ok(())
+}
+
+/// Over the network, with an admin's key.
+fn away(verb: &KeyVerb, remote: &mut Remote) -> Result<Value, Failure> {
+    match verb {
+        KeyVerb::Add { name, scopes } => {
+            let body = json!({ "name": name, "scopes": scopes }).to_string();
+            remote.put(Method::POST, "/keys", None, body)
+        }
+        KeyVerb::List => remote.get("/keys"),
+        KeyVerb::Revoke { name } => {
+            let path = format!("/keys/{}", escaped(name));
+            remote.put(Method::DELETE, &path, None, String::new())
+        }
+    }
+}
+
+fn list(keys: &Value) -> String {
+    let mut rows = vec![["name", "scopes", "holds"].map(String::from).to_vec()];
+    for key in keys.as_array().into_iter().flatten() {
+        let scopes = key["scopes"].as_array().into_iter().flatten();
+        let scopes: Vec<&str> = scopes.filter_map(Value::as_str).collect();
+        let holds = match key["revoked_utc_ms"].is_null() {
+            true => "yes",
+            false => "revoked",
+        };
+        rows.push(vec![
+            key["name"].as_str().unwrap_or_default().to_string(),
+            scopes.join(", "),
+            holds.to_string(),
+        ]);
+    }
+    lay_out(&[Left, Left, Left], &rows).join("\n")
 }
 
 /// Notes an act before and after it, with who sits here.

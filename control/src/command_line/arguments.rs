@@ -4,9 +4,13 @@
 
 use super::api_keys::KeyVerb;
 use super::config::ConfigVerb;
+use super::doctor::DoctorOptions;
 use super::looks::Look;
+use super::probe::ProbeOptions;
+use super::rows::RowsWanted;
+use super::top::TopOptions;
 use super::{Failure, failure};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use operator::{Request, SOCKET, StopPolicy};
 use settings::Settings;
@@ -15,9 +19,19 @@ use std::path::{Path, PathBuf};
 /// The configuration of a machine that was set up.
 const CONFIG: &str = "/etc/fulcrum/fulcrum.toml";
 
-/// Talks to a running hot path: state, orders, positions, and the verbs of an operator.
-#[derive(Debug, Parser)]
-#[command(name = "fulcrum", version)]
+const EXAMPLES: &str = "\
+Examples:
+  fulcrum --state-dir /var/lib/fulcrum status
+  fulcrum --url https://box.example:8443 --key-file ~/.fulcrum/box.key positions
+  fulcrum --url http://127.0.0.1:8080 --json fills --limit 5 --symbol BTCUSDT
+
+Exit codes: 0 ok, 1 refused or failed, 2 bad argument, 69 the exchange does not answer, 75 nobody
+answers or the outcome is not known, 78 bad configuration or key file.";
+
+/// Talks to a Fulcrum, here or over the network: state, orders, positions, and the verbs of an
+/// operator.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "fulcrum", version, after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Configuration; only the account's name is read from it.
     #[arg(
@@ -40,12 +54,43 @@ pub(super) struct Arguments {
     run_dir: Option<PathBuf>,
     /// The account; overrides the configuration's.
     #[arg(long, value_name = "A", global = true)]
-    account: Option<String>,
+    pub(super) account: Option<String>,
     /// One JSON object instead of tables.
     #[arg(long, global = true)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) away: Away,
     #[command(subcommand)]
     pub(super) verb: Verb,
+}
+
+/// A box somewhere else.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Over the network")]
+pub(super) struct Away {
+    /// The API of a box, such as https://box.example:8443; empty: this machine.
+    #[arg(long, value_name = "URL", env = "FULCRUM_URL", global = true)]
+    pub(super) url: Option<String>,
+    /// File with an API key, mode 0600; only for --url.
+    #[arg(long, value_name = "FILE", env = "FULCRUM_KEY_FILE", global = true)]
+    pub(super) key_file: Option<PathBuf>,
+    /// The only authority that the box's certificate may come from (PEM); default: the system's.
+    #[arg(long, value_name = "FILE", env = "FULCRUM_CA_FILE", global = true)]
+    pub(super) ca_file: Option<PathBuf>,
+    /// How long an answer is waited for, in seconds, 1 to 600.
+    #[arg(long, value_name = "SECONDS", default_value_t = 35, global = true,
+        value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(super) timeout_s: u64,
+    /// Says that this is a request from before, whose answer got lost: it is not carried out twice.
+    #[arg(long, value_name = "KEY", global = true)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Away {
+    /// True when somebody else is meant than this machine.
+    pub(super) fn is_meant(&self) -> bool {
+        self.url.as_deref().is_some_and(|url| !url.is_empty())
+    }
 }
 
 /// As the command line names policies.
@@ -60,7 +105,7 @@ pub(super) enum Policy {
 }
 
 /// What can be asked for.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(super) enum Verb {
     /// Trading state and why, orders, equity, the kill latch.
     Status,
@@ -95,6 +140,42 @@ pub(super) enum Verb {
         #[arg(long, value_name = "PLACE")]
         after: Option<String>,
     },
+    /// Executions, from the ledger.
+    Fills(RowsWanted),
+    /// Trades from entry to exit, with their profit after fees in USDT.
+    Trades(RowsWanted),
+    /// Orders with their newest state, finished ones too.
+    History(RowsWanted),
+    /// Orders that risk refused.
+    Denials(RowsWanted),
+    /// Breakers that tripped.
+    Breakers(RowsWanted),
+    /// Changes of the trading state.
+    States(RowsWanted),
+    /// Fees, funding and transfers, as the exchange lists them.
+    Income(RowsWanted),
+    /// Figures of all starts: orders, fills, profit in USDT, latency in nanoseconds.
+    Stats,
+    /// Whether it trades, or could: exit code 0 or 1, and why not.
+    Health,
+    /// Every call that changed something, the newest first; needs an admin's key, or control.sock.
+    Audit {
+        /// How many, 1 to 1000.
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: u32,
+        /// Before the call with this id.
+        #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+        before: Option<i64>,
+    },
+    /// The box at a glance, redrawn as it trades: books, positions, P&L in USDT, orders, limits,
+    /// latency. Keys: q, tab and arrows, p pauses, k kills, ? helps.
+    Top(TopOptions),
+    /// Checks this machine, the box and the way to the exchange, and says what to do: exit code 1
+    /// when something failed.
+    Doctor(DoctorOptions),
+    /// Records a bundle of fixtures from a venue's public data: streams, snapshots, lists, error bodies.
+    /// No key, nothing is changed there. Prints the manifest's path.
+    Probe(ProbeOptions),
     /// ACTIVE once reconciled; breakers that tripped stay so until `rearm`.
     Start,
     /// REDUCING: no entries, exits go on.
@@ -201,8 +282,16 @@ impl Arguments {
     /// # Errors
     /// A configuration that cannot be read; where none was named there may be none.
     pub(super) fn socket(&self) -> Result<PathBuf, Failure> {
+        Ok(self.run_dir()?.join(SOCKET))
+    }
+
+    /// The account's folder of shared memory and sockets.
+    ///
+    /// # Errors
+    /// As of [`Self::socket`].
+    pub(super) fn run_dir(&self) -> Result<PathBuf, Failure> {
         if let Some(folder) = &self.run_dir {
-            return Ok(folder.join(SOCKET));
+            return Ok(folder.clone());
         }
         let account = match &self.account {
             Some(account) => account.clone(),
@@ -216,7 +305,7 @@ impl Arguments {
                     .account
             }
         };
-        Ok(self.state_dir.join("run").join(account).join(SOCKET))
+        Ok(self.state_dir.join("run").join(account))
     }
 }
 
@@ -269,6 +358,19 @@ impl Verb {
             | Self::Latency
             | Self::Logs { .. }
             | Self::Watch { .. }
+            | Self::Fills(_)
+            | Self::Trades(_)
+            | Self::History(_)
+            | Self::Denials(_)
+            | Self::Breakers(_)
+            | Self::States(_)
+            | Self::Income(_)
+            | Self::Stats
+            | Self::Health
+            | Self::Audit { .. }
+            | Self::Doctor(_)
+            | Self::Top(_)
+            | Self::Probe(_)
             | Self::Drill { .. }
             | Self::Reset { .. }
             | Self::Config { .. }

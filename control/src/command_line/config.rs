@@ -4,14 +4,14 @@
 //! running process changed, but by `apply` and `rollback` ([`super::versions`]).
 
 use super::arguments::Arguments;
-use super::control_api::ControlApi;
+use super::remote::Remote;
 use super::versions;
 use super::{Failure, exit, failure};
 use crate::configuration::{EditError, Screened, imported};
 use crate::table::columns::{Align, lay_out};
 use clap::{Subcommand, ValueEnum};
 use market::Market;
-use serde_json::json;
+use serde_json::{Value, json};
 use settings::{Ceilings, Change, Configuration, Key, Mode, Settings, SettingsError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use Align::{Left, Right};
 const CEILINGS: &str = "/etc/fulcrum/ceilings.toml";
 
 /// What can be done with a configuration.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(super) enum ConfigVerb {
     /// Writes a commented first file.
     Init {
@@ -50,9 +50,9 @@ pub(super) enum ConfigVerb {
         #[arg(long, value_name = "FILE")]
         ceilings: Option<PathBuf>,
     },
-    /// Every key with what holds.
+    /// Every key with what holds: of a file, or with --url of a running box.
     Show {
-        /// The file; without it that of --config.
+        /// The file; without it that of --config, or the box's at --url.
         file: Option<PathBuf>,
         /// Only keys that differ from their default.
         #[arg(long)]
@@ -121,18 +121,30 @@ pub(super) enum MarketWord {
 
 /// Does it.
 pub(super) fn run(verb: &ConfigVerb, arguments: &Arguments) -> Result<(), Failure> {
-    let (config, as_json) = (&arguments.config, arguments.json);
-    let api = || Ok::<_, Failure>(ControlApi::beside(&arguments.socket()?));
+    let (config, as_json) = (arguments.config.as_path(), arguments.json);
     match verb {
+        ConfigVerb::Show {
+            file: None,
+            changed,
+        } if arguments.away.is_meant() => {
+            let rows = Remote::open(arguments)?.get("/config")?;
+            show_rows(&rows, *changed, as_json)
+        }
         ConfigVerb::Apply {
             file,
             if_version,
             dry_run,
-        } => versions::apply(&api()?, file, *if_version, *dry_run, as_json),
+        } => versions::apply(
+            &mut Remote::of(arguments)?,
+            file,
+            *if_version,
+            *dry_run,
+            as_json,
+        ),
         ConfigVerb::Rollback { version, dry_run } => {
-            versions::rollback(&api()?, *version, *dry_run, as_json)
+            versions::rollback(&mut Remote::of(arguments)?, *version, *dry_run, as_json)
         }
-        ConfigVerb::History => versions::history(&api()?, as_json),
+        ConfigVerb::History => versions::history(&mut Remote::of(arguments)?, as_json),
         ConfigVerb::Import { export, out } => import(config, export, out, as_json),
         ConfigVerb::Init {
             profile,
@@ -228,11 +240,21 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 }
 
 fn show(file: &Path, changed: bool, as_json: bool) -> Result<(), Failure> {
-    let (_, mut keys) = read(file, None).map_err(refused)?;
-    keys.retain(|key| !changed || !is_default(key));
+    let (_, keys) = read(file, None).map_err(refused)?;
+    let rows: Vec<_> = keys.iter().map(row_of).collect();
+    show_rows(&json!(rows), changed, as_json)
+}
+
+/// Keys as the API lists them, too.
+fn show_rows(keys: &Value, changed: bool, as_json: bool) -> Result<(), Failure> {
+    let keys = keys.as_array().map_or(&[][..], Vec::as_slice);
+    let is_usual = |key: &Value| same_value(&key["value"], &key["default"]);
+    let shown: Vec<&Value> = keys
+        .iter()
+        .filter(|key| !changed || !is_usual(key))
+        .collect();
     if as_json {
-        let rows: Vec<_> = keys.iter().map(row_of).collect();
-        println!("{}", json!(rows));
+        println!("{}", json!(shown));
         return Ok(());
     }
     let mut rows = vec![
@@ -240,18 +262,17 @@ fn show(file: &Path, changed: bool, as_json: bool) -> Result<(), Failure> {
             .map(String::from)
             .to_vec(),
     ];
-    for key in &keys {
-        let default = key.default.clone().unwrap_or_default();
+    for key in shown {
+        let text = |field: &str| key[field].as_str().unwrap_or_default();
         rows.push(vec![
-            key.path.clone(),
-            short(&key.value),
-            key.unit().unwrap_or_default().to_string(),
-            if is_default(key) {
-                String::new()
-            } else {
-                short(&default)
+            text("key").to_string(),
+            short(text("value")),
+            text("unit").to_string(),
+            match is_usual(key) {
+                true => String::new(),
+                false => short(text("default")),
             },
-            short(&key.allowed()),
+            short(text("allowed")),
         ]);
     }
     print!(
@@ -261,7 +282,7 @@ fn show(file: &Path, changed: bool, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn row_of(key: &Key) -> serde_json::Value {
+fn row_of(key: &Key) -> Value {
     json!({
         "key": key.path, "value": key.value, "unit": key.unit(), "default": key.default,
         "allowed": key.allowed(), "written": key.is_written
@@ -348,13 +369,24 @@ fn read(file: &Path, ceilings: Option<&Path>) -> Result<(Settings, Vec<Key>), Se
     }
 }
 
-fn is_default(key: &Key) -> bool {
-    let usual = key.default.clone().unwrap_or_default();
-    let usual = Key {
-        value: usual,
-        ..key.clone()
+/// Whether what holds is the default, where there is one.
+fn same_value(value: &Value, usual: &Value) -> bool {
+    let plain = |value: &Value| {
+        let text = value.as_str().unwrap_or_default();
+        let number = text.trim_matches('"').replace('_', "");
+        let numeric = number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b".-".contains(&byte));
+        match numeric && number.contains('.') {
+            true => number
+                .trim_end_matches('0')
+                .trim_end_matches('.')
+                .to_string(),
+            false if numeric => number,
+            false => text.to_string(),
+        }
     };
-    key.plain_value() == usual.plain_value()
+    plain(value) == plain(usual)
 }
 
 /// A cell that leaves room for the others.

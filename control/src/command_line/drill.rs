@@ -3,8 +3,8 @@
 //! In: the operator's key, a paper account that trades. Out: how long each part took. Never: a box
 //! that it leaves KILLED without saying so, the end of a kill that is no drill.
 
-use super::connection::Connection;
-use super::{Failure, LOOK, exit, failure, reset};
+use super::line::Line;
+use super::{Failure, exit, failure, reset};
 use operator::{ErrorCode, OperatorKey, Refusal, Reply, Request, StatusReply};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -29,11 +29,11 @@ struct Times {
 ///
 /// # Errors
 /// A refusal, with nothing changed; or how far it got, and that the box is KILLED.
-pub(super) fn run(
-    connection: &mut Connection,
-    key: &OperatorKey,
-    json: bool,
-) -> Result<(), Failure> {
+pub(super) fn run(connection: &mut Line, key: &OperatorKey, json: bool) -> Result<(), Failure> {
+    if matches!(connection, Line::Away(_)) {
+        let text = "a drill is for the local operator alone, at the machine";
+        return Err((exit::BAD_ARGUMENT, text.to_string()));
+    }
     let before = status(connection)?;
     let positions = held(connection)?;
     let begun = Instant::now();
@@ -78,14 +78,14 @@ pub(super) fn run(
 }
 
 /// The reset; whoever else has just placed an order is swept first.
-fn end(connection: &mut Connection, key: &OperatorKey, begun: Instant) -> Result<(), Failure> {
+fn end(connection: &mut Line, key: &OperatorKey, begun: Instant) -> Result<(), Failure> {
     loop {
         match reset(connection, key, true)? {
             Reply::Reset { .. } => return Ok(()),
             Reply::Refused(refusal)
                 if refusal.code == ErrorCode::OrdersOpen && begun.elapsed() < PATIENCE =>
             {
-                std::thread::sleep(LOOK);
+                std::thread::sleep(connection.pause());
             }
             Reply::Refused(refusal) => {
                 let (code, text) = refused(&refusal);
@@ -96,7 +96,7 @@ fn end(connection: &mut Connection, key: &OperatorKey, begun: Instant) -> Result
     }
 }
 
-fn status(connection: &mut Connection) -> Result<StatusReply, Failure> {
+fn status(connection: &mut Line) -> Result<StatusReply, Failure> {
     match connection.ask(&Request::Status)? {
         Reply::Status(status) => Ok(*status),
         Reply::Refused(refusal) => Err(refused(&refusal)),
@@ -105,7 +105,7 @@ fn status(connection: &mut Connection) -> Result<StatusReply, Failure> {
 }
 
 /// Positions that are there.
-fn held(connection: &mut Connection) -> Result<usize, Failure> {
+fn held(connection: &mut Line) -> Result<usize, Failure> {
     let Reply::Positions { positions } = connection.ask(&Request::Positions)? else {
         return Err(failure("a reply of another version"));
     };
@@ -115,7 +115,7 @@ fn held(connection: &mut Connection) -> Result<usize, Failure> {
 }
 
 fn wait(
-    connection: &mut Connection,
+    connection: &mut Line,
     begun: Instant,
     what: &str,
     holds: impl Fn(&StatusReply) -> bool,
@@ -130,7 +130,7 @@ fn wait(
             let text = format!("not within {seconds} s: {what}; the box is {state}");
             return Err((exit::EXCHANGE_UNAVAILABLE, text));
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(connection.pause());
     }
 }
 

@@ -3,8 +3,8 @@
 //! In: answers of its API. Out: tables, or the answers themselves. Never: a figure that the JSON form
 //! does not have.
 
-use super::api::get;
 use super::arguments::Arguments;
+use super::remote::Remote;
 use super::{Failure, failure};
 use crate::table::columns::{Align, duration, lay_out};
 use serde_json::{Value, json};
@@ -26,17 +26,18 @@ pub(super) enum Look {
 
 /// Asks and shows.
 pub(super) fn run(look: Look, arguments: &Arguments) -> Result<(), Failure> {
-    let ask = |path: &str| get(arguments, path);
+    let mut remote = Remote::of(arguments)?;
+    let mut ask = |path: &str| remote.get(path);
     let value = match look {
-        Look::Instruments => ask("/api/v1/instruments")?,
-        Look::Signals => ask("/api/v1/signals")?,
+        Look::Instruments => ask("/instruments")?,
+        Look::Signals => ask("/signals")?,
         Look::Risk => json!({
-            "risk": ask("/api/v1/risk")?,
-            "what_would_trip": ask("/api/v1/risk/what-would-trip")?,
+            "risk": ask("/risk")?,
+            "what_would_trip": ask("/risk/what-would-trip")?,
         }),
-        Look::System => ask("/api/v1/system")?,
-        Look::Latency => ask("/api/v1/latency")?,
-        Look::Logs(count) => ask(&format!("/api/v1/logs?n={count}"))?,
+        Look::System => ask("/system")?,
+        Look::Latency => ask("/latency")?,
+        Look::Logs(count) => ask(&format!("/logs?n={count}"))?,
     };
     let text = match arguments.json {
         true => value.to_string() + "\n",

@@ -1,33 +1,39 @@
-//! `fulcrum`: the operator's command line, over `operator.sock`.
+//! `fulcrum`: the operator's command line, over `operator.sock`, control's sockets or the network.
 //!
 //! In: a verb. Out: tables or JSON on stdout, complaints on stderr, an exit code of the
-//! conventions. Never: a need for control to be alive; it talks to the hot path itself.
+//! conventions. Never: a need for control to be alive, to act at the machine; there it talks to the
+//! hot path itself.
 
-mod api;
 mod api_keys;
 mod arguments;
 mod config;
 mod connection;
-mod control_api;
+mod doctor;
 mod drill;
 mod key;
+mod line;
 mod looks;
 mod manual;
+mod probe;
+mod remote;
+mod rows;
 mod tables;
+mod top;
 mod versions;
 mod watch;
 
 use arguments::{Arguments, StrategyVerb, Verb};
 use clap::Parser;
-use connection::Connection;
-use control_api::ControlApi;
+use line::Line;
 use operator::{ErrorCode, OperatorKey, Refusal, Reply, Request, reset_text};
+use remote::Remote;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Exit codes of the conventions.
 mod exit {
     pub(super) const FAILURE: u8 = 1;
+    pub(super) const BAD_ARGUMENT: u8 = 2;
     pub(super) const EXCHANGE_UNAVAILABLE: u8 = 69;
     pub(super) const TEMPORARY: u8 = 75;
     pub(super) const BAD_CONFIGURATION: u8 = 78;
@@ -35,8 +41,6 @@ mod exit {
 
 /// How long the command line waits for a kill to be verified.
 const KILL_PATIENCE: Duration = Duration::from_secs(60);
-
-const LOOK: Duration = Duration::from_millis(50);
 
 /// A complaint and its exit code.
 type Failure = (u8, String);
@@ -55,55 +59,68 @@ pub fn run() -> ExitCode {
 }
 
 fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
-    if let Verb::OperatorKey { out } = &arguments.verb {
-        return key::make(out);
-    }
-    if let Verb::Config { verb } = &arguments.verb {
-        return config::run(verb, arguments);
-    }
+    let as_json = arguments.json;
     match &arguments.verb {
-        Verb::Completions { shell } => return manual::completions(*shell),
-        Verb::Man { out } => return manual::pages(out),
-        Verb::Key { verb } => {
-            return api_keys::run(verb, &arguments.state_dir, arguments.json);
+        Verb::OperatorKey { out } => key::make(out),
+        Verb::Completions { shell } => manual::completions(*shell),
+        Verb::Man { out } => manual::pages(out),
+        Verb::Config { verb } => config::run(verb, arguments),
+        Verb::Key { verb } => api_keys::run(verb, arguments),
+        Verb::Fills(wanted) => look_at(arguments, &rows::FILLS, wanted),
+        Verb::Trades(wanted) => look_at(arguments, &rows::TRADES, wanted),
+        Verb::History(wanted) => look_at(arguments, &rows::HISTORY, wanted),
+        Verb::Denials(wanted) => look_at(arguments, &rows::DENIALS, wanted),
+        Verb::Breakers(wanted) => look_at(arguments, &rows::BREAKERS, wanted),
+        Verb::States(wanted) => look_at(arguments, &rows::STATES, wanted),
+        Verb::Income(wanted) => look_at(arguments, &rows::INCOME, wanted),
+        Verb::Stats => rows::stats(&mut Remote::of(arguments)?, as_json),
+        Verb::Health => rows::health(&mut Remote::of(arguments)?, as_json),
+        Verb::Audit { limit, before } => {
+            rows::audit(&mut Remote::of(arguments)?, *limit, *before, as_json)
         }
         Verb::Strategies { verb } => {
-            let api = ControlApi::beside(&arguments.socket()?);
-            return match verb {
-                None => versions::strategies(&api, arguments.json),
+            let mut remote = Remote::of(arguments)?;
+            match verb {
+                None => versions::strategies(&mut remote, as_json),
                 Some(StrategyVerb::Enable { name, symbol }) => {
-                    versions::switch(&api, name, symbol.as_deref(), true, arguments.json)
+                    versions::switch(&mut remote, name, symbol.as_deref(), true, as_json)
                 }
                 Some(StrategyVerb::Disable { name, symbol }) => {
-                    versions::switch(&api, name, symbol.as_deref(), false, arguments.json)
+                    versions::switch(&mut remote, name, symbol.as_deref(), false, as_json)
                 }
-            };
+            }
         }
-        Verb::Watch { topics, after } => return watch::run(topics, after.as_deref(), arguments),
+        Verb::Watch { topics, after } => watch::run(topics, after.as_deref(), arguments),
+        Verb::Probe(options) => probe::run(options, arguments),
+        Verb::Top(options) => top::run(options, arguments),
+        Verb::Doctor(options) => doctor::run(options, arguments),
+        Verb::Kill { no_wait, .. } => kill(&mut Line::open(arguments)?, arguments, !no_wait),
+        Verb::Reset { operator_key } => {
+            let key = key::read(operator_key)?;
+            let reply = reset(&mut Line::open(arguments)?, &key, false)?;
+            show(&reply, as_json)
+        }
+        Verb::Drill { operator_key } => {
+            let key = key::read(operator_key)?;
+            drill::run(&mut Line::open(arguments)?, &key, as_json)
+        }
         verb => {
             if let Some(look) = verb.look() {
                 return looks::run(look, arguments);
             }
-        }
-    }
-    let mut connection = Connection::open(&arguments.socket()?)?;
-    match &arguments.verb {
-        Verb::Kill { no_wait, .. } => kill(&mut connection, arguments, !no_wait),
-        Verb::Reset { operator_key } => {
-            let key = key::read(operator_key)?;
-            let reply = reset(&mut connection, &key, false)?;
-            show(&reply, arguments.json)
-        }
-        Verb::Drill { operator_key } => {
-            let key = key::read(operator_key)?;
-            drill::run(&mut connection, &key, arguments.json)
-        }
-        verb => {
             let request = verb.request().ok_or_else(|| failure("no such verb"))?;
-            let reply = connection.ask(&request)?;
-            show(&reply, arguments.json)
+            let reply = Line::open(arguments)?.ask(&request)?;
+            show(&reply, as_json)
         }
     }
+}
+
+fn look_at(
+    arguments: &Arguments,
+    kind: &rows::Kind,
+    wanted: &rows::RowsWanted,
+) -> Result<(), Failure> {
+    rows::show(&mut Remote::of(arguments)?, kind, wanted, arguments.json)
 }
 
 fn failure(text: impl Into<String>) -> Failure {
@@ -111,7 +128,7 @@ fn failure(text: impl Into<String>) -> Failure {
 }
 
 /// The kill goes out at once; then the command line watches until all is gone.
-fn kill(connection: &mut Connection, arguments: &Arguments, wait: bool) -> Result<(), Failure> {
+fn kill(connection: &mut Line, arguments: &Arguments, wait: bool) -> Result<(), Failure> {
     let begun = Instant::now();
     let request = arguments
         .verb
@@ -147,12 +164,12 @@ fn kill(connection: &mut Connection, arguments: &Arguments, wait: bool) -> Resul
             );
             return Err((exit::EXCHANGE_UNAVAILABLE, text));
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(connection.pause());
     }
 }
 
 /// Answers the challenge; `drill` when nothing but a drill may be ended.
-fn reset(connection: &mut Connection, key: &OperatorKey, drill: bool) -> Result<Reply, Failure> {
+fn reset(connection: &mut Line, key: &OperatorKey, drill: bool) -> Result<Reply, Failure> {
     let challenge = connection.ask(&Request::Challenge)?;
     let Reply::Challenge {
         nonce,

@@ -3,7 +3,7 @@
 //! In: files, numbers, names. Out: the keys that differ and what the hot path took. Never: a version
 //! that is active although something in it is wrong.
 
-use super::control_api::ControlApi;
+use super::remote::Remote;
 use super::{Failure, failure};
 use crate::table::columns::{Align, lay_out};
 use hyper::Method;
@@ -14,7 +14,7 @@ use Align::Left;
 
 /// Another text.
 pub(super) fn apply(
-    api: &ControlApi,
+    remote: &mut Remote,
     file: &Path,
     expected: Option<u64>,
     dry_run: bool,
@@ -23,27 +23,27 @@ pub(super) fn apply(
     let text = std::fs::read_to_string(file)
         .map_err(|error| failure(format!("{}: {error}", file.display())))?;
     let body = json!({ "text": text, "dry_run": dry_run });
-    let applied = api.call(Method::PUT, "/api/v1/config", expected, Some(&body))?;
+    let applied = remote.put(Method::PUT, "/config", expected, body.to_string())?;
     show_applied(&applied, as_json);
     Ok(())
 }
 
 /// Back to an earlier one.
 pub(super) fn rollback(
-    api: &ControlApi,
+    remote: &mut Remote,
     version: Option<u64>,
     dry_run: bool,
     as_json: bool,
 ) -> Result<(), Failure> {
     let body = json!({ "version": version, "dry_run": dry_run });
-    let applied = api.call(Method::POST, "/api/v1/config/rollback", None, Some(&body))?;
+    let applied = remote.put(Method::POST, "/config/rollback", None, body.to_string())?;
     show_applied(&applied, as_json);
     Ok(())
 }
 
 /// All versions.
-pub(super) fn history(api: &ControlApi, as_json: bool) -> Result<(), Failure> {
-    let versions = api.call(Method::GET, "/api/v1/config/versions", None, None)?;
+pub(super) fn history(remote: &mut Remote, as_json: bool) -> Result<(), Failure> {
+    let versions = remote.get("/config/versions")?;
     if as_json {
         println!("{versions}");
         return Ok(());
@@ -79,8 +79,8 @@ pub(super) fn history(api: &ControlApi, as_json: bool) -> Result<(), Failure> {
 }
 
 /// Every strategy.
-pub(super) fn strategies(api: &ControlApi, as_json: bool) -> Result<(), Failure> {
-    let all = api.call(Method::GET, "/api/v1/strategies", None, None)?;
+pub(super) fn strategies(remote: &mut Remote, as_json: bool) -> Result<(), Failure> {
+    let all = remote.get("/strategies")?;
     if as_json {
         println!("{all}");
         return Ok(());
@@ -114,7 +114,7 @@ pub(super) fn strategies(api: &ControlApi, as_json: bool) -> Result<(), Failure>
 
 /// A strategy on or off.
 pub(super) fn switch(
-    api: &ControlApi,
+    remote: &mut Remote,
     name: &str,
     symbol: Option<&str>,
     enable: bool,
@@ -130,9 +130,9 @@ pub(super) fn switch(
         })
         .collect();
     let verb = if enable { "enable" } else { "disable" };
-    let path = format!("/api/v1/strategies/{name}/{verb}");
+    let path = format!("/strategies/{name}/{verb}");
     let body = json!({ "symbol": symbol });
-    let applied = api.call(Method::POST, &path, None, Some(&body))?;
+    let applied = remote.put(Method::POST, &path, None, body.to_string())?;
     show_applied(&applied, as_json);
     Ok(())
 }

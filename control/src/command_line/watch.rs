@@ -2,7 +2,6 @@
 //!
 //! In: topics. Out: a line for each change, or each message as JSON. Never: a line for what is as it was.
 
-use super::api::connect;
 use super::arguments::Arguments;
 use super::looks::{cell, clock_time};
 use super::{Failure, exit, failure};
@@ -10,10 +9,42 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 use tungstenite::{Error, Message};
 
 /// Every topic without one named: what an operator looks at.
 const DEFAULT: &str = "status,account,positions,fills,events";
+
+/// Of this socket everybody on the machine may look.
+const SOCKET: &str = "control-read.sock";
+
+/// Longer than the stream is ever silent.
+const PATIENCE: Duration = Duration::from_secs(35);
+
+/// A connection to this machine's control.
+fn connect(arguments: &Arguments) -> Result<UnixStream, Failure> {
+    if arguments.away.is_meant() {
+        let text = "the stream of another box is for a WebSocket client with its key: docs/api.md has \
+                    examples; without --url this machine's is shown";
+        return Err((exit::BAD_ARGUMENT, text.to_string()));
+    }
+    let path = arguments.run_dir()?.join(SOCKET);
+    let open = || {
+        let stream = UnixStream::connect(&path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok::<_, std::io::Error>(stream)
+    };
+    open().map_err(|error| {
+        let text = format!(
+            "no control answers at {}: {error}; is it running, and are --state-dir and --account (or \
+             --config) its own?",
+            path.display()
+        );
+        (exit::TEMPORARY, text)
+    })
+}
 
 /// Subscribes, and prints until the stream ends.
 pub(super) fn run(

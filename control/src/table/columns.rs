@@ -38,7 +38,7 @@ pub(crate) fn lay_out(aligns: &[Align], rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// Columns that a terminal needs for a text: two for East Asian wide characters.
-fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     let wide = |one: char| {
         matches!(one, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
             | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}'
@@ -48,7 +48,7 @@ fn width(text: &str) -> usize {
 }
 
 /// A number with thousands set apart.
-pub(super) fn grouped(value: u64) -> String {
+pub(crate) fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

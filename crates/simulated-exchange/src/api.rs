@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod error;
 pub mod exchange_info;
 pub mod income;
+pub mod key_rights;
 pub mod market_data;
 pub mod order_lists;
 pub mod order_object;

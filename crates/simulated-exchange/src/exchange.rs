@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use crate::accounting::Notice;
 use crate::accounts::Accounts;
 use crate::api::auth::Keys;
+use crate::api::key_rights::KeyRights;
 use crate::api::weights::Weights;
 use crate::clock::Clock;
 use crate::faults::Faults;
@@ -47,6 +48,8 @@ pub struct Exchange {
     pub wire: WireLog,
     /// The key of the first account.
     pub keys: Keys,
+    /// What all keys may.
+    pub key_rights: KeyRights,
     /// All other accounts.
     pub accounts: Accounts,
     /// Futures user streams.

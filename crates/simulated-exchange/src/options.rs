@@ -10,6 +10,7 @@ use clap::Parser;
 use market::{Market, Rate};
 use matching::{Fees, QueueModel};
 
+use crate::api::key_rights::KeyRights;
 use crate::faults::FaultSpec;
 use crate::faults::schedule::ScheduleSpec;
 use crate::feed::follow::Target;
@@ -140,6 +141,15 @@ pub struct Options {
     /// File with the HMAC secret, or an Ed25519 or RSA key in PEM.
     #[arg(long, value_name = "FILE", requires = "api_key")]
     pub api_secret_file: Option<PathBuf>,
+
+    /// What keys may: `reading`, `spot`, `futures`, `withdrawals`, `ip-restricted` with + between, or
+    /// `none`.
+    #[arg(
+        long,
+        value_name = "RIGHTS",
+        default_value = "reading+spot+futures+ip-restricted"
+    )]
+    pub key_rights: KeyRights,
 
     /// Count weights and orders, and refuse nobody for them: for tests under load.
     #[arg(long)]

@@ -9,6 +9,7 @@ use market::{Instrument, InstrumentId, Market, Money, Rate};
 use matching::{Fees, SpotBalances, Venue, VenueConfig};
 use simulated_exchange::accounts::Accounts;
 use simulated_exchange::api::auth::Keys;
+use simulated_exchange::api::key_rights::KeyRights;
 use simulated_exchange::api::rest;
 use simulated_exchange::api::weights::Weights;
 use simulated_exchange::api::ws_api::{self, Session};
@@ -130,6 +131,7 @@ impl VenueSide {
             delays: Delays::new(Latency::default(), seed),
             wire: WireLog::default(),
             keys: Keys::new(API_KEY.to_owned(), API_SECRET).expect("a secret"),
+            key_rights: KeyRights::default(),
             accounts: Accounts::default(),
             listen_keys: ListenKeys::default(),
             spot_subscriptions: Subscriptions::default(),

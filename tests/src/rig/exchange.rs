@@ -28,6 +28,12 @@ impl Rig {
         body.read_json().expect("JSON")
     }
 
+    /// Base URL of its spot REST.
+    #[must_use]
+    pub fn spot_url(&self) -> &str {
+        &self.spot
+    }
+
     /// Switches a fault of the exchange on.
     pub fn inject(&self, fault: &str) {
         ureq::post(format!("{}/sim/v1/fault", self.sim))

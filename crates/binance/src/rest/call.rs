@@ -71,7 +71,12 @@ impl Call {
         }
     }
 
-    fn new(method: Method, path: &'static str, weight: u32, params: &Params<'_>) -> Self {
+    pub(super) fn new(
+        method: Method,
+        path: &'static str,
+        weight: u32,
+        params: &Params<'_>,
+    ) -> Self {
         let mut query = Vec::new();
         params.write_query(&mut query);
         Self {

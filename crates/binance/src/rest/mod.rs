@@ -10,6 +10,7 @@ mod emergency;
 mod exchange_info;
 mod income;
 mod order;
+mod rights;
 mod setup;
 
 pub use account::{
@@ -36,6 +37,10 @@ pub use income::{INCOME_PAGE, income, parse_income};
 pub use order::{
     Failure, OpenOrders, UserTrade, parse_failure, parse_open_orders, parse_order,
     parse_user_trades,
+};
+pub use rights::{
+    KeyRights, best_prices, key_rights, multi_assets, parse_best_prices, parse_key_rights,
+    parse_multi_assets, ping,
 };
 pub use setup::{
     MarginType, SymbolConfig, parse_position_mode, parse_symbol_config, position_mode,

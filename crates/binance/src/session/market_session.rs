@@ -105,7 +105,7 @@ impl MarketSession {
         depth_interval_ms: u64,
         seed: u64,
     ) -> Self {
-        let url = url(route, base_url, instruments, depth_interval_ms);
+        let url = stream_url(route, base_url, instruments, depth_interval_ms);
         Self::of_url(route, url, 0, seed)
     }
 
@@ -118,7 +118,7 @@ impl MarketSession {
         depth_interval_ms: u64,
         seed: u64,
     ) -> Self {
-        let url = url(route, base_url, instruments, depth_interval_ms);
+        let url = stream_url(route, base_url, instruments, depth_interval_ms);
         Self {
             relieved: true,
             ..Self::of_url(route, url, OVERTIME_NS, seed)
@@ -280,7 +280,9 @@ fn own<'a>(
     instruments.0.iter().filter(of_market)
 }
 
-fn url(
+/// Where a connection of `route` finds the streams of its instruments; depth at this interval.
+#[must_use]
+pub fn stream_url(
     route: MarketRoute,
     base_url: &str,
     instruments: &Instruments<'_>,
@@ -380,7 +382,7 @@ mod tests {
     #[test]
     fn the_url_subscribes_to_each_route_of_each_symbol() {
         let table = table();
-        let url = |route, interval| url(route, "ws://h", &Instruments(&table), interval);
+        let url = |route, interval| stream_url(route, "ws://h", &Instruments(&table), interval);
         assert_eq!(
             url(MarketRoute::Public, 100),
             "ws://h/public/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker\

@@ -43,7 +43,7 @@ pub use income::{Income, IncomeEvents};
 pub use link::{CloseReason, Link, LinkAction, LinkSettings};
 pub use listen_key::{KeyNews, ListenKey};
 pub use listings::{ListingDoubt, ListingEvents, Listings};
-pub use market_session::{MarketEvents, MarketRoute, MarketSession};
+pub use market_session::{MarketEvents, MarketRoute, MarketSession, stream_url};
 pub use order_session::{NOT_SENT, OrderEvents, OrderSession, OrderSessionSettings};
 pub use orders_over_rest::{OrdersOverRest, WISHES_MAX};
 pub use private_feed::{PRIVATE_CONNECTIONS, PrivateFeed, PrivateMerged, PrivateTurn};

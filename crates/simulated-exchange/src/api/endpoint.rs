@@ -92,6 +92,9 @@ pub fn dispatch(
     if let Err(error) = checked {
         return (Err(error), Some(counts));
     }
+    if let Err(error) = exchange.key_rights.check(market, endpoint) {
+        return (Err(error), Some(counts));
+    }
     let selected = exchange.select(account);
     let mut call = Call {
         exchange,

@@ -10,8 +10,8 @@ use super::endpoint::Endpoint;
 use super::order_queries as queries;
 use super::params::Params;
 use super::{
-    account, algo, batch, candles, exchange_info, income, market_data, order_lists, prints,
-    spot_account, spot_trading, trading, wallet,
+    account, algo, batch, candles, exchange_info, income, key_rights, market_data, order_lists,
+    prints, spot_account, spot_trading, trading, wallet,
 };
 
 /// The row of a REST call.
@@ -233,6 +233,7 @@ static SPOT: &[Endpoint] = endpoints! {
     "GET" "/sapi/v1/capital/config/getall" [] Signed TEN, 0 => wallet::coins;
     "GET" "/sapi/v1/margin/allPairs" [] Key ONE, 0 => wallet::no_pairs;
     "GET" "/sapi/v1/margin/isolated/allPairs" [] Key ONE, 0 => wallet::no_pairs;
+    "GET" "/sapi/v1/account/apiRestrictions" [] Signed ONE, 0 => key_rights::restrictions;
     "GET" "/sapi/v1/asset/tradeFee" [] Signed ONE, 0 => wallet::trade_fee;
     "GET" "/api/v3/account" ["account.status"] Signed TWENTY, 0 => spot_account::account;
     "GET" "/api/v3/account/commission" ["account.commission"] Signed TWENTY, 0 => spot_account::commission;

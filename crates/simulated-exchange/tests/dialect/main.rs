@@ -14,6 +14,7 @@ mod exchange_info;
 mod feeds;
 mod fees;
 mod following;
+mod key_rights;
 mod latency;
 mod listing;
 mod log;
