@@ -71,6 +71,13 @@ impl LogEvents {
             Record::OrderChange(one) if one.state.is_final() => self.ended(one, seq, ms),
             Record::Fill(one) => self.filled(one, seq, ms),
             Record::TradeClosed(one) => self.trade_closed(one, seq, ms),
+            _ => self.machine(record, seq, ms),
+        }
+    }
+
+    /// What happened to the whole box.
+    fn machine(&self, record: &JournalRecord, seq: u64, ms: i64) {
+        match &record.body {
             Record::TradingState(one) => tracing::warn!(
                 event = events::STATE_CHANGED,
                 from = one.from.as_str(),

@@ -1,7 +1,7 @@
 //! The last lines of this process' log, for those who cannot read where it goes.
 //!
 //! In: events of `tracing` that its filter lets through. Out: the newest lines. Never: more than
-//! [`LINES_MAX`] of them, a line longer than [`LINE_BYTES_MAX`].
+//! [`LINES_MAX`] of them, a line longer than `LINE_BYTES_MAX`.
 
 use crate::store::now_utc_ns;
 use serde::Serialize;

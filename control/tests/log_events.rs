@@ -51,6 +51,10 @@ fn order() -> NewOrder {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one record of each kind, one after the other"
+)]
 fn bodies() -> Vec<Record> {
     let step = |text: &[u8]| Step::from_text(text).expect("a step");
     let symbol = Symbol::new(b"BTCUSDT").expect("a symbol");

@@ -342,7 +342,7 @@ impl Remote {
                 let text = format!("{name}: {detail}; again after {wait} s");
                 (exit::TEMPORARY, text)
             }
-            502 | 503 | 504 => (exit::TEMPORARY, format!("{name}: {detail}")),
+            502..=504 => (exit::TEMPORARY, format!("{name}: {detail}")),
             _ => failure(format!("{name}: {detail}")),
         }
     }

@@ -4,7 +4,8 @@
 //! Never: the pinned thread's work; it hands the records over, and the cold thread writes.
 
 use market::record::{
-    DifferenceFate, FirstStartFate, FirstStartRecord, Record, SetupReport, TradingStateChange,
+    ConfiguredRecord, DifferenceFate, FirstStartFate, FirstStartRecord, Record, SetupReport,
+    TradingStateChange,
 };
 use market::{
     Instrument, InstrumentId, InstrumentStatus, ListingFault, ListingReport, Quantity, StateReason,
@@ -69,18 +70,7 @@ fn line(record: &Record, instruments: &[Instrument]) -> String {
             "RECONCILED: {} own orders adopted, {} cancelled, {} of others, {} positions taken over",
             one.adopted, one.cancelled, one.foreign, one.position_differences
         ),
-        Record::Configured(one) => format!(
-            "CONFIG_CHANGED: version {} ({:016x}) is in force: limits {}, {} strategies otherwise \
-             than before",
-            one.version,
-            one.config_hash,
-            if one.limits_changed {
-                "changed"
-            } else {
-                "as before"
-            },
-            one.strategies_changed.count_ones()
-        ),
+        Record::Configured(one) => configured(one),
         Record::Adopted(one) => format!(
             "own order {} on {} of an earlier life, {} of {} filled: {}",
             one.client_order_id,
@@ -143,6 +133,20 @@ fn line(record: &Record, instruments: &[Instrument]) -> String {
         ),
         other => format!("{other:?}"),
     }
+}
+
+fn configured(one: &ConfiguredRecord) -> String {
+    let limits = match one.limits_changed {
+        true => "changed",
+        false => "as before",
+    };
+    format!(
+        "CONFIG_CHANGED: version {} ({:016x}) is in force: limits {limits}, {} strategies otherwise \
+         than before",
+        one.version,
+        one.config_hash,
+        one.strategies_changed.count_ones()
+    )
 }
 
 fn trading_state(one: &TradingStateChange) -> String {

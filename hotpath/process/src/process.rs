@@ -147,10 +147,7 @@ impl Running {
         let wire_check = WireCheck::new(telemetry)?;
         let checkpoints = Arc::new(CheckpointQueues::default());
         let hot_path = start.settings.hot_path;
-        let behaviour = Behaviour {
-            spin: hot_path.engine_wait == settings::EngineWait::Spin,
-            inject_allocations: options.inject_allocation,
-        };
+        let behaviour = behaviour(&start, options);
         let inline = hot_path.hot_io == settings::HotIo::Inline;
         let core = start.core.id;
         let (hot, latency) = latency::begin(telemetry, &start.instruments, core, inline)?;
@@ -268,6 +265,13 @@ fn pinned(
     }
     let (thread, gateways) = behind_rings(start, host, ends, clock, behaviour)?;
     Ok((Pinned::Threads(Box::new(thread)), gateways, None))
+}
+
+fn behaviour(start: &Start, options: &Options) -> Behaviour {
+    Behaviour {
+        spin: start.settings.hot_path.engine_wait == settings::EngineWait::Spin,
+        inject_allocations: options.inject_allocation,
+    }
 }
 
 /// Starts the gateways; the engine thread is left to be started.

@@ -125,18 +125,14 @@ impl Start {
             .account
             .clone()
             .unwrap_or_else(|| settings.account.clone());
-        let core = pinning::choose(settings.hot_path.engine_core)?;
-        if let Some(complaint) = pinning::complaint() {
-            tracing::warn!("{complaint}");
-        }
+        let core = choose_core(&settings)?;
         let credentials = credentials(&settings, &options.config)?;
         let state = StateDirectory::open(&options.state_dir, account)?;
         let lock = state.lock()?;
         let mode = settings.mode.word();
         state_identity::claim(&options.state_dir, account, mode)?;
         accepted::keep(&options.state_dir, account, text)?;
-        let starts = Starts::note(&options.state_dir, account, clock::utc())?;
-        halt_in_a_loop(&starts, &mut settings);
+        let starts = note_start(options, account, &mut settings)?;
         state.refuse_foreign_segments(&identity(mode, account))?;
         let (dialer, silence_file) = dialer(&settings.venue, &options.state_dir, account)?;
         let listed = ask_exchange(&settings, &dialer, runtime)?;
@@ -146,27 +142,16 @@ impl Start {
             known_account(&settings, &options.state_dir, account, &table)?;
         let epoch = state.next_epoch(clock::utc())?;
         let generation = state.next_generation()?;
-        let config = engine_config(&settings, table.clone(), epoch);
-        let engine = Engine::new(config);
+        let engine = Engine::new(engine_config(&settings, table.clone(), epoch));
         let folder = state.input_log(generation);
-        std::fs::create_dir_all(&folder)?;
+        let checkpoint_bytes = begin_log(&folder, &engine)?;
         let start_active = settings.hot_path.start_active;
         start_file::write(&folder, text, &table, epoch, start_active)?;
-        let mut first = Vec::new();
-        engine.save(&mut first);
-        write_durably(&folder.join("checkpoint-0.bin"), &first)?;
         let file = LatchFile::new(&options.state_dir, account);
         let latch = (file.clone(), file.read());
         let segment = new_segment(&settings, &state, account, table.len(), generation)?;
         latch_from_disk(&segment, &file, latch.1.as_ref());
-        tracing::info!(
-            generation,
-            epoch,
-            account,
-            version = active.note.version,
-            instruments = table.len(),
-            "start"
-        );
+        tell_start(&active, generation, epoch, table.len());
         let version = start_version(&active);
         let start = Self {
             began,
@@ -177,7 +162,7 @@ impl Start {
             credentials,
             dialer,
             instruments: table.into(),
-            checkpoint_bytes: first.len(),
+            checkpoint_bytes,
             segment: Arc::new(segment),
             folder,
             core,
@@ -205,8 +190,36 @@ impl Start {
     }
 }
 
+fn tell_start(active: &Active, generation: u64, epoch: u32, instruments: usize) {
+    let (account, version) = (&active.configuration.settings.account, active.note.version);
+    tracing::info!(generation, epoch, account, version, instruments, "start");
+}
+
+/// The engine's core.
+fn choose_core(settings: &Settings) -> Result<core_affinity::CoreId, Failure> {
+    let core = pinning::choose(settings.hot_path.engine_core)?;
+    if let Some(complaint) = pinning::complaint() {
+        tracing::warn!("{complaint}");
+    }
+    Ok(core)
+}
+
+/// Makes the folder of the input log with the first checkpoint; its size.
+fn begin_log(folder: &Path, engine: &Engine) -> Result<usize, Failure> {
+    std::fs::create_dir_all(folder)?;
+    let mut first = Vec::new();
+    engine.save(&mut first);
+    write_durably(&folder.join("checkpoint-0.bin"), &first)?;
+    Ok(first.len())
+}
+
 /// Too many starts without a clean end wait for a person.
-fn halt_in_a_loop(starts: &Starts, settings: &mut Settings) {
+fn note_start(
+    options: &Options,
+    account: &str,
+    settings: &mut Settings,
+) -> Result<Starts, Failure> {
+    let starts = Starts::note(&options.state_dir, account, clock::utc())?;
     if starts.is_loop(&settings.hot_path) {
         tracing::error!(
             starts = starts.within(settings.hot_path.crash_loop_window_s),
@@ -214,6 +227,7 @@ fn halt_in_a_loop(starts: &Starts, settings: &mut Settings) {
         );
         settings.hot_path.start_active = false;
     }
+    Ok(starts)
 }
 
 /// What the engine is told of it.

@@ -245,6 +245,10 @@ fn ingest_at(ledger: &mut Ledger, sequence: u64, utc: i64, body: Record) {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "the facts of a whole day, and its row"
+)]
 fn a_day_is_summarised_once_it_is_over_and_the_same_however_often() {
     let directory = Directory::new();
     let mut ledger = directory.open();

@@ -51,6 +51,15 @@ impl Engine {
         Ok(())
     }
 
+    /// It is tried again after the pause of denials.
+    fn amend_denied(&mut self, slot: u16, reduces: bool) {
+        let now = self.facts.now;
+        let one = &mut self.assignments[usize::from(self.orders.get(slot).assignment)];
+        one.denied(reduces, now);
+        let wake = one.pauses.wake;
+        self.schedule(wake);
+    }
+
     /// False when risk denies it.
     fn amend<O: Observer>(
         &mut self,
@@ -127,10 +136,7 @@ impl Engine {
                     ..rest
                 };
                 emit.record(Record::Denial(Denial { order, code }));
-                let one = &mut self.assignments[usize::from(self.orders.get(slot).assignment)];
-                one.denied(wanted.purpose.reduces(), now);
-                let wake = one.pauses.wake;
-                self.schedule(wake);
+                self.amend_denied(slot, wanted.purpose.reduces());
                 false
             }
         }

@@ -1,3 +1,7 @@
+//! Pages of `fulcrum top` as they are drawn.
+//!
+//! In: pictures made up here. Out: the texts of `top/pages/`. Never: a terminal.
+
 use super::super::picture::Orders;
 use super::*;
 use crate::command_line::top::text_of;
