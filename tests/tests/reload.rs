@@ -430,10 +430,7 @@ fn who_dies_between_storing_and_confirming_finds_the_version_at_the_next_start()
 #[allow(clippy::too_many_lines, reason = "one story")]
 fn a_strategy_is_switched_where_it_trades_and_stays_so() {
     let mut rig = rig("reload-strategies");
-    let resting = |rig: &Rig| {
-        let orders = rig.account()["open_orders"].as_array().map_or(0, Vec::len);
-        orders
-    };
+    let resting = |rig: &Rig| rig.account()["open_orders"].as_array().map_or(0, Vec::len);
     wait_for("an order of the strategy", Duration::from_secs(20), || {
         resting(&rig) > 0
     });

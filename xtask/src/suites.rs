@@ -162,7 +162,8 @@ fn every_change(required: &[Part]) -> Result<(), Failure> {
     tests
         .env("FULCRUM_BINARIES", target_dir().join("release"))
         .env("FULCRUM_PYTHON_JUDGE", setup::python_judge())
-        .args(["test", "--workspace", "--locked"]);
+        // Everything that is red, not the first of it.
+        .args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     if setup::schemathesis().is_file() {
         tests.env("FULCRUM_SCHEMATHESIS", setup::schemathesis());
     }
