@@ -280,14 +280,12 @@ impl EngineHost {
     /// Who is switched off, and which version holds: so the journal, the page and the input log have
     /// it from the first event on.
     pub fn resume_configuration(&mut self, now: MonoNs, outlet: &mut impl Outlet) {
-        let StartVersion {
-            version,
-            config_hash,
-            strategies,
-        } = std::mem::take(&mut self.state.version);
-        for change in strategies {
+        // The list stays where it is: this thread frees nothing.
+        for place in 0..self.state.version.strategies.len() {
+            let change = self.state.version.strategies[place];
             self.take_at(now, Input::Strategy(change), outlet);
         }
+        let (version, config_hash) = (self.state.version.version, self.state.version.config_hash);
         let mut room = [Level::default(); LIMIT_LEVELS];
         let risk = self.state.parts.engine.config().risk;
         let configure = Configure::new(version, config_hash, &risk, &mut room);
