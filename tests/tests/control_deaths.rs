@@ -14,7 +14,7 @@ const DEATHS: u32 = 20;
 const FILLS: u64 = 500;
 
 /// How many fills the hot path makes while control is away, each time.
-const BACKLOG: u64 = 20;
+const BACKLOG: u64 = 13;
 
 const SEED: u64 = 0x5eed;
 
