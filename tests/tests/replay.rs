@@ -13,7 +13,7 @@ const WAYS: [&str; 2] = ["inline", "threads"];
 #[test]
 fn a_log_without_holes_replays_to_the_same_hash_in_debug_and_release() {
     for way in WAYS {
-        let arguments = ["--seconds", "12", "--hot-io", way];
+        let arguments = ["--seconds", "6", "--hot-io", way];
         let demo = Demo::start(&format!("replay-{way}"), &arguments);
         let state_dir = demo.state_dir.clone();
         let (report, succeeded) = demo.finish();
