@@ -99,6 +99,12 @@ fn text(rig: &Rig, most: &str) -> String {
     )
 }
 
+/// How often a strategy did nothing because it is switched off.
+fn passed_over(rig: &Rig) -> f64 {
+    let name = "fulcrum_non_actions_total{reason=\"STRATEGY_DISABLED\"} ";
+    rig.figure(name).unwrap_or(0.0)
+}
+
 /// What the hot path itself says: version, largest order.
 fn shown(rig: &Rig) -> (u64, String) {
     let status = rig.ask(r#"{"verb":"status"}"#);
@@ -148,7 +154,10 @@ fn a_limit_reloaded_under_load_is_in_force_at_once_whoever_asks_and_replays() {
         .into_iter()
         .enumerate()
         {
-            std::thread::sleep(Duration::from_millis(300));
+            let sent = rig.account()["orders"].as_u64().expect("a count");
+            wait_for("it trades", Duration::from_secs(20), || {
+                rig.account()["orders"].as_u64() > Some(sent + 2)
+            });
             let begun = utc_ms();
             let version = admin.confirmed(&text(&rig, most));
             asked.push((version, begun));
@@ -197,7 +206,9 @@ fn a_limit_reloaded_under_load_is_in_force_at_once_whoever_asks_and_replays() {
     }
     let log = newest_log(&rig);
     assert_eq!(rig.terminate(Process::HotPath), Some(0));
-    std::thread::sleep(Duration::from_secs(1));
+    wait_for("control has all of it", Duration::from_secs(20), || {
+        rig.log("control.log").contains("drained to its end")
+    });
     assert_eq!(rig.terminate(Process::Control), Some(0));
     let replayed = Command::new(binary("fulcrum-hotpath"))
         .args(["replay", "--log"])
@@ -470,10 +481,13 @@ fn a_strategy_is_switched_where_it_trades_and_stays_so() {
             );
         }
     }
+    let before = passed_over(&rig);
     assert_eq!(rig.terminate(Process::HotPath), Some(0));
     rig.start_hot_path();
     rig.wait_for_state("ACTIVE");
-    std::thread::sleep(Duration::from_secs(1));
+    wait_for("it was passed over again", Duration::from_secs(20), || {
+        passed_over(&rig) > before + 50.0
+    });
     assert_eq!(resting(&rig), 0, "off after a restart, too");
     let said = rig.fulcrum(&["strategies", "enable", "dummy"]);
     assert_eq!(
