@@ -125,6 +125,14 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_has_shown_nothing_yet_has_just_begun_and_no_longer() {
+        let mut dog = Watchdog::every(Some(Duration::from_nanos(100)));
+        assert!(dog.is_due(1_000, &[0]));
+        assert!(!dog.is_due(1_150, &[0]));
+        assert!(dog.is_due(1_200, &[1]));
+    }
+
+    #[test]
     fn without_a_watchdog_nothing_is_told() {
         let mut dog = Watchdog::every(None);
         assert!(!dog.is_due(1_000_000_000, &[1]));
